@@ -1,0 +1,1 @@
+//! The bench levels and the floor they are held against.

@@ -1,0 +1,1 @@
+//! Seeded synthetic trails with the ground truth of every link.

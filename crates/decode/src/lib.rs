@@ -1,0 +1,1 @@
+//! One gzipped CloudTrail object in; Arrow rows, rejects and a tally out.

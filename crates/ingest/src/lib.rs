@@ -1,0 +1,1 @@
+//! Moves every object of a listing through decode into committed Parquet, restartable.

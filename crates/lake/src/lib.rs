@@ -1,0 +1,1 @@
+//! The lake on disk: its format, its lock, and Parquet files that appear whole or not at all.

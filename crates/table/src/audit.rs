@@ -1,0 +1,43 @@
+//! What proves that nothing was lost: `rejects` and the ledger.
+
+use crate::column::Kind::{Integer, Time};
+use crate::column::{Table, column, id, text};
+
+/// One row per record that could not become a row of `events`.
+pub const REJECTS: Table = Table {
+    name: "rejects",
+    doc: "One row per record that could not become a row of events.",
+    columns: &[
+        text("source_object", "key or path of the object"),
+        column("source_index", Integer, "position of the record in its object, from 0"),
+        text("reason", "a short name for the kind of fault"),
+        text("message", "the fault in words"),
+        text("record", "the record as logged; bytes that are not UTF-8 replaced"),
+    ],
+    dated_by: None,
+    sort_by: &["source_object", "source_index"],
+};
+
+/// One row per object read; the lake's memory of its input.
+pub const LEDGER: Table = Table {
+    name: "ledger",
+    doc: "One row per object read.",
+    columns: &[
+        id("source_object", "key or path of the object"),
+        text("version", "ETag, or size and modification time, of what was read"),
+        text("batch_id", "the batch whose parts hold its rows"),
+        text("status", "done or quarantined"),
+        text("error", "why it was quarantined"),
+        column("bytes", Integer, "size of the object as stored, bytes"),
+        column("records", Integer, "records found in it"),
+        column("rows", Integer, "records that became rows"),
+        column("duplicates", Integer, "records that the lake already had"),
+        column("filtered", Integer, "records outside the lake's choice of events"),
+        column("rejects", Integer, "records that could not become rows"),
+        column("min_event_time", Time, "earliest event_time among its rows"),
+        column("max_event_time", Time, "latest event_time among its rows"),
+        text("run_id", "the run that read it"),
+    ],
+    dated_by: None,
+    sort_by: &["source_object"],
+};

@@ -1,0 +1,68 @@
+//! `events`: one row per CloudTrail record.
+
+use crate::column::Kind::{Bool, Integer, TextList, TextMap, Time};
+use crate::column::{Column, Table, column, id, ids, text};
+
+/// One row per CloudTrail record, unique on (`recipient_account_id`, `event_id`).
+/// Source: the record contents page of the CloudTrail user guide.
+pub const EVENTS: Table = Table {
+    name: "events",
+    doc: "One row per CloudTrail record, unique on (recipient_account_id, event_id).",
+    columns: COLUMNS,
+    dated_by: Some("event_time"),
+    sort_by: &["event_time", "event_source", "event_name", "event_id"],
+};
+
+const COLUMNS: &[Column] = &[
+    id("event_id", "eventID, as logged"),
+    column("event_time", Time, "eventTime: when the request completed, whole seconds as logged"),
+    text("event_version", "eventVersion"),
+    text("event_source", "eventSource, such as kms.amazonaws.com"),
+    text("event_name", "eventName"),
+    text("event_type", "eventType"),
+    text("event_category", "eventCategory"),
+    text("aws_region", "awsRegion"),
+    text("recipient_account_id", "recipientAccountId: whose trail got this copy"),
+    id("request_id", "requestID in lower case; compare it within one account only"),
+    id("shared_event_id", "sharedEventID, which the copies of one event in several accounts share"),
+    column("read_only", Bool, "readOnly"),
+    column("management_event", Bool, "managementEvent"),
+    text("source_ip_address", "sourceIPAddress: an address, a service's name, or AWS Internal"),
+    text("user_agent", "userAgent"),
+    text("error_code", "errorCode; null when the call succeeded"),
+    text("error_message", "errorMessage"),
+    text("vpc_endpoint_id", "vpcEndpointId"),
+    text("user_identity_type", "userIdentity.type"),
+    text("principal_id", "userIdentity.principalId"),
+    text("principal_arn", "userIdentity.arn"),
+    text("principal_account_id", "userIdentity.accountId"),
+    text("access_key_id", "userIdentity.accessKeyId"),
+    text("user_name", "userIdentity.userName"),
+    text("session_issuer_arn", "userIdentity.sessionContext.sessionIssuer.arn"),
+    text("session_name", "the session of an assumed role, from its ARN"),
+    text("source_identity", "userIdentity.sessionContext.sourceIdentity"),
+    text("invoked_by", "userIdentity.invokedBy: the AWS service that made the call"),
+    id("key_arn", "ARN of the KMS key that the call used; ReEncrypt: the destination"),
+    id("source_key_arn", "ReEncrypt: ARN of the source key"),
+    id("grant_id", "the KMS grant that the call created, retired or revoked"),
+    text("grantee_principal", "CreateGrant: granteePrincipal"),
+    ids("instance_ids", "EC2 instances that the record names, normalised; KMS: from the infrastructure principal or grantee"),
+    ids("volume_ids", "EBS volumes that the record names, normalised; KMS: from aws:ebs:id"),
+    ids("snapshot_ids", "EBS snapshots that the record names, normalised; KMS: from aws:ebs:id"),
+    ids("image_ids", "machine images that the record names, normalised"),
+    column("encryption_context", TextMap, "the call's encryption context, grant constraint, or ReEncrypt's destination context"),
+    column("operations", TextList, "CreateGrant: the operations that it allows"),
+    text("retiring_principal", "CreateGrant: retiringPrincipal"),
+    text("instance_type", "RunInstances: type of the instances"),
+    text("reservation_id", "RunInstances: reservationId"),
+    text("client_token", "clientToken of the request"),
+    column("encrypted", Bool, "CreateVolume, CopySnapshot, CreateSnapshot: whether the result is encrypted"),
+    text("request_parameters", "requestParameters, JSON text as logged"),
+    text("response_elements", "responseElements, JSON text as logged"),
+    text("additional_event_data", "additionalEventData, JSON text as logged"),
+    text("service_event_details", "serviceEventDetails, JSON text as logged"),
+    text("resources", "resources, JSON text as logged"),
+    text("extra", "every other top-level field, as one JSON object; null when there is none"),
+    text("source_object", "key or path of the object that the record came from"),
+    column("source_index", Integer, "position of the record in its object, from 0"),
+];

@@ -1,0 +1,37 @@
+//! What every table of the lake is: its columns as data, its partitions, its file names, its sort order.
+//!
+//! ```text
+//! lake/  events/  event_date=2026-09-01/part-<batch_id>-<n>.parquet     one row per CloudTrail record
+//!        correlated/ instances/ volumes/ attachments/ grants/           one file per date, written by the read arm
+//!        rejects/  part-<batch_id>-<n>.parquet                          what could not become a row
+//!        _trailweave/  lake.json  ledger/  runs/                        invisible to Athena, Spark and Hive
+//! ```
+//!
+//! The two arms share this crate and nothing else. It holds no I/O: a table is a value, and its schema, its DDL and
+//! its documentation are read off that value, so a column is added in one place.
+
+mod audit;
+mod column;
+mod ddl;
+mod events;
+mod layout;
+mod products;
+mod tally;
+
+pub use audit::{LEDGER, REJECTS};
+pub use column::{Column, Kind, Lookup, Table};
+pub use ddl::{Dialect, ddl};
+pub use events::EVENTS;
+pub use layout::{DATE_PARTITION, PRODUCT_FILE, part_name, partition_dir};
+pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
+pub use tally::Tally;
+
+/// Every table that users query, in the order in which they are documented.
+pub const TABLES: [&Table; 7] =
+    [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];
+
+/// The tables that the read arm writes.
+pub const PRODUCTS: [&Table; 5] = [&CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS];
+
+#[cfg(test)]
+mod tests;

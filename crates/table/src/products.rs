@@ -1,0 +1,129 @@
+//! What the read arm writes: `correlated` and the dimensions of its star.
+
+use crate::column::Kind::{Bool, Integer, TextList, Time};
+use crate::column::{Column, Table, column, id, text};
+
+/// One row per KMS event that touches EC2 or EBS, with the EC2 event that caused it.
+pub const CORRELATED: Table = Table {
+    name: "correlated",
+    doc: "One row per KMS event that touches EC2 or EBS, with the EC2 event that caused it, or why there is none.",
+    columns: CORRELATED_COLUMNS,
+    dated_by: Some("kms_event_time"),
+    sort_by: &["kms_event_time", "kms_event_id"],
+};
+
+/// One row per EC2 instance that the lake saw launched.
+pub const INSTANCES: Table = Table {
+    name: "instances",
+    doc: "One row per EC2 instance that the lake saw launched.",
+    columns: &[
+        id("instance_id", "the instance"),
+        text("recipient_account_id", "account of the trail"),
+        text("aws_region", "region of the launch"),
+        id("launch_event_id", "event_id of the RunInstances that created it"),
+        column("launched_at", Time, "event_time of that event"),
+        text("launch_principal_arn", "who launched it"),
+        text("image_id", "the machine image"),
+        text("instance_type", "its type"),
+        text("reservation_id", "its reservation"),
+        text("client_token", "client token of the request"),
+    ],
+    dated_by: Some("launched_at"),
+    sort_by: &["instance_id", "launched_at"],
+};
+
+/// One row per EBS volume whose creation, or whose data key's, the lake saw.
+pub const VOLUMES: Table = Table {
+    name: "volumes",
+    doc: "One row per EBS volume whose creation, or whose data key's, the lake saw.",
+    columns: &[
+        id("volume_id", "the volume"),
+        text("recipient_account_id", "account of the trail"),
+        text("aws_region", "region of the volume"),
+        id("created_event_id", "event_id of the CreateVolume, or of the RunInstances that its data key is linked to"),
+        column("created_at", Time, "event_time of that event, else of the data key's"),
+        text("created_by_arn", "who created it"),
+        text("snapshot_id", "the snapshot that it was made from"),
+        column("encrypted", Bool, "whether it is encrypted"),
+        id("key_arn", "ARN of its KMS key"),
+        text("data_key_event_id", "event_id of the GenerateDataKey* that made its data key"),
+    ],
+    dated_by: Some("created_at"),
+    sort_by: &["volume_id", "created_at"],
+};
+
+/// One row per event that shows a volume at an instance.
+pub const ATTACHMENTS: Table = Table {
+    name: "attachments",
+    doc: "One row per event that shows a volume at an instance.",
+    columns: &[
+        id("volume_id", "the volume"),
+        id("instance_id", "the instance"),
+        text("recipient_account_id", "account of the trail"),
+        text("aws_region", "region of the event"),
+        column("attached_at", Time, "event_time of the event"),
+        text("source_event_id", "event_id of the event"),
+        text("source", "its event_name: AttachVolume, DetachVolume, CreateGrant or Decrypt"),
+    ],
+    dated_by: Some("attached_at"),
+    sort_by: &["volume_id", "attached_at", "source_event_id"],
+};
+
+/// One row per KMS grant that serves EC2 or EBS.
+pub const GRANTS: Table = Table {
+    name: "grants",
+    doc: "One row per KMS grant that serves EC2 or EBS.",
+    columns: &[
+        id("grant_id", "the grant"),
+        id("key_arn", "ARN of its KMS key"),
+        text("recipient_account_id", "account of the trail"),
+        text("aws_region", "region of the CreateGrant"),
+        text("create_event_id", "event_id of the CreateGrant"),
+        column("created_at", Time, "event_time of the CreateGrant"),
+        text("grantee_principal", "who may use it"),
+        id("instance_id", "the instance that it serves"),
+        id("volume_id", "the volume that it is limited to"),
+        id("snapshot_id", "the snapshot that it is limited to"),
+        column("operations", TextList, "the operations that it allows"),
+        text("retiring_principal", "who may retire it"),
+    ],
+    dated_by: Some("created_at"),
+    sort_by: &["grant_id", "created_at"],
+};
+
+const CORRELATED_COLUMNS: &[Column] = &[
+    id("kms_event_id", "event_id of the KMS event"),
+    column("kms_event_time", Time, "its event_time"),
+    text("kms_event_name", "its event_name"),
+    text("kms_error_code", "its error_code"),
+    text("kms_principal_arn", "who called KMS"),
+    text("kms_invoked_by", "the AWS service that forwarded the call"),
+    text("kms_request_id", "its request_id"),
+    text("recipient_account_id", "account of the trail; else, in old records, of the caller"),
+    text("aws_region", "region of the KMS event"),
+    id("key_arn", "ARN of the key"),
+    text("key_account_id", "account that owns the key"),
+    id("grant_id", "the grant that it created, retired or revoked"),
+    id("instance_id", "the instance that the volume or grant serves; may be learned from other events"),
+    id("volume_id", "the volume"),
+    id("snapshot_id", "the snapshot"),
+    id("caller_instance_id", "the instance whose role made the call; never taken for instance_id"),
+    id("ec2_event_id", "event_id of the EC2 event that caused the call, or null"),
+    column("ec2_event_time", Time, "its event_time"),
+    text("ec2_event_name", "its event_name"),
+    text("ec2_principal_arn", "who made it"),
+    text("ec2_source_ip_address", "from where"),
+    text("ec2_request_id", "its request_id"),
+    text("ec2_error_code", "its error_code"),
+    text("link", "the rule that found the cause: request_id, grant, instance, resource, volume, none"),
+    text("confidence", "exact, strong or inferred; null when there is no link"),
+    text("unmatched_reason", "no_ec2_event, external_service, instance_role, denied, outside_lookback; null when linked"),
+    column("delta_ms", Integer, "kms_event_time - ec2_event_time, milliseconds"),
+    id("launch_event_id", "event_id of the RunInstances that created instance_id, else caller_instance_id"),
+    column("launch_event_time", Time, "its event_time"),
+    text("launch_principal_arn", "who launched"),
+    text("grant_event_id", "event_id of the CreateGrant that allowed this call"),
+    text("data_key_event_id", "event_id of the GenerateDataKey* that made the volume's key"),
+    text("kms_source_object", "object in which the KMS event was logged"),
+    text("ec2_source_object", "object in which the EC2 event was logged"),
+];

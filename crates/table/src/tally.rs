@@ -1,0 +1,51 @@
+//! The count that every object, batch and run must balance.
+
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+/// What became of the records of an object, a batch or a run.
+///
+/// ```
+/// let tally = trailweave_table::Tally { records: 5, rows: 2, duplicates: 1, filtered: 1, rejects: 1 };
+/// assert!(tally.balances());
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records found.
+    pub records: u64,
+    /// Records that became rows of `events`.
+    pub rows: u64,
+    /// Records that the lake already had.
+    pub duplicates: u64,
+    /// Records outside the lake's choice of events.
+    pub filtered: u64,
+    /// Records that became rows of `rejects`.
+    pub rejects: u64,
+}
+
+impl Tally {
+    /// Whether every record is accounted for.
+    pub fn balances(&self) -> bool {
+        self.records == self.rows + self.duplicates + self.filtered + self.rejects
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.rows += other.rows;
+        self.duplicates += other.duplicates;
+        self.filtered += other.filtered;
+        self.rejects += other.rejects;
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        let mut total = Self::default();
+        for tally in tallies {
+            total += tally;
+        }
+        total
+    }
+}
