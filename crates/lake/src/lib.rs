@@ -1,1 +1,24 @@
 //! The lake on disk: its format, its lock, and Parquet files that appear whole or not at all.
+//!
+//! ```text
+//!  RecordBatch --TableWriter--> .part-x.parquet.tmp --commit: flush, fsync, rename--> part-x.parquet
+//!                                (no reader lists it)                                (complete, for ever)
+//! ```
+//!
+//! Both arms write through this crate, so that how a file looks (compression, statistics, Bloom filters, order) and
+//! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.
+
+mod error;
+mod file;
+mod format;
+mod lake;
+mod writer;
+
+pub use error::LakeError;
+pub use file::WholeFile;
+pub use format::Format;
+pub use lake::{Lake, LakeLock, Part};
+pub use writer::{TableWriter, writer_properties};
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,7 @@ pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;
 
 /// Every table that users query, in the order in which they are documented.
-pub const TABLES: [&Table; 7] =
-    [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];
+pub const TABLES: [&Table; 7] = [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];
 
 /// The tables that the read arm writes.
 pub const PRODUCTS: [&Table; 5] = [&CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS];

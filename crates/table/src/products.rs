@@ -117,7 +117,10 @@ const CORRELATED_COLUMNS: &[Column] = &[
     text("ec2_error_code", "its error_code"),
     text("link", "the rule that found the cause: request_id, grant, instance, resource, volume, none"),
     text("confidence", "exact, strong or inferred; null when there is no link"),
-    text("unmatched_reason", "no_ec2_event, external_service, instance_role, denied, outside_lookback; null when linked"),
+    text(
+        "unmatched_reason",
+        "no_ec2_event, external_service, instance_role, denied, outside_lookback; null when linked",
+    ),
     column("delta_ms", Integer, "kms_event_time - ec2_event_time, milliseconds"),
     id("launch_event_id", "event_id of the RunInstances that created instance_id, else caller_instance_id"),
     column("launch_event_time", Time, "its event_time"),

@@ -1,0 +1,79 @@
+//! What can be wrong with a lake.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the lake could not be read or written. Each ends the run: the lake is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LakeError {
+    /// The folder holds no `_trailweave/lake.json`.
+    #[error("`{}` is not a Trailweave lake; name one that `trailweave run` or `trailweave ingest` has made", root.display())]
+    NotALake {
+        /// The folder that was named.
+        root: PathBuf,
+    },
+    /// The lake was written by a newer release.
+    #[error("the lake `{}` has format {found}, this release knows up to {known}; use a newer release", root.display())]
+    NewerFormat {
+        /// The lake.
+        root: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The newest version that this release reads.
+        known: u32,
+    },
+    /// `--events` differs from the choice that the lake was made with.
+    #[error("the lake `{}` keeps `{kept}` events, `{asked}` was asked; leave out --events or name another lake", root.display())]
+    OtherEvents {
+        /// The lake.
+        root: PathBuf,
+        /// The choice that it was made with.
+        kept: String,
+        /// The choice that was asked for.
+        asked: String,
+    },
+    /// Another run writes this lake.
+    #[error("another run is writing the lake `{}`; wait until it ends, or end it", root.display())]
+    Locked {
+        /// The lake.
+        root: PathBuf,
+    },
+    /// A file of the lake could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of the lake does not hold what its name says.
+    #[error("`{}` is damaged; remove it and run again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What its reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file could not be encoded.
+    #[error("cannot encode rows for `{}`", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder said.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+}
+
+impl LakeError {
+    /// Names what was tried on which file.
+    pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}

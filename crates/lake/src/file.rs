@@ -1,0 +1,81 @@
+//! A file that appears whole or not at all.
+
+use std::ffi::OsString;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::BufWriter;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::LakeError;
+
+/// A file under a temporary name, hidden from every reader until [`WholeFile::commit`]. Dropped before, it is removed;
+/// killed before, its leftover has a name that no reader lists and that the next attempt overwrites.
+#[derive(Debug)]
+pub struct WholeFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    out: Option<BufWriter<File>>,
+}
+
+impl WholeFile {
+    /// Begins the file that will stand at `path`, making its folder where needed.
+    pub fn create(path: &Path) -> Result<Self, LakeError> {
+        let folder = folder(path);
+        fs::create_dir_all(folder).map_err(LakeError::file("make the folder", folder))?;
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".tmp");
+        let temporary = folder.join(name);
+        let out = File::create(&temporary).map_err(LakeError::file("create", &temporary))?;
+        Ok(Self { path: path.to_owned(), temporary, out: Some(BufWriter::new(out)) })
+    }
+
+    /// Writes `content` as the whole file.
+    pub fn write_all_at(path: &Path, content: &[u8]) -> Result<(), LakeError> {
+        let mut file = Self::create(path)?;
+        file.write_all(content).map_err(LakeError::file("write", path))?;
+        file.commit()
+    }
+
+    /// Where the file will stand.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the content durable, then visible, replacing what stood there.
+    pub fn commit(mut self) -> Result<(), LakeError> {
+        let out = self.out.take().expect("a file is committed once");
+        let durable = out.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        durable.map_err(LakeError::file("write", &self.temporary))?;
+        fs::rename(&self.temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
+        let folder = folder(&self.path);
+        let listed = File::open(folder).and_then(|folder| folder.sync_all());
+        listed.map_err(LakeError::file("sync the folder", folder))
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.as_mut().expect("no write follows the commit").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.as_mut().expect("no flush follows the commit").flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if self.out.take().is_some() {
+            // A leftover is harmless, and the error that led here is the one to report.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

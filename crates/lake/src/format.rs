@@ -1,0 +1,18 @@
+//! `_trailweave/lake.json`: what a lake is, decided when it is made.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// What a lake is. Written once; a run that disagrees with it refuses to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Format {
+    /// The version of the layout and of the tables.
+    pub format_version: u32,
+    /// Which records become rows: `relevant` or `all`.
+    pub events: String,
+}
+
+impl Format {
+    /// The version that this release writes, and the newest that it reads.
+    pub const VERSION: u32 = 1;
+}
