@@ -13,6 +13,7 @@
 mod audit;
 mod column;
 mod ddl;
+mod doc;
 mod events;
 mod layout;
 mod products;
@@ -21,6 +22,7 @@ mod tally;
 pub use audit::{LEDGER, REJECTS};
 pub use column::{Column, Kind, Lookup, Table};
 pub use ddl::{Dialect, ddl};
+pub use doc::markdown;
 pub use events::EVENTS;
 pub use layout::{DATE_PARTITION, PRODUCT_FILE, part_name, partition_dir};
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};

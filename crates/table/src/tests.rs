@@ -52,3 +52,13 @@ fn athena_tables_name_every_column_and_project_the_date() {
     }
     assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 6);
 }
+
+#[test]
+fn the_documentation_of_the_tables_is_what_the_tables_say() {
+    let written = include_str!("../../../docs/tables.md");
+    let tables: Vec<_> = TABLES.into_iter().chain([&LEDGER]).collect();
+    assert!(
+        written.ends_with(&markdown(&tables)),
+        "run `cargo run -p trailweave-table --example tables > docs/tables.md`"
+    );
+}

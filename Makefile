@@ -1,0 +1,41 @@
+# `make demo` and `make test` set up what they need; a newcomer needs cargo, a C compiler and python3.
+
+PYTHON ?= python3
+VENV   := target/venv
+DUCKDB := $(VENV)/duckdb-2.0
+
+.PHONY: demo test lint docs duckdb fuzz bench release
+
+# Generate a week of trail, run the job on it, show the summary, a chain and a query.
+demo:
+	cargo run --locked --quiet -p trailweave -- demo
+
+# Everything that must hold before a commit lands.
+test: lint duckdb
+	TRAILWEAVE_DUCKDB_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked --workspace
+	$(MAKE) docs
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+# A real DuckDB, which the tests ask the same questions.
+duckdb: $(DUCKDB)
+$(DUCKDB):
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*'
+	touch $@
+
+# A minute of damaged objects against the decoder and its oracle.
+fuzz:
+	cargo run --locked --release -p trailweave-decode --example fuzz -- 60
+
+# Stage benches, and the floor beside the pipeline.
+bench:
+	cargo bench --locked -p trailweave-bench
+
+release:
+	cargo build --locked --release -p trailweave

@@ -1,0 +1,56 @@
+//! Stage bench: whole objects of a generated trail through the decoder, on one thread. Throughput is gzip in.
+
+#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+
+use criterion::Criterion;
+use criterion::Throughput;
+use criterion::criterion_group;
+use criterion::criterion_main;
+use trailweave_decode::Decoder;
+use trailweave_decode::Options;
+use trailweave_decode::Selection;
+
+fn decode(bench: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let corpus = trailweave_corpus::Options {
+        records: 20_000,
+        records_per_object: 1_500,
+        ..trailweave_corpus::Options::default()
+    };
+    trailweave_corpus::generate(&corpus, folder.path()).expect("a trail can be generated");
+    let mut objects = Vec::new();
+    collect(folder.path(), &mut objects);
+
+    let mut group = bench.benchmark_group("decode/20k_records");
+    group.throughput(Throughput::Bytes(objects.iter().map(|object| object.len() as u64).sum()));
+    group.sample_size(10);
+    for selection in [Selection::Relevant, Selection::All] {
+        let mut decoder = Decoder::new(Options { selection, ..Options::default() });
+        group.bench_function(selection.to_string(), |bencher| {
+            bencher.iter(|| {
+                for object in &objects {
+                    black_box(decoder.decode("object", object).expect("a generated object is sound"));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn collect(folder: &Path, objects: &mut Vec<Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("the trail can be listed") {
+        let path = entry.expect("the trail can be listed").path();
+        if path.is_dir() {
+            collect(&path, objects);
+        } else if path.extension().is_some_and(|extension| extension == "gz") {
+            objects.push(fs::read(path).expect("the trail can be read"));
+        }
+    }
+}
+
+criterion_group!(benches, decode);
+criterion_main!(benches);

@@ -1,1 +1,0 @@
-//! The bench levels and the floor they are held against.

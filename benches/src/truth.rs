@@ -1,0 +1,181 @@
+//! Holds the links of a generated trail against the truth that the generator wrote, flow by flow.
+//!
+//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED`
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::Context;
+use anyhow::ensure;
+use arrow::array::Array;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use serde::Deserialize;
+use trailweave_corpus::Corpus;
+use trailweave_correlate::Correlate;
+use trailweave_correlate::oracle;
+use trailweave_ingest::Filter;
+use trailweave_ingest::Ingest;
+use trailweave_lake::Lake;
+use trailweave_table::EVENTS;
+use trailweave_table::PRODUCTS;
+
+/// One line of the generator's truth, as far as it is compared.
+#[derive(Debug, Deserialize)]
+struct Truth {
+    flow: String,
+    kms_event_id: String,
+    recipient_account_id: String,
+    ambiguous: Option<String>,
+    ec2_event_id: Option<String>,
+    instance_id: Option<String>,
+    volume_id: Option<String>,
+    launch_event_id: Option<String>,
+}
+
+/// The columns that are compared.
+const COMPARED: [&str; 4] = ["ec2_event_id", "instance_id", "volume_id", "launch_event_id"];
+
+/// How the links of a flow compare with the truth.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Score {
+    /// Rows that the truth has and says unambiguously.
+    pub expected: usize,
+    /// Rows of which every compared column is right.
+    pub right: usize,
+    /// Rows that the truth marks as ambiguous; they are not compared.
+    pub ambiguous: usize,
+    /// The first differences, in words.
+    pub differences: Vec<String>,
+}
+
+/// How a whole lake compares.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Flow by flow.
+    pub flows: BTreeMap<String, Score>,
+    /// Rows of `correlated` of which the truth knows nothing.
+    pub unexpected: Vec<String>,
+}
+
+/// A generated trail in a lake.
+#[derive(Debug)]
+pub struct Trial {
+    /// What was generated.
+    pub corpus: Corpus,
+    /// What became of the objects.
+    pub ingested: trailweave_ingest::Summary,
+    /// What became of the events.
+    pub correlated: trailweave_correlate::Summary,
+    /// The lake.
+    pub lake: Lake,
+}
+
+/// Generates a trail below `folder` and runs the whole job on it.
+pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Trial> {
+    let trail = folder.join("trail");
+    let options = trailweave_corpus::Options { seed, records, ..trailweave_corpus::Options::default() };
+    let corpus = trailweave_corpus::generate(&options, &trail)?;
+    let lake = Lake::open_or_create(&folder.join("lake"), None)?;
+    let _lock = lake.lock()?;
+    let ingest = Ingest {
+        sources: vec![trail],
+        filter: Filter::default(),
+        memory_bytes: 1 << 30,
+        threads: threads(),
+        cap_bytes: 2 << 30,
+        batch_bytes: 256 << 20,
+        retry_quarantined: false,
+        run_id: "truth".to_owned(),
+    };
+    let ingested = trailweave_ingest::ingest(&lake, &ingest, &trailweave_ingest::Progress::default()).await?;
+    ensure!(ingested.tally.balances(), "the counts do not reconcile: {:?}", ingested.tally);
+    ensure!(ingested.tally.records == corpus.delivered as u64, "records were lost or doubled: {:?}", ingested.tally);
+    let correlated =
+        trailweave_correlate::correlate(&lake, &read_arm(), &trailweave_correlate::Progress::default()).await?;
+    Ok(Trial { corpus, ingested, correlated, lake })
+}
+
+/// Compares the lake's `correlated` with the truth.
+pub async fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
+    let mut rows = correlated_rows(lake).await?;
+    let mut flows = BTreeMap::<String, Score>::new();
+    let text = fs::read_to_string(folder.join("trail").join("truth.jsonl")).context("the generator wrote no truth")?;
+    for line in text.lines() {
+        let truth: Truth = serde_json::from_str(line)?;
+        let found = rows.remove(&(truth.recipient_account_id.clone(), truth.kms_event_id.clone()));
+        let score = flows.entry(truth.flow.clone()).or_default();
+        if truth.ambiguous.is_some() {
+            score.ambiguous += 1;
+            continue;
+        }
+        score.expected += 1;
+        match difference(&truth, found.as_deref()) {
+            None => score.right += 1,
+            Some(difference) if score.differences.len() < 5 => score.differences.push(difference),
+            Some(_) => {}
+        }
+    }
+    let unexpected = rows.into_keys().map(|(account, event)| format!("{account}/{event}")).collect();
+    Ok(Verdict { flows, unexpected })
+}
+
+/// Compares every product of the lake with the nested-loop oracle's; returns how many rows agree.
+pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
+    let session = trailweave_correlate::open(lake, &read_arm()).await?;
+    let events = session.query(&format!("SELECT * FROM {}", EVENTS.name)).await?;
+    let expected = oracle::correlate(&oracle::events_from(&events));
+    let mut agreed = 0;
+    for table in PRODUCTS {
+        let found = oracle::rows_from(&session.query(&format!("SELECT * FROM {}", table.name)).await?, table);
+        let wanted = expected.rows(table);
+        for (found, wanted) in found.iter().zip(wanted) {
+            ensure!(found == wanted, "{} differs from the oracle:\n{found:?}\n{wanted:?}", table.name);
+        }
+        ensure!(found.len() == wanted.len(), "{}: {} rows, the oracle has {}", table.name, found.len(), wanted.len());
+        agreed += found.len();
+    }
+    Ok(agreed)
+}
+
+fn read_arm() -> Correlate {
+    Correlate { memory_bytes: 1 << 30, threads: threads() }
+}
+
+fn threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The compared columns of every row, by account and event id.
+async fn correlated_rows(lake: &Lake) -> anyhow::Result<BTreeMap<(String, String), Vec<Option<String>>>> {
+    let session = trailweave_correlate::open(lake, &read_arm()).await?;
+    let sql = format!("SELECT recipient_account_id, kms_event_id, {} FROM correlated", COMPARED.join(", "));
+    let mut rows = BTreeMap::new();
+    for batch in session.query(&sql).await? {
+        let columns = batch_columns(&batch)?;
+        for row in 0..batch.num_rows() {
+            let value = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
+            let key = (value(columns[0]).unwrap_or_default(), value(columns[1]).unwrap_or_default());
+            let previous = rows.insert(key.clone(), columns[2..].iter().map(|column| value(column)).collect());
+            ensure!(previous.is_none(), "{key:?} stands twice in correlated");
+        }
+    }
+    Ok(rows)
+}
+
+fn batch_columns(batch: &RecordBatch) -> anyhow::Result<Vec<&StringArray>> {
+    let text = |column: &dyn Array| column.as_any().downcast_ref::<StringArray>().is_some();
+    ensure!(batch.columns().iter().all(|column| text(column)), "correlated has other types than text");
+    Ok(batch.columns().iter().filter_map(|column| column.as_any().downcast_ref()).collect())
+}
+
+fn difference(truth: &Truth, found: Option<&[Option<String>]>) -> Option<String> {
+    let Some(found) = found else { return Some(format!("{} has no row", truth.kms_event_id)) };
+    let wanted = [&truth.ec2_event_id, &truth.instance_id, &truth.volume_id, &truth.launch_event_id];
+    let wrong = COMPARED.iter().zip(wanted).zip(found).filter(|((_, wanted), found)| wanted != found);
+    let words: Vec<_> =
+        wrong.map(|((column, wanted), found)| format!("{column} {found:?}, truth {wanted:?}")).collect();
+    (!words.is_empty()).then(|| format!("{}: {}", truth.kms_event_id, words.join("; ")))
+}

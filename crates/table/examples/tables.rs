@@ -1,0 +1,13 @@
+//! Prints `docs/tables.md`: `cargo run -p trailweave-table --example tables > docs/tables.md`.
+
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
+use trailweave_table::LEDGER;
+use trailweave_table::TABLES;
+use trailweave_table::markdown;
+
+fn main() {
+    let tables: Vec<_> = TABLES.into_iter().chain([&LEDGER]).collect();
+    println!("# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null.");
+    print!("{}", markdown(&tables));
+}

@@ -1,0 +1,46 @@
+//! The tables' documentation, written from the tables.
+
+use std::fmt::Write;
+
+use crate::column::Kind;
+use crate::column::Lookup;
+use crate::column::Table;
+use crate::layout::DATE_PARTITION;
+
+/// A Markdown section per table, with a line per column.
+pub fn markdown(tables: &[&Table]) -> String {
+    let mut out = String::new();
+    for table in tables {
+        section(&mut out, table).expect("writing to a String cannot fail");
+    }
+    out
+}
+
+fn section(out: &mut String, table: &Table) -> std::fmt::Result {
+    writeln!(out, "\n## {}\n\n{}", table.name, table.doc)?;
+    let order = table.sort_by.join("`, `");
+    match table.dated_by {
+        Some(column) => writeln!(
+            out,
+            "Partitioned by `{DATE_PARTITION}`, the UTC date of `{column}`; sorted by `{order}` inside a file."
+        )?,
+        None => writeln!(out, "Not partitioned; sorted by `{order}` inside a file.")?,
+    }
+    writeln!(out, "\n| column | type | Bloom filter | meaning |\n|---|---|---|---|")?;
+    for column in table.columns {
+        let bloom = if column.lookup == Lookup::Needle { "yes" } else { "" };
+        writeln!(out, "| `{}` | {} | {bloom} | {} |", column.name, word(column.kind), column.doc)?;
+    }
+    Ok(())
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Time => "timestamp (ms, UTC)",
+        Kind::Bool => "boolean",
+        Kind::Integer => "64-bit integer",
+        Kind::TextList => "list of text",
+        Kind::TextMap => "map of text to text",
+    }
+}

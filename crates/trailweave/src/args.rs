@@ -1,0 +1,157 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+/// From raw AWS `CloudTrail` objects to which EC2 action, by whom, made which KMS call.
+#[derive(Debug, Parser)]
+#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but objects were quarantined.
+Every flag that takes a value can be set as TRAILWEAVE_<FLAG> (TRAILWEAVE_LAKE, ..) or in the file that --config names.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Ingest what is new, then correlate
+    #[command(after_help = "\
+Examples:
+  trailweave run --source ./trail --lake ./lake
+  trailweave run --source ./trail --lake ./lake --from 7d --account 111122223333
+  trailweave run --config trailweave.toml --json")]
+    Run(IngestArgs),
+    /// Read trail objects that the lake does not know yet into `events`
+    #[command(after_help = "\
+Examples:
+  trailweave ingest --source ./trail --lake ./lake
+  trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
+  trailweave ingest --source one-object.json.gz --lake ./lake --events all
+  trailweave ingest --source ./trail --lake ./lake --retry-quarantined")]
+    Ingest(IngestArgs),
+    /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
+    #[command(after_help = "\
+Examples:
+  trailweave correlate --lake ./lake
+  trailweave correlate --lake ./lake --memory 4GiB --json")]
+    Correlate,
+    /// Ask the lake a question in SQL, its tables by name
+    #[command(after_help = "\
+Examples:
+  trailweave query --lake ./lake \"SELECT link, confidence, count(*) AS n FROM correlated GROUP BY 1, 2 ORDER BY n DESC\"
+  trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"")]
+    Query {
+        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects
+        sql: String,
+    },
+    /// Draw the chain of an instance, volume, snapshot, key, grant or event
+    #[command(after_help = "\
+Examples:
+  trailweave trace --lake ./lake i-0a1b2c3d4e5f60718
+  trailweave trace --lake ./lake vol-0a1b2c3d4e5f60718 --json
+  trailweave trace --lake ./lake arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab")]
+    Trace {
+        /// i-.., vol-.., snap-.., a key's ARN or id, a grant id, or an event id
+        id: String,
+    },
+    /// Print the statements that make the lake's tables known to a query engine
+    #[command(after_help = "\
+Examples:
+  trailweave ddl duckdb --lake ./lake | duckdb
+  trailweave ddl athena --lake s3://bucket/lake > tables.sql")]
+    Ddl {
+        /// The engine
+        engine: Engine,
+    },
+    /// Generate a week of synthetic trail, run the whole job on it, and show what comes out
+    #[command(after_help = "\
+Examples:
+  trailweave demo
+  trailweave demo --dir /tmp/demo --records 200000 --seed 7")]
+    Demo(DemoArgs),
+}
+
+/// What every verb understands.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct Common {
+    /// A TOML file with the settings below; flags and environment override it
+    #[arg(long, global = true, env = "TRAILWEAVE_CONFIG", value_name = "FILE", help_heading = "Common")]
+    pub(crate) config: Option<PathBuf>,
+    /// The lake, a folder [default: lake]
+    #[arg(long, global = true, env = "TRAILWEAVE_LAKE", value_name = "DIR", help_heading = "Common")]
+    pub(crate) lake: Option<String>,
+    /// Memory to work in, such as 512MiB or 4GiB [default: 1GiB]
+    #[arg(long, global = true, env = "TRAILWEAVE_MEMORY", value_name = "SIZE", help_heading = "Common")]
+    pub(crate) memory: Option<String>,
+    /// Threads that compute [default: one per core]
+    #[arg(long, global = true, env = "TRAILWEAVE_THREADS", value_name = "N", help_heading = "Common")]
+    pub(crate) threads: Option<String>,
+    /// Print the result as JSON
+    #[arg(long, global = true, help_heading = "Common")]
+    pub(crate) json: bool,
+    /// Show no progress
+    #[arg(long, short, global = true, help_heading = "Common")]
+    pub(crate) quiet: bool,
+    /// Log more (-v: what is done, -vv: debugging)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Common")]
+    pub(crate) verbose: u8,
+}
+
+/// What `run` and `ingest` understand.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct IngestArgs {
+    /// A folder of trail objects, or one object; repeatable
+    #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "DIR|FILE")]
+    pub(crate) source: Vec<String>,
+    /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
+    #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
+    pub(crate) from: Option<String>,
+    /// Objects delivered on or before, in the same forms
+    #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
+    pub(crate) to: Option<String>,
+    /// Objects of this account; repeatable
+    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Objects of this region; repeatable
+    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
+    pub(crate) region: Vec<String>,
+    /// Which records a new lake keeps: relevant or all [default: relevant]
+    #[arg(long, env = "TRAILWEAVE_EVENTS", value_name = "CHOICE")]
+    pub(crate) events: Option<String>,
+    /// An object that inflates past this is quarantined [default: 2GiB]
+    #[arg(long, env = "TRAILWEAVE_CAP", value_name = "SIZE")]
+    pub(crate) cap: Option<String>,
+    /// Read the objects again that earlier runs quarantined
+    #[arg(long)]
+    pub(crate) retry_quarantined: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the demo's trail and lake go; a demo that was there is replaced
+    #[arg(long, default_value = "target/demo", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Seed of the trail: the same seed, the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Records of the trail
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) records: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Engine {
+    /// Views over the lake's Parquet files
+    Duckdb,
+    /// External tables with partition projection
+    Athena,
+}

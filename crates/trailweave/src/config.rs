@@ -1,0 +1,223 @@
+//! From what was typed, the environment and the file to a configuration that holds.
+//!
+//! Clap lays flags over the environment; this module lays the outcome over the file and the defaults, and checks it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::path::PathBuf;
+use std::thread;
+
+use bytesize::ByteSize;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use trailweave_ingest::Filter;
+
+use crate::args::Common;
+use crate::args::IngestArgs;
+
+/// The settings, resolved and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) sources: Vec<PathBuf>,
+    pub(crate) lake: PathBuf,
+    pub(crate) filter: Window,
+    pub(crate) events: Option<String>,
+    pub(crate) memory: ByteSize,
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) cap: ByteSize,
+}
+
+/// Which objects a run reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) from: Option<Date>,
+    pub(crate) to: Option<Date>,
+    pub(crate) accounts: BTreeSet<String>,
+    pub(crate) regions: BTreeSet<String>,
+}
+
+/// What is wrong with a configuration. Ends the program with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read the configuration `{}`", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration `{}` does not hold", path.display())]
+    Parse { path: PathBuf, source: toml::de::Error },
+    #[error("`{value}` is no {key}: {expected}")]
+    Value { key: &'static str, value: String, expected: &'static str },
+    #[error("no source: name a folder of trail objects, or an object, with --source")]
+    NoSource,
+    #[error("--from {from} is after --to {to}: no object can match")]
+    EmptyWindow { from: Date, to: Date },
+}
+
+/// The file, with the keys and defaults of `config/default.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    source: Vec<String>,
+    lake: String,
+    from: String,
+    to: String,
+    account: Vec<String>,
+    region: Vec<String>,
+    events: String,
+    memory: String,
+    threads: usize,
+    cap: String,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            source: Vec::new(),
+            lake: text("lake"),
+            from: String::new(),
+            to: String::new(),
+            account: Vec::new(),
+            region: Vec::new(),
+            events: String::new(),
+            memory: text("1GiB"),
+            threads: 0,
+            cap: text("2GiB"),
+        }
+    }
+}
+
+impl Config {
+    /// Resolves and checks the settings; `now` gives relative times their meaning.
+    pub(crate) fn resolve(common: &Common, ingest: &IngestArgs, now: Timestamp) -> Result<Self, ConfigError> {
+        let file = read(common.config.as_deref())?;
+        let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
+        let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
+        let sources =
+            all(&ingest.source, &file.source).iter().map(|it| local("source", it)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            sources,
+            lake: local("lake", &or(&common.lake, &file.lake))?,
+            filter: Window {
+                from: when("from", &or(&ingest.from, &file.from), now)?,
+                to: when("to", &or(&ingest.to, &file.to), now)?,
+                accounts: accounts(all(&ingest.account, &file.account))?,
+                regions: all(&ingest.region, &file.region).into_iter().collect(),
+            }
+            .checked()?,
+            events: events(&or(&ingest.events, &file.events))?,
+            memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
+            threads: threads(&or(&common.threads, &file.threads.to_string()))?,
+            cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
+        })
+    }
+
+    /// The sources, of which a run needs at least one.
+    pub(crate) fn sources(&self) -> Result<&[PathBuf], ConfigError> {
+        if self.sources.is_empty() { Err(ConfigError::NoSource) } else { Ok(&self.sources) }
+    }
+}
+
+/// Below this the join's sorts cannot even spill.
+const MIN_MEMORY: ByteSize = ByteSize(64 << 20);
+
+impl Window {
+    fn checked(self) -> Result<Self, ConfigError> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(ConfigError::EmptyWindow { from, to }),
+            _ => Ok(self),
+        }
+    }
+
+    /// The filter of the ingest library.
+    pub(crate) fn to_filter(&self) -> Filter {
+        Filter { from: self.from, to: self.to, accounts: self.accounts.clone(), regions: self.regions.clone() }
+    }
+}
+
+fn read(path: Option<&Path>) -> Result<File, ConfigError> {
+    let Some(path) = path else { return Ok(File::default()) };
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
+}
+
+fn local(key: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
+    let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
+    if value.is_empty() {
+        refuse("a path is expected")
+    } else if value.contains("://") {
+        refuse("this release reads and writes local folders only; sync the bucket to a folder first")
+    } else {
+        Ok(PathBuf::from(value))
+    }
+}
+
+/// A day: a date, the UTC date of an RFC 3339 time, or of so many hours, days or weeks before `now`.
+fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, ConfigError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let date_of = |time: Timestamp| time.to_zoned(TimeZone::UTC).date();
+    let date = value.parse::<Date>().ok().filter(|_| value.len() == "2026-09-01".len());
+    let found = date.or_else(|| value.parse().ok().map(date_of)).or_else(|| ago(value, now).map(date_of));
+    let expected =
+        "a date (2026-09-01), an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) is expected";
+    found.map(Some).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {
+    let (count, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let hours = match unit {
+        "h" => 1,
+        "d" => 24,
+        "w" => 7 * 24,
+        _ => return None,
+    };
+    let seconds = count.parse::<u32>().ok().map(|count| i64::from(count) * hours * 3600)?;
+    now.checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
+}
+
+fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+    for value in &values {
+        if value.len() != 12 || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+            let expected = "an AWS account id of 12 digits is expected";
+            return Err(ConfigError::Value { key: "account", value: value.clone(), expected });
+        }
+    }
+    Ok(values.into_iter().collect())
+}
+
+fn events(value: &str) -> Result<Option<String>, ConfigError> {
+    match value {
+        "" => Ok(None),
+        "relevant" | "all" => Ok(Some(value.to_owned())),
+        _ => Err(ConfigError::Value {
+            key: "events",
+            value: value.to_owned(),
+            expected: "`relevant` or `all` is expected",
+        }),
+    }
+}
+
+fn size(key: &'static str, value: &str, least: ByteSize) -> Result<ByteSize, ConfigError> {
+    let expected = "a size such as 64MiB or 4GiB is expected, for memory at least 64MiB";
+    let found = value.parse::<ByteSize>().ok().filter(|size| *size >= least);
+    found.ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+fn threads(value: &str) -> Result<NonZeroUsize, ConfigError> {
+    let expected = "a number of threads is expected, or 0 for one per core";
+    match value.parse::<usize>() {
+        Ok(n) if n <= 4096 => Ok(NonZeroUsize::new(n).unwrap_or_else(cores)),
+        _ => Err(ConfigError::Value { key: "threads", value: value.to_owned(), expected }),
+    }
+}
+
+fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests;

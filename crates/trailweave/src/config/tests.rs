@@ -1,0 +1,82 @@
+//! The layers are laid in order, and what does not hold is named.
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-09-10T12:00:00Z".parse().unwrap()
+}
+
+fn resolve(common: &Common, ingest: &IngestArgs) -> Result<Config, ConfigError> {
+    Config::resolve(common, ingest, now())
+}
+
+fn with_file(text: &str) -> (tempfile::TempDir, Common) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trailweave.toml");
+    fs::write(&path, text).unwrap();
+    (folder, Common { config: Some(path), ..Common::default() })
+}
+
+#[test]
+fn the_default_file_says_the_defaults_of_the_code() {
+    let (_folder, common) = with_file(include_str!("../../../../config/default.toml"));
+    let ingest = IngestArgs::default();
+    assert_eq!(resolve(&common, &ingest).unwrap(), resolve(&Common::default(), &ingest).unwrap());
+}
+
+#[test]
+fn what_is_typed_overrides_the_file() {
+    let (_folder, common) = with_file("lake = 'filed'\nsource = ['filed']\nthreads = 3");
+    let common = Common { lake: Some("typed".into()), ..common };
+    let config = resolve(&common, &IngestArgs::default()).unwrap();
+    assert_eq!((config.lake, config.threads.get()), (PathBuf::from("typed"), 3));
+    assert_eq!(config.sources, [PathBuf::from("filed")]);
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name() {
+    let (_folder, common) = with_file("lakes = 'typo'");
+    let error = resolve(&common, &IngestArgs::default()).unwrap_err();
+    let ConfigError::Parse { source, .. } = error else { panic!("{error}") };
+    assert!(source.to_string().contains("unknown field `lakes`"), "{source}");
+}
+
+#[test]
+fn times_are_dates_instants_or_times_ago() {
+    for (value, day) in [
+        ("2026-09-01", "2026-09-01"),
+        ("2026-09-01T23:30:00-02:00", "2026-09-02"),
+        ("7d", "2026-09-03"),
+        ("13h", "2026-09-09"),
+        ("2w", "2026-08-27"),
+    ] {
+        assert_eq!(when("from", value, now()).unwrap(), Some(day.parse().unwrap()), "{value}");
+    }
+    for value in ["yesterday", "7", "d", "-7d", "2026-13-01", "7é"] {
+        assert!(when("from", value, now()).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn a_setting_out_of_range_is_refused_by_name() {
+    let text = |value: &str| Some(value.to_owned());
+    let common = Common::default();
+    let wrong = [
+        (Common { memory: text("1MiB"), ..common.clone() }, IngestArgs::default(), "memory"),
+        (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
+        (Common { lake: text("s3://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
+        (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
+        (common.clone(), IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
+    ];
+    for (common, ingest, name) in wrong {
+        let error = resolve(&common, &ingest).unwrap_err();
+        assert!(matches!(error, ConfigError::Value { key, .. } if key == name), "{error}");
+    }
+}
+
+#[test]
+fn a_window_that_ends_before_it_begins_is_refused() {
+    let text = |value: &str| Some(value.to_owned());
+    let ingest = IngestArgs { from: text("1d"), to: text("7d"), ..IngestArgs::default() };
+    assert!(matches!(resolve(&Common::default(), &ingest), Err(ConfigError::EmptyWindow { .. })));
+}

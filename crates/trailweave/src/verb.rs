@@ -1,0 +1,98 @@
+//! What each verb does: resolve, call the library, report.
+
+mod demo;
+mod ingest;
+mod read;
+
+use std::io;
+use std::io::Write;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use trailweave_correlate::Correlate;
+use trailweave_lake::Lake;
+
+use crate::args::Cli;
+use crate::args::Common;
+use crate::args::IngestArgs;
+use crate::args::Verb;
+use crate::config::Config;
+use crate::progress;
+use crate::report::Report;
+
+/// How a verb ended, if not by an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is in the lake.
+    Done,
+    /// All but the quarantined objects is in the lake.
+    Quarantined,
+}
+
+/// Carries out the verb that was typed.
+pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
+    let Cli { verb, common } = cli;
+    match verb {
+        Verb::Run(args) => ingest::run(&Job::new(common, &args, now)?),
+        Verb::Ingest(args) => ingest::ingest(&Job::new(common, &args, now)?),
+        Verb::Correlate => correlate(&Job::new(common, &IngestArgs::default(), now)?),
+        Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Trace { id } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id),
+        Verb::Ddl { engine } => read::ddl(&common, engine),
+        Verb::Demo(args) => demo::demo(common, &args, now),
+    }
+}
+
+/// A verb's surroundings: its settings, its threads, the time at which it began.
+struct Job {
+    config: Config,
+    common: Common,
+    retry_quarantined: bool,
+    began: Timestamp,
+    runtime: Runtime,
+}
+
+impl Job {
+    fn new(common: Common, args: &IngestArgs, now: Timestamp) -> anyhow::Result<Self> {
+        let config = Config::resolve(&common, args, now)?;
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        let runtime =
+            threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;
+        Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began: now, runtime })
+    }
+
+    /// How the read arm is to work.
+    fn correlate_options(&self) -> Correlate {
+        Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
+    }
+
+    /// Prints a report, as text or as JSON.
+    fn print(&self, report: &Report) -> anyhow::Result<Outcome> {
+        let elapsed = Timestamp::now().duration_since(self.began);
+        let mut out = io::stdout().lock();
+        if self.common.json {
+            report.write_json(&mut out, elapsed)?
+        } else {
+            report.write_text(&mut out, elapsed)?
+        }
+        out.flush()?;
+        Ok(report.outcome())
+    }
+}
+
+fn correlate(job: &Job) -> anyhow::Result<Outcome> {
+    let lake = Lake::open(&job.config.lake)?;
+    let _lock = lake.lock()?;
+    let correlated = correlate_locked(job, &lake)?;
+    job.print(&Report { ingested: None, correlated: Some(correlated) })
+}
+
+/// Needs: the lock of the lake.
+fn correlate_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_correlate::Summary> {
+    let state = trailweave_correlate::Progress::default();
+    let options = job.correlate_options();
+    progress::correlating(&job.common, &state, || {
+        job.runtime.block_on(trailweave_correlate::correlate(lake, &options, &state)).map_err(anyhow::Error::from)
+    })
+}

@@ -1,0 +1,78 @@
+//! `demo`: the whole job on a trail of our own making.
+
+use std::fs;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use anyhow::bail;
+use jiff::Timestamp;
+use trailweave_lake::Lake;
+
+use super::Job;
+use super::Outcome;
+use super::ingest;
+use super::read;
+use crate::args::Common;
+use crate::args::DemoArgs;
+use crate::args::IngestArgs;
+
+const QUESTION: &str = "\
+SELECT ec2_event_name, link, confidence, unmatched_reason, count(*) AS calls, count(DISTINCT instance_id) AS instances
+FROM correlated GROUP BY ALL ORDER BY calls DESC LIMIT 12";
+
+/// The file that says that a folder is ours to replace.
+const MARKER: &str = ".trailweave-demo";
+
+/// Generates, runs, and shows what comes out.
+pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::Result<Outcome> {
+    let (trail, lake) = (args.dir.join("trail"), args.dir.join("lake"));
+    clear(&args.dir)?;
+    let corpus = generate(args, &trail)?;
+    say(&format!("# trailweave run --source {} --lake {}", trail.display(), lake.display()))?;
+    let typed = |path: &Path| path.to_string_lossy().into_owned();
+    let common = Common { lake: Some(typed(&lake)), json: false, ..common };
+    let sources = IngestArgs { source: vec![typed(&trail)], ..IngestArgs::default() };
+    let job = Job::new(common, &sources, now)?;
+    let report = ingest::run_job(&job)?;
+    let outcome = job.print(&report)?;
+
+    say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
+    read::trace(&job, &corpus.first_instance)?;
+    say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
+    read::query(&job, QUESTION)?;
+    say(&format!("\nThe lake is yours to ask: {}", Lake::open(&lake)?.root().display()))?;
+    Ok(outcome)
+}
+
+fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::Corpus> {
+    let options =
+        trailweave_corpus::Options { seed: args.seed, records: args.records, ..trailweave_corpus::Options::default() };
+    let corpus = trailweave_corpus::generate(&options, trail)?;
+    say(&format!(
+        "A week of synthetic trail: {} records in {} objects, some late, some delivered twice ({})\n",
+        corpus.delivered,
+        corpus.objects,
+        trail.display()
+    ))?;
+    Ok(corpus)
+}
+
+/// Empties the demo's folder, but only if an earlier demo made it.
+fn clear(dir: &Path) -> anyhow::Result<()> {
+    let ours = dir.join(MARKER).exists();
+    let empty = fs::read_dir(dir).map(|mut entries| entries.next().is_none()).unwrap_or(true);
+    if !ours && !empty {
+        bail!("`{}` holds something else than a demo; name another folder with --dir", dir.display());
+    }
+    if ours {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot remove `{}`", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+    fs::write(dir.join(MARKER), "").with_context(|| format!("cannot write in `{}`", dir.display()))
+}
+
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}

@@ -1,0 +1,60 @@
+//! `run` and `ingest`.
+
+use trailweave_ingest::Ingest;
+use trailweave_lake::Lake;
+
+use super::Job;
+use super::Outcome;
+use super::correlate_locked;
+use crate::progress;
+use crate::report::Report;
+
+/// Parts are made of at most this much of gzip.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// Ingests, then correlates, under one lock.
+pub(super) fn run(job: &Job) -> anyhow::Result<Outcome> {
+    let report = run_job(job)?;
+    job.print(&report)
+}
+
+/// Ingests, then correlates; the report is the caller's to print.
+pub(super) fn run_job(job: &Job) -> anyhow::Result<Report> {
+    job.config.sources()?;
+    let lake = open(job)?;
+    let _lock = lake.lock()?;
+    let ingested = ingest_locked(job, &lake)?;
+    let correlated = correlate_locked(job, &lake)?;
+    Ok(Report { ingested: Some(ingested), correlated: Some(correlated) })
+}
+
+/// Ingests only.
+pub(super) fn ingest(job: &Job) -> anyhow::Result<Outcome> {
+    job.config.sources()?;
+    let lake = open(job)?;
+    let _lock = lake.lock()?;
+    let ingested = ingest_locked(job, &lake)?;
+    job.print(&Report { ingested: Some(ingested), correlated: None })
+}
+
+fn open(job: &Job) -> anyhow::Result<Lake> {
+    Ok(Lake::open_or_create(&job.config.lake, job.config.events.as_deref())?)
+}
+
+/// Needs: the lock of the lake.
+fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Summary> {
+    let options = Ingest {
+        sources: job.config.sources()?.to_vec(),
+        filter: job.config.filter.to_filter(),
+        memory_bytes: job.config.memory.as_u64(),
+        threads: job.config.threads,
+        cap_bytes: job.config.cap.as_u64(),
+        batch_bytes: BATCH_BYTES,
+        retry_quarantined: job.retry_quarantined,
+        run_id: job.began.strftime("%Y%m%dT%H%M%S%3fZ").to_string(),
+    };
+    let state = trailweave_ingest::Progress::default();
+    progress::ingesting(&job.common, &state, || {
+        job.runtime.block_on(trailweave_ingest::ingest(lake, &options, &state)).map_err(anyhow::Error::from)
+    })
+}

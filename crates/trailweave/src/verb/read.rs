@@ -1,0 +1,74 @@
+//! `query`, `trace` and `ddl`: what only reads.
+
+use std::io;
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::json::LineDelimitedWriter;
+use arrow::util::pretty::pretty_format_batches;
+use trailweave_lake::Lake;
+use trailweave_table::Dialect;
+use trailweave_table::TABLES;
+use trailweave_table::ddl as statements;
+
+use super::Job;
+use super::Outcome;
+use crate::args::Common;
+use crate::args::Engine;
+use crate::trace;
+
+/// Answers a question in SQL, as a table or as JSON lines.
+pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
+    let lake = Lake::open(&job.config.lake)?;
+    let rows = job.runtime.block_on(async {
+        let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
+        session.query(sql).await
+    })?;
+    write_rows(&rows, job.common.json)?;
+    Ok(Outcome::Done)
+}
+
+/// Prints rows to standard output.
+pub(super) fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        let mut writer = LineDelimitedWriter::new(&mut out);
+        writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
+        writer.finish()?;
+    } else {
+        writeln!(out, "{}", pretty_format_batches(rows)?)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Draws a chain.
+pub(super) fn trace(job: &Job, id: &str) -> anyhow::Result<Outcome> {
+    let lake = Lake::open(&job.config.lake)?;
+    let chain = job.runtime.block_on(async {
+        let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
+        trailweave_correlate::trace(&session, id).await
+    })?;
+    let mut out = io::stdout().lock();
+    if job.common.json {
+        serde_json::to_writer_pretty(&mut out, &chain)?;
+        writeln!(out)?;
+    } else {
+        trace::draw(&mut out, &chain)?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+/// Prints statements; they may name a lake that stands elsewhere, so it is not opened.
+pub(super) fn ddl(common: &Common, engine: Engine) -> anyhow::Result<Outcome> {
+    let lake = common.lake.as_deref().unwrap_or("lake");
+    let dialect = match engine {
+        Engine::Duckdb => Dialect::DuckDb,
+        Engine::Athena => Dialect::Athena,
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(statements(dialect, lake, &TABLES).as_bytes())?;
+    out.flush()?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,55 @@
+//! The allowed dependency edges between crates, and what each crate must not use.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use toml::Table;
+
+/// Crate, the crates of ours that it may depend on, the packages that it must not.
+const LAYERS: [(&str, &[&str], &[&str]); 8] = [
+    ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
+    ("lake", &["table"], &["tokio", "datafusion", "simd-json", "flate2", "clap"]),
+    ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
+    ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
+    ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2"]),
+    ("corpus", &[], &["datafusion", "arrow"]),
+    ("trailweave", &["table", "lake", "ingest", "correlate", "corpus"], &["datafusion", "simd-json"]),
+    ("bench", &["table", "lake", "decode", "ingest", "correlate", "corpus"], &[]),
+];
+
+#[test]
+fn every_crate_keeps_to_its_layer() {
+    for (name, ours, banned) in LAYERS {
+        for dependency in dependencies(name) {
+            assert!(!banned.contains(&dependency.as_str()), "{name} must not use {dependency}");
+            if let Some(layer) = dependency.strip_prefix("trailweave-") {
+                assert!(ours.contains(&layer), "{name} must not know {layer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_has_a_layer() {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let found: BTreeSet<_> = crates.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    let known: BTreeSet<_> = LAYERS.iter().map(|(name, ..)| (*name).to_owned()).filter(|it| it != "bench").collect();
+    assert_eq!(found, known);
+}
+
+/// What the crate is built with; its tests may use more.
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let folder = if name == "bench" { root().join("benches") } else { root().join("crates").join(name) };
+    let manifest: Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+    ["dependencies", "build-dependencies"]
+        .into_iter()
+        .filter_map(|section| manifest.get(section)?.as_table())
+        .flat_map(|table| table.keys().cloned())
+        .collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
