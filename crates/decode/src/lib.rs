@@ -1,1 +1,245 @@
-//! One gzipped CloudTrail object in; Arrow rows, rejects and a tally out.
+//! Turns one CloudTrail object into Arrow rows of `events`, rows of `rejects` and a tally.
+//!
+//! ```text
+//! stored: &[u8] --gunzip--> inflated: &[u8] --envelope, split--> record: &[u8] --simd-json--> tape
+//!  as in S3                 capped            borders alone       + its fields     one record     |
+//!                                                                                               append
+//!                                         Decoded { events, rejects, tally } <-- builders <-------+
+//! ```
+//!
+//! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects. One bad
+//! record never fails an object: it becomes a row of `rejects`. An object fails as a whole, with a [`DecodeError`],
+//! when its records cannot be told apart or its bytes cannot be trusted.
+//!
+
+mod append;
+mod ec2;
+mod envelope;
+mod error;
+mod gunzip;
+mod identity;
+mod json;
+mod kms;
+pub mod normalise;
+mod record;
+mod reject;
+mod relevant;
+mod resource_ids;
+mod split;
+
+use std::fmt;
+use std::str::FromStr;
+
+use arrow::array::RecordBatch;
+use simd_json::Buffers;
+use simd_json::INPUT_PADDING;
+use simd_json::Tape;
+use trailweave_table::EVENTS;
+use trailweave_table::Tally;
+
+use crate::append::{Rows, position};
+use crate::envelope::{Envelope, Found};
+use crate::gunzip::Gunzip;
+use crate::record::Record;
+use crate::reject::{Reason, Rejects};
+
+pub use crate::error::DecodeError;
+pub use crate::relevant::{Facts, is_relevant};
+
+/// How deep a record may nest; the record itself is the first level.
+pub const MAX_DEPTH: usize = 128;
+/// How large a record may be.
+const MAX_RECORD_BYTES: usize = 1 << 30;
+/// What a row may add to a column besides parts of the record: the rest of a key's ARN.
+const ROW_OVERHEAD_BYTES: usize = 256;
+
+const SOURCE_OBJECT: usize = position(&EVENTS, "source_object");
+const SOURCE_INDEX: usize = position(&EVENTS, "source_index");
+
+/// How objects are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// An object that inflates past this is refused.
+    pub cap_bytes: usize,
+    /// Which records become rows.
+    pub selection: Selection,
+}
+
+/// Which records become rows of `events`. Which are rejected does not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// Those that [`is_relevant`] keeps.
+    #[default]
+    Relevant,
+    /// Every record.
+    All,
+}
+
+/// A name that is no [`Selection`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither `relevant` nor `all`")]
+pub struct UnknownSelection(pub String);
+
+/// What became of an object.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Rows of `events`, in logged order; no batch is empty.
+    pub events: Vec<RecordBatch>,
+    /// Rows of `rejects`, in logged order; no batch is empty.
+    pub rejects: Vec<RecordBatch>,
+    /// What became of the records; no duplicates, which only the lake can tell.
+    pub tally: Tally,
+    /// The size of the object when inflated.
+    pub inflated_bytes: u64,
+    /// The earliest `event_time` among the rows of `events`.
+    pub min_event_time_ms: Option<i64>,
+    /// The latest `event_time` among the rows of `events`.
+    pub max_event_time_ms: Option<i64>,
+}
+
+/// Decodes objects one after the other and keeps its buffers between them.
+pub struct Decoder {
+    options: Options,
+    gunzip: Gunzip,
+    envelope: Envelope,
+    records: Records,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cap_bytes: 2 << 30, selection: Selection::default() }
+    }
+}
+
+impl FromStr for Selection {
+    type Err = UnknownSelection;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "relevant" => Ok(Self::Relevant),
+            "all" => Ok(Self::All),
+            _ => Err(UnknownSelection(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Relevant => "relevant",
+            Self::All => "all",
+        })
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Decoder {
+    /// A decoder with empty buffers.
+    pub fn new(options: Options) -> Self {
+        Self { options, gunzip: Gunzip::new(), envelope: Envelope::default(), records: Records::new(options.selection) }
+    }
+
+    /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
+    pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
+        let inflated = self.gunzip.inflate(stored, self.options.cap_bytes)?;
+        let records = &mut self.records;
+        let outcome = self.envelope.records(inflated, &mut |found| records.push(source_object, &found));
+        let inflated_bytes = inflated.len() as u64;
+        let decoded = self.records.take(inflated_bytes);
+        outcome.map(|()| decoded)
+    }
+}
+
+/// Collects the rows of one object.
+struct Records {
+    selection: Selection,
+    events: Rows,
+    rejects: Rejects,
+    tally: Tally,
+    event_times_ms: Option<(i64, i64)>,
+    scratch: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Records {
+    fn new(selection: Selection) -> Self {
+        Self {
+            selection,
+            events: Rows::new(&EVENTS),
+            rejects: Rejects::new(),
+            tally: Tally::default(),
+            event_times_ms: None,
+            scratch: Vec::new(),
+            buffers: Buffers::default(),
+            tape: Tape::null(),
+        }
+    }
+
+    /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.
+    fn push(&mut self, source_object: &str, found: &Found<'_>) {
+        let source_index = self.tally.records;
+        self.tally.records += 1;
+        match self.append(source_object, source_index, found) {
+            Ok(Some(event_time_ms)) => {
+                self.tally.rows += 1;
+                let (min, max) = self.event_times_ms.unwrap_or((event_time_ms, event_time_ms));
+                self.event_times_ms = Some((min.min(event_time_ms), max.max(event_time_ms)));
+            }
+            Ok(None) => self.tally.filtered += 1,
+            Err(reason) => {
+                self.tally.rejects += 1;
+                self.rejects.push(source_object, source_index, reason, found.raw);
+            }
+        }
+    }
+
+    /// The time of the row that was appended, if the selection has the record.
+    fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<Option<i64>, Reason> {
+        let fields = found.fields.ok_or(Reason::InvalidJson)?;
+        match found.raw {
+            [b'{', ..] if found.depth > MAX_DEPTH => return Err(Reason::TooDeep),
+            [b'{', ..] if found.raw.len() > MAX_RECORD_BYTES => return Err(Reason::TooLarge),
+            [b'{', ..] => {}
+            _ => return Err(Reason::NotAnObject),
+        }
+        let raw = std::str::from_utf8(found.raw).map_err(|_| Reason::InvalidJson)?;
+        self.scratch.clear();
+        self.scratch.extend_from_slice(found.raw);
+        self.scratch.resize(found.raw.len() + INPUT_PADDING, 0);
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
+        let parsed = simd_json::fill_tape_padded(&mut self.scratch, found.raw.len(), &mut self.buffers, &mut tape);
+        let outcome = parsed.map_err(|_| Reason::InvalidJson).and_then(|()| {
+            let record = Record::new(&tape.0, raw, fields);
+            let event_time_ms = record.validate()?;
+            if !record.is_selected(self.selection) {
+                return Ok(None);
+            }
+            self.events.begin_row(raw.len() + source_object.len() + ROW_OVERHEAD_BYTES);
+            record.append(event_time_ms, &mut self.events);
+            self.events.text(SOURCE_OBJECT, Some(source_object));
+            self.events.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
+            self.events.end_row();
+            Ok(Some(event_time_ms))
+        });
+        self.tape = tape.reset();
+        outcome
+    }
+
+    fn take(&mut self, inflated_bytes: u64) -> Decoded {
+        let event_times_ms = self.event_times_ms.take();
+        Decoded {
+            events: self.events.take(),
+            rejects: self.rejects.take(),
+            tally: std::mem::take(&mut self.tally),
+            inflated_bytes,
+            min_event_time_ms: event_times_ms.map(|(min, _)| min),
+            max_event_time_ms: event_times_ms.map(|(_, max)| max),
+        }
+    }
+}

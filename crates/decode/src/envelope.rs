@@ -1,0 +1,182 @@
+//! Takes records out of whatever they were delivered in.
+
+use crate::error::DecodeError;
+use crate::split;
+use crate::split::{Broken, Field, Span};
+
+/// Wrappers inside wrappers are opened this deep; no delivery needs more than two.
+const MAX_WRAPPERS: usize = 4;
+
+/// What was found where a record should be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found<'a> {
+    /// The bytes as logged.
+    pub(crate) raw: &'a [u8],
+    /// Its nesting, the record itself included.
+    pub(crate) depth: usize,
+    /// Its fields, none if it is no object; `None`: its structure is broken.
+    pub(crate) fields: Option<&'a [Field]>,
+}
+
+/// A value, looked into as far as needed to know whether it is a record.
+enum Opened {
+    Records(Vec<Span>),
+    Detail(Span),
+    Text(Span),
+    Object,
+    Other,
+}
+
+/// Finds the records of inflated objects; keeps its buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope {
+    fields: Vec<Field>,
+}
+
+impl Envelope {
+    /// Calls `each` for every record of `bytes`, in logged order.
+    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
+        match split::documents(bytes)?.as_slice() {
+            [] => Err(DecodeError::NotAnEnvelope),
+            [only] => self.only_document(bytes, *only, each),
+            several => {
+                for document in several {
+                    self.document(document.of(bytes), document.depth, each);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn only_document(&mut self, bytes: &[u8], span: Span, each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
+        let document = span.of(bytes);
+        let opened = self.open_document(document).map_err(|broken| shifted(broken, span.start))?;
+        let is_event = match opened {
+            Opened::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
+            Opened::Other => false,
+            _ => true,
+        };
+        if !is_event {
+            return Err(DecodeError::NotAnEnvelope);
+        }
+        self.unwrap(document, span.depth, opened, MAX_WRAPPERS, each);
+        Ok(())
+    }
+
+    fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
+        match self.open_document(document) {
+            Ok(opened) => self.unwrap(document, depth, opened, MAX_WRAPPERS, each),
+            Err(_) => each(Found { raw: document, depth, fields: None }),
+        }
+    }
+
+    /// Only a whole document may be a bare array of records: an array among records is no record.
+    fn open_document(&mut self, document: &[u8]) -> Result<Opened, Broken> {
+        match document[0] {
+            b'[' => split::elements(document).map(Opened::Records),
+            _ => self.open(document, MAX_WRAPPERS),
+        }
+    }
+
+    /// Leaves the fields of an object in `self.fields`.
+    fn open(&mut self, value: &[u8], wrappers_left: usize) -> Result<Opened, Broken> {
+        self.fields.clear();
+        if value[0] != b'{' {
+            return Ok(Opened::Other);
+        }
+        split::fields(value, &mut self.fields)?;
+        if wrappers_left == 0 {
+            return Ok(Opened::Object);
+        }
+        wrapper(value, &self.fields)
+    }
+
+    fn element(&mut self, value: &[u8], depth: usize, wrappers_left: usize, each: &mut impl FnMut(Found<'_>)) {
+        match self.open(value, wrappers_left) {
+            Ok(opened) => self.unwrap(value, depth, opened, wrappers_left, each),
+            Err(_) => each(Found { raw: value, depth, fields: None }),
+        }
+    }
+
+    /// Needs: `self.fields` are those of `value`.
+    fn unwrap(
+        &mut self,
+        value: &[u8],
+        depth: usize,
+        opened: Opened,
+        wrappers_left: usize,
+        each: &mut impl FnMut(Found<'_>),
+    ) {
+        match opened {
+            Opened::Object | Opened::Other => each(Found { raw: value, depth, fields: Some(&self.fields) }),
+            Opened::Records(spans) => {
+                for span in spans {
+                    self.element(span.of(value), span.depth, wrappers_left - 1, each);
+                }
+            }
+            Opened::Detail(span) => self.element(span.of(value), span.depth, 0, each),
+            Opened::Text(span) => self.text(value, depth, span, each),
+        }
+    }
+
+    /// A record that was delivered as a JSON string.
+    fn text(&mut self, value: &[u8], depth: usize, span: Span, each: &mut impl FnMut(Found<'_>)) {
+        let text = serde_json::from_slice::<String>(span.of(value)).unwrap_or_default();
+        match split::documents(text.as_bytes()).as_deref() {
+            Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, 0, each),
+            _ => each(Found { raw: value, depth, fields: None }),
+        }
+    }
+}
+
+/// What an object wraps, if it is a wrapper. Keys may stand anywhere among others.
+fn wrapper(object: &[u8], fields: &[Field]) -> Result<Opened, Broken> {
+    let last = |key: &[u8], first_byte: u8| {
+        let found = fields.iter().rev().find(|field| is_key(field.key.of(object), key))?;
+        (object[found.value.start] == first_byte).then_some(found.value)
+    };
+    if let Some(records) = arrays(object, fields, b"Records")? {
+        return Ok(Opened::Records(records));
+    }
+    let is_bridged = fields.iter().any(|field| is_key(field.key.of(object), b"detail-type"));
+    if let Some(detail) = last(b"detail", b'{').filter(|_| is_bridged) {
+        return Ok(Opened::Detail(detail));
+    }
+    if let Some(events) = arrays(object, fields, b"Events")? {
+        return Ok(Opened::Records(events));
+    }
+    Ok(last(b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
+}
+
+/// The elements of every array under `key`, so that a key that is there twice loses nothing.
+fn arrays(object: &[u8], fields: &[Field], key: &[u8]) -> Result<Option<Vec<Span>>, Broken> {
+    let mut found = None;
+    for Field { key: span, value } in fields {
+        if object[value.start] != b'[' || !is_key(span.of(object), key) {
+            continue;
+        }
+        let elements = split::elements(value.of(object)).map_err(|broken| shifted(broken, value.start))?;
+        let moved = |span: Span| Span { start: span.start + value.start, end: span.end + value.start, ..span };
+        found.get_or_insert_with(Vec::new).extend(elements.into_iter().map(moved));
+    }
+    Ok(found)
+}
+
+fn is_event_key(raw: &[u8]) -> bool {
+    [&b"eventVersion"[..], b"eventName", b"eventSource", b"eventTime"].into_iter().any(|key| is_key(raw, key))
+}
+
+/// Whether the key `raw`, quotes and escapes as logged, reads `key`.
+fn is_key(raw: &[u8], key: &[u8]) -> bool {
+    let inner = &raw[1..raw.len() - 1];
+    inner == key
+        || inner.contains(&b'\\')
+            && serde_json::from_slice::<String>(raw).is_ok_and(|unescaped| unescaped.as_bytes() == key)
+}
+
+fn shifted(broken: Broken, by: usize) -> Broken {
+    match broken {
+        Broken::EndsEarly { offset } => Broken::EndsEarly { offset: offset + by },
+        Broken::Malformed { offset } => Broken::Malformed { offset: offset + by },
+    }
+}

@@ -1,0 +1,182 @@
+//! Inflates an object, whole where its trailer allows that, member by member where not.
+
+use flate2::Decompress;
+use flate2::FlushDecompress;
+use flate2::Status;
+use libdeflater::Crc;
+use libdeflater::Decompressor;
+
+use crate::error::DecodeError;
+
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+const DEFLATE: u8 = 8;
+const HEADER_BYTES: usize = 10;
+const TRAILER_BYTES: usize = 8;
+const CHUNK_BYTES: usize = 1 << 16;
+/// Deflate cannot do better than this.
+const MAX_RATIO: usize = 1032;
+/// A buffer larger than this is not kept for the next object.
+const KEEP_BYTES: usize = 256 << 20;
+
+/// Inflates objects into a buffer that it reuses.
+pub(crate) struct Gunzip {
+    whole: Decompressor,
+    inflated: Vec<u8>,
+}
+
+impl Gunzip {
+    pub(crate) fn new() -> Self {
+        Self { whole: Decompressor::new(), inflated: Vec::new() }
+    }
+
+    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is.
+    pub(crate) fn inflate<'a>(&'a mut self, stored: &'a [u8], cap_bytes: usize) -> Result<&'a [u8], DecodeError> {
+        if !stored.starts_with(&MAGIC) {
+            return plain(stored, cap_bytes);
+        }
+        if self.inflated.capacity() > KEEP_BYTES {
+            self.inflated = Vec::new();
+        }
+        if !self.inflate_whole(stored, cap_bytes) {
+            self.inflated.clear();
+            inflate_members(stored, cap_bytes, &mut self.inflated)?;
+        }
+        Ok(&self.inflated)
+    }
+
+    /// Whether `stored` was one plausible member, now inflated. Everything else, faults too, is left to
+    /// `inflate_members`.
+    fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> bool {
+        let Some(size) = plausible_size(stored).filter(|&size| size <= cap_bytes) else {
+            return false;
+        };
+        self.inflated.resize(size, 0);
+        match self.whole.gzip_decompress(stored, &mut self.inflated) {
+            Ok(written) if written == size => ends_with_only_trailer(stored, &self.inflated),
+            _ => false,
+        }
+    }
+}
+
+/// The size in the trailer, if deflate can reach it.
+fn plausible_size(stored: &[u8]) -> Option<usize> {
+    let size = u32::from_le_bytes(*stored.last_chunk()?) as usize;
+    (size <= stored.len().saturating_mul(MAX_RATIO)).then_some(size)
+}
+
+/// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified that this trailer stands
+/// where the member ends; so if it stands nowhere but at the end of `stored`, nothing follows the member.
+fn ends_with_only_trailer(stored: &[u8], inflated: &[u8]) -> bool {
+    let mut trailer = [0; TRAILER_BYTES];
+    trailer[..4].copy_from_slice(&libdeflater::crc32(inflated).to_le_bytes());
+    trailer[4..].copy_from_slice(&size_mod_2_32(inflated.len()).to_le_bytes());
+    stored.windows(TRAILER_BYTES).position(|window| window == trailer) == Some(stored.len() - TRAILER_BYTES)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "gzip's size field is modulo 2^32 by definition")]
+fn size_mod_2_32(size: usize) -> u32 {
+    size as u32
+}
+
+fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
+    let text = stored.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stored);
+    match text.trim_ascii_start().first() {
+        Some(b'{' | b'[') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
+        Some(b'{' | b'[') => Ok(stored),
+        _ => Err(DecodeError::NotGzipNorJson),
+    }
+}
+
+fn inflate_members(stored: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let mut at = 0;
+    while at < stored.len() {
+        if !stored[at..].starts_with(&MAGIC) {
+            return Err(DecodeError::TrailingBytes { count: stored.len() - at });
+        }
+        at = inflate_member(stored, at, cap_bytes, out)?;
+    }
+    Ok(())
+}
+
+/// Appends the content of the member at `at` to `out`; returns where the member ends.
+fn inflate_member(stored: &[u8], at: usize, cap_bytes: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
+    let member_start = out.len();
+    let body = header_end(stored, at)?;
+    let trailer = body + inflate_body(stored, body, cap_bytes, out)?;
+    let end = trailer + TRAILER_BYTES;
+    let Some(trailer) = stored.get(trailer..end) else {
+        return Err(DecodeError::Gzip { offset: stored.len(), fault: "cut in a trailer" });
+    };
+    let mut crc = Crc::new();
+    crc.update(&out[member_start..]);
+    let size = size_mod_2_32(out.len() - member_start);
+    if trailer[..4] != crc.sum().to_le_bytes() || trailer[4..] != size.to_le_bytes() {
+        return Err(DecodeError::ChecksumMismatch { offset: end });
+    }
+    Ok(end)
+}
+
+/// Where the header of the member at `at` ends (RFC 1952, 2.3).
+fn header_end(stored: &[u8], at: usize) -> Result<usize, DecodeError> {
+    const HAS_HEADER_CRC: u8 = 1 << 1;
+    const HAS_EXTRA: u8 = 1 << 2;
+    const HAS_NAME: u8 = 1 << 3;
+    const HAS_COMMENT: u8 = 1 << 4;
+    const RESERVED: u8 = 0b1110_0000;
+    let cut = DecodeError::Gzip { offset: stored.len(), fault: "cut in a header" };
+    let Some(header) = stored.get(at..at + HEADER_BYTES) else {
+        return Err(cut);
+    };
+    let flags = header[3];
+    if header[2] != DEFLATE || flags & RESERVED != 0 {
+        return Err(DecodeError::Gzip { offset: at, fault: "unknown method or flags" });
+    }
+    let mut end = at + HEADER_BYTES;
+    if flags & HAS_EXTRA != 0 {
+        let Some(&[low, high]) = stored.get(end..end + 2) else {
+            return Err(cut);
+        };
+        end += 2 + usize::from(u16::from_le_bytes([low, high]));
+    }
+    for flag in [HAS_NAME, HAS_COMMENT] {
+        if flags & flag != 0 {
+            let rest = stored.get(end..).unwrap_or_default();
+            end += 1 + rest.iter().position(|&byte| byte == 0).ok_or_else(|| cut.clone())?;
+        }
+    }
+    if flags & HAS_HEADER_CRC != 0 {
+        end += 2;
+    }
+    if end > stored.len() { Err(cut) } else { Ok(end) }
+}
+
+/// Appends the inflated body at `body` to `out`, which never grows past the cap by more than a chunk; returns the
+/// length of the deflated body.
+fn inflate_body(stored: &[u8], body: usize, cap_bytes: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
+    let mut stream = Decompress::new(false);
+    let mut at = body;
+    loop {
+        grow(out, cap_bytes);
+        let read_before = stream.total_in();
+        let size_before = out.len();
+        let status = stream.decompress_vec(&stored[at..], out, FlushDecompress::None);
+        at += usize::try_from(stream.total_in() - read_before).expect("no more is read than there is");
+        if out.len() > cap_bytes {
+            return Err(DecodeError::TooLarge { cap_bytes });
+        }
+        match status {
+            Ok(Status::StreamEnd) => return Ok(at - body),
+            Ok(_) if at < stored.len() || out.len() > size_before => {}
+            Ok(_) => return Err(DecodeError::Gzip { offset: at, fault: "cut in a deflate stream" }),
+            Err(_) => return Err(DecodeError::Gzip { offset: at, fault: "corrupt deflate stream" }),
+        }
+    }
+}
+
+/// Makes room for a chunk, doubling as a `Vec` does but not past the cap.
+fn grow(out: &mut Vec<u8>, cap_bytes: usize) {
+    if out.capacity() - out.len() < CHUNK_BYTES {
+        let doubled = out.capacity().saturating_mul(2).min(cap_bytes);
+        out.reserve_exact(doubled.saturating_sub(out.len()).max(CHUNK_BYTES));
+    }
+}

@@ -1,0 +1,159 @@
+//! What a KMS event says of its key, its grant and its encryption context.
+
+use std::borrow::Cow;
+
+use trailweave_table::EVENTS;
+
+use crate::append::{Rows, position};
+use crate::identity::Identity;
+use crate::json;
+use crate::json::Json;
+use crate::normalise;
+use crate::record::{Key, Record};
+use crate::resource_ids::ResourceIds;
+
+const KEY_ARN: usize = position(&EVENTS, "key_arn");
+const SOURCE_KEY_ARN: usize = position(&EVENTS, "source_key_arn");
+const GRANT_ID: usize = position(&EVENTS, "grant_id");
+const GRANTEE_PRINCIPAL: usize = position(&EVENTS, "grantee_principal");
+const RETIRING_PRINCIPAL: usize = position(&EVENTS, "retiring_principal");
+const OPERATIONS: usize = position(&EVENTS, "operations");
+const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
+
+const EBS_ID: &str = "aws:ebs:id";
+
+/// The encryption contexts of a call, the one that describes it best first; absent ones are null.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contexts<'t>([Json<'t>; 5]);
+
+impl<'t> Contexts<'t> {
+    pub(crate) fn new(parameters: Json<'t>) -> Self {
+        let constraints = parameters.get_any(&["constraints", "Constraints"]);
+        Self([
+            parameters.get_any(&["encryptionContext", "EncryptionContext"]),
+            constraints.get_any(&["encryptionContextSubset", "EncryptionContextSubset"]),
+            constraints.get_any(&["encryptionContextEquals", "EncryptionContextEquals"]),
+            parameters.get_any(&["destinationEncryptionContext", "DestinationEncryptionContext"]),
+            parameters.get_any(&["sourceEncryptionContext", "SourceEncryptionContext"]),
+        ])
+    }
+
+    /// Whether any of them is about an EBS volume or snapshot.
+    pub(crate) fn name_ebs(&self) -> bool {
+        self.0.iter().any(|context| !context.get(EBS_ID).is_null())
+    }
+
+    fn ebs_ids(&self) -> impl Iterator<Item = &'t str> {
+        self.0.into_iter().filter_map(|context| context.get(EBS_ID).string())
+    }
+
+    /// The entries of the first that has any.
+    fn entries(&self) -> Vec<(&'t str, Option<Cow<'t, str>>)> {
+        let Some(context) = self.0.iter().find(|context| context.fields().next().is_some()) else {
+            return Vec::new();
+        };
+        let mut entries = context.fields().map(|(key, value)| (key, value.scalar())).collect();
+        json::keep_last(&mut entries);
+        entries
+    }
+}
+
+/// The principal that a grant lets use its key.
+pub(crate) fn grantee(parameters: Json<'_>) -> Json<'_> {
+    parameters.get_any(&["granteePrincipal", "granteeServicePrincipal"])
+}
+
+/// Fills the columns of a KMS event.
+pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
+    let parameters = record.json(Key::RequestParameters);
+    let event_name = record.json(Key::EventName).string().unwrap_or_default();
+    if event_name == "ReEncrypt" {
+        append_keys_of_reencrypt(record, rows);
+    } else {
+        let key = keys_in_resources(record).into_iter().next().or_else(|| key_in_payload(record).map(Cow::Owned));
+        rows.text(KEY_ARN, key);
+    }
+    rows.text(GRANT_ID, grant_id(record, event_name).string().filter(|id| !id.is_empty()));
+    if event_name == "CreateGrant" {
+        rows.text(GRANTEE_PRINCIPAL, grantee(parameters).scalar());
+        let retiring = parameters.get_any(&["retiringPrincipal", "retiringServicePrincipal"]);
+        rows.text(RETIRING_PRINCIPAL, retiring.scalar());
+        let operations = parameters.get("operations").elements().filter_map(Json::scalar).collect::<Vec<_>>();
+        rows.texts(OPERATIONS, &operations);
+    }
+    rows.text_map(ENCRYPTION_CONTEXT, &contexts.entries());
+    append_resource_ids(parameters, identity, contexts, rows);
+}
+
+fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
+    let mut ids = ResourceIds::default();
+    let grantee = grantee(parameters).string().and_then(normalise::infrastructure_instance);
+    for instance in grantee.into_iter().chain(identity.infrastructure_instance()) {
+        ids.add(&instance);
+    }
+    for id in contexts.ebs_ids() {
+        ids.add_volume_or_snapshot(id);
+    }
+    ids.append(rows);
+}
+
+fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
+    let parameters = record.json(Key::RequestParameters);
+    match event_name {
+        "CreateGrant" => record.json(Key::ResponseElements).get("grantId"),
+        "RetireGrant" => match record.json(Key::AdditionalEventData).get("grantId") {
+            data if data.is_null() => parameters.get("grantId"),
+            data => data,
+        },
+        "RevokeGrant" => parameters.get("grantId"),
+        _ => Json::NULL,
+    }
+}
+
+/// The keys among the event's `resources`, in logged order: the only place where an alias is resolved.
+fn keys_in_resources<'t>(record: &Record<'t>) -> Vec<Cow<'t, str>> {
+    let resources = record.json(Key::Resources).elements();
+    resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn)).collect()
+}
+
+/// The key that the payload names in full; else the one that it names by a bare id.
+fn key_in_payload(record: &Record<'_>) -> Option<String> {
+    let parameters = record.json(Key::RequestParameters);
+    let response = record.json(Key::ResponseElements);
+    let named = [
+        parameters.get("keyId"),
+        parameters.get("destinationKeyId"),
+        parameters.get("targetKeyId"),
+        response.get("keyId"),
+        response.get("keyMetadata").get("arn"),
+        response.get("keyMetadata").get("keyId"),
+    ];
+    resolve(record, named.into_iter().filter_map(Json::string))
+}
+
+/// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and account.
+pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
+    if let Some(arn) = named.clone().find_map(normalise::key_arn) {
+        return Some(arn.into_owned());
+    }
+    let region = record.json(Key::AwsRegion).string();
+    let account = record.json(Key::RecipientAccountId).string();
+    let account = account.or_else(|| record.json(Key::UserIdentity).get("accountId").string());
+    named.into_iter().find_map(|key| normalise::complete_key_arn(key, region, account))
+}
+
+/// `resources` lists the source first and the destination second, also when they are equal.
+fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
+    let parameters = record.json(Key::RequestParameters);
+    let in_resources = keys_in_resources(record);
+    if let [source, destination, ..] = in_resources.as_slice() {
+        rows.text(SOURCE_KEY_ARN, Some(source));
+        rows.text(KEY_ARN, Some(destination));
+        return;
+    }
+    let source = resolve(record, parameters.get("sourceKeyId").string().into_iter());
+    let destination = resolve(record, parameters.get("destinationKeyId").string().into_iter());
+    let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
+    rows.text(SOURCE_KEY_ARN, source);
+    rows.text(KEY_ARN, destination.or(other));
+}

@@ -1,0 +1,163 @@
+//! Identifiers in their normal form: pure functions from the texts that CloudTrail logs.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+/// 2000-01-01T00:00:00Z; CloudTrail began in 2013, but a test may not know that.
+const EARLIEST_MS: i64 = 946_684_800_000;
+/// 2100-01-01T00:00:00Z.
+const LATEST_MS: i64 = 4_102_444_800_000;
+/// The role that EC2 takes on for an instance's own calls.
+const INFRASTRUCTURE_ROLE: &str = "aws:ec2-infrastructure";
+
+/// What an EC2 identifier names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// `i-..`
+    Instance,
+    /// `vol-..`
+    Volume,
+    /// `snap-..`
+    Snapshot,
+    /// `ami-..`
+    Image,
+}
+
+/// Milliseconds since the epoch of an RFC 3339 time, rounded down; none if it is no time between 2000 and 2099.
+pub fn event_time_ms(text: &str) -> Option<i64> {
+    if !is_rfc3339(text.as_bytes()) {
+        return None;
+    }
+    let timestamp = text.parse::<Timestamp>().ok()?;
+    Some(timestamp.as_millisecond()).filter(|ms| (EARLIEST_MS..LATEST_MS).contains(ms))
+}
+
+/// The shape alone; what the digits may be is left to the parser.
+fn is_rfc3339(text: &[u8]) -> bool {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00";
+    let Some((head, mut rest)) = text.split_at_checked(SHAPE.len()) else {
+        return false;
+    };
+    let fits = |(byte, shape): (&u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        _ => byte == shape,
+    };
+    if !head.iter().zip(SHAPE).all(fits) {
+        return false;
+    }
+    if let [b'.', digits @ ..] = rest {
+        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if length == 0 || length > 9 {
+            return false;
+        }
+        rest = &digits[length..];
+    }
+    match rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].into_iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// The EC2 resource that `text` names, bare or as an ARN, and its id in lower case with 8 or 17 hexadecimal digits.
+/// `vol-ffffffff`, which stands for "no volume", is none.
+pub fn ec2_resource(text: &str) -> Option<(Resource, String)> {
+    let bare = if text.starts_with("arn:") { text.rsplit('/').next()? } else { text };
+    let (prefix, digits) = bare.split_once('-')?;
+    let resource = match prefix {
+        "i" | "I" => Resource::Instance,
+        _ if prefix.eq_ignore_ascii_case("vol") => Resource::Volume,
+        _ if prefix.eq_ignore_ascii_case("snap") => Resource::Snapshot,
+        _ if prefix.eq_ignore_ascii_case("ami") => Resource::Image,
+        _ => return None,
+    };
+    let is_id = matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_placeholder = resource == Resource::Volume && digits.bytes().all(|byte| matches!(byte, b'f' | b'F'));
+    (is_id && !is_placeholder).then(|| (resource, bare.to_ascii_lowercase()))
+}
+
+/// Whether `text` is a bare instance id.
+pub fn is_instance_id(text: &str) -> bool {
+    !text.starts_with("arn:") && matches!(ec2_resource(text), Some((Resource::Instance, _)))
+}
+
+/// The instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
+/// `..role/aws:ec2-infrastructure/i-..`. An ordinary role's session named `i-..` is none.
+pub fn infrastructure_instance(principal: &str) -> Option<String> {
+    let (_, session) = infrastructure_session(principal)?;
+    is_instance_id(session).then(|| session.to_ascii_lowercase())
+}
+
+/// Whether a principal id or ARN is EC2's own role, for whichever instance.
+pub fn is_infrastructure(principal: &str) -> bool {
+    infrastructure_session(principal).is_some()
+}
+
+/// What stands before the infrastructure role's name, and the session after it.
+fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
+    let (before, after) = principal.split_once(INFRASTRUCTURE_ROLE)?;
+    let is_role = if before.starts_with("arn:") { before.ends_with("role/") } else { before.ends_with(':') };
+    let session = if after.is_empty() { after } else { after.strip_prefix([':', '/'])? };
+    is_role.then_some((before, session))
+}
+
+/// The session of an assumed role's ARN. The role's own name may contain `:`.
+pub fn session_name(arn: &str) -> Option<&str> {
+    let resource = arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)?;
+    let (_, session) = resource.strip_prefix("assumed-role/")?.rsplit_once('/')?;
+    (!session.is_empty()).then_some(session)
+}
+
+/// A key's full ARN, the key id in lower case; none for an alias or anything else.
+pub fn key_arn(text: &str) -> Option<Cow<'_, str>> {
+    let mut parts = text.splitn(6, ':');
+    let is_kms = parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| partition.starts_with("aws"))
+        && parts.next() == Some("kms")
+        && parts.next().is_some_and(|region| !region.is_empty())
+        && parts.next().is_some_and(|account| !account.is_empty());
+    let id = parts.next()?.strip_prefix("key/")?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !is_kms || !is_id {
+        return None;
+    }
+    if key_id(id).is_some_and(|normal| normal != id) {
+        return Some(Cow::Owned(format!("{}{}", &text[..text.len() - id.len()], id.to_ascii_lowercase())));
+    }
+    Some(Cow::Borrowed(text))
+}
+
+/// A bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
+pub fn key_id(text: &str) -> Option<String> {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_uuid = || text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex);
+    let is_multi_region = || text.strip_prefix("mrk-").is_some_and(|digits| digits.len() == 32 && is_hex(digits));
+    (is_multi_region() || is_uuid()).then(|| text.to_ascii_lowercase())
+}
+
+/// The ARN of a bare key id in a region and an account, if these are known.
+pub fn complete_key_arn(key: &str, region: Option<&str>, account: Option<&str>) -> Option<String> {
+    let id = key_id(key)?;
+    let region = region.filter(|region| is_region(region))?;
+    let account = account.filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some(format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region)))
+}
+
+fn is_region(text: &str) -> bool {
+    text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// The partition to which a region belongs.
+pub fn partition(region: &str) -> &'static str {
+    const PARTITIONS: [(&str, &str); 6] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+}

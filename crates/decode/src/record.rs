@@ -1,0 +1,259 @@
+//! One record: its top-level fields, whether it may be a row, and the row.
+
+use simd_json::Node;
+use trailweave_table::EVENTS;
+
+use crate::Selection;
+use crate::append::{Rows, position};
+use crate::ec2;
+use crate::identity::Identity;
+use crate::json;
+use crate::json::Json;
+use crate::kms;
+use crate::kms::Contexts;
+use crate::normalise;
+use crate::reject::Reason;
+use crate::relevant;
+use crate::relevant::{Facts, is_relevant};
+use crate::split::Field;
+
+const EVENT_TIME: usize = position(&EVENTS, "event_time");
+const EVENT_ID: usize = position(&EVENTS, "event_id");
+const REQUEST_ID: usize = position(&EVENTS, "request_id");
+const SHARED_EVENT_ID: usize = position(&EVENTS, "shared_event_id");
+const READ_ONLY: usize = position(&EVENTS, "read_only");
+const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
+const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
+const EXTRA: usize = position(&EVENTS, "extra");
+
+/// Columns that hold a field as it is.
+const TEXTS: [(usize, Key); 12] = [
+    (position(&EVENTS, "event_version"), Key::EventVersion),
+    (position(&EVENTS, "event_source"), Key::EventSource),
+    (position(&EVENTS, "event_name"), Key::EventName),
+    (position(&EVENTS, "event_type"), Key::EventType),
+    (position(&EVENTS, "event_category"), Key::EventCategory),
+    (position(&EVENTS, "aws_region"), Key::AwsRegion),
+    (position(&EVENTS, "recipient_account_id"), Key::RecipientAccountId),
+    (position(&EVENTS, "source_ip_address"), Key::SourceIpAddress),
+    (position(&EVENTS, "user_agent"), Key::UserAgent),
+    (position(&EVENTS, "error_code"), Key::ErrorCode),
+    (position(&EVENTS, "error_message"), Key::ErrorMessage),
+    (position(&EVENTS, "vpc_endpoint_id"), Key::VpcEndpointId),
+];
+
+/// Columns that hold a field's JSON text as logged.
+const JSON_TEXTS: [(usize, Key); 5] = [
+    (position(&EVENTS, "request_parameters"), Key::RequestParameters),
+    (position(&EVENTS, "response_elements"), Key::ResponseElements),
+    (position(&EVENTS, "additional_event_data"), Key::AdditionalEventData),
+    (position(&EVENTS, "service_event_details"), Key::ServiceEventDetails),
+    (position(&EVENTS, "resources"), Key::Resources),
+];
+
+/// The top-level fields that columns are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    AdditionalEventData,
+    AwsRegion,
+    ErrorCode,
+    ErrorMessage,
+    EventCategory,
+    EventId,
+    EventName,
+    EventSource,
+    EventTime,
+    EventType,
+    EventVersion,
+    ManagementEvent,
+    ReadOnly,
+    RecipientAccountId,
+    RequestId,
+    RequestParameters,
+    Resources,
+    ResponseElements,
+    ServiceEventDetails,
+    SharedEventId,
+    SourceIpAddress,
+    UserAgent,
+    UserIdentity,
+    VpcEndpointId,
+}
+
+const N_KEYS: usize = Key::VpcEndpointId as usize + 1;
+
+/// A parsed record.
+#[derive(Debug)]
+pub(crate) struct Record<'t> {
+    known: [(Json<'t>, &'t str); N_KEYS],
+    extra: Vec<(&'t str, (&'t str, &'t str))>,
+}
+
+impl Key {
+    fn of(key: &str) -> Option<Self> {
+        Some(match key {
+            "additionalEventData" => Self::AdditionalEventData,
+            "awsRegion" => Self::AwsRegion,
+            "errorCode" => Self::ErrorCode,
+            "errorMessage" => Self::ErrorMessage,
+            "eventCategory" => Self::EventCategory,
+            "eventID" => Self::EventId,
+            "eventName" => Self::EventName,
+            "eventSource" => Self::EventSource,
+            "eventTime" => Self::EventTime,
+            "eventType" => Self::EventType,
+            "eventVersion" => Self::EventVersion,
+            "managementEvent" => Self::ManagementEvent,
+            "readOnly" => Self::ReadOnly,
+            "recipientAccountId" => Self::RecipientAccountId,
+            "requestID" => Self::RequestId,
+            "requestParameters" => Self::RequestParameters,
+            "resources" => Self::Resources,
+            "responseElements" => Self::ResponseElements,
+            "serviceEventDetails" => Self::ServiceEventDetails,
+            "sharedEventID" | "sharedEventId" => Self::SharedEventId,
+            "sourceIPAddress" => Self::SourceIpAddress,
+            "userAgent" => Self::UserAgent,
+            "userIdentity" => Self::UserIdentity,
+            "vpcEndpointId" => Self::VpcEndpointId,
+            _ => return None,
+        })
+    }
+
+    /// Whether no column holds all of the field, so that `extra` must.
+    fn needs_extra(self, value: Json<'_>) -> bool {
+        match self {
+            Self::UserIdentity => true,
+            Self::ReadOnly | Self::ManagementEvent => value.truth().is_none() && !value.is_null(),
+            _ => false,
+        }
+    }
+}
+
+impl<'t> Record<'t> {
+    /// Joins the values on `tape` with their bytes as logged, `raw`, which `fields` divides.
+    /// Needs: all three are of the same object.
+    pub(crate) fn new(tape: &'t [Node<'t>], raw: &'t str, fields: &[Field]) -> Self {
+        let mut record = Self { known: [(Json::NULL, "null"); N_KEYS], extra: Vec::new() };
+        for ((key, json), field) in Json::root(tape).fields().zip(fields) {
+            let raw_value = &raw[field.value.start..field.value.end];
+            let name = Key::of(key);
+            if let Some(name) = name {
+                record.known[name as usize] = (json, raw_value);
+            }
+            if name.is_none_or(|name| name.needs_extra(json)) {
+                record.extra.push((key, (&raw[field.key.start..field.key.end], raw_value)));
+            }
+        }
+        json::keep_last(&mut record.extra);
+        record
+    }
+
+    pub(crate) fn json(&self, name: Key) -> Json<'t> {
+        self.known[name as usize].0
+    }
+
+    /// A field as text: a string's content, anything else as logged.
+    fn text(&self, name: Key) -> Option<&'t str> {
+        let (json, raw) = self.known[name as usize];
+        if json.is_null() { None } else { Some(json.string().unwrap_or(raw)) }
+    }
+
+    /// A field that other records are looked up by. What is empty identifies nothing.
+    fn id(&self, name: Key) -> Option<&'t str> {
+        self.text(name).filter(|id| !id.is_empty())
+    }
+
+    /// The record's time, if it has all that a row must have.
+    pub(crate) fn validate(&self) -> Result<i64, Reason> {
+        let required = |name| self.json(name).string().filter(|text| !text.is_empty());
+        let event_time = required(Key::EventTime).and_then(normalise::event_time_ms);
+        let event_time_ms = event_time.ok_or(Reason::InvalidEventTime)?;
+        required(Key::EventSource).ok_or(Reason::InvalidEventSource)?;
+        required(Key::EventName).ok_or(Reason::InvalidEventName)?;
+        Ok(event_time_ms)
+    }
+
+    /// Whether the record is among the events that the lake keeps.
+    pub(crate) fn is_selected(&self, selection: Selection) -> bool {
+        match selection {
+            Selection::All => true,
+            Selection::Relevant => self.is_relevant(),
+        }
+    }
+
+    fn is_relevant(&self) -> bool {
+        let identity = Identity::new(self.json(Key::UserIdentity));
+        let parameters = self.json(Key::RequestParameters);
+        let grantee = kms::grantee(parameters).string();
+        is_relevant(&Facts {
+            event_source: self.json(Key::EventSource).string().unwrap_or_default(),
+            event_name: self.json(Key::EventName).string().unwrap_or_default(),
+            names_ebs: Contexts::new(parameters).name_ebs(),
+            is_infrastructure: identity.is_infrastructure() || grantee.is_some_and(normalise::is_infrastructure),
+            callers: [
+                identity.invoked_by,
+                self.json(Key::UserAgent).string(),
+                self.json(Key::SourceIpAddress).string(),
+            ],
+            session_name: identity.session_name,
+        })
+    }
+
+    /// Fills all columns but those that say where the record came from.
+    pub(crate) fn append(&self, event_time_ms: i64, rows: &mut Rows) {
+        rows.time(EVENT_TIME, event_time_ms);
+        for (column, name) in TEXTS {
+            rows.text(column, self.text(name));
+        }
+        for (column, name) in JSON_TEXTS {
+            let (json, raw) = self.known[name as usize];
+            rows.text(column, (!json.is_null()).then_some(raw));
+        }
+        rows.text(EVENT_ID, self.id(Key::EventId));
+        rows.text(SHARED_EVENT_ID, self.id(Key::SharedEventId));
+        rows.text(REQUEST_ID, self.id(Key::RequestId).map(str::to_ascii_lowercase));
+        rows.truth(READ_ONLY, self.json(Key::ReadOnly).truth());
+        rows.truth(MANAGEMENT_EVENT, self.json(Key::ManagementEvent).truth());
+        rows.text(CLIENT_TOKEN, self.client_token());
+        rows.text(EXTRA, self.extra());
+        let identity = Identity::new(self.json(Key::UserIdentity));
+        identity.append(rows);
+        let event_source = self.json(Key::EventSource).string().unwrap_or_default();
+        if relevant::is_kms(event_source) {
+            let contexts = Contexts::new(self.json(Key::RequestParameters));
+            kms::append(self, &identity, &contexts, rows);
+            return;
+        }
+        ec2::append_resource_ids(self, rows);
+        if relevant::is_ec2(event_source) {
+            ec2::append(self, rows);
+        }
+    }
+
+    /// EC2's newer operations wrap their parameters in `<eventName>Request` and a scalar in `{"content":..}`.
+    fn client_token(&self) -> Option<&'t str> {
+        let parameters = self.json(Key::RequestParameters);
+        let event_name = self.json(Key::EventName).string().unwrap_or_default();
+        let wrapped = || parameters.get(&format!("{event_name}Request"));
+        let names = ["clientToken", "ClientToken"];
+        let token =
+            [parameters.get_any(&names), wrapped().get_any(&names)].into_iter().find(|token| !token.is_null())?;
+        token.string().or_else(|| token.get("content").string())
+    }
+
+    fn extra(&self) -> Option<String> {
+        if self.extra.is_empty() {
+            return None;
+        }
+        let mut object = String::from("{");
+        for (_, (raw_key, raw_value)) in &self.extra {
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object.extend([raw_key, ":", raw_value]);
+        }
+        object.push('}');
+        Some(object)
+    }
+}

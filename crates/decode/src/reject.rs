@@ -1,0 +1,87 @@
+//! Rows of `rejects`: the records that could not become rows of `events`.
+
+use std::fmt;
+
+use arrow::array::RecordBatch;
+use trailweave_table::REJECTS;
+
+use crate::append::{Rows, position};
+
+/// No more of a rejected record is kept than this; the message says so.
+const KEEP_BYTES: usize = 16 << 20;
+
+const SOURCE_OBJECT: usize = position(&REJECTS, "source_object");
+const SOURCE_INDEX: usize = position(&REJECTS, "source_index");
+const REASON: usize = position(&REJECTS, "reason");
+const MESSAGE: usize = position(&REJECTS, "message");
+const RECORD: usize = position(&REJECTS, "record");
+
+/// Why a record could not become a row. Its `Display` is the column `message`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    InvalidJson,
+    NotAnObject,
+    TooDeep,
+    TooLarge,
+    InvalidEventTime,
+    InvalidEventSource,
+    InvalidEventName,
+}
+
+impl Reason {
+    /// The column `reason`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::NotAnObject => "not_an_object",
+            Self::TooDeep => "too_deep",
+            Self::TooLarge => "too_large",
+            Self::InvalidEventTime => "invalid_event_time",
+            Self::InvalidEventSource => "invalid_event_source",
+            Self::InvalidEventName => "invalid_event_name",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidJson => "the record is not valid JSON",
+            Self::NotAnObject => "the record is no JSON object",
+            Self::TooDeep => "the record nests deeper than 128",
+            Self::TooLarge => "the record is larger than 1 GiB",
+            Self::InvalidEventTime => "eventTime is missing, or no RFC 3339 time between 2000 and 2099",
+            Self::InvalidEventSource => "eventSource is missing, or no text",
+            Self::InvalidEventName => "eventName is missing, or no text",
+        })
+    }
+}
+
+/// Collects rows of `rejects`.
+#[derive(Debug)]
+pub(crate) struct Rejects(Rows);
+
+impl Rejects {
+    pub(crate) fn new() -> Self {
+        Self(Rows::new(&REJECTS))
+    }
+
+    pub(crate) fn push(&mut self, source_object: &str, source_index: u64, reason: Reason, record: &[u8]) {
+        let message = match record.len().saturating_sub(KEEP_BYTES) {
+            0 => reason.to_string(),
+            n_lost => format!("{reason}; its last {n_lost} bytes are not kept here"),
+        };
+        let record = String::from_utf8_lossy(&record[..record.len().min(KEEP_BYTES)]);
+        self.0.begin_row(source_object.len() + record.len() + message.len());
+        self.0.text(SOURCE_OBJECT, Some(source_object));
+        self.0.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
+        self.0.text(REASON, Some(reason.name()));
+        self.0.text(MESSAGE, Some(message));
+        self.0.text(RECORD, Some(record));
+        self.0.end_row();
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<RecordBatch> {
+        self.0.take()
+    }
+}

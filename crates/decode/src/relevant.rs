@@ -1,0 +1,136 @@
+//! Which records a lake of relevant events keeps.
+
+/// What the choice depends on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// `eventSource`.
+    pub event_source: &'a str,
+    /// `eventName`.
+    pub event_name: &'a str,
+    /// Whether an encryption context or a grant's constraint has the key `aws:ebs:id`.
+    pub names_ebs: bool,
+    /// Whether EC2's own role `aws:ec2-infrastructure` is the caller or the grantee.
+    pub is_infrastructure: bool,
+    /// `invokedBy`, `userAgent` and `sourceIPAddress`, as far as they are texts.
+    pub callers: [Option<&'a str>; 3],
+    /// The session name of the caller's assumed role.
+    pub session_name: Option<&'a str>,
+}
+
+/// Whether the event is KMS's.
+pub(crate) fn is_kms(event_source: &str) -> bool {
+    matches!(event_source, "kms.amazonaws.com" | "kms.amazonaws.com.cn")
+}
+
+/// Whether the event is EC2's.
+pub(crate) fn is_ec2(event_source: &str) -> bool {
+    matches!(event_source, "ec2.amazonaws.com" | "ec2.amazonaws.com.cn")
+}
+
+/// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
+/// alias of a key.
+pub fn is_relevant(facts: &Facts<'_>) -> bool {
+    if is_ec2(facts.event_source) {
+        return EC2_EVENTS.contains(&facts.event_name);
+    }
+    is_kms(facts.event_source)
+        && (KMS_EVENTS.contains(&facts.event_name)
+            || facts.names_ebs
+            || facts.is_infrastructure
+            || facts.callers.iter().flatten().any(|caller| is_ec2_family(caller))
+            || facts.session_name.is_some_and(crate::normalise::is_instance_id))
+}
+
+/// Whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
+/// `prod.kms-caller.ebs.us-east-1.amazonaws.com`.
+fn is_ec2_family(caller: &str) -> bool {
+    const FAMILY: [&str; 7] = ["ec2", "ebs", "ec2-frontend-api", "autoscaling", "spot", "spotfleet", "ec2fleet"];
+    let host = caller.strip_suffix(".cn").unwrap_or(caller);
+    host.strip_suffix(".amazonaws.com").is_some_and(|host| host.split('.').any(|label| FAMILY.contains(&label)))
+}
+
+/// KMS events that are kept whoever calls: grants, and what changes a key.
+const KMS_EVENTS: &[&str] = &[
+    "CancelKeyDeletion",
+    "CreateAlias",
+    "CreateGrant",
+    "CreateKey",
+    "DeleteAlias",
+    "DeleteImportedKeyMaterial",
+    "DeleteKey",
+    "DisableKey",
+    "DisableKeyRotation",
+    "EnableKey",
+    "EnableKeyRotation",
+    "ImportKeyMaterial",
+    "PutKeyPolicy",
+    "ReplicateKey",
+    "RetireGrant",
+    "RevokeGrant",
+    "RotateKey",
+    "RotateKeyOnDemand",
+    "ScheduleKeyDeletion",
+    "SynchronizeMultiRegionKey",
+    "UpdateAlias",
+    "UpdatePrimaryRegion",
+];
+
+/// EC2 events that make, change, attach or name instances, volumes, snapshots or images. None only reads.
+const EC2_EVENTS: &[&str] = &[
+    "AttachVolume",
+    "BidEvictedEvent",
+    "CancelSpotFleetRequests",
+    "CancelSpotInstanceRequests",
+    "CopyImage",
+    "CopySnapshot",
+    "CopyVolumes",
+    "CreateFleet",
+    "CreateImage",
+    "CreateReplaceRootVolumeTask",
+    "CreateRestoreImageTask",
+    "CreateSnapshot",
+    "CreateSnapshots",
+    "CreateStoreImageTask",
+    "CreateTags",
+    "CreateVolume",
+    "DeleteFleets",
+    "DeleteSnapshot",
+    "DeleteVolume",
+    "DeregisterImage",
+    "DetachVolume",
+    "DisableEbsEncryptionByDefault",
+    "DisableFastSnapshotRestores",
+    "EnableEbsEncryptionByDefault",
+    "EnableFastSnapshotRestores",
+    "ImportImage",
+    "ImportInstance",
+    "ImportSnapshot",
+    "ImportVolume",
+    "LockSnapshot",
+    "ModifyEbsDefaultKmsKeyId",
+    "ModifyFleet",
+    "ModifyImageAttribute",
+    "ModifyInstanceAttribute",
+    "ModifySnapshotAttribute",
+    "ModifySnapshotTier",
+    "ModifySpotFleetRequest",
+    "ModifyVolume",
+    "ModifyVolumeAttribute",
+    "RebootInstances",
+    "RegisterImage",
+    "RequestSpotFleet",
+    "RequestSpotInstances",
+    "ResetEbsDefaultKmsKeyId",
+    "ResetSnapshotAttribute",
+    "RestoreImageFromRecycleBin",
+    "RestoreSnapshotFromRecycleBin",
+    "RestoreSnapshotTier",
+    "RestoreVolumeFromRecycleBin",
+    "RunInstances",
+    "SharedSnapshotCopyInitiated",
+    "SharedSnapshotVolumeCreated",
+    "StartInstances",
+    "StopInstances",
+    "TerminateInstances",
+    "UnlockSnapshot",
+];

@@ -1,0 +1,87 @@
+//! The EC2 identifiers that a record names, each once, in order of first appearance.
+
+use std::collections::HashSet;
+
+use trailweave_table::EVENTS;
+
+use crate::append::{Rows, position};
+use crate::json::Json;
+use crate::normalise;
+use crate::normalise::Resource;
+
+const COLUMNS: [(Resource, usize); 4] = [
+    (Resource::Instance, position(&EVENTS, "instance_ids")),
+    (Resource::Volume, position(&EVENTS, "volume_ids")),
+    (Resource::Snapshot, position(&EVENTS, "snapshot_ids")),
+    (Resource::Image, position(&EVENTS, "image_ids")),
+];
+
+/// Identifiers found so far.
+#[derive(Debug, Default)]
+pub(crate) struct ResourceIds {
+    found: Vec<(Resource, String)>,
+    seen: HashSet<String>,
+}
+
+impl ResourceIds {
+    /// Adds what `text` names, if it is an identifier or the ARN of one.
+    pub(crate) fn add(&mut self, text: &str) {
+        let Some((resource, id)) = normalise::ec2_resource(text) else {
+            return;
+        };
+        if self.seen.insert(id.clone()) {
+            self.found.push((resource, id));
+        }
+    }
+
+    pub(crate) fn add_volume_or_snapshot(&mut self, text: &str) {
+        if matches!(normalise::ec2_resource(text), Some((Resource::Volume | Resource::Snapshot, _))) {
+            self.add(text);
+        }
+    }
+
+    /// Adds every identifier under a key that holds identifiers, however EC2 wraps it: text, array, `{"items":[..]}`,
+    /// `{"item":..}`, `{"tag":1,"content":".."}`. Keys decide, not values, because tags and names are the user's own.
+    pub(crate) fn add_all(&mut self, payload: Json<'_>) {
+        self.walk(payload, false);
+    }
+
+    fn walk(&mut self, value: Json<'_>, is_id: bool) {
+        if let Some(text) = value.string() {
+            if is_id {
+                self.add(text);
+            }
+            return;
+        }
+        for element in value.elements() {
+            self.walk(element, is_id);
+        }
+        for (key, field) in value.fields() {
+            self.walk(field, is_id_key(key) || is_id && is_wrapper_key(key));
+        }
+    }
+
+    pub(crate) fn append(&self, rows: &mut Rows) {
+        for (resource, column) in COLUMNS {
+            let ids = self.found.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id);
+            rows.texts(column, &ids.collect::<Vec<_>>());
+        }
+    }
+}
+
+fn is_wrapper_key(key: &str) -> bool {
+    matches!(key, "items" | "item" | "content" | "value")
+}
+
+fn is_id_key(key: &str) -> bool {
+    #[rustfmt::skip]
+    const KEYS: [&str; 30] = [
+        "instanceId", "instanceIds", "instanceIdSet", "InstanceId", "InstanceIds", "InstanceIdSet",
+        "volumeId", "volumeIds", "volumeIdSet", "VolumeId", "VolumeIds", "VolumeIdSet",
+        "snapshotId", "snapshotIds", "snapshotIdSet", "SnapshotId", "SnapshotIds", "SnapshotIdSet",
+        "imageId", "imageIds", "ImageId", "ImageIds",
+        "sourceVolumeId", "SourceVolumeId", "sourceSnapshotId", "SourceSnapshotId", "sourceImageId", "SourceImageId",
+        "resourceId", "ResourceId",
+    ];
+    KEYS.contains(&key)
+}
