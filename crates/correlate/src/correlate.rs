@@ -1,0 +1,86 @@
+//! One correlation: the steps, then the products.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::DiskManagerMode;
+use datafusion::prelude::SessionContext;
+use trailweave_lake::Lake;
+use trailweave_table::EVENTS;
+
+use crate::CorrelateError;
+use crate::Summary;
+use crate::plan::PRODUCTS;
+use crate::plan::STEPS;
+use crate::plan::Step;
+use crate::product;
+use crate::scratch::Scratch;
+use crate::session::context;
+use crate::session::folder_url;
+use crate::session::listing;
+use crate::session::register_table;
+use crate::summary;
+
+/// What a correlation may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Correlate {
+    /// Memory for the engine. What does not fit is spilled to disk.
+    pub memory_bytes: u64,
+    /// How many parts of a step run at once.
+    pub threads: NonZeroUsize,
+}
+
+/// How far a correlation is; read it from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Steps of the plan, products included; 0 until it begins.
+    pub steps: AtomicU64,
+    /// Steps that are done.
+    pub steps_done: AtomicU64,
+    /// Rows of products written so far.
+    pub rows: AtomicU64,
+}
+
+/// Computes every product of `lake` from its events, and replaces the products date by date. The products of the same
+/// events are the same bytes, whatever `options` say.
+///
+/// Needs: the lake's lock, held by the caller, and a Tokio runtime.
+pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
+    progress.steps.store((STEPS.len() + PRODUCTS.len()) as u64, Ordering::Relaxed);
+    let scratch = Scratch::create(lake)?;
+    let spill = DiskManagerMode::Directories(vec![scratch.spill()]);
+    let opened = context(options, spill).and_then(|context| {
+        register_table(&context, lake, &EVENTS)?;
+        Ok(context)
+    });
+    let context = opened.map_err(|source| CorrelateError::Open(Box::new(source)))?;
+    for step in &STEPS {
+        let folder = scratch.folder(step.name)?;
+        let ran = run(&context, step, &folder).await;
+        ran.map_err(CorrelateError::step(step.name, options.memory_bytes))?;
+        progress.steps_done.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut files = 0;
+    for it in &PRODUCTS {
+        let written = product::write(&context, lake, it, options).await?;
+        files += written.files;
+        progress.rows.fetch_add(written.rows, Ordering::Relaxed);
+        progress.steps_done.fetch_add(1, Ordering::Relaxed);
+    }
+    summary::read(lake, options, files).await
+}
+
+/// Runs a step, and makes its rows known under its name.
+async fn run(context: &SessionContext, step: &Step, folder: &Path) -> Result<(), DataFusionError> {
+    let rows = context.sql(&step.sql()).await?;
+    let schema = Arc::clone(rows.schema().inner());
+    rows.write_parquet(&folder_url(folder)?, DataFrameWriteOptions::new(), None).await?;
+    tracing::debug!(step = step.name, "written");
+    context.register_table(step.name, Arc::new(listing(folder, schema, Vec::new())?))?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What can go wrong between `events` and the products.
+
+use datafusion::error::DataFusionError;
+use trailweave_lake::LakeError;
+
+/// Why the lake could not be correlated or queried.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CorrelateError {
+    /// The lake could not be read or written.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// A step did not fit into the memory that it was given.
+    #[error("step `{step}` does not fit into {memory_bytes} bytes of memory; give more with --memory")]
+    Memory {
+        /// The step.
+        step: &'static str,
+        /// The memory that was given.
+        memory_bytes: u64,
+        /// What the engine said.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// A step failed.
+    #[error("step `{step}` of the plan failed")]
+    Step {
+        /// The step.
+        step: &'static str,
+        /// What the engine said.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// A product's statement does not produce the table. This is a bug of this crate.
+    #[error("the plan makes `{table}` with {found}, the table has {expected}")]
+    Columns {
+        /// The product.
+        table: &'static str,
+        /// A column, as the plan makes it.
+        found: String,
+        /// The column, as the table says.
+        expected: String,
+    },
+    /// The engine could not be set up for this lake.
+    #[error("cannot open the tables of the lake")]
+    Open(#[source] Box<DataFusionError>),
+    /// The question is no question: it would change something.
+    #[error("only questions are answered (SELECT, EXPLAIN, SHOW); the lake is written by ingest and correlate alone")]
+    ReadOnly(#[source] Box<DataFusionError>),
+    /// The question is wrong, or cannot be answered.
+    #[error("cannot answer the query")]
+    Query(#[source] Box<DataFusionError>),
+    /// No row of the lake names the identifier.
+    #[error("the lake knows nothing about `{id}`")]
+    NothingKnown {
+        /// The identifier as asked.
+        id: String,
+    },
+}
+
+impl CorrelateError {
+    /// Names the step that failed, and tells a lack of memory from other failures.
+    pub(crate) fn step(step: &'static str, memory_bytes: u64) -> impl FnOnce(DataFusionError) -> Self {
+        move |error| {
+            let is_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+            let source = Box::new(error);
+            if is_memory { Self::Memory { step, memory_bytes, source } } else { Self::Step { step, source } }
+        }
+    }
+}

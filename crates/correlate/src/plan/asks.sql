@@ -1,0 +1,38 @@
+-- One row per key under which a KMS event looks for a cause (slots request, launch, volume, snapshot) or for the
+-- CreateGrant that allowed it (slot grant).
+SELECT key, t, rid
+FROM (
+  SELECT
+    t,
+    rid,
+    unnest(make_array(
+      CASE WHEN requested THEN '1|request|' || account || '|' || region || '|' || request_id END,
+      CASE WHEN requested THEN '2|request|' || account || '|' || request_id END,
+      -- Rules 3 and 5.
+      CASE WHEN linkable THEN '1|launch|' || account || '|' || region || '|' || at_instance END,
+      CASE WHEN linkable THEN '2|launch|' || at_instance END,
+      CASE WHEN linkable THEN '1|launch|' || account || '|' || region || '|' || at_instance || '|' || volume END,
+      CASE WHEN linkable THEN '2|launch|' || at_instance || '|' || volume END,
+      -- Rule 4.
+      CASE WHEN by_resource THEN '1|volume|' || account || '|' || region || '|' || volume END,
+      CASE WHEN by_resource THEN '2|volume|' || volume END,
+      CASE WHEN by_resource THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
+      CASE WHEN by_resource THEN '2|snapshot|' || snapshot END,
+      CASE WHEN allowed THEN '2|grant|' || own_instance || '|' || own_volume END,
+      CASE
+        WHEN allowed AND own_instance IS NULL AND by_service AND NOT ends_grant AND NOT external
+        THEN '2|grant|' || coalesce(own_volume, own_snapshot)
+      END
+    )) AS key
+  FROM (
+    SELECT
+      r.*,
+      coalesce(r.own_instance, l.instance) AS at_instance,
+      r.teaches AND NOT r.ends_grant AS linkable,
+      r.teaches AND NOT r.ends_grant AND r.own_instance IS NULL AS by_resource,
+      NOT r.creates_grant AND r.grant_id IS NULL AS allowed
+    FROM rows r
+    LEFT JOIN learned l ON l.rid = r.rid
+  )
+)
+WHERE key IS NOT NULL

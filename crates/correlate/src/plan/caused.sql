@@ -1,0 +1,24 @@
+-- One row per row of `correlated`, with its cause. `serves` is the instance whose launch is told.
+SELECT
+  *,
+  coalesce(instance_id, caller_instance) AS serves
+FROM (
+  SELECT
+    r.*,
+    e.event_id AS ec2_event_id,
+    e.event_time AS ec2_event_time,
+    e.event_name AS ec2_event_name,
+    e.principal_arn AS ec2_principal_arn,
+    e.source_ip_address AS ec2_source_ip_address,
+    e.request_id AS ec2_request_id,
+    e.error_code AS ec2_error_code,
+    e.source_object AS ec2_source_object,
+    r.t - e.t AS delta_ms,
+    coalesce(
+      r.instance,
+      r.learned_instance,
+      CASE WHEN r.link = 'request_id' AND array_length(e.instance_ids) = 1 THEN e.instance_ids[1] END
+    ) AS instance_id
+  FROM linked r
+  LEFT JOIN ec2 e ON e.rid = r.cause_rid
+)

@@ -1,0 +1,12 @@
+-- One row per event that shows a volume at an instance.
+SELECT rid, at, t, account, region, event_id, event_time, volume, instance, event_name AS source
+FROM (
+  SELECT *, volume_ids[1] AS volume, instance_ids[1] AS instance
+  FROM ec2
+  WHERE candidate AND event_name IN ('AttachVolume', 'DetachVolume')
+)
+WHERE volume IS NOT NULL AND instance IS NOT NULL
+UNION ALL
+SELECT rid, at, t, account, region, event_id, event_time, own_volume, own_instance, event_name
+FROM rows
+WHERE teaches AND event_name IN ('CreateGrant', 'Decrypt') AND own_volume IS NOT NULL AND own_instance IS NOT NULL

@@ -1,0 +1,29 @@
+-- One row per KMS event that found anything: the row id found in each slot, the first scope's before any other's.
+SELECT
+  rid,
+  substr(min(CASE WHEN slot = 'request' THEN found END), 18) AS request,
+  substr(min(CASE WHEN slot = 'launch' THEN found END), 18) AS launch,
+  substr(min(CASE WHEN slot = 'volume' THEN found END), 18) AS volume,
+  substr(min(CASE WHEN slot = 'snapshot' THEN found END), 18) AS snapshot,
+  substr(min(CASE WHEN slot = 'grant' THEN found END), 18) AS granted
+FROM (
+  SELECT
+    rid,
+    slot,
+    scope || CASE
+      WHEN slot = 'request' THEN coalesce(before, after)
+      WHEN t - before_t <= 600000 THEN before
+      WHEN after_t - t <= 10000 THEN after
+      ELSE before
+    END AS found
+  FROM (
+    SELECT
+      *,
+      CAST(substr(before, 1, 16) AS BIGINT) - 100000000000000 AS before_t,
+      CAST(substr(after, 1, 16) AS BIGINT) - 100000000000000 AS after_t
+    FROM (
+      SELECT rid, t, slot, scope, max(before) AS before, min(after) AS after FROM asof GROUP BY rid, t, slot, scope
+    )
+  )
+)
+GROUP BY rid

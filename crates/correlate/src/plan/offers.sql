@@ -1,0 +1,62 @@
+-- One row per key under which an event may be found.
+-- EC2 events by their request, failed ones too; of several at one time the first row id stands for all.
+SELECT key, t, min(at) AS offer
+FROM (
+  SELECT
+    unnest(make_array(
+      '1|request|' || e.account || '|' || e.region || '|' || e.request_id,
+      '2|request|' || e.account || '|' || e.request_id
+    )) AS key,
+    e.t,
+    e.at
+  FROM ec2 e
+  JOIN (
+    SELECT DISTINCT account, request_id FROM rows WHERE requested
+  ) r ON r.account = e.account AND r.request_id = e.request_id
+)
+GROUP BY key, t
+UNION ALL
+-- Candidates by what they name.
+SELECT
+  unnest(make_array('1|' || slot || '|' || account || '|' || region || '|' || id, '2|' || slot || '|' || id)) AS key,
+  t,
+  at AS offer
+FROM (
+  SELECT 'launch' AS slot, account, region, instance AS id, t, at FROM launches
+  UNION ALL
+  SELECT 'launch', account, region, unnest(instance_ids), t, at
+  FROM ec2
+  WHERE candidate AND event_name IN ('StartInstances', 'CreateReplaceRootVolumeTask')
+  UNION ALL
+  SELECT 'launch', account, region, unnest(instance_ids) || '|' || volume, t, at
+  FROM (
+    SELECT account, region, instance_ids, unnest(volume_ids) AS volume, t, at
+    FROM ec2
+    WHERE candidate AND event_name = 'AttachVolume'
+  )
+  UNION ALL
+  SELECT 'volume', account, region, unnest(volume_ids), t, at
+  FROM ec2
+  WHERE candidate AND event_name = 'CreateVolume'
+  UNION ALL
+  SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at
+  FROM ec2
+  WHERE
+    candidate
+    AND event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot', 'CreateVolume')
+)
+WHERE id IS NOT NULL
+UNION ALL
+-- CreateGrants by the instance and volume that they serve.
+SELECT '2|grant|' || own_instance || '|' || own_volume, t, at
+FROM rows
+WHERE creates_grant AND error_code IS NULL AND own_instance IS NOT NULL AND own_volume IS NOT NULL
+UNION ALL
+-- CreateGrants to a service, by the volume and the snapshot that they are limited to.
+SELECT key, t, at
+FROM (
+  SELECT unnest(make_array('2|grant|' || own_volume, '2|grant|' || own_snapshot)) AS key, t, at
+  FROM rows
+  WHERE creates_grant AND error_code IS NULL AND teaches AND own_instance IS NULL
+)
+WHERE key IS NOT NULL

@@ -1,0 +1,34 @@
+-- Table `volumes`: those that were created, then those of which only the data key tells.
+SELECT
+  c.volume AS volume_id,
+  nullif(c.account, '') AS recipient_account_id,
+  nullif(c.region, '') AS aws_region,
+  c.event_id AS created_event_id,
+  c.event_time AS created_at,
+  c.principal_arn AS created_by_arn,
+  c.snapshot AS snapshot_id,
+  CASE WHEN d.volume IS NOT NULL THEN true ELSE c.encrypted END AS encrypted,
+  coalesce(d.key_arn, c.key_arn) AS key_arn,
+  d.event_id AS data_key_event_id,
+  c.at AS rid
+FROM created c
+LEFT JOIN volume_keys d ON d.volume = c.volume
+UNION ALL
+SELECT
+  d.volume,
+  nullif(d.account, ''),
+  nullif(d.region, ''),
+  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_event_id END,
+  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_event_time ELSE k.event_time END,
+  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_principal_arn END,
+  CAST(NULL AS VARCHAR),
+  true,
+  d.key_arn,
+  d.event_id,
+  d.at
+FROM data_keys d
+JOIN caused k ON k.rid = d.rid
+LEFT JOIN (
+  SELECT DISTINCT volume FROM created
+) c ON c.volume = d.volume
+WHERE c.volume IS NULL

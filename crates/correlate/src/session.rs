@@ -1,0 +1,144 @@
+//! The engine, set up for a lake, and questions to it.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::Schema;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::ListingOptions;
+use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::listing::ListingTableConfig;
+use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
+use datafusion::execution::disk_manager::DiskManagerMode;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SQLOptions;
+use datafusion::prelude::SessionConfig;
+use datafusion::prelude::SessionContext;
+use trailweave_lake::Lake;
+use trailweave_table::DATE_PARTITION;
+use trailweave_table::TABLES;
+use trailweave_table::Table;
+
+use crate::Correlate;
+use crate::CorrelateError;
+
+/// The tables of a lake under their names, for questions in SQL.
+#[derive(Clone)]
+pub struct Session {
+    context: SessionContext,
+}
+
+/// Opens the tables of `lake` for questions. A table that has no files yet is empty.
+#[expect(clippy::unused_async, reason = "a lake in an object store is opened over the network")]
+pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
+    let open = || {
+        let context = context(options, DiskManagerMode::OsTmpDirectory)?;
+        for table in TABLES {
+            register_table(&context, lake, table)?;
+        }
+        Ok(Session { context })
+    };
+    open().map_err(|source| CorrelateError::Open(Box::new(source)))
+}
+
+impl Session {
+    /// Answers one question in SQL, as at least one batch. Whatever would change something is refused.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, CorrelateError> {
+        let failed = |source| CorrelateError::Query(Box::new(source));
+        let plan = self.context.state().create_logical_plan(sql).await.map_err(failed)?;
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        read_only.verify_plan(&plan).map_err(|source| CorrelateError::ReadOnly(Box::new(source)))?;
+        let answer = self.context.execute_logical_plan(plan).await.map_err(failed)?;
+        let schema = Arc::clone(answer.schema().inner());
+        let mut rows = answer.collect().await.map_err(failed)?;
+        if rows.is_empty() {
+            rows.push(RecordBatch::new_empty(schema));
+        }
+        Ok(rows)
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// An engine without tables that spills to `disk`.
+pub(crate) fn context(options: &Correlate, disk: DiskManagerMode) -> Result<SessionContext, DataFusionError> {
+    // A quarter is left for what the engine does not count: batches on their way, Parquet pages.
+    let pool_bytes = usize::try_from(options.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(pool_bytes)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+        .build_arc()?;
+    Ok(SessionContext::new_with_config_rt(config(options, pool_bytes), runtime))
+}
+
+fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
+    let mut config = SessionConfig::new().with_target_partitions(options.threads.get()).with_information_schema(true);
+    let engine = config.options_mut();
+    // The tables' types are Utf8: a view would be another type to whoever reads an answer.
+    engine.execution.parquet.schema_force_view_types = false;
+    engine.sql_parser.map_string_types_to_utf8view = false;
+    // A hash join keeps one side in memory whatever its size; a merge join sorts both sides, and sorts spill.
+    engine.optimizer.prefer_hash_join = false;
+    // Statistics would be read from every file of a table before the first row.
+    engine.execution.collect_statistics = false;
+    // What each sort sets aside for merging; the engine's 10 MB would eat a small pool.
+    let reserved = pool_bytes / options.threads.get() / 32;
+    engine.execution.sort_spill_reservation_bytes = reserved.min(engine.execution.sort_spill_reservation_bytes);
+    config
+}
+
+/// Makes a table of the lake known under its name.
+pub(crate) fn register_table(context: &SessionContext, lake: &Lake, table: &Table) -> Result<(), DataFusionError> {
+    let folder = lake.table_dir(table);
+    let date = table.dated_by.map(|_| (DATE_PARTITION.to_owned(), DataType::Date32));
+    let provider: Arc<dyn TableProvider> = if folder.is_dir() {
+        Arc::new(listing(&folder, table.schema(), date.into_iter().collect())?)
+    } else {
+        let mut fields = table.schema().fields().to_vec();
+        fields.extend(date.map(|(name, kind)| Arc::new(Field::new(name, kind, true))));
+        Arc::new(EmptyTable::new(Arc::new(Schema::new(fields))))
+    };
+    context.register_table(table.name, provider).map(|_| ())
+}
+
+/// The Parquet files in a folder, whose schema is known.
+pub(crate) fn listing(
+    folder: &Path,
+    schema: SchemaRef,
+    partitions: Vec<(String, DataType)>,
+) -> Result<ListingTable, DataFusionError> {
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
+        .with_file_extension(".parquet")
+        .with_table_partition_cols(partitions);
+    let url = ListingTableUrl::parse(folder_url(folder)?)?;
+    ListingTable::try_new(ListingTableConfig::new(url).with_listing_options(options).with_schema(schema))
+}
+
+/// The URL of a folder. The engine takes a bare path for a glob where it holds `*`, `?` or `[`.
+pub(crate) fn folder_url(folder: &Path) -> Result<String, DataFusionError> {
+    use std::fmt::Write;
+    let path: PathBuf = std::path::absolute(folder)?;
+    let mut url = "file://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'=' => url.push(char::from(*byte)),
+            _ => write!(url, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+    }
+    url.push('/');
+    Ok(url)
+}

@@ -1,0 +1,326 @@
+//! Small lakes through the whole plan. Each is compared with the oracle, whatever else its test says.
+
+mod events;
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+
+use tempfile::TempDir;
+use trailweave_lake::Lake;
+use trailweave_table::EVENTS;
+use trailweave_table::PRODUCTS;
+
+use crate::Correlate;
+use crate::CorrelateError;
+use crate::Progress;
+use crate::Summary;
+use crate::correlate;
+use crate::open;
+use crate::oracle;
+use crate::oracle::Event;
+use crate::oracle::Products;
+use crate::oracle::Row;
+
+use events::*;
+
+const OPTIONS: Correlate = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap() };
+
+/// A lake of `events`.
+fn lake_of(events: &[Event]) -> (TempDir, Lake) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    write(&lake, events);
+    (folder, lake)
+}
+
+/// The products that stand in a lake.
+async fn products(lake: &Lake) -> Products {
+    let session = open(lake, &OPTIONS).await.unwrap();
+    let mut rows = Vec::new();
+    for table in PRODUCTS {
+        let batches = session.query(&format!("SELECT * FROM {}", table.name)).await.unwrap();
+        rows.push(oracle::rows_from(&batches, table));
+    }
+    let [correlated, instances, volumes, attachments, grants] = rows.try_into().unwrap();
+    Products { correlated, instances, volumes, attachments, grants }
+}
+
+/// Correlates `events`, and returns the products, which are the oracle's.
+async fn correlated(events: &[Event]) -> Products {
+    let (_folder, lake) = lake_of(events);
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let found = products(&lake).await;
+    let expected = oracle::correlate(events);
+    for ((table, found), (_, expected)) in found.by_table().into_iter().zip(expected.by_table()) {
+        assert_eq!(found, expected, "{table}");
+    }
+    found
+}
+
+/// The row of a KMS event.
+fn row<'a>(products: &'a Products, event_id: &str) -> &'a Row {
+    let found = products.correlated.iter().find(|row| row.value("kms_event_id") == Some(event_id));
+    found.unwrap_or_else(|| panic!("no row {event_id}"))
+}
+
+/// Asserts the rule and the cause of a KMS event.
+#[track_caller]
+fn assert_link(products: &Products, event_id: &str, link: &str, cause: Option<&str>) {
+    let row = row(products, event_id);
+    assert_eq!((row.value("link"), row.value("ec2_event_id")), (Some(link), cause), "{event_id}: {row:?}");
+}
+
+#[tokio::test]
+async fn an_empty_lake_has_empty_products() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let progress = Progress::default();
+    let summary = correlate(&lake, &OPTIONS, &progress).await.unwrap();
+    assert_eq!((summary.events, summary.kms_rows, summary.files), (0, 0, 0));
+    assert_eq!(progress.steps.load(Ordering::Relaxed), progress.steps_done.load(Ordering::Relaxed));
+    assert_eq!(products(&lake).await, Products::default());
+}
+
+#[tokio::test]
+async fn the_published_launch_across_regions_is_one_chain() {
+    let found = correlated(&published_launch()).await;
+    assert_link(&found, "grant", "request_id", Some("run"));
+    assert_link(&found, "data-key", "volume", Some("run"));
+    assert_link(&found, "decrypt", "instance", Some("run"));
+    for event in ["grant", "data-key", "decrypt"] {
+        let row = row(&found, event);
+        assert_eq!(row.value("instance_id"), Some(INSTANCE), "{event}");
+        assert_eq!(row.value("launch_event_id"), Some("run"), "{event}");
+        assert_eq!(row.value("data_key_event_id"), Some("data-key"), "{event}");
+    }
+    assert_eq!(row(&found, "decrypt").value("confidence"), Some("strong"));
+    assert_eq!(row(&found, "decrypt").value("grant_event_id"), Some("grant"));
+    assert_eq!(found.volumes[0].value("created_event_id"), Some("run"));
+}
+
+#[tokio::test]
+async fn the_end_of_a_grant_has_the_cause_of_its_beginning() {
+    let mut events = published_launch();
+    events.push(Event { grant_id: Some("g1".into()), ..kms("retire", 100, "RetireGrant") });
+    events.push(Event { grant_id: Some("g2".into()), ..forwarded(kms("unknown", 100, "RetireGrant")) });
+    let found = correlated(&events).await;
+    assert_link(&found, "retire", "grant", Some("run"));
+    assert_eq!(row(&found, "retire").value("volume_id"), Some(VOLUME));
+    assert_link(&found, "unknown", "none", None);
+    assert_eq!(row(&found, "unknown").value("unmatched_reason"), Some("outside_lookback"));
+}
+
+#[tokio::test]
+async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_it() {
+    let start = |id, at| Event { instance_ids: vec![INSTANCE.into()], ..ec2(id, at, "StartInstances") };
+    let decrypt = |id, at| infrastructure(kms(id, at, "Decrypt"));
+    let events = [
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") },
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("retry", 30, "RunInstances") },
+        start("start", 4000),
+        Event { error_code: Some("Client.DryRunOperation".into()), ..start("dry-run", 4005) },
+        decrypt("d-launch", 40),
+        decrypt("d-skewed", 3995),
+        decrypt("d-start", 4010),
+        decrypt("d-tie", 4000),
+        decrypt("d-late", 9000),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "d-launch", "instance", Some("run"));
+    for event in ["d-skewed", "d-start", "d-tie", "d-late"] {
+        assert_link(&found, event, "instance", Some("start"));
+    }
+    assert_eq!(row(&found, "d-late").value("confidence"), Some("inferred"));
+}
+
+#[tokio::test]
+async fn an_offer_of_the_same_region_is_preferred_however_old() {
+    let start = |id, at, region: &str| Event {
+        instance_ids: vec![INSTANCE.into()],
+        aws_region: Some(region.into()),
+        ..ec2(id, at, "StartInstances")
+    };
+    let events =
+        [start("near", 90, "eu-west-3"), start("home", -90_000, HOME), infrastructure(kms("decrypt", 100, "Decrypt"))];
+    assert_link(&correlated(&events).await, "decrypt", "instance", Some("home"));
+}
+
+#[tokio::test]
+async fn an_attached_volume_is_linked_by_instance_and_volume() {
+    let events = [
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") },
+        with_volume(Event { instance_ids: vec![INSTANCE.into()], ..ec2("attach", 50, "AttachVolume") }),
+        with_volume(infrastructure(kms("of-volume", 60, "Decrypt"))),
+        infrastructure(kms("of-none", 60, "Decrypt")),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "of-volume", "instance", Some("attach"));
+    assert_link(&found, "of-none", "instance", Some("run"));
+    assert_eq!(found.attachments.len(), 2);
+}
+
+#[tokio::test]
+async fn a_resource_is_linked_by_its_volume_then_by_its_snapshot() {
+    let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
+    let events = [
+        snapshot(with_volume(ec2("create", 0, "CreateVolume"))),
+        snapshot(ec2("copy", 10, "CopySnapshot")),
+        with_volume(by_service(kms("by-volume", 20, "Decrypt"))),
+        snapshot(by_service(kms("by-snapshot", 20, "Decrypt"))),
+        with_volume(kms("by-hand", 20, "Decrypt")),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "by-volume", "resource", Some("create"));
+    assert_link(&found, "by-snapshot", "resource", Some("copy"));
+    assert_link(&found, "by-hand", "none", None);
+}
+
+#[tokio::test]
+async fn a_volume_is_where_the_nearest_evidence_shows_it() {
+    let attach = |id, at, instance: &str| {
+        with_volume(Event { instance_ids: vec![instance.into()], ..ec2(id, at, "AttachVolume") })
+    };
+    let decrypt = |id, at| with_volume(by_service(kms(id, at, "Decrypt")));
+    let events = [
+        attach("first", 0, INSTANCE),
+        attach("second", 200, "i-00000002"),
+        decrypt("near-first", 99),
+        decrypt("between", 100),
+        decrypt("near-second", 101),
+        decrypt("long-before", -90_000),
+    ];
+    let found = correlated(&events).await;
+    let at = |event| row(&found, event).value("instance_id");
+    assert_eq!(at("near-first"), Some(INSTANCE));
+    assert_eq!(at("between"), Some(INSTANCE));
+    assert_eq!(at("near-second"), Some("i-00000002"));
+    assert_eq!(at("long-before"), Some(INSTANCE));
+    assert_link(&found, "near-first", "volume", Some("first"));
+    assert_link(&found, "long-before", "none", None);
+}
+
+#[tokio::test]
+async fn copies_of_one_cause_are_reported_as_the_callers() {
+    let copy = |id, account: &str, kind: &str| Event {
+        recipient_account_id: Some(account.into()),
+        user_identity_type: Some(kind.into()),
+        shared_event_id: Some("shared".into()),
+        request_id: Some("r1".into()),
+        ..with_volume(ec2(id, 0, "CreateVolume"))
+    };
+    let events = [
+        copy("a-owner", ACCOUNT, "AWSAccount"),
+        copy("caller", "222222222222", "AssumedRole"),
+        Event { request_id: Some("r1".into()), ..kms("data-key", 1, "GenerateDataKey") },
+        with_volume(by_service(kms("decrypt", 2, "Decrypt"))),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "data-key", "request_id", Some("caller"));
+    assert_link(&found, "decrypt", "resource", Some("caller"));
+    assert_eq!(found.volumes.len(), 1);
+}
+
+#[tokio::test]
+async fn what_has_no_cause_says_why() {
+    let role = Event {
+        user_identity_type: Some("AssumedRole".into()),
+        session_name: Some("I-0000000A".into()),
+        ..kms("role", 0, "Encrypt")
+    };
+    let events = [
+        Event { invoked_by: Some("fargate.amazonaws.com".into()), ..with_volume(kms("fargate", 0, "Decrypt")) },
+        Event { invoked_by: Some("ebs.amazonaws.com".into()), ..with_volume(kms("ebs-direct", 0, "Decrypt")) },
+        role,
+        Event { error_code: Some("AccessDenied".into()), ..forwarded(kms("denied", 0, "CreateGrant")) },
+        with_volume(by_service(kms("maintenance", 0, "Decrypt"))),
+        kms("of-a-bucket", 0, "Decrypt"),
+    ];
+    let found = correlated(&events).await;
+    let why = |event| row(&found, event).value("unmatched_reason");
+    assert_eq!(why("fargate"), Some("external_service"));
+    assert_eq!(why("ebs-direct"), Some("external_service"));
+    assert_eq!(why("role"), Some("instance_role"));
+    assert_eq!(row(&found, "role").value("caller_instance_id"), Some("i-0000000a"));
+    assert_eq!(why("denied"), Some("denied"));
+    assert_eq!(why("maintenance"), Some("no_ec2_event"));
+    assert_eq!(found.correlated.len(), 5);
+}
+
+#[tokio::test]
+async fn the_grant_that_allowed_a_call_is_named() {
+    let grant =
+        |id: &str, at| Event { grant_id: Some(id.into()), ..forwarded(with_volume(kms(id, at, "CreateGrant"))) };
+    let decrypt = |id, at| with_volume(by_service(kms(id, at, "Decrypt")));
+    let events = [grant("old", 0), grant("new", 2000), decrypt("of-old", 10), decrypt("of-new", 1995)];
+    let found = correlated(&events).await;
+    assert_eq!(row(&found, "of-old").value("grant_event_id"), Some("old"));
+    assert_eq!(row(&found, "of-new").value("grant_event_id"), Some("new"));
+    assert_eq!(found.grants.len(), 2);
+}
+
+#[tokio::test]
+async fn times_before_1970_and_rows_without_ids_are_no_exception() {
+    let base = -1_700_000_000;
+    let events = [
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", base, "RunInstances") },
+        Event { event_id: None, source_index: Some(7), ..infrastructure(kms("x", base + 5, "Decrypt")) },
+        Event {
+            event_id: None,
+            recipient_account_id: None,
+            aws_region: None,
+            ..infrastructure(kms("y", base + 700, "Decrypt"))
+        },
+    ];
+    let found = correlated(&events).await;
+    assert_eq!(found.correlated.len(), 2);
+    assert!(found.correlated.iter().all(|row| row.value("ec2_event_id") == Some("run")));
+}
+
+/// The content of every file of the products, by path.
+fn files(lake: &Lake) -> Vec<(String, Vec<u8>)> {
+    let parts = PRODUCTS.into_iter().flat_map(|table| lake.parts(table).unwrap());
+    parts.map(|part| (part.path.display().to_string(), fs::read(part.path).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
+    let (_folder, lake) = lake_of(&published_launch());
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let first = files(&lake);
+    let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
+    let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
+    assert_eq!(files(&lake), first);
+    assert_eq!(n_files as usize, first.len());
+    assert_eq!(links.values().sum::<u64>(), 3);
+    assert!(!lake.state_dir().join("scratch").exists());
+
+    for part in lake.parts(&EVENTS).unwrap() {
+        fs::remove_file(part.path).unwrap();
+    }
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    assert_eq!(files(&lake), []);
+}
+
+#[tokio::test]
+async fn a_query_may_ask_but_not_change() {
+    let (_folder, lake) = lake_of(&published_launch());
+    let session = open(&lake, &OPTIONS).await.unwrap();
+    let asked = session.query("SELECT event_id FROM events WHERE event_date = DATE '2026-09-01'").await.unwrap();
+    assert_eq!(asked.iter().map(|batch| batch.num_rows()).sum::<usize>(), 4);
+    assert_eq!(session.query("SELECT * FROM rejects").await.unwrap()[0].num_rows(), 0);
+    for statement in ["DROP TABLE events", "COPY events TO 'x.parquet'", "SET datafusion.execution.batch_size = 1"] {
+        let refused = session.query(statement).await;
+        assert!(matches!(refused, Err(CorrelateError::ReadOnly(_))), "{statement}");
+    }
+    assert!(matches!(session.query("SELECT nothing FROM events").await, Err(CorrelateError::Query(_))));
+}
+
+#[tokio::test]
+async fn a_lake_may_stand_in_a_folder_of_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(&folder.path().join("what? [a] 100% *lake* é"), None).unwrap();
+    write(&lake, &published_launch());
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    assert_eq!((summary.events, summary.kms_rows), (4, 3));
+}
