@@ -180,3 +180,6 @@ fn grow(out: &mut Vec<u8>, cap_bytes: usize) {
         out.reserve_exact(doubled.saturating_sub(out.len()).max(CHUNK_BYTES));
     }
 }
+
+#[cfg(test)]
+mod tests;

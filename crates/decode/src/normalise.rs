@@ -161,3 +161,6 @@ pub fn partition(region: &str) -> &'static str {
     ];
     PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,15 @@ const N_KEYS: usize = Key::VpcEndpointId as usize + 1;
 #[derive(Debug)]
 pub(crate) struct Record<'t> {
     known: [(Json<'t>, &'t str); N_KEYS],
-    extra: Vec<(&'t str, (&'t str, &'t str))>,
+    extra: Vec<(&'t str, Extra<'t>)>,
+}
+
+/// A field as logged that `extra` may have to hold.
+#[derive(Debug, Clone, Copy)]
+struct Extra<'t> {
+    raw_key: &'t str,
+    raw_value: &'t str,
+    is_needed: bool,
 }
 
 impl Key {
@@ -120,6 +128,10 @@ impl Key {
         })
     }
 
+    fn may_need_extra(self) -> bool {
+        matches!(self, Self::UserIdentity | Self::ReadOnly | Self::ManagementEvent)
+    }
+
     /// Whether no column holds all of the field, so that `extra` must.
     fn needs_extra(self, value: Json<'_>) -> bool {
         match self {
@@ -141,11 +153,14 @@ impl<'t> Record<'t> {
             if let Some(name) = name {
                 record.known[name as usize] = (json, raw_value);
             }
-            if name.is_none_or(|name| name.needs_extra(json)) {
-                record.extra.push((key, (&raw[field.key.start..field.key.end], raw_value)));
+            if name.is_none_or(Key::may_need_extra) {
+                let raw_key = &raw[field.key.start..field.key.end];
+                let is_needed = name.is_none_or(|name| name.needs_extra(json));
+                record.extra.push((key, Extra { raw_key, raw_value, is_needed }));
             }
         }
         json::keep_last(&mut record.extra);
+        record.extra.retain(|(_, extra)| extra.is_needed);
         record
     }
 
@@ -247,11 +262,11 @@ impl<'t> Record<'t> {
             return None;
         }
         let mut object = String::from("{");
-        for (_, (raw_key, raw_value)) in &self.extra {
+        for (_, extra) in &self.extra {
             if object.len() > 1 {
                 object.push(',');
             }
-            object.extend([raw_key, ":", raw_value]);
+            object.extend([extra.raw_key, ":", extra.raw_value]);
         }
         object.push('}');
         Some(object)

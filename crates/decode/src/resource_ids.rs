@@ -75,11 +75,11 @@ fn is_wrapper_key(key: &str) -> bool {
 
 fn is_id_key(key: &str) -> bool {
     #[rustfmt::skip]
-    const KEYS: [&str; 30] = [
+    const KEYS: [&str; 32] = [
         "instanceId", "instanceIds", "instanceIdSet", "InstanceId", "InstanceIds", "InstanceIdSet",
         "volumeId", "volumeIds", "volumeIdSet", "VolumeId", "VolumeIds", "VolumeIdSet",
         "snapshotId", "snapshotIds", "snapshotIdSet", "SnapshotId", "SnapshotIds", "SnapshotIdSet",
-        "imageId", "imageIds", "ImageId", "ImageIds",
+        "imageId", "imageIds", "imageIdSet", "ImageId", "ImageIds", "ImageIdSet",
         "sourceVolumeId", "SourceVolumeId", "sourceSnapshotId", "SourceSnapshotId", "sourceImageId", "SourceImageId",
         "resourceId", "ResourceId",
     ];

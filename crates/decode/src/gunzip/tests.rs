@@ -1,0 +1,89 @@
+//! Streams as they come, and as they must not come.
+
+use super::*;
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
+    let mut out = vec![0; encoder.gzip_compress_bound(bytes.len())];
+    let size = encoder.gzip_compress(bytes, &mut out).unwrap();
+    out.truncate(size);
+    out
+}
+
+fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    Gunzip::new().inflate(stored, cap_bytes).map(<[u8]>::to_vec)
+}
+
+#[test]
+fn all_members_are_inflated_even_equal_ones() {
+    let member = gzip(b"{}");
+    assert_eq!(inflate(&member, 9).unwrap(), b"{}");
+    assert_eq!(inflate(&[&member[..], &member, &gzip(b"")].concat(), 9).unwrap(), b"{}{}");
+}
+
+#[test]
+fn every_optional_part_of_a_header_is_skipped() {
+    let plain = gzip(b"{}");
+    let mut header = plain[..10].to_vec();
+    header[3] = 0b0001_1110;
+    let named = [&header[..], b"\x03\0abc", b"name\0", b"comment\0", b"\0\0", &plain[10..]].concat();
+    let mut out = Vec::new();
+    inflate_members(&named, 9, &mut out).unwrap();
+    assert_eq!(out, b"{}");
+}
+
+#[test]
+fn whatever_follows_the_last_member_is_refused() {
+    let member = gzip(b"{}");
+    for tail in [&b"\0"[..], b"\0\0\0\0\0\0\0\0", b"{}", b"\x1f", &member[member.len() - 8..]] {
+        let stored = [&member, tail].concat();
+        assert_eq!(inflate(&stored, 9), Err(DecodeError::TrailingBytes { count: tail.len() }));
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_is_refused() {
+    let stored = gzip(b"{\"Records\":[]}");
+    for length in 2..stored.len() {
+        assert!(matches!(inflate(&stored[..length], 99), Err(DecodeError::Gzip { .. })), "cut at {length}");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_or_size_is_refused() {
+    for from_the_end in 1..=8 {
+        let mut stored = gzip(b"{}");
+        let at = stored.len() - from_the_end;
+        stored[at] ^= 1;
+        let end = stored.len();
+        assert_eq!(inflate(&stored, 9), Err(DecodeError::ChecksumMismatch { offset: end }));
+    }
+}
+
+#[test]
+fn an_object_past_the_cap_is_refused_without_the_memory_for_it() {
+    let bomb = gzip(&vec![b' '; 32 << 20]);
+    let mut gunzip = Gunzip::new();
+    assert_eq!(gunzip.inflate(&bomb, 1 << 20), Err(DecodeError::TooLarge { cap_bytes: 1 << 20 }));
+    assert!(gunzip.inflated.capacity() <= (1 << 20) + 2 * CHUNK_BYTES);
+    assert_eq!(inflate(b"{          }", 4), Err(DecodeError::TooLarge { cap_bytes: 4 }));
+    assert_eq!(inflate(&gzip(b"1234"), 4).unwrap(), b"1234");
+}
+
+#[test]
+fn a_size_that_deflate_cannot_reach_is_not_believed() {
+    let mut stored = gzip(b"{}");
+    let size_at = stored.len() - 4;
+    stored[size_at..].copy_from_slice(&u32::MAX.to_le_bytes());
+    let mut gunzip = Gunzip::new();
+    assert!(matches!(gunzip.inflate(&stored, usize::MAX), Err(DecodeError::ChecksumMismatch { .. })));
+    assert!(gunzip.inflated.capacity() <= 2 * CHUNK_BYTES);
+}
+
+#[test]
+fn what_is_neither_gzip_nor_json_is_refused() {
+    for stored in [&b""[..], b" ", b"\x1f", b"PK\x03\x04", b"123", b"\xef\xbb\xbf"] {
+        assert_eq!(inflate(stored, 9), Err(DecodeError::NotGzipNorJson));
+    }
+    assert_eq!(inflate(b"\xef\xbb\xbf []", 9).unwrap(), b"\xef\xbb\xbf []");
+}

@@ -1,0 +1,126 @@
+//! The slow, obvious decoder that the fast one is tested against; never used in production.
+//!
+//! It takes every decision on its own: inflates with another reader, splits by commas, builds a tree of every record
+//! and a map of every row. It shares [`normalise`](crate::normalise), [`is_relevant`](crate::is_relevant) and the
+//! tables' columns, which are tested by themselves.
+
+mod batch;
+mod envelope;
+mod row;
+mod tree;
+
+use std::io::Read;
+
+use flate2::bufread::GzDecoder;
+use trailweave_table::EVENTS;
+use trailweave_table::REJECTS;
+use trailweave_table::Tally;
+
+use crate::Decoded;
+use crate::Options;
+use crate::Selection;
+use crate::error::DecodeError;
+use crate::oracle::batch::{Cell, Row, batches};
+use crate::oracle::envelope::Item;
+
+/// Does what [`Decoder::decode`](crate::Decoder::decode) does. It gives [`DecodeError::Gzip`] also for a wrong
+/// checksum, all offsets as 0, and never more than one batch.
+pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
+    let inflated = inflate(stored, options.cap_bytes)?;
+    let mut events = Vec::new();
+    let mut rejects = Vec::new();
+    let mut tally = Tally::default();
+    for item in envelope::records(&inflated)? {
+        let source_index = i64::try_from(tally.records).expect("fewer records than bytes");
+        tally.records += 1;
+        let mut row = match event(options.selection, &item) {
+            Ok(Some(row)) => {
+                tally.rows += 1;
+                events.push(row);
+                events.last_mut().expect("just pushed")
+            }
+            Ok(None) => {
+                tally.filtered += 1;
+                continue;
+            }
+            Err(reason) => {
+                tally.rejects += 1;
+                rejects.push(reject(reason, &item));
+                rejects.last_mut().expect("just pushed")
+            }
+        };
+        let row: &mut Row = &mut row;
+        row.insert("source_object", Cell::Text(source_object.to_owned()));
+        row.insert("source_index", Cell::Integer(source_index));
+    }
+    let times = events.iter().filter_map(|row| match row.get("event_time") {
+        Some(Cell::Time(ms)) => Some(*ms),
+        _ => None,
+    });
+    Ok(Decoded {
+        min_event_time_ms: times.clone().min(),
+        max_event_time_ms: times.max(),
+        events: batches(&EVENTS, &events),
+        rejects: batches(&REJECTS, &rejects),
+        tally,
+        inflated_bytes: inflated.len() as u64,
+    })
+}
+
+/// One member after the other, each read to its end and checked.
+fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut inflated = Vec::new();
+    if stored.starts_with(&[0x1f, 0x8b]) {
+        let mut rest = stored;
+        while !rest.is_empty() {
+            if !rest.starts_with(&[0x1f, 0x8b]) {
+                return Err(DecodeError::TrailingBytes { count: rest.len() });
+            }
+            let room = (cap_bytes - inflated.len()) as u64;
+            let mut member = GzDecoder::new(rest).take(room + 1);
+            let read = member.read_to_end(&mut inflated);
+            if inflated.len() > cap_bytes {
+                return Err(DecodeError::TooLarge { cap_bytes });
+            }
+            read.map_err(|_| DecodeError::Gzip { offset: 0, fault: "damaged" })?;
+            rest = member.into_inner().into_inner();
+        }
+        return Ok(inflated);
+    }
+    let text = stored.strip_prefix("\u{feff}".as_bytes()).unwrap_or(stored);
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        Some(b'{' | b'[') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
+        Some(b'{' | b'[') => Ok(stored.to_vec()),
+        _ => Err(DecodeError::NotGzipNorJson),
+    }
+}
+
+type Fault = (&'static str, &'static str);
+
+fn event(selection: Selection, item: &Item) -> Result<Option<Row>, Fault> {
+    const INVALID_JSON: Fault = ("invalid_json", "the record is not valid JSON");
+    if !item.is_intact {
+        return Err(INVALID_JSON);
+    }
+    if item.raw[0] != b'{' {
+        return Err(("not_an_object", "the record is no JSON object"));
+    }
+    if envelope::depth(&item.raw) > 128 {
+        return Err(("too_deep", "the record nests deeper than 128"));
+    }
+    let text = std::str::from_utf8(&item.raw).map_err(|_| INVALID_JSON)?;
+    let record = row::Record::parse(text).ok_or(INVALID_JSON)?;
+    let event_time_ms = record.validate()?;
+    let is_kept = selection == Selection::All || record.is_relevant();
+    Ok(is_kept.then(|| record.row(event_time_ms)))
+}
+
+fn reject((reason, message): Fault, item: &Item) -> Row {
+    let record = String::from_utf8_lossy(&item.raw).into_owned();
+    Row::from([
+        ("reason", Cell::Text(reason.to_owned())),
+        ("message", Cell::Text(message.to_owned())),
+        ("record", Cell::Text(record)),
+    ])
+}

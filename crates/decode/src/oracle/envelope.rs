@@ -1,0 +1,266 @@
+//! Splits text by brackets, commas and colons, and opens wrappers, by the rules as they are told.
+
+use crate::error::DecodeError;
+
+/// What stands where a record should.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) raw: Vec<u8>,
+    /// Whether its own fields could be told apart.
+    pub(super) is_intact: bool,
+}
+
+/// The structure is not that of JSON.
+#[derive(Debug, Clone, Copy)]
+struct Broken;
+
+/// A key and a value as logged.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
+pub(super) fn records(text: &[u8]) -> Result<Vec<Item>, DecodeError> {
+    let documents = documents(text)?;
+    let mut found = Vec::new();
+    if let [only] = documents.as_slice() {
+        if !is_envelope(only)? {
+            return Err(DecodeError::NotAnEnvelope);
+        }
+    }
+    if documents.is_empty() {
+        return Err(DecodeError::NotAnEnvelope);
+    }
+    for each in documents {
+        document(each, &mut found);
+    }
+    Ok(found)
+}
+
+/// How deep brackets nest.
+pub(super) fn depth(value: &[u8]) -> usize {
+    let mut deepest = 0_usize;
+    let mut depth = 0_usize;
+    for (byte, is_bare) in bare(value) {
+        match byte {
+            b'{' | b'[' if is_bare => depth += 1,
+            b'}' | b']' if is_bare => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn documents(text: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = trim(rest);
+        while let Some(after) = rest.strip_prefix("\u{feff}".as_bytes()) {
+            rest = trim(after);
+        }
+        match rest.first() {
+            None => return Ok(found),
+            Some(b',' | b':' | b'}' | b']') => return Err(DecodeError::JsonBroken { offset: 0 }),
+            Some(_) => {}
+        }
+        let end = value_end(rest).ok_or(DecodeError::JsonEndsEarly { offset: 0 })?;
+        found.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+}
+
+/// Whether a document that stands alone is something that CloudTrail delivers.
+fn is_envelope(document: &[u8]) -> Result<bool, DecodeError> {
+    let broken = |_| DecodeError::JsonBroken { offset: 0 };
+    if document[0] == b'[' {
+        return elements(document).map(|_| true).map_err(broken);
+    }
+    if document[0] != b'{' {
+        return Ok(false);
+    }
+    let fields = fields(document).map_err(broken)?;
+    let is_event = ["eventVersion", "eventName", "eventSource", "eventTime"].iter().any(|key| has(&fields, key));
+    let is_wrapper = wrapped(&fields).map_err(broken)?.is_some();
+    Ok(is_event || is_wrapper)
+}
+
+fn document(document: &[u8], found: &mut Vec<Item>) {
+    if document[0] != b'[' {
+        return open(document, 4, found);
+    }
+    match elements(document) {
+        Ok(elements) => elements.into_iter().for_each(|element| open(element, 3, found)),
+        Err(Broken) => found.push(Item { raw: document.to_vec(), is_intact: false }),
+    }
+}
+
+/// Finds the records in `value`, which may be a wrapper as long as `wrappers_left` allows.
+fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
+    let item = |is_intact| Item { raw: value.to_vec(), is_intact };
+    if value[0] != b'{' {
+        return found.push(item(true));
+    }
+    let Ok(fields) = fields(value) else {
+        return found.push(item(false));
+    };
+    let wrapped = if wrappers_left == 0 { Ok(None) } else { wrapped(&fields) };
+    match wrapped {
+        Ok(None) => found.push(item(true)),
+        Ok(Some(Wrapped::Elements(elements))) => {
+            elements.into_iter().for_each(|element| open(element, wrappers_left - 1, found));
+        }
+        Ok(Some(Wrapped::Object(detail))) => open(detail, 0, found),
+        Ok(Some(Wrapped::Text(text))) => {
+            let text = serde_json::from_slice::<String>(text).unwrap_or_default();
+            match documents(text.as_bytes()).as_deref() {
+                Ok([only]) => open(only, 0, found),
+                _ => found.push(item(false)),
+            }
+        }
+        Err(Broken) => found.push(item(false)),
+    }
+}
+
+enum Wrapped<'a> {
+    Elements(Vec<&'a [u8]>),
+    Object(&'a [u8]),
+    Text(&'a [u8]),
+}
+
+fn wrapped<'a>(fields: &[Field<'a>]) -> Result<Option<Wrapped<'a>>, Broken> {
+    if let Some(records) = arrays(fields, "Records")? {
+        return Ok(Some(Wrapped::Elements(records)));
+    }
+    match last(fields, "detail") {
+        Some(detail) if detail[0] == b'{' && has(fields, "detail-type") => return Ok(Some(Wrapped::Object(detail))),
+        _ => {}
+    }
+    if let Some(events) = arrays(fields, "Events")? {
+        return Ok(Some(Wrapped::Elements(events)));
+    }
+    Ok(last(fields, "CloudTrailEvent").filter(|text| text[0] == b'"').map(Wrapped::Text))
+}
+
+fn arrays<'a>(fields: &[Field<'a>], name: &str) -> Result<Option<Vec<&'a [u8]>>, Broken> {
+    let arrays = fields.iter().filter(|(key, value)| reads(key, name) && value[0] == b'[');
+    let arrays = arrays.map(|(_, value)| elements(value)).collect::<Result<Vec<_>, _>>()?;
+    Ok(if arrays.is_empty() { None } else { Some(arrays.concat()) })
+}
+
+fn last<'a>(fields: &[Field<'a>], name: &str) -> Option<&'a [u8]> {
+    fields.iter().rev().find(|(key, _)| reads(key, name)).map(|(_, value)| *value)
+}
+
+fn has(fields: &[Field<'_>], name: &str) -> bool {
+    last(fields, name).is_some()
+}
+
+fn reads(key: &[u8], name: &str) -> bool {
+    serde_json::from_slice::<String>(key).is_ok_and(|key| key == name)
+}
+
+fn elements(array: &[u8]) -> Result<Vec<&[u8]>, Broken> {
+    let inner = array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).ok_or(Broken)?;
+    parts(inner).into_iter().map(only_value).collect()
+}
+
+/// The fields of an object.
+pub(super) fn raw_fields(object: &str) -> Option<Vec<(&str, &str)>> {
+    let fields = fields(object.as_bytes()).ok()?;
+    let text = |bytes| std::str::from_utf8(bytes).expect("cut at ASCII");
+    Some(fields.into_iter().map(|(key, value)| (text(key), text(value))).collect())
+}
+
+fn fields(object: &[u8]) -> Result<Vec<Field<'_>>, Broken> {
+    let inner = object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(Broken)?;
+    parts(inner).into_iter().map(field).collect()
+}
+
+fn field(part: &[u8]) -> Result<Field<'_>, Broken> {
+    let part = trim(part);
+    if part.first() != Some(&b'"') {
+        return Err(Broken);
+    }
+    let (key, rest) = part.split_at(value_end(part).ok_or(Broken)?);
+    let value = trim(rest).strip_prefix(b":").ok_or(Broken)?;
+    Ok((key, only_value(value)?))
+}
+
+/// What stands between commas outside all brackets and strings; nothing at all if there is but white space.
+fn parts(inner: &[u8]) -> Vec<&[u8]> {
+    if trim(inner).is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut start = 0;
+    for (at, (byte, is_bare)) in bare(inner).into_iter().enumerate() {
+        match byte {
+            b'{' | b'[' if is_bare => depth += 1,
+            b'}' | b']' if is_bare => depth -= 1,
+            b',' if is_bare && depth == 0 => {
+                found.push(&inner[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(&inner[start..]);
+    found
+}
+
+/// `part`, if it is one value and nothing else but white space.
+fn only_value(part: &[u8]) -> Result<&[u8], Broken> {
+    let part = trim(part);
+    if part.is_empty() || value_end(part) != Some(part.len()) { Err(Broken) } else { Ok(part) }
+}
+
+/// Where the value at the beginning of `text` ends; `None`: not before the text does.
+fn value_end(text: &[u8]) -> Option<usize> {
+    let first = *text.first()?;
+    if !matches!(first, b'"' | b'{' | b'[') {
+        let border = text.iter().position(|byte| b",:\"[]{} \t\n\r".contains(byte));
+        return Some(border.unwrap_or(text.len()));
+    }
+    let mut depth = 0_usize;
+    for (at, (byte, is_bare)) in bare(text).into_iter().enumerate() {
+        match byte {
+            b'{' | b'[' if is_bare => depth += 1,
+            b'}' | b']' if is_bare => depth -= 1,
+            b'"' if is_bare && at > 0 => {}
+            _ => continue,
+        }
+        if depth == 0 {
+            return Some(at + 1);
+        }
+    }
+    None
+}
+
+/// Every byte, with whether it is outside strings; quotes that open or close a string are.
+fn bare(text: &[u8]) -> Vec<(u8, bool)> {
+    let mut is_inside = false;
+    let mut is_escaped = false;
+    let mut marked = Vec::with_capacity(text.len());
+    for &byte in text {
+        if is_escaped {
+            is_escaped = false;
+            marked.push((byte, false));
+        } else if is_inside && byte == b'\\' {
+            is_escaped = true;
+            marked.push((byte, false));
+        } else if byte == b'"' {
+            is_inside = !is_inside;
+            marked.push((byte, true));
+        } else {
+            marked.push((byte, !is_inside));
+        }
+    }
+    marked
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] | [rest @ .., b' ' | b'\t' | b'\n' | b'\r'] = text {
+        text = rest;
+    }
+    text
+}

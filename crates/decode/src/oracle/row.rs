@@ -1,0 +1,409 @@
+//! A record's row, column by column.
+
+use crate::normalise;
+use crate::normalise::Resource;
+use crate::oracle::Fault;
+use crate::oracle::batch::{Cell, Row};
+use crate::oracle::envelope;
+use crate::oracle::tree::Tree;
+use crate::relevant::{Facts, is_relevant};
+
+/// A record, parsed; of fields that are there twice only the last.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    fields: Vec<TopField<'a>>,
+}
+
+#[derive(Debug)]
+struct TopField<'a> {
+    key: String,
+    raw_key: &'a str,
+    raw_value: &'a str,
+    value: Tree,
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("event_version", "eventVersion"),
+    ("event_source", "eventSource"),
+    ("event_name", "eventName"),
+    ("event_type", "eventType"),
+    ("event_category", "eventCategory"),
+    ("aws_region", "awsRegion"),
+    ("recipient_account_id", "recipientAccountId"),
+    ("source_ip_address", "sourceIPAddress"),
+    ("user_agent", "userAgent"),
+    ("error_code", "errorCode"),
+    ("error_message", "errorMessage"),
+    ("vpc_endpoint_id", "vpcEndpointId"),
+];
+
+const JSON_TEXTS: &[(&str, &str)] = &[
+    ("request_parameters", "requestParameters"),
+    ("response_elements", "responseElements"),
+    ("additional_event_data", "additionalEventData"),
+    ("service_event_details", "serviceEventDetails"),
+    ("resources", "resources"),
+];
+
+const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
+    ("user_identity_type", &["type"]),
+    ("principal_id", &["principalId"]),
+    ("principal_arn", &["arn"]),
+    ("principal_account_id", &["accountId"]),
+    ("access_key_id", &["accessKeyId"]),
+    ("user_name", &["userName"]),
+    ("session_issuer_arn", &["sessionContext", "sessionIssuer", "arn"]),
+    ("source_identity", &["sessionContext", "sourceIdentity"]),
+    ("invoked_by", &["invokedBy"]),
+];
+
+impl<'a> Record<'a> {
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        Tree::parse(text)?;
+        let raw_fields = envelope::raw_fields(text)?;
+        let mut fields = Vec::<TopField<'_>>::new();
+        for (raw_key, raw_value) in raw_fields {
+            let key = serde_json::from_str::<String>(raw_key).ok()?;
+            fields.retain(|field| field.key != key);
+            fields.push(TopField { key, raw_key, raw_value, value: Tree::parse(raw_value)? });
+        }
+        Some(Self { fields })
+    }
+
+    fn field(&self, keys: &[&str]) -> Option<&TopField<'a>> {
+        self.fields.iter().rev().find(|field| keys.contains(&field.key.as_str()))
+    }
+
+    fn tree(&self, key: &str) -> &Tree {
+        self.field(&[key]).map_or(&Tree::Null, |field| &field.value)
+    }
+
+    fn text(&self, keys: &[&str]) -> Option<String> {
+        let field = self.field(keys)?;
+        match &field.value {
+            Tree::Null => None,
+            Tree::Text(text) => Some(text.clone()),
+            _ => Some(field.raw_value.to_owned()),
+        }
+    }
+
+    fn id(&self, keys: &[&str]) -> Option<String> {
+        self.text(keys).filter(|id| !id.is_empty())
+    }
+
+    pub(super) fn validate(&self) -> Result<i64, Fault> {
+        const TIME: &str = "eventTime is missing, or no RFC 3339 time between 2000 and 2099";
+        let time = self.tree("eventTime").text().and_then(normalise::event_time_ms);
+        let time = time.ok_or(("invalid_event_time", TIME))?;
+        for (key, reason, message) in [
+            ("eventSource", "invalid_event_source", "eventSource is missing, or no text"),
+            ("eventName", "invalid_event_name", "eventName is missing, or no text"),
+        ] {
+            if self.tree(key).text().unwrap_or_default().is_empty() {
+                return Err((reason, message));
+            }
+        }
+        Ok(time)
+    }
+
+    pub(super) fn is_relevant(&self) -> bool {
+        let identity = self.tree("userIdentity");
+        let parameters = self.tree("requestParameters");
+        let issuer = identity.at(&["sessionContext", "sessionIssuer"]);
+        let principals = [
+            identity.get("principalId"),
+            identity.get("arn"),
+            issuer.get("principalId"),
+            issuer.get("arn"),
+            parameters.any(&["granteePrincipal", "granteeServicePrincipal"]),
+        ];
+        let contexts = contexts(parameters);
+        is_relevant(&Facts {
+            event_source: self.tree("eventSource").text().unwrap_or_default(),
+            event_name: self.tree("eventName").text().unwrap_or_default(),
+            names_ebs: contexts.iter().any(|context| *context.get("aws:ebs:id") != Tree::Null),
+            is_infrastructure: principals.iter().filter_map(|tree| tree.text()).any(normalise::is_infrastructure),
+            callers: [
+                identity.get("invokedBy").text(),
+                self.tree("userAgent").text(),
+                self.tree("sourceIPAddress").text(),
+            ],
+            session_name: identity.get("arn").text().and_then(normalise::session_name),
+        })
+    }
+
+    pub(super) fn row(&self, event_time_ms: i64) -> Row {
+        let mut row = Row::from([("event_time", Cell::Time(event_time_ms))]);
+        for (column, key) in TEXTS {
+            put(&mut row, column, self.text(&[key]));
+        }
+        for (column, key) in JSON_TEXTS {
+            let field = self.field(&[key]).filter(|field| field.value != Tree::Null);
+            put(&mut row, column, field.map(|field| field.raw_value.to_owned()));
+        }
+        put(&mut row, "event_id", self.id(&["eventID"]));
+        put(&mut row, "shared_event_id", self.id(&["sharedEventID", "sharedEventId"]));
+        put(&mut row, "request_id", self.id(&["requestID"]).map(|id| id.to_ascii_lowercase()));
+        put_truth(&mut row, "read_only", self.tree("readOnly").truth());
+        put_truth(&mut row, "management_event", self.tree("managementEvent").truth());
+        put(&mut row, "extra", self.extra());
+        let identity = self.tree("userIdentity");
+        for (column, path) in IDENTITY_TEXTS {
+            put(&mut row, column, identity.at(path).scalar());
+        }
+        let session = identity.get("arn").text().and_then(normalise::session_name);
+        put(&mut row, "session_name", session.map(str::to_owned));
+        put(&mut row, "client_token", self.client_token());
+        let source = self.tree("eventSource").text().unwrap_or_default();
+        if ["kms.amazonaws.com", "kms.amazonaws.com.cn"].contains(&source) {
+            self.put_kms(&mut row);
+        } else {
+            self.put_named_resources(&mut row);
+        }
+        if ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"].contains(&source) {
+            self.put_ec2(&mut row);
+        }
+        row
+    }
+
+    fn extra(&self) -> Option<String> {
+        let is_extra = |field: &&TopField<'_>| match field.key.as_str() {
+            "eventID" | "sharedEventID" | "sharedEventId" | "requestID" | "eventTime" => false,
+            "readOnly" | "managementEvent" => field.value != Tree::Null && field.value.truth().is_none(),
+            key => !TEXTS.iter().chain(JSON_TEXTS).any(|(_, other)| *other == key),
+        };
+        let fields = self.fields.iter().filter(is_extra);
+        let fields = fields.map(|field| format!("{}:{}", field.raw_key, field.raw_value)).collect::<Vec<_>>();
+        (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
+    }
+
+    fn client_token(&self) -> Option<String> {
+        let parameters = self.tree("requestParameters");
+        let wrapper = format!("{}Request", self.tree("eventName").text().unwrap_or_default());
+        let token = match parameters.any(&["clientToken", "ClientToken"]) {
+            Tree::Null => parameters.get(&wrapper).any(&["clientToken", "ClientToken"]),
+            token => token,
+        };
+        token.text().or_else(|| token.get("content").text()).map(str::to_owned)
+    }
+
+    fn put_kms(&self, row: &mut Row) {
+        let parameters = self.tree("requestParameters");
+        let response = self.tree("responseElements");
+        let data = self.tree("additionalEventData");
+        let name = self.tree("eventName").text().unwrap_or_default();
+        let grant_id = match name {
+            "CreateGrant" => response.get("grantId"),
+            "RetireGrant" if *data.get("grantId") != Tree::Null => data.get("grantId"),
+            "RetireGrant" | "RevokeGrant" => parameters.get("grantId"),
+            _ => &Tree::Null,
+        };
+        put(row, "grant_id", grant_id.text().filter(|id| !id.is_empty()).map(str::to_owned));
+        let grantee = parameters.any(&["granteePrincipal", "granteeServicePrincipal"]);
+        if name == "CreateGrant" {
+            put(row, "grantee_principal", grantee.scalar());
+            let retiring = parameters.any(&["retiringPrincipal", "retiringServicePrincipal"]);
+            put(row, "retiring_principal", retiring.scalar());
+            let operations = parameters.get("operations").elements().iter().filter_map(Tree::scalar).collect();
+            put_list(row, "operations", operations);
+        }
+        let contexts = contexts(parameters);
+        if let Some(context) = contexts.iter().find(|context| !context.fields().is_empty()) {
+            row.insert("encryption_context", Cell::TextMap(map(context)));
+        }
+        let ids = contexts.iter().filter_map(|context| context.get("aws:ebs:id").text());
+        let ids = ids.filter_map(normalise::ec2_resource).collect::<Vec<_>>();
+        put_list(row, "volume_ids", of(Resource::Volume, &ids));
+        put_list(row, "snapshot_ids", of(Resource::Snapshot, &ids));
+        let served = grantee.text().and_then(normalise::infrastructure_instance);
+        put_list(row, "instance_ids", unique(served.into_iter().chain(self.infrastructure_instance()).collect()));
+        self.put_keys(row, name);
+    }
+
+    fn put_keys(&self, row: &mut Row, name: &str) {
+        let parameters = self.tree("requestParameters");
+        let response = self.tree("responseElements");
+        let resources = self.tree("resources").elements().iter();
+        let listed = resources.filter_map(|resource| resource.any(&["ARN", "arn"]).text());
+        let listed = listed.filter_map(normalise::key_arn).map(String::from).collect::<Vec<_>>();
+        if name != "ReEncrypt" {
+            let named = [
+                parameters.get("keyId"),
+                parameters.get("destinationKeyId"),
+                parameters.get("targetKeyId"),
+                response.get("keyId"),
+                response.at(&["keyMetadata", "arn"]),
+                response.at(&["keyMetadata", "keyId"]),
+            ];
+            let named = self.resolve(&named.into_iter().filter_map(Tree::text).collect::<Vec<_>>());
+            put(row, "key_arn", listed.first().cloned().or(named));
+        } else if listed.len() >= 2 {
+            put(row, "source_key_arn", Some(listed[0].clone()));
+            put(row, "key_arn", Some(listed[1].clone()));
+        } else {
+            let resolve = |key| parameters.get(key).text().and_then(|text| self.resolve(&[text]));
+            let source = resolve("sourceKeyId");
+            let other = listed.first().cloned().filter(|key| Some(key) != source.as_ref());
+            put(row, "key_arn", resolve("destinationKeyId").or(other));
+            put(row, "source_key_arn", source);
+        }
+    }
+
+    fn resolve(&self, named: &[&str]) -> Option<String> {
+        if let Some(arn) = named.iter().find_map(|text| normalise::key_arn(text)) {
+            return Some(arn.into_owned());
+        }
+        let principal_account = self.tree("userIdentity").get("accountId").text();
+        let account = self.tree("recipientAccountId").text().or(principal_account);
+        let region = self.tree("awsRegion").text();
+        named.iter().find_map(|key| normalise::complete_key_arn(key, region, account))
+    }
+
+    fn infrastructure_instance(&self) -> Option<String> {
+        let identity = self.tree("userIdentity");
+        let principal = |tree: &Tree| tree.text().and_then(normalise::infrastructure_instance);
+        let named = principal(identity.get("principalId")).or_else(|| principal(identity.get("arn")));
+        let issuer = identity.at(&["sessionContext", "sessionIssuer"]);
+        let roles = [identity.get("principalId"), identity.get("arn"), issuer.get("principalId"), issuer.get("arn")];
+        let is_infrastructure = roles.iter().filter_map(|name| name.text()).any(normalise::is_infrastructure);
+        let issued_to = identity.at(&["inScopeOf", "credentialsIssuedTo"]).text();
+        let issued_to = issued_to.filter(|_| is_infrastructure).and_then(normalise::ec2_resource);
+        named.or_else(|| issued_to.filter(|(resource, _)| *resource == Resource::Instance).map(|(_, id)| id))
+    }
+
+    fn put_named_resources(&self, row: &mut Row) {
+        let mut texts = Vec::new();
+        for payload in ["responseElements", "requestParameters", "serviceEventDetails"] {
+            collect(self.tree(payload), false, &is_id_key, &["items", "item", "content", "value"], &mut texts);
+        }
+        let resources = self.tree("resources").elements().iter();
+        texts.extend(resources.filter_map(|resource| resource.any(&["ARN", "arn"]).text()));
+        let ids = texts.into_iter().filter_map(normalise::ec2_resource).collect::<Vec<_>>();
+        put_list(row, "instance_ids", of(Resource::Instance, &ids));
+        put_list(row, "volume_ids", of(Resource::Volume, &ids));
+        put_list(row, "snapshot_ids", of(Resource::Snapshot, &ids));
+        put_list(row, "image_ids", of(Resource::Image, &ids));
+    }
+
+    fn put_ec2(&self, row: &mut Row) {
+        let request = self.tree("requestParameters");
+        let response = self.tree("responseElements");
+        let mut keys = Vec::new();
+        collect(response, false, &is_key_key, &[], &mut keys);
+        collect(request, false, &is_key_key, &[], &mut keys);
+        put(row, "key_arn", self.resolve(&keys));
+        match self.tree("eventName").text() {
+            Some("RunInstances") => {
+                let launched = items(response.get("instancesSet"));
+                let launched = launched.iter().find_map(|instance| instance.get("instanceType").scalar());
+                put(row, "instance_type", launched.or_else(|| request.get("instanceType").scalar()));
+                put(row, "reservation_id", response.get("reservationId").scalar());
+            }
+            Some("CreateVolume" | "CopySnapshot" | "CreateSnapshot") => {
+                let encrypted = response.get("encrypted").truth();
+                put_truth(row, "encrypted", encrypted.or_else(|| request.get("encrypted").truth()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn put(row: &mut Row, column: &'static str, value: Option<String>) {
+    if let Some(value) = value {
+        row.insert(column, Cell::Text(value));
+    }
+}
+
+fn put_truth(row: &mut Row, column: &'static str, value: Option<bool>) {
+    if let Some(value) = value {
+        row.insert(column, Cell::Bool(value));
+    }
+}
+
+fn put_list(row: &mut Row, column: &'static str, values: Vec<String>) {
+    if !values.is_empty() {
+        row.insert(column, Cell::TextList(values));
+    }
+}
+
+fn contexts(parameters: &Tree) -> [&Tree; 5] {
+    let constraints = parameters.any(&["constraints", "Constraints"]);
+    [
+        parameters.any(&["encryptionContext", "EncryptionContext"]),
+        constraints.any(&["encryptionContextSubset", "EncryptionContextSubset"]),
+        constraints.any(&["encryptionContextEquals", "EncryptionContextEquals"]),
+        parameters.any(&["destinationEncryptionContext", "DestinationEncryptionContext"]),
+        parameters.any(&["sourceEncryptionContext", "SourceEncryptionContext"]),
+    ]
+}
+
+fn map(context: &Tree) -> Vec<(String, Option<String>)> {
+    let mut entries = Vec::<(String, Option<String>)>::new();
+    for (key, value) in context.fields() {
+        entries.retain(|(other, _)| other != key);
+        entries.push((key.clone(), value.scalar()));
+    }
+    entries
+}
+
+fn of(resource: Resource, ids: &[(Resource, String)]) -> Vec<String> {
+    unique(ids.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id.clone()).collect())
+}
+
+fn unique(ids: Vec<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for id in ids {
+        if !found.contains(&id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// The texts under a key that `is_wanted`, directly, in arrays, or in wrappers under it.
+fn collect<'t>(
+    tree: &'t Tree,
+    is_under: bool,
+    is_wanted: &dyn Fn(&str) -> bool,
+    wrappers: &[&str],
+    found: &mut Vec<&'t str>,
+) {
+    match tree {
+        Tree::Text(text) if is_under => found.push(text),
+        Tree::Array(elements) => {
+            let is_under = is_under && !wrappers.is_empty();
+            elements.iter().for_each(|element| collect(element, is_under, is_wanted, wrappers, found));
+        }
+        Tree::Object(fields) => {
+            for (key, value) in fields {
+                let is_under = is_wanted(key) || is_under && wrappers.contains(&key.as_str());
+                collect(value, is_under, is_wanted, wrappers, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_id_key(key: &str) -> bool {
+    let first = key.chars().next().unwrap_or_default();
+    let key = key.replacen(first, &first.to_ascii_lowercase().to_string(), 1);
+    let lists = ["instance", "volume", "snapshot", "image"];
+    let sources = ["sourceVolumeId", "sourceSnapshotId", "sourceImageId", "resourceId"];
+    sources.contains(&key.as_str())
+        || lists.iter().any(|name| [format!("{name}Id"), format!("{name}Ids"), format!("{name}IdSet")].contains(&key))
+}
+
+fn is_key_key(key: &str) -> bool {
+    ["kmsKeyId", "KmsKeyId", "masterEncryptionKeyId", "MasterEncryptionKeyId", "kmsKeyArn"].contains(&key)
+}
+
+fn items(tree: &Tree) -> Vec<&Tree> {
+    match tree {
+        Tree::Array(elements) => elements.iter().collect(),
+        Tree::Object(_) => match tree.any(&["items", "item"]) {
+            Tree::Null => vec![tree],
+            inner => items(inner),
+        },
+        _ => Vec::new(),
+    }
+}
