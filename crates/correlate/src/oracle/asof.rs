@@ -1,0 +1,27 @@
+//! The nearest of several events: a cause comes before, unless it is long ago and another follows at once.
+
+use super::Event;
+
+/// How long after a KMS event its cause may be logged.
+pub(super) const SKEW_MS: i64 = 10_000;
+
+/// How long a cause counts as near.
+pub(super) const NEAR_MS: i64 = 10 * 60 * 1000;
+
+/// The choice among the offers of the same account and region, else among all.
+pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+    let home: Vec<&Event> = offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect();
+    asof(event, &home).or_else(|| asof(event, offers))
+}
+
+/// The latest offer before `event` if it is near; else the earliest soon after it; else the latest before.
+pub(super) fn asof<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+    let time = event.event_time;
+    let before = offers.iter().copied().filter(|offer| offer.event_time <= time).max_by_key(|offer| offer.order());
+    let soon_after = |offer: &&Event| time < offer.event_time && offer.event_time <= time + SKEW_MS;
+    let after = offers.iter().copied().filter(soon_after).min_by_key(|offer| offer.order());
+    match before {
+        Some(near) if time - near.event_time <= NEAR_MS => Some(near),
+        _ => after.or(before),
+    }
+}

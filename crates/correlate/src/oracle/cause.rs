@@ -1,0 +1,112 @@
+//! The EC2 event that caused a KMS event, and the rule that found it.
+
+use super::Event;
+use super::asof::NEAR_MS;
+use super::asof::SKEW_MS;
+use super::asof::scoped;
+use super::kms::Kms;
+use super::learned::learned_instance;
+use super::trail::Trail;
+use super::trail::shares_request;
+
+/// A cause and the rule that found it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause<'a> {
+    pub(super) event: &'a Event,
+    pub(super) link: &'static str,
+}
+
+impl Cause<'_> {
+    /// How sure the link is.
+    pub(super) fn confidence(&self, of: &Event) -> &'static str {
+        let delta_ms = of.event_time - self.event.event_time;
+        match self.link {
+            "instance" if (-SKEW_MS..=NEAR_MS).contains(&delta_ms) => "strong",
+            "instance" | "volume" => "inferred",
+            _ => "exact",
+        }
+    }
+}
+
+/// The cause of any KMS event: the rules in their order, the first that finds one wins.
+pub(super) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
+    let by_request = by_request_id(trail, kms).map(|event| Cause { event, link: "request_id" });
+    by_request
+        .or_else(|| by_grant(trail, kms).map(|event| Cause { event, link: "grant" }))
+        .or_else(|| by_what_it_names(trail, kms))
+}
+
+/// Rule 1. Failed EC2 events count here.
+fn by_request_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    let preference = |ec2: &&Event| {
+        let delta_ms = kms.event.event_time - ec2.event_time;
+        (ec2.region() != kms.event.region(), delta_ms < 0, delta_ms.abs(), ec2.rid())
+    };
+    let of_request = trail.ec2.iter().copied().filter(|ec2| shares_request(kms.event, ec2));
+    of_request.min_by_key(preference).map(|ec2| trail.canonical(ec2))
+}
+
+/// Rule 2: what caused the grant caused its use and its end.
+fn by_grant<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    let grant = trail.kms_of(kms.grant?);
+    let by_request = by_request_id(trail, &grant);
+    by_request.or_else(|| by_what_it_names(trail, &grant).map(|cause| cause.event))
+}
+
+/// Rules 3 to 5.
+fn by_what_it_names<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
+    if !kms.teaches() || kms.ends_grant() {
+        return None;
+    }
+    if let Some(instance) = kms.own_instance() {
+        return by_instance(trail, kms, instance).map(|event| Cause { event, link: "instance" });
+    }
+    by_resource(trail, kms)
+        .map(|event| Cause { event, link: "resource" })
+        .or_else(|| by_learned_instance(trail, kms).map(|event| Cause { event, link: "volume" }))
+}
+
+/// Rule 3.
+fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&'a Event> {
+    let acts_on = |event: &&Event| {
+        event.names_instance(instance)
+            && match event.name() {
+                "RunInstances" => trail.is_first_launch(event, instance),
+                "StartInstances" | "CreateReplaceRootVolumeTask" => true,
+                "AttachVolume" => kms.volume().is_some_and(|volume| event.names_volume(volume)),
+                _ => false,
+            }
+    };
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(acts_on).collect();
+    scoped(kms.event, &offers)
+}
+
+/// Rule 4.
+fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    by_volume(trail, kms).or_else(|| by_snapshot(trail, kms))
+}
+
+fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    let volume = kms.volume()?;
+    let creates = |event: &&Event| event.name() == "CreateVolume" && event.names_volume(volume);
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(creates).collect();
+    scoped(kms.event, &offers)
+}
+
+fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    let snapshot = kms.snapshot()?;
+    let uses = |event: &&Event| {
+        event.names_snapshot(snapshot)
+            && matches!(
+                event.name(),
+                "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" | "CreateVolume"
+            )
+    };
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(uses).collect();
+    scoped(kms.event, &offers)
+}
+
+/// Rule 5.
+fn by_learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    by_instance(trail, kms, learned_instance(trail, kms)?)
+}

@@ -1,0 +1,170 @@
+//! What a KMS event is: by whom it was made, what it names.
+
+use super::Event;
+use super::event::is_amazon_domain;
+
+/// A KMS event with the page's flags.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kms<'a> {
+    pub(super) event: &'a Event,
+    /// Made by or for AWS, so that its encryption context can be believed.
+    pub(super) trusted: bool,
+    /// Made for a service that is not EC2.
+    pub(super) external: bool,
+    /// The `CreateGrant` of the grant that it names; none for a `CreateGrant` itself.
+    pub(super) grant: Option<&'a Event>,
+}
+
+impl<'a> Kms<'a> {
+    /// The event alone, before anything is taken from its grant.
+    pub(super) fn alone(event: &'a Event) -> Self {
+        Self { event, trusted: is_trusted(event), external: is_external(event), grant: None }
+    }
+
+    /// Whether its context links and teaches.
+    pub(super) fn teaches(&self) -> bool {
+        self.trusted && !self.external
+    }
+
+    pub(super) fn is_create_grant(&self) -> bool {
+        self.event.name() == "CreateGrant"
+    }
+
+    /// Whether it is `RetireGrant` or `RevokeGrant`.
+    pub(super) fn ends_grant(&self) -> bool {
+        matches!(self.event.name(), "RetireGrant" | "RevokeGrant")
+    }
+
+    pub(super) fn makes_data_key(&self) -> bool {
+        self.event.name().starts_with("GenerateDataKey")
+    }
+
+    pub(super) fn own_instance(&self) -> Option<&'a str> {
+        first(&self.event.instance_ids)
+    }
+
+    pub(super) fn own_volume(&self) -> Option<&'a str> {
+        first(&self.event.volume_ids)
+    }
+
+    pub(super) fn own_snapshot(&self) -> Option<&'a str> {
+        first(&self.event.snapshot_ids)
+    }
+
+    /// Its own instance, else its grant's.
+    pub(super) fn instance(&self) -> Option<&'a str> {
+        self.own_instance().or_else(|| first(&self.grant?.instance_ids))
+    }
+
+    /// Its own volume, else its grant's.
+    pub(super) fn volume(&self) -> Option<&'a str> {
+        self.own_volume().or_else(|| first(&self.grant?.volume_ids))
+    }
+
+    /// Its own snapshot, else its grant's.
+    pub(super) fn snapshot(&self) -> Option<&'a str> {
+        self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
+    }
+
+    /// Its own key, else its grant's.
+    pub(super) fn key_arn(&self) -> Option<&'a str> {
+        self.event.key_arn.as_deref().or_else(|| self.grant?.key_arn.as_deref())
+    }
+}
+
+/// The first of the ids.
+pub(super) fn first(ids: &[String]) -> Option<&str> {
+    ids.first().map(String::as_str)
+}
+
+/// Whether the session of an instance's infrastructure role made the call.
+fn is_infrastructure(event: &Event) -> bool {
+    let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
+    contains(&event.principal_id, ":aws:ec2-infrastructure:")
+        || contains(&event.principal_arn, "/aws:ec2-infrastructure/")
+        || event.session_issuer_arn.as_ref().is_some_and(|arn| arn.ends_with(":role/aws:ec2-infrastructure"))
+}
+
+/// Whether EC2 forwarded a principal's call.
+pub(super) fn is_forwarded(event: &Event) -> bool {
+    [&event.invoked_by, &event.user_agent, &event.source_ip_address]
+        .into_iter()
+        .any(|text| text.as_deref() == Some("ec2-frontend-api.amazonaws.com"))
+}
+
+/// The name of the service in `<name>.amazonaws.com[.cn]`.
+fn service(invoked_by: &str) -> Option<&str> {
+    let at = invoked_by.find(".amazonaws.com")?;
+    let (name, domain) = invoked_by.split_at(at);
+    is_amazon_domain(domain).then_some(name)
+}
+
+/// Whether `invoked_by` is EC2, EBS, or a service that launches instances in the account of its caller.
+fn is_family(invoked_by: &str) -> bool {
+    if matches!(invoked_by, "AWS Internal" | "Amazon Internal") {
+        return true;
+    }
+    service(invoked_by).is_some_and(|name| {
+        matches!(name, "ec2-frontend-api" | "ec2" | "ebs" | "autoscaling" | "spot" | "spotfleet" | "ec2fleet")
+            || name.strip_prefix("ec2.").is_some_and(is_region)
+            || is_kms_caller(name)
+    })
+}
+
+fn is_kms_caller(service: &str) -> bool {
+    service.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
+}
+
+fn is_region(text: &str) -> bool {
+    let of_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(of_region)
+}
+
+/// Whether EBS made the call, for itself or for a caller of its direct APIs.
+pub(super) fn is_by_ebs(event: &Event) -> bool {
+    let service = event.invoked_by.as_deref().and_then(service);
+    service.is_some_and(|name| name == "ebs" || is_kms_caller(name))
+}
+
+/// Whether a principal called an EBS direct API.
+fn is_ebs_direct(event: &Event) -> bool {
+    event.invoked_by.as_deref().and_then(service) == Some("ebs") && !is_by_aws_service(event)
+}
+
+/// Whether an AWS service itself is the caller.
+pub(super) fn is_by_aws_service(event: &Event) -> bool {
+    event.user_identity_type.as_deref() == Some("AWSService")
+}
+
+fn is_external(event: &Event) -> bool {
+    let other_context = |key: &String| {
+        ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|of_other_service| key.starts_with(of_other_service))
+    };
+    is_ebs_direct(event)
+        || event.invoked_by.as_deref().is_some_and(|service| !is_family(service))
+        || event.encryption_context.keys().any(other_context)
+}
+
+fn is_trusted(event: &Event) -> bool {
+    is_infrastructure(event)
+        || is_by_aws_service(event)
+        || event.invoked_by.is_some()
+        || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal"))
+        || event.source_ip_address.as_deref().is_some_and(is_address_of_aws)
+}
+
+fn is_address_of_aws(address: &str) -> bool {
+    address == "AWS Internal" || address.ends_with(".amazonaws.com") || address.ends_with(".amazonaws.com.cn")
+}
+
+/// The instance on which the software ran that made the call with the instance's role.
+pub(super) fn caller_instance(event: &Event) -> Option<String> {
+    let session = event.session_name.as_ref()?.to_lowercase();
+    let assumed = event.user_identity_type.as_deref() == Some("AssumedRole");
+    (assumed && is_instance_id(&session) && !is_infrastructure(event)).then_some(session)
+}
+
+fn is_instance_id(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
+}

@@ -1,0 +1,100 @@
+//! All events, sorted out: KMS events with their flags, EC2 events, copies, candidates, rows.
+
+use super::Event;
+use super::kms;
+use super::kms::Kms;
+
+/// The events of a lake.
+#[derive(Debug)]
+pub(super) struct Trail<'a> {
+    /// Every KMS event.
+    pub(super) kms: Vec<Kms<'a>>,
+    /// Every EC2 event, copies and failed ones too.
+    pub(super) ec2: Vec<&'a Event>,
+    /// The canonical copies that succeeded. Of `RunInstances` also retries: see [`Trail::is_first_launch`].
+    pub(super) successes: Vec<&'a Event>,
+}
+
+impl<'a> Trail<'a> {
+    pub(super) fn new(events: &'a [Event]) -> Self {
+        let alone: Vec<Kms<'a>> = events.iter().filter(|event| event.is_kms()).map(Kms::alone).collect();
+        let ec2: Vec<&Event> = events.iter().filter(|event| event.is_ec2()).collect();
+        let is_canonical = |event: &Event| canonical(&ec2, event).rid() == event.rid();
+        let successes = ec2.iter().copied().filter(|event| event.succeeded() && is_canonical(event)).collect();
+        Self { kms: alone.iter().map(|kms| with_grant(&alone, kms)).collect(), ec2, successes }
+    }
+
+    /// The copy of an EC2 event that the tables report.
+    pub(super) fn canonical(&self, event: &'a Event) -> &'a Event {
+        canonical(&self.ec2, event)
+    }
+
+    /// Whether no earlier `RunInstances` of the same account and region succeeded with this instance. A retry with
+    /// the same client token answers with the same instance.
+    pub(super) fn is_first_launch(&self, run: &Event, instance: &str) -> bool {
+        let of_instance =
+            |it: &&&Event| it.name() == "RunInstances" && it.names_instance(instance) && it.shares_home_with(run);
+        !self.successes.iter().filter(of_instance).any(|other| other.order() < run.order())
+    }
+
+    /// The KMS event of a `CreateGrant` that another event names.
+    pub(super) fn kms_of(&self, event: &Event) -> Kms<'a> {
+        let found = self.kms.iter().find(|kms| kms.event.rid() == event.rid());
+        *found.expect("a grant is a KMS event of the trail")
+    }
+
+    /// Whether a KMS event is a row of `correlated`.
+    pub(super) fn is_row(&self, kms: &Kms<'_>) -> bool {
+        self.touches_ec2(kms)
+            || kms.event.grant_id.as_ref().is_some_and(|grant_id| {
+                let mut grants = self.kms.iter().filter(|it| it.is_create_grant());
+                grants.any(|grant| grant.event.grant_id.as_ref() == Some(grant_id) && self.touches_ec2(grant))
+            })
+    }
+
+    /// Whether a KMS event is a row whatever grant it names.
+    fn touches_ec2(&self, kms: &Kms<'_>) -> bool {
+        let event = kms.event;
+        event.encryption_context.contains_key("aws:ebs:id")
+            || kms.own_instance().is_some()
+            || kms.own_volume().is_some()
+            || kms.own_snapshot().is_some()
+            || kms::is_forwarded(event)
+            || kms::is_by_ebs(event)
+            || kms::caller_instance(event).is_some()
+            || self.ec2.iter().any(|ec2| shares_request(event, ec2))
+    }
+}
+
+/// Whether two events were logged in one account for one request.
+pub(super) fn shares_request(event: &Event, other: &Event) -> bool {
+    event.request_id.is_some() && event.request_id == other.request_id && event.account() == other.account()
+}
+
+/// The first copy of an EC2 event; that of the account which only owns the resource stands last.
+fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
+    if event.shared_event_id.is_none() {
+        return event;
+    }
+    let copies = ec2.iter().copied().filter(|it| it.shared_event_id == event.shared_event_id);
+    let first = copies.min_by_key(|it| (it.user_identity_type.as_deref() == Some("AWSAccount"), it.order()));
+    first.unwrap_or(event)
+}
+
+/// The event with the `CreateGrant` of its grant, and the trust that this gives it.
+fn with_grant<'a>(all: &[Kms<'a>], kms: &Kms<'a>) -> Kms<'a> {
+    match grant_of(all, kms) {
+        Some(grant) => Kms { grant: Some(grant.event), trusted: kms.trusted || grant.trusted, ..*kms },
+        None => *kms,
+    }
+}
+
+/// The `CreateGrant` of the grant that an event names: of the same account, else of any; the first.
+fn grant_of<'a, 'b>(all: &'b [Kms<'a>], kms: &Kms<'_>) -> Option<&'b Kms<'a>> {
+    if kms.is_create_grant() || kms.event.grant_id.is_none() {
+        return None;
+    }
+    let creates = |it: &&Kms<'_>| it.is_create_grant() && it.event.grant_id == kms.event.grant_id;
+    let elsewhere = |it: &&Kms<'_>| it.event.account() != kms.event.account();
+    all.iter().filter(creates).min_by_key(|it| (elsewhere(it), it.event.order()))
+}
