@@ -12,7 +12,8 @@
 //! when its records cannot be told apart or its bytes cannot be trusted.
 //!
 //! [`oracle`] does the same in the slow, obvious way; tests hold the two together. So does, for as many seconds as it
-//! is told, `cargo run -p trailweave-decode --example fuzz -- 60`, over mutated objects.
+//! is told, `cargo run -p trailweave-decode --example fuzz -- 60`, over mutated objects;
+//! `fuzz/` holds a target for cargo-fuzz, which needs a nightly compiler.
 //!
 
 mod append;

@@ -134,3 +134,6 @@ const EC2_EVENTS: &[&str] = &[
     "TerminateInstances",
     "UnlockSnapshot",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What odd and bad input gets: rows, rejects, or an error for the whole object.
+
+use std::mem::discriminant;
+
+use trailweave_decode::DecodeError;
+use trailweave_decode::Selection;
+
+use crate::objects::{LEAST, all, decode, events, reasons, text};
+
+#[test]
+fn every_envelope_gives_its_records() {
+    let quoted = serde_json::to_string(LEAST).unwrap();
+    for (object, n_rows) in [
+        (format!(r#"{{"Records":[{LEAST},{LEAST}]}}"#), 2),
+        (format!(r#"{{"other":[1],"Records":[{LEAST}],"more":{{"Records":[1]}}}}"#), 1),
+        (format!(r#"{{"Records":[{LEAST}],"Records":[{LEAST}]}}"#), 2),
+        (format!(r#"{{"\u0052ecords":[{LEAST}]}}"#), 1),
+        (format!("\u{feff} [{LEAST} ,\n {LEAST}]\n"), 2),
+        (LEAST.to_owned(), 1),
+        (format!("{LEAST}\n{LEAST}\r\n\n{LEAST}"), 3),
+        (format!("\u{feff}{LEAST}\u{feff}{LEAST}"), 2),
+        (format!(r#"{{"Records":[{LEAST}]}}{{"Records":[]}} [{LEAST}]"#), 2),
+        (format!(r#"{{"detail-type":"AWS API Call via CloudTrail","detail":{LEAST},"version":"0"}}"#), 1),
+        (format!("{{\"detail\":{LEAST},\"detail-type\":\"x\"}}\n{{\"detail\":{LEAST},\"detail-type\":\"x\"}}"), 2),
+        (format!(r#"[{{"detail":{LEAST},"detail-type":"x"}}, {{"Records":[{LEAST}]}}]"#), 2),
+        (format!(r#"{{"NextToken":"t","Events":[{{"EventId":"e","CloudTrailEvent":{quoted}}}]}}"#), 1),
+        (format!("{{\"CloudTrailEvent\":{quoted}}}\n{LEAST}"), 2),
+        (r#"{"Records":[]}"#.to_owned(), 0),
+        (" [ ] ".to_owned(), 0),
+        (r#"{"Events":[]}"#.to_owned(), 0),
+    ] {
+        let tally = all(&object).tally;
+        assert_eq!((tally.rows, tally.records), (n_rows, n_rows), "{object}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_a_row_is_a_reject_whatever_the_filter() {
+    let deep = |depth: usize| LEAST.replacen('{', &format!("{{\"x\":{}{},", "[".repeat(depth), "]".repeat(depth)), 1);
+    for (record, reason) in [
+        ("1".to_owned(), "not_an_object"),
+        ("null".to_owned(), "not_an_object"),
+        ("[]".to_owned(), "not_an_object"),
+        ("\"x\"".to_owned(), "not_an_object"),
+        (deep(128), "too_deep"),
+        ("{}".to_owned(), "invalid_event_time"),
+        (LEAST.replace("2026-09", "2026-13"), "invalid_event_time"),
+        (LEAST.replace("\"2026-09-01T06:04:25Z\"", "1788242665"), "invalid_event_time"),
+        (LEAST.replace("kms.amazonaws.com", ""), "invalid_event_source"),
+        (LEAST.replace("\"CreateGrant\"", "null"), "invalid_event_name"),
+        (LEAST.replace("\"CreateGrant\"", "tru"), "invalid_json"),
+        (LEAST.replace("CreateGrant", "\\ud800"), "invalid_json"),
+        (LEAST.replace("\"CreateGrant\"", "1e999"), "invalid_json"),
+        (LEAST.replace(':', ""), "invalid_json"),
+        (LEAST.replace('}', ",}"), "invalid_json"),
+    ] {
+        for selection in [Selection::All, Selection::Relevant] {
+            let decoded = decode(selection, format!(r#"{{"Records":[{LEAST},{record},{LEAST}]}}"#)).unwrap();
+            assert_eq!(reasons(&decoded), [reason], "{record}");
+            assert_eq!(decoded.tally.rows, 2, "{record}");
+            assert_eq!(text(&decoded.rejects[0], "record", 0), record);
+        }
+    }
+    assert_eq!(all(deep(127)).tally.rows, 1);
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_cost_one_record() {
+    let mut object = format!(r#"{{"Records":[{LEAST},{LEAST}]}}"#).into_bytes();
+    let at = object.windows(6).position(|window| window == b"Create").unwrap();
+    object[at] = 0xff;
+    let decoded = all(&object);
+    assert_eq!(reasons(&decoded), ["invalid_json"]);
+    assert!(text(&decoded.rejects[0], "record", 0).contains("\u{fffd}reateGrant"));
+}
+
+#[test]
+fn an_odd_document_among_several_is_a_reject() {
+    let decoded = all(format!("{LEAST}\n17\n{{\"digestEndTime\":1}}\n{{\"a\" 1}}\n{LEAST}"));
+    assert_eq!(reasons(&decoded), ["not_an_object", "invalid_event_time", "invalid_json"]);
+    assert_eq!(decoded.tally.rows, 2);
+}
+
+#[test]
+fn an_object_whose_records_cannot_be_told_apart_fails_as_a_whole() {
+    let ends_early = DecodeError::JsonEndsEarly { offset: 0 };
+    let broken = DecodeError::JsonBroken { offset: 0 };
+    for (object, error) in [
+        (format!(r#"{{"Records":[{LEAST},"#), &ends_early),
+        (format!(r#"{{"Records":[{LEAST}]"#), &ends_early),
+        (format!(r#"{{"Records":[{LEAST},{{"a":"b"#), &ends_early),
+        (format!(r#"{{"Records":[{LEAST},]}}"#), &broken),
+        (format!(r#"{{"Records":[{LEAST} {LEAST}]}}"#), &broken),
+        (format!(r#"{{"Records":[{LEAST}}}]"#), &broken),
+        (format!("{LEAST},{LEAST}"), &broken),
+        (format!("[{LEAST}]]"), &broken),
+        ("{}".to_owned(), &DecodeError::NotAnEnvelope),
+        (r#"{"digestEndTime":"2026-09-01T06:04:25Z"}"#.to_owned(), &DecodeError::NotAnEnvelope),
+        (r#"{"Records":{}}"#.to_owned(), &DecodeError::NotAnEnvelope),
+        ("17".to_owned(), &DecodeError::NotGzipNorJson),
+        (String::new(), &DecodeError::NotGzipNorJson),
+    ] {
+        let found = decode(Selection::All, &object).unwrap_err();
+        assert_eq!(discriminant(&found), discriminant(error), "{object}: {found}");
+    }
+}
+
+#[test]
+fn a_field_that_is_there_twice_counts_once_and_the_last_wins() {
+    let record = LEAST
+        .replacen('{', r#"{"new":1,"errorCode":"A","eventName":7,"#, 1)
+        .replace('}', r#","errorCode":"B","new":2}"#);
+    let batch = events(&all(record));
+    assert_eq!(text(&batch, "event_name", 0), "CreateGrant");
+    assert_eq!(text(&batch, "error_code", 0), "B");
+    assert_eq!(text(&batch, "extra", 0), r#"{"new":2}"#);
+}
+
+#[test]
+fn a_decoder_that_failed_goes_on_as_new() {
+    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+    decoder.decode("a", format!("{LEAST} 1 ]").as_bytes()).unwrap_err();
+    let decoded = decoder.decode("b", LEAST.as_bytes()).unwrap();
+    assert_eq!((decoded.tally.records, decoded.tally.rows, decoded.rejects.len()), (1, 1, 0));
+    assert_eq!(text(&decoded.events[0], "source_object", 0), "b");
+    assert_eq!(decoded.min_event_time_ms, Some(1_788_242_665_000));
+}

@@ -1,0 +1,158 @@
+//! What stands in the columns of the fixtures' rows.
+
+use arrow::array::Array;
+use trailweave_decode::Selection;
+use trailweave_table::EVENTS;
+
+use crate::objects::{FIXTURES, LAUNCH, NEW_OPERATIONS, ODD_TYPES, VOLUMES, all, decode, events, text, texts};
+
+const INSTANCE: &str = "i-0a1b2c3d4e5f60718";
+const VOLUME: &str = "vol-0f1e2d3c4b5a69788";
+const SNAPSHOT: &str = "snap-0123456789abcdef0";
+const COPY: &str = "snap-0fedcba9876543210";
+const KEY: &str = "arn:aws:kms:eu-west-1:210987654321:key/5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b";
+const OTHER_KEY: &str = "arn:aws:kms:eu-west-1:210987654321:key/mrk-0123456789abcdef0123456789abcdef";
+
+#[test]
+fn every_column_is_filled_by_some_fixture() {
+    let batches = FIXTURES.map(|fixture| events(&all(fixture)));
+    for column in EVENTS.columns {
+        let is_filled = batches.iter().any(|batch| {
+            let array = batch.column_by_name(column.name).unwrap();
+            array.null_count() < array.len()
+        });
+        assert!(is_filled, "{}", column.name);
+    }
+}
+
+#[test]
+fn a_launch_carries_the_ids_that_join_it() {
+    let batch = events(&all(LAUNCH));
+    let ids =
+        |row| ["instance_ids", "volume_ids", "snapshot_ids", "image_ids"].map(|column| texts(&batch, column, row));
+    assert_eq!(ids(0), [INSTANCE, "-", SNAPSHOT, "ami-0aa11bb22cc33dd44"]);
+    assert_eq!(ids(1), ["-", VOLUME, "-", "-"]);
+    assert_eq!(ids(2), [INSTANCE, VOLUME, "-", "-"]);
+    assert_eq!(ids(3), [INSTANCE, VOLUME, "-", "-"]);
+    assert_eq!(text(&batch, "request_id", 0), text(&batch, "request_id", 2));
+    assert_eq!(text(&batch, "key_arn", 0), "-", "an alias is not guessed");
+    assert_eq!(text(&batch, "key_arn", 1), KEY, "an alias is resolved by the event's own resources");
+    assert_eq!(text(&batch, "grant_id", 2), text(&batch, "grant_id", 4));
+    assert_eq!(texts(&batch, "operations", 2), "Decrypt CreateGrant");
+    assert_eq!(text(&batch, "session_name", 3), INSTANCE);
+    assert_eq!(text(&batch, "invoked_by", 5), "ec2-frontend-api.amazonaws.com");
+}
+
+#[test]
+fn what_a_call_created_comes_first() {
+    let batch = events(&all(VOLUMES));
+    assert_eq!(
+        text(&batch, "key_arn", 0),
+        KEY.replace("5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b", "mrk-0123456789abcdef0123456789abcdef")
+    );
+    assert_eq!([text(&batch, "source_key_arn", 1), text(&batch, "key_arn", 1)], [KEY, OTHER_KEY]);
+    assert_eq!([texts(&batch, "volume_ids", 1), texts(&batch, "snapshot_ids", 1)], [VOLUME, SNAPSHOT]);
+    assert_eq!([texts(&batch, "volume_ids", 2), texts(&batch, "instance_ids", 2)], [VOLUME, INSTANCE]);
+    assert_eq!(texts(&batch, "snapshot_ids", 3), format!("{COPY} {SNAPSHOT}"));
+    assert_eq!(text(&batch, "key_arn", 4), KEY, "a bare id is completed");
+    assert_eq!(texts(&batch, "snapshot_ids", 4), COPY);
+    assert_eq!(texts(&batch, "snapshot_ids", 5), SNAPSHOT);
+}
+
+#[test]
+fn newer_operations_wrap_their_ids() {
+    let batch = events(&all(NEW_OPERATIONS));
+    let both = format!("{INSTANCE} i-0a1b2c3d4e5f60719");
+    assert_eq!([texts(&batch, "instance_ids", 0), texts(&batch, "instance_ids", 3)], [both.clone(), both]);
+    assert_eq!(text(&batch, "client_token", 0), "fleet-token");
+    assert_eq!(texts(&batch, "instance_ids", 1), INSTANCE);
+    assert_eq!(texts(&batch, "snapshot_ids", 1), format!("{SNAPSHOT} {COPY}"));
+    assert_eq!(texts(&batch, "volume_ids", 1), VOLUME, "the placeholder is no volume");
+    assert_eq!(texts(&batch, "volume_ids", 2), VOLUME);
+    assert_eq!([texts(&batch, "volume_ids", 4), texts(&batch, "image_ids", 4)], [VOLUME, "ami-0aa11bb22cc33dd44"]);
+}
+
+#[test]
+fn a_field_of_an_unexpected_type_is_kept_as_text_or_null() {
+    let batch = events(&all(ODD_TYPES));
+    let found = ["user_identity_type", "principal_account_id", "principal_arn", "user_name", "principal_id"]
+        .map(|column| text(&batch, column, 0));
+    assert_eq!(found, ["7", "210987654321", "-", "true", "-"]);
+    assert_eq!([text(&batch, "request_id", 0), text(&batch, "event_id", 0)], ["12", "-"]);
+    assert_eq!(text(&batch, "error_code", 0).split_whitespace().collect::<String>(), r#"{"a":1}"#);
+    assert_eq!(text(&batch, "request_parameters", 0), "\"text\"");
+    let extra = text(&batch, "extra", 0);
+    for kept in ["\"userIdentity\":", "\"managementEvent\":\"maybe\"", "\"apiVersion\":\"2014-11-01\""] {
+        assert!(extra.contains(kept), "{kept} in {extra}");
+    }
+}
+
+#[test]
+fn relevant_leaves_out_what_no_join_needs() {
+    let tallies = FIXTURES.map(|fixture| decode(Selection::Relevant, fixture).unwrap().tally);
+    assert_eq!(tallies.map(|tally| (tally.rows, tally.filtered)), [(6, 0), (6, 0), (5, 2), (1, 1)]);
+}
+
+/// A KMS event with these fields besides the required ones.
+fn kms_event(name: &str, fields: &str) -> String {
+    format!(
+        r#"{{"eventTime":"2026-09-01T06:04:25Z","eventSource":"kms.amazonaws.com","eventName":"{name}",
+            "awsRegion":"cn-north-1","recipientAccountId":"210987654321",{fields}}}"#
+    )
+}
+
+#[test]
+fn an_ordinary_role_never_gives_an_instance() {
+    let batch = events(&all(kms_event(
+        "Decrypt",
+        r#""userIdentity":{"arn":"arn:aws:sts::210987654321:assumed-role/Web/i-0a1b2c3d4e5f60718",
+            "principalId":"AROAEXAMPLEEXAMPLE01:i-0a1b2c3d4e5f60718",
+            "inScopeOf":{"credentialsIssuedTo":"arn:aws:ec2:eu-west-1:210987654321:instance/i-0a1b2c3d4e5f60718"}}"#,
+    )));
+    assert_eq!([texts(&batch, "instance_ids", 0), text(&batch, "session_name", 0)], ["-", INSTANCE]);
+}
+
+#[test]
+fn the_infrastructure_role_gives_an_instance_in_every_form() {
+    for identity in [
+        r#""principalId":"210987654321:aws:ec2-infrastructure:i-0a1b2c3d4e5f60718""#,
+        r#""arn":"arn:aws:sts::210987654321:assumed-role/aws:ec2-infrastructure/i-0a1b2c3d4e5f60718""#,
+        r#""sessionContext":{"sessionIssuer":{"principalId":"210987654321:aws:ec2-infrastructure"}},
+           "inScopeOf":{"credentialsIssuedTo":"arn:aws:ec2:eu-west-1:210987654321:instance/i-0a1b2c3d4e5f60718"}"#,
+    ] {
+        let batch = events(&all(kms_event("Decrypt", &format!(r#""userIdentity":{{{identity}}}"#))));
+        assert_eq!(texts(&batch, "instance_ids", 0), INSTANCE, "{identity}");
+    }
+}
+
+#[test]
+fn a_key_is_found_where_the_event_names_it() {
+    let uuid = "5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b";
+    let china = format!("arn:aws-cn:kms:cn-north-1:210987654321:key/{uuid}");
+    for (name, fields, expected) in [
+        ("Decrypt", format!(r#""requestParameters":{{"keyId":"alias/x"}},"resources":[{{"arn":"{KEY}"}}]"#), KEY),
+        ("Decrypt", r#""requestParameters":{"keyId":"alias/x"}"#.to_owned(), "-"),
+        ("Decrypt", format!(r#""requestParameters":{{"keyId":"{uuid}"}}"#), &china),
+        ("RetireGrant", format!(r#""responseElements":{{"keyId":"{KEY}"}}"#), KEY),
+        ("CreateKey", format!(r#""responseElements":{{"keyMetadata":{{"arn":"{KEY}"}}}}"#), KEY),
+        ("UpdateAlias", format!(r#""requestParameters":{{"targetKeyId":"{uuid}"}}"#), &china),
+        ("ReEncrypt", format!(r#""requestParameters":{{"destinationKeyId":"{uuid}","sourceKeyId":"{KEY}"}}"#), &china),
+    ] {
+        let batch = events(&all(kms_event(name, &fields)));
+        assert_eq!(text(&batch, "key_arn", 0), expected, "{name} {fields}");
+    }
+}
+
+#[test]
+fn a_grant_is_named_by_the_event_that_ends_it() {
+    for (name, fields, expected) in [
+        ("RetireGrant", r#""additionalEventData":{"grantId":"a"},"requestParameters":{"grantId":"b"}"#, "a"),
+        ("RetireGrant", r#""additionalEventData":null,"requestParameters":{"grantId":"b"}"#, "b"),
+        ("RevokeGrant", r#""requestParameters":{"grantId":"b"}"#, "b"),
+        ("CreateGrant", r#""requestParameters":{"grantId":"b"},"responseElements":{"grantId":"c"}"#, "c"),
+        ("Decrypt", r#""requestParameters":{"grantId":"b"}"#, "-"),
+    ] {
+        let batch = events(&all(kms_event(name, fields)));
+        assert_eq!(text(&batch, "grant_id", 0), expected, "{name} {fields}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The decoder equals its oracle, whatever it is given.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::objects::{FIXTURES, LEAST};
+use crate::same;
+
+const CAP_BYTES: usize = 1 << 20;
+
+/// Names of fields that columns are made of, at any depth, and some that no column knows.
+const KEYS: [&str; 44] = [
+    "eventID",
+    "eventVersion",
+    "eventType",
+    "awsRegion",
+    "recipientAccountId",
+    "requestID",
+    "sharedEventID",
+    "sharedEventId",
+    "readOnly",
+    "managementEvent",
+    "userAgent",
+    "errorCode",
+    "userIdentity",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "serviceEventDetails",
+    "resources",
+    "ARN",
+    "arn",
+    "type",
+    "principalId",
+    "accountId",
+    "sessionContext",
+    "sessionIssuer",
+    "inScopeOf",
+    "credentialsIssuedTo",
+    "keyId",
+    "grantId",
+    "granteePrincipal",
+    "operations",
+    "constraints",
+    "encryptionContext",
+    "encryptionContextSubset",
+    "aws:ebs:id",
+    "instancesSet",
+    "items",
+    "item",
+    "instanceId",
+    "volumeId",
+    "kmsKeyId",
+    "encrypted",
+    "Records",
+    "n\\u0065w",
+];
+
+const SCALARS: [&str; 28] = [
+    "null",
+    "true",
+    "false",
+    "\"true\"",
+    "0",
+    "-0",
+    "-1",
+    "1.50",
+    "1e999",
+    "123456789012345678901234567890",
+    "18446744073709551615",
+    "tru",
+    "\"\"",
+    "\"\\ud83d\\ude00 \\n\"",
+    "\"\\udc00\"",
+    "\"vol-0f1e2d3c4b5a69788\"",
+    "\"vol-ffffffff\"",
+    "\"i-0A1b2c3d4e5f60718\"",
+    "\"210987654321\"",
+    "\"eu-west-1\"",
+    "\"alias/disk\"",
+    "\"5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b\"",
+    "\"210987654321:aws:ec2-infrastructure:i-0a1b2c3d4e5f60718\"",
+    "\"arn:aws:sts::210987654321:assumed-role/Web/i-0a1b2c3d4e5f60718\"",
+    "\"arn:aws:kms:eu-west-1:210987654321:key/mrk-0123456789abcdef0123456789abcdef\"",
+    "\"arn:aws:ec2:eu-west-1::snapshot/snap-0123456789abcdef0\"",
+    "\"ebs.amazonaws.com\"",
+    "\"Decrypt\"",
+];
+
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![8 => select(&SCALARS[..]).prop_map(str::to_owned), 1 => any::<String>().prop_map(|text| quoted(&text))];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        let field = (select(&KEYS[..]), inner.clone()).prop_map(|(key, value)| format!("\"{key}\" : {value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(|elements| format!("[{}]", elements.join(",\n"))),
+            prop::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(" ,"))),
+        ]
+    })
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+fn record() -> impl Strategy<Value = String> {
+    let times = ["2026-09-01T06:04:25Z", "2026-09-01T06:04:25.5+02:00", "never"];
+    let names = ["CreateGrant", "RetireGrant", "Decrypt", "ReEncrypt", "RunInstances", "CreateVolume", "CopySnapshot"];
+    let sources = ["kms.amazonaws.com", "ec2.amazonaws.com", "s3.amazonaws.com"];
+    let required =
+        (select(times.to_vec()), select(sources.to_vec()), select(names.to_vec())).prop_map(|(time, source, name)| {
+            format!(r#""eventTime":"{time}","eventSource":"{source}","eventName":"{name}""#)
+        });
+    let field = (select(&KEYS[..]), value()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
+    let event = (required, prop::collection::vec(field, 0..8))
+        .prop_map(|(required, fields)| format!("{{{}}}", [vec![required], fields].concat().join(", ")));
+    prop_oneof![9 => event, 1 => value()]
+}
+
+fn object() -> impl Strategy<Value = String> {
+    (prop::collection::vec(record(), 0..4), 0..7).prop_map(|(records, shape)| {
+        let wrap = |record: &String| match shape {
+            0 => format!("{{\"detail\":{record},\"detail-type\":\"x\"}}"),
+            1 => format!("{{\"Events\":[{{\"CloudTrailEvent\":{}}}]}}", quoted(record)),
+            2 => format!("{{\"Records\":[{record}]}}"),
+            _ => record.clone(),
+        };
+        let wrapped = records.iter().map(wrap).collect::<Vec<_>>();
+        match shape {
+            0..=3 => wrapped.join("\n"),
+            4 => format!("\u{feff}[{}]", wrapped.join(" , ")),
+            _ => format!("{{\"x\":1,\"Records\":[{}]}}", wrapped.join(",")),
+        }
+    })
+}
+
+/// The object as it is, or as gzip of as many members as there are cuts and one.
+fn stored(json: &[u8], cuts: Option<&[prop::sample::Index]>) -> Vec<u8> {
+    let Some(cuts) = cuts else {
+        return json.to_vec();
+    };
+    let mut borders = cuts.iter().map(|cut| cut.index(json.len() + 1)).collect::<Vec<_>>();
+    borders.extend([0, json.len()]);
+    borders.sort_unstable();
+    borders.windows(2).flat_map(|border| gzip(&json[border[0]..border[1]])).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn decoder_equals_oracle(json in object(), cuts in any::<Option<Vec<prop::sample::Index>>>()) {
+        let cuts = cuts.as_deref().map(|cuts| &cuts[..cuts.len().min(3)]);
+        let outcome = same::check(CAP_BYTES, &stored(json.as_bytes(), cuts));
+        prop_assert!(outcome.is_ok(), "{}\n{json}", outcome.unwrap_err());
+    }
+
+    #[test]
+    fn decoder_equals_oracle_on_damaged_objects(
+        fixture in select(&FIXTURES[..]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        end in any::<prop::sample::Index>(),
+        is_cut: bool,
+        is_gzip: bool,
+    ) {
+        let mut object = if is_gzip { gzip(LEAST.as_bytes()) } else { fixture.as_bytes().to_vec() };
+        for (at, byte) in changes {
+            let at = at.index(object.len());
+            object[at] = byte;
+        }
+        if is_cut {
+            object.truncate(end.index(object.len()));
+        }
+        let outcome = same::check(CAP_BYTES, &object);
+        prop_assert!(outcome.is_ok(), "{}\n{:?}", outcome.unwrap_err(), String::from_utf8_lossy(&object));
+    }
+}
