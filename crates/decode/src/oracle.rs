@@ -33,7 +33,7 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
     for item in envelope::records(&inflated)? {
         let source_index = i64::try_from(tally.records).expect("fewer records than bytes");
         tally.records += 1;
-        let mut row = match event(options.selection, &item) {
+        let row = match event(options.selection, &item) {
             Ok(Some(row)) => {
                 tally.rows += 1;
                 events.push(row);
@@ -49,7 +49,6 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
                 rejects.last_mut().expect("just pushed")
             }
         };
-        let row: &mut Row = &mut row;
         row.insert("source_object", Cell::Text(source_object.to_owned()));
         row.insert("source_index", Cell::Integer(source_index));
     }
@@ -77,7 +76,7 @@ fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
                 return Err(DecodeError::TrailingBytes { count: rest.len() });
             }
             let room = (cap_bytes - inflated.len()) as u64;
-            let mut member = GzDecoder::new(rest).take(room + 1);
+            let mut member = GzDecoder::new(rest).take(room.saturating_add(1));
             let read = member.read_to_end(&mut inflated);
             if inflated.len() > cap_bytes {
                 return Err(DecodeError::TooLarge { cap_bytes });

@@ -125,3 +125,18 @@ fn a_decoder_that_failed_goes_on_as_new() {
     assert_eq!(text(&decoded.events[0], "source_object", 0), "b");
     assert_eq!(decoded.min_event_time_ms, Some(1_788_242_665_000));
 }
+
+#[test]
+fn a_large_object_becomes_several_batches() {
+    let decoded = all(LEAST.repeat(70_000));
+    let sizes = decoded.events.iter().map(arrow::array::RecordBatch::num_rows).collect::<Vec<_>>();
+    assert_eq!((sizes, decoded.tally.rows), (vec![65_536, 4_464], 70_000));
+}
+
+#[test]
+fn of_a_huge_reject_the_beginning_is_kept_and_the_message_says_so() {
+    let huge = "x".repeat((16 << 20) + 5);
+    let decoded = all(format!("[\"{huge}\"]"));
+    assert_eq!(text(&decoded.rejects[0], "record", 0).len(), 16 << 20);
+    assert!(text(&decoded.rejects[0], "message", 0).ends_with("its last 7 bytes are not kept here"));
+}

@@ -60,7 +60,7 @@ const KEYS: [&str; 44] = [
     "n\\u0065w",
 ];
 
-const SCALARS: [&str; 28] = [
+const SCALARS: [&str; 25] = [
     "null",
     "true",
     "false",
@@ -69,13 +69,10 @@ const SCALARS: [&str; 28] = [
     "-0",
     "-1",
     "1.50",
-    "1e999",
     "123456789012345678901234567890",
     "18446744073709551615",
-    "tru",
     "\"\"",
     "\"\\ud83d\\ude00 \\n\"",
-    "\"\\udc00\"",
     "\"vol-0f1e2d3c4b5a69788\"",
     "\"vol-ffffffff\"",
     "\"i-0A1b2c3d4e5f60718\"",
@@ -91,8 +88,15 @@ const SCALARS: [&str; 28] = [
     "\"Decrypt\"",
 ];
 
+/// What spoils its record; rare, so that most records have none.
+const INVALID: [&str; 8] = ["tru", "1e999", "01", "1.", "+1", "\"\\udc00\"", "\"\\x\"", "\"\u{1}\""];
+
 fn value() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![8 => select(&SCALARS[..]).prop_map(str::to_owned), 1 => any::<String>().prop_map(|text| quoted(&text))];
+    let leaf = prop_oneof![
+        200 => select(&SCALARS[..]).prop_map(str::to_owned),
+        20 => any::<String>().prop_map(|text| quoted(&text)),
+        1 => select(&INVALID[..]).prop_map(str::to_owned),
+    ];
     leaf.prop_recursive(4, 24, 5, |inner| {
         let field = (select(&KEYS[..]), inner.clone()).prop_map(|(key, value)| format!("\"{key}\" : {value}"));
         prop_oneof![
@@ -106,15 +110,52 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 
+/// Objects that columns look into, and the fields that they look for there.
+const PAYLOADS: [(&str, &[&str]); 7] = [
+    (
+        "userIdentity",
+        &["type", "principalId", "arn", "accountId", "userName", "invokedBy", "sessionContext", "inScopeOf"],
+    ),
+    (
+        "requestParameters",
+        &["keyId", "granteePrincipal", "operations", "encryptionContext", "constraints", "clientToken"],
+    ),
+    (
+        "requestParameters",
+        &["destinationKeyId", "sourceKeyId", "destinationEncryptionContext", "sourceEncryptionContext"],
+    ),
+    (
+        "requestParameters",
+        &["instanceId", "volumeId", "snapshotId", "kmsKeyId", "encrypted", "instanceType", "resourcesSet"],
+    ),
+    ("responseElements", &["grantId", "keyId", "volumeId", "snapshotId", "instancesSet", "reservationId", "encrypted"]),
+    ("additionalEventData", &["grantId", "grantId"]),
+    ("serviceEventDetails", &["instanceIdSet", "snapshotId"]),
+];
+
+fn payload() -> impl Strategy<Value = String> {
+    select(&PAYLOADS[..]).prop_flat_map(|(name, keys)| {
+        let field = (select(keys), value()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
+        prop::collection::vec(field, 0..6).prop_map(move |fields| format!("\"{name}\":{{{}}}", fields.join(",")))
+    })
+}
+
+fn resources() -> impl Strategy<Value = String> {
+    let element =
+        (select(vec!["ARN", "arn", "type"]), value()).prop_map(|(key, value)| format!("{{\"{key}\":{value}}}"));
+    prop::collection::vec(element, 0..4).prop_map(|elements| format!("\"resources\":[{}]", elements.join(",")))
+}
+
 fn record() -> impl Strategy<Value = String> {
-    let times = ["2026-09-01T06:04:25Z", "2026-09-01T06:04:25.5+02:00", "never"];
+    let times = ["2026-09-01T06:04:25Z", "2026-09-01T06:04:25.5+02:00", "2026-09-01T06:04:25Z", "never"];
     let names = ["CreateGrant", "RetireGrant", "Decrypt", "ReEncrypt", "RunInstances", "CreateVolume", "CopySnapshot"];
     let sources = ["kms.amazonaws.com", "ec2.amazonaws.com", "s3.amazonaws.com"];
-    let required =
-        (select(times.to_vec()), select(sources.to_vec()), select(names.to_vec())).prop_map(|(time, source, name)| {
-            format!(r#""eventTime":"{time}","eventSource":"{source}","eventName":"{name}""#)
-        });
-    let field = (select(&KEYS[..]), value()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
+    let required = (select(times.to_vec()), select(sources.to_vec()), select(names.to_vec()));
+    let required = required.prop_map(|(time, source, name)| {
+        format!(r#""eventTime":"{time}","eventSource":"{source}","eventName":"{name}""#)
+    });
+    let any_field = (select(&KEYS[..]), value()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
+    let field = prop_oneof![3 => payload(), 1 => resources(), 2 => any_field];
     let event = (required, prop::collection::vec(field, 0..8))
         .prop_map(|(required, fields)| format!("{{{}}}", [vec![required], fields].concat().join(", ")));
     prop_oneof![9 => event, 1 => value()]
@@ -155,7 +196,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn decoder_equals_oracle(json in object(), cuts in any::<Option<Vec<prop::sample::Index>>>()) {
