@@ -44,8 +44,8 @@ impl Gunzip {
         Ok(&self.inflated)
     }
 
-    /// Whether `stored` was one plausible member, now inflated. Everything else, faults too, is left to
-    /// `inflate_members`.
+    /// Whether `stored` was one plausible member, now inflated and checked against its checksum and size. Everything
+    /// else, faults too, is left to `inflate_members`.
     fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> bool {
         let Some(size) = plausible_size(stored).filter(|&size| size <= cap_bytes) else {
             return false;

@@ -13,8 +13,8 @@ fuzz_target!(|stored: &[u8]| {
         if let Ok(decoded) = Decoder::new(Options { cap_bytes: CAP_BYTES, selection }).decode("object", stored) {
             assert!(decoded.tally.balances());
             assert!(decoded.inflated_bytes <= CAP_BYTES as u64);
-            assert_eq!(decoded.tally.rows, decoded.events.iter().map(|batch| batch.num_rows() as u64).sum());
-            assert_eq!(decoded.tally.rejects, decoded.rejects.iter().map(|batch| batch.num_rows() as u64).sum());
+            assert_eq!(decoded.tally.rows, decoded.events.iter().map(|batch| batch.num_rows() as u64).sum::<u64>());
+            assert_eq!(decoded.tally.rejects, decoded.rejects.iter().map(|batch| batch.num_rows() as u64).sum::<u64>());
         }
     }
 });

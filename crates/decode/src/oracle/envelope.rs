@@ -20,10 +20,10 @@ type Field<'a> = (&'a [u8], &'a [u8]);
 pub(super) fn records(text: &[u8]) -> Result<Vec<Item>, DecodeError> {
     let documents = documents(text)?;
     let mut found = Vec::new();
-    if let [only] = documents.as_slice() {
-        if !is_envelope(only)? {
-            return Err(DecodeError::NotAnEnvelope);
-        }
+    if let [only] = documents.as_slice()
+        && !is_envelope(only)?
+    {
+        return Err(DecodeError::NotAnEnvelope);
     }
     if documents.is_empty() {
         return Err(DecodeError::NotAnEnvelope);
@@ -106,7 +106,9 @@ fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
     match wrapped {
         Ok(None) => found.push(item(true)),
         Ok(Some(Wrapped::Elements(elements))) => {
-            elements.into_iter().for_each(|element| open(element, wrappers_left - 1, found));
+            for element in elements {
+                open(element, wrappers_left - 1, found);
+            }
         }
         Ok(Some(Wrapped::Object(detail))) => open(detail, 0, found),
         Ok(Some(Wrapped::Text(text))) => {

@@ -372,7 +372,9 @@ fn collect<'t>(
         Tree::Text(text) if is_under => found.push(text),
         Tree::Array(elements) => {
             let is_under = is_under && !wrappers.is_empty();
-            elements.iter().for_each(|element| collect(element, is_under, is_wanted, wrappers, found));
+            for element in elements {
+                collect(element, is_under, is_wanted, wrappers, found);
+            }
         }
         Tree::Object(fields) => {
             for (key, value) in fields {
