@@ -1,4 +1,4 @@
-//! Puts records into gzipped objects as CloudTrail delivers them: late, twice, and in no order.
+//! Puts records into gzipped objects as `CloudTrail` delivers them: late, twice, and in no order.
 
 use std::fs;
 use std::io::Write as _;

@@ -38,14 +38,14 @@ pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
     let version = dice.weighted(&versions);
     let mut scene =
         Setting { region: world.regions[region], account, key_region: region, caller, version, at: slot.at, dice };
-    let kinds: [(fn(&mut Setting<'_>) -> Record, usize); 12] = [
-        (describe, 40),
-        (service_key_use, 20),
+    let kinds: [(Kind, usize); 12] = [
+        (describe, 36),
+        (service_key_use, 17),
         (key_look, 3),
         (key_admin, 1),
-        (storage, 10),
-        (assume_role, 8),
-        (function, 5),
+        (storage, 12),
+        (assume_role, 10),
+        (function, 7),
         (parameter, 4),
         (login, 1),
         (rotation, 1),
@@ -63,6 +63,9 @@ pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
     }
     serde_json::to_vec(&record.into_json()).expect("maps with text keys can be written")
 }
+
+/// Makes one record of a kind.
+type Kind = fn(&mut Setting<'_>) -> Record;
 
 struct Setting<'w> {
     account: &'w Account,

@@ -1,4 +1,4 @@
-//! One CloudTrail record, with the fields that its version has, in the order in which they are logged.
+//! One `CloudTrail` record, with the fields that its version has, in the order in which they are logged.
 
 use serde_json::{Map, Value, json};
 
@@ -101,7 +101,7 @@ impl Record {
         }
     }
 
-    /// The record as CloudTrail writes it.
+    /// The record as `CloudTrail` writes it.
     pub(crate) fn into_json(self) -> Value {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| {

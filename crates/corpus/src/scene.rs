@@ -186,8 +186,8 @@ impl Scene<'_, '_> {
     /// A call of the scene's caller, with ids of its own.
     pub(crate) fn caller_record(&mut self, source: &'static str, name: &'static str, at: i64) -> Record {
         let mut record = Record::new(source, name, at, self.caller.direct(at, self.version));
-        record.address = self.caller.address.clone();
-        record.agent = self.caller.agent.clone();
+        record.address.clone_from(&self.caller.address);
+        record.agent.clone_from(&self.caller.agent);
         record.link = self.caller.connection();
         record.request_id = self.dice.uuid();
         record.event_id = self.dice.uuid();
@@ -221,7 +221,7 @@ impl Scene<'_, '_> {
     }
 
     /// A KMS call, and its row of the truth. A call with another account's key is logged in both accounts.
-    pub(crate) fn kms(&mut self, call: KmsCall<'_>) {
+    pub(crate) fn kms(&mut self, call: &KmsCall<'_>) {
         let request_id = match (call.link.cause, &call.request_id) {
             (_, Some(given)) => given.clone(),
             (Some(cause), None) if call.link.shares_request => cause.request_id.clone(),
@@ -229,14 +229,14 @@ impl Scene<'_, '_> {
         };
         let from_aws = !matches!(call.by, By::Caller);
         let shared = (from_aws && !self.version.is_legacy()).then(|| self.dice.name_uuid());
-        let owners = call.keys.iter().map(|key| self.world.account_index(&key.account));
-        let foreign = owners.filter(|&owner| owner != self.account && call.failure.is_none()).next();
+        let mut owners = call.keys.iter().map(|key| self.world.account_index(&key.account));
+        let foreign = owners.find(|&owner| owner != self.account && call.failure.is_none());
         for account in [Some(self.account), foreign].into_iter().flatten() {
-            let mut record = self.kms_record(&call, account);
+            let mut record = self.kms_record(call, account);
             record.request_id.clone_from(&request_id);
             record.shared.clone_from(&shared);
             record.event_id = if shared.is_some() { self.dice.name_uuid() } else { self.dice.uuid() };
-            self.stage.drafts.push(self.draft(&call, &record));
+            self.stage.drafts.push(self.draft(call, &record));
             self.write(account, record);
         }
         let shows = matches!(call.name, "CreateGrant" | "Decrypt") && call.failure.is_none();

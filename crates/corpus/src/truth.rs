@@ -132,7 +132,7 @@ fn row(draft: Draft, facts: &Facts) -> Row {
         flow: draft.flow,
         kms_event_id: draft.event_id,
         kms_event_name: draft.event_name,
-        ec2_event_id: cause.map(|cause| cause.copy_in(&draft.recipient).unwrap_or(cause.event_id()).to_owned()),
+        ec2_event_id: cause.map(|cause| cause.copy_in(&draft.recipient).unwrap_or_else(|| cause.event_id()).to_owned()),
         ec2_event_copies: cause.map_or_else(Vec::new, |cause| cause.copies.iter().map(|(_, id)| id.clone()).collect()),
         recipient_account_id: draft.recipient,
         instance_id,

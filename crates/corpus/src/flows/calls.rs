@@ -77,7 +77,7 @@ pub(crate) fn data_key_as(
     kms.additional = key_material(scene, call);
     kms.request_id = request_id;
     kms.failure = failure;
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `Decrypt` of the data key of a volume or snapshot; `instance` is named by the principal alone.
@@ -98,7 +98,7 @@ pub(crate) fn decrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, hold
         kms.request["keyId"] = json!(key.arn);
     }
     kms.additional = key_material(scene, call);
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `ReEncrypt` of a snapshot's data key for a volume.
@@ -115,7 +115,7 @@ pub(crate) fn re_encrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, from: (&Key,
         "destinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
         "destinationAAD": "YXdzOmViczppZA==",
     });
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `CreateGrant` for a volume or snapshot.
@@ -135,7 +135,7 @@ pub(crate) fn create_grant(
     if !scene.version.is_legacy() {
         kms.response["keyId"] = json!(key.arn);
     }
-    scene.kms(kms);
+    scene.kms(&kms);
     Grant { id, key: key.clone(), holder: holder.to_owned(), instance }
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn retire(scene: &mut Scene<'_, '_>, call: Call<'_>, grant: &Grant) {
         kms.response = json!({"keyId": grant.key.arn});
     }
     kms.additional = Some(json!({"grantId": grant.id}));
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `RevokeGrant`, which somebody calls by hand.
@@ -186,14 +186,14 @@ pub(crate) fn revoke(scene: &mut Scene<'_, '_>, at: i64, grant: &Grant) {
     let mut kms = Call::new(at, By::Caller, link).kms("RevokeGrant", vec![&grant.key], grant.serves());
     kms.request = json!({"keyId": grant.key.arn, "grantId": grant.id});
     kms.response = json!({"keyId": grant.key.arn});
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `DescribeKey` by the front end of EC2.
 pub(crate) fn describe_key(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key) {
     let mut kms = call.kms("DescribeKey", vec![key], Serves::default());
     kms.request = json!({"keyId": key.as_typed(&mut scene.dice)});
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// A call that KMS denied: nothing but the request id, the principal and the time is logged.
@@ -203,7 +203,7 @@ pub(crate) fn denied(scene: &mut Scene<'_, '_>, call: Call<'_>, name: &'static s
         code: "AccessDenied",
         message: Some("User is not authorized to perform this action on this resource with an explicit deny"),
     });
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `Decrypt` or `GenerateDataKey` by software, with an encryption context of its own.
@@ -216,7 +216,7 @@ pub(crate) fn by_software(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, 
     } else {
         json!({"encryptionContext": context, "encryptionAlgorithm": "SYMMETRIC_DEFAULT"})
     };
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// `GenerateDataKey` of the EBS direct APIs, and calls of services, with a context of several keys.
@@ -231,7 +231,7 @@ pub(crate) fn with_context(
     if name.starts_with("GenerateDataKey") {
         kms.request["numberOfBytes"] = json!(64);
     }
-    scene.kms(kms);
+    scene.kms(&kms);
 }
 
 /// The call of the part of EC2 that attaches volumes, which in 2014 had a request id of its own.
@@ -241,7 +241,7 @@ pub(crate) fn attached<'c>(scene: &Scene<'_, '_>, at: i64, instance: &'c str, li
 }
 
 /// The EC2 service, as it retires grants.
-pub(crate) fn internal<'c>(at: i64, link: Link<'c>) -> Call<'c> {
+pub(crate) fn internal(at: i64, link: Link<'_>) -> Call<'_> {
     Call::new(at, By::Service(INTERNAL), link)
 }
 

@@ -92,13 +92,13 @@ pub(crate) fn fargate(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
         "retiringPrincipal": format!("ec2.{}.amazonaws.com", scene.region_name()),
     });
     made.response = json!({"grantId": grant, "keyId": key.arn});
-    scene.kms(made);
+    scene.kms(&made);
     let read = Call::new(at + 6, By::Service("fargate.amazonaws.com"), link);
     calls::with_context(scene, read, key, ("Decrypt", &volume, context));
     let mut retired = call("RetireGrant", By::Service(INTERNAL), 2400);
     retired.response = json!({"keyId": key.arn});
     retired.additional = Some(json!({"grantId": grant}));
-    scene.kms(retired);
+    scene.kms(&retired);
 }
 
 /// Flow N: the storage of a database.

@@ -18,13 +18,13 @@ pub(crate) fn launch(scene: &mut Scene<'_, '_>, at: i64, key: &Key, volumes: usi
     let mut instance = Instance::launched(id);
     for index in 0..volumes {
         let volume = Volume { id: scene.id("vol"), key: key.clone() };
-        let (keyed, granted, used) = (at + 5, at + 8, at + scene.dice.between(18, 22));
+        let (keyed, allowed, used) = (at + 5, at + 8, at + scene.dice.between(18, 22));
         let request_id = create_request_id(scene, keyed);
         let apart = Call::forwarded(keyed, Link::apart("A", &cause));
         calls::data_key_as(scene, apart, key, (&volume.id, Some(request_id), None));
         let shared = Link::shared("A", &cause);
         let grantee = Grantee::Instance(&instance.id);
-        let grant = calls::create_grant(scene, Call::forwarded(granted, shared), key, &volume.id, grantee);
+        let grant = calls::create_grant(scene, Call::forwarded(allowed, shared), key, &volume.id, grantee);
         let call = calls::attached(scene, used, &instance.id, shared);
         calls::decrypt(scene, call, key, &volume.id);
         instance.volumes.push(Attached { volume, device: launch::device(index + 1), grant: Some(grant) });
