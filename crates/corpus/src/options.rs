@@ -19,7 +19,7 @@ pub struct Options {
     pub days: u32,
     /// The first of these days (UTC).
     pub first_day: Date,
-    /// Distinct events. Every flow occurs at least once, which needs about 700 events, whatever is said here.
+    /// Distinct events. Every flow occurs at least once, which needs about 400 events, whatever is said here.
     pub records: usize,
     /// Records that one object holds at most.
     pub records_per_object: usize,
