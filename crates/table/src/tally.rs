@@ -3,13 +3,15 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
+use serde::Serialize;
+
 /// What became of the records of an object, a batch or a run.
 ///
 /// ```
 /// let tally = trailweave_table::Tally { records: 5, rows: 2, duplicates: 1, filtered: 1, rejects: 1 };
 /// assert!(tally.balances());
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Records found.
     pub records: u64,
