@@ -1,1 +1,42 @@
 //! Moves every object of a listing through decode into committed Parquet, restartable.
+//!
+//! ```text
+//!  sources --list--> ObjectRef --ledger, filter--> Plan --fetch (tokio)--> stored --decode (rayon)--> Split
+//!                                                   |                       <= 1/8 of memory, <= 3/8   |
+//!                         runs/<run_id>/plan.json <-+                                      plan order  v
+//!  ledger/part-<batch_id>-0.parquet <--commit-- parts, durable <--write (rayon)-- OpenBatch: a buffer per day
+//!                                                                 <= 1/4                     <= 1/4
+//! ```
+//!
+//! A batch is committed by its ledger file: a part whose batch has none is removed by the next run, which finishes
+//! the same plan. So a run may be killed at any moment. Batches are committed one after the other, which makes the
+//! result independent of threads and timing, while objects of the next are read ahead.
+//!
+//! It is no decoder (`trailweave-decode`), no file format (`trailweave-lake`), and knows nothing of the join.
+
+mod borders;
+mod budget;
+mod commit;
+mod cpu;
+mod duplicates;
+mod error;
+mod fetch;
+mod filter;
+mod fingerprint;
+mod key;
+mod ledger;
+mod leftover;
+mod list;
+mod part;
+mod pipeline;
+mod plan;
+mod progress;
+mod run;
+mod summary;
+
+pub use cpu::Panicked;
+pub use error::IngestError;
+pub use filter::Filter;
+pub use progress::Progress;
+pub use run::{Ingest, ingest, plan};
+pub use summary::{PlanSummary, Quarantined, Summary};

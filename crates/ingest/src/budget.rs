@@ -1,0 +1,88 @@
+//! A share of the memory budget, from which work in flight takes and to which it gives back.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// Permits are counted in KiB, because a semaphore hands out at most `u32::MAX` at once.
+const PERMIT_BYTES: u64 = 1024;
+
+/// Bytes that may be in flight.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    free: Arc<Semaphore>,
+    total_permits: u32,
+}
+
+/// Bytes taken from a budget, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    permit: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let total_permits = permits(bytes).max(1);
+        Self { free: Arc::new(Semaphore::new(total_permits as usize)), total_permits }
+    }
+
+    /// Waits until `bytes` are free. What is larger than the whole budget waits until it is alone.
+    ///
+    /// Who asks in the order in which the reservations are given back cannot be blocked by who comes after.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Reservation {
+        let wanted = permits(bytes).clamp(1, self.total_permits);
+        let permit = Arc::clone(&self.free).acquire_many_owned(wanted).await;
+        Reservation { permit: permit.expect("a budget is never closed") }
+    }
+}
+
+impl Reservation {
+    /// Gives back all but `bytes`.
+    pub(crate) fn shrink_to(&mut self, bytes: u64) {
+        let spare = self.permit.num_permits().saturating_sub(permits(bytes).max(1) as usize);
+        drop(self.permit.split(spare));
+    }
+}
+
+fn permits(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_fit_waits() {
+        let budget = Budget::new(10 * 1024);
+        let mut first = budget.reserve(8 * 1024).await;
+        assert!(budget.reserve(4 * 1024).now_or_never().is_none());
+        first.shrink_to(6 * 1024);
+        let second = budget.reserve(4 * 1024).now_or_never().unwrap();
+        assert!(budget.reserve(1).now_or_never().is_none());
+        drop((first, second));
+        assert_eq!(budget.free.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_the_budget_goes_alone() {
+        let budget = Budget::new(10 * 1024);
+        let small = budget.reserve(1).await;
+        assert!(budget.reserve(1 << 40).now_or_never().is_none());
+        drop(small);
+        let giant = budget.reserve(1 << 40).now_or_never().unwrap();
+        assert!(budget.reserve(1).now_or_never().is_none());
+        drop(giant);
+    }
+
+    #[tokio::test]
+    async fn a_reservation_never_grows() {
+        let budget = Budget::new(10 * 1024);
+        let mut one = budget.reserve(2 * 1024).await;
+        one.shrink_to(5 * 1024);
+        assert_eq!(budget.free.available_permits(), 8);
+    }
+}

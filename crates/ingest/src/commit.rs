@@ -1,0 +1,369 @@
+//! One batch on its way into the lake: rows gather in buffers, full buffers become parts, and when all parts are
+//! durable the ledger says so.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::fs;
+use std::mem;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use trailweave_lake::Lake;
+use trailweave_table::EVENTS;
+use trailweave_table::REJECTS;
+use trailweave_table::Tally;
+use trailweave_table::part_name;
+use trailweave_table::partition_dir;
+
+use crate::IngestError;
+use crate::borders::Borders;
+use crate::budget::Budget;
+use crate::cpu::Cpu;
+use crate::duplicates::known_to_lake;
+use crate::ledger::Entry;
+use crate::list::ObjectRef;
+use crate::part;
+use crate::part::Buffer;
+use crate::part::Chunk;
+use crate::part::Split;
+use crate::part::date_name;
+use crate::part::event_times_ms;
+
+/// A part ends where its rows take this much memory; as Parquet they take about a tenth.
+const PART_BYTES: u64 = 128 << 20;
+/// Writing a part needs its rows, and about as much to sort and encode them.
+const WRITE_FACTOR: u64 = 2;
+
+/// What writing parts shares over all batches.
+#[derive(Debug)]
+pub(crate) struct Outflow {
+    pub(crate) lake: Lake,
+    pub(crate) cpu: Cpu,
+    pub(crate) borders: Borders,
+    buffer_bytes: u64,
+    part_bytes: u64,
+    writing: Budget,
+}
+
+/// A batch of which nothing is committed yet.
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    outflow: Arc<Outflow>,
+    batch_id: String,
+    /// What became of each object, by its position; `None`: it was left, or is still to come.
+    entries: Vec<Option<Entry>>,
+    /// The keys of the rows so far; bounded, like the entries, by what a batch may hold.
+    seen: HashSet<u128>,
+    partitions: BTreeMap<i64, Partition>,
+    rejects: Partition,
+    /// What all buffers hold.
+    buffered_bytes: u64,
+    writes: JoinSet<Result<Written, IngestError>>,
+    /// Every part that was begun.
+    paths: Vec<PathBuf>,
+    written_rows: u64,
+    n_parts: u64,
+}
+
+/// What a batch came to.
+#[derive(Debug)]
+pub(crate) struct Committable {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) n_parts: u64,
+    pub(crate) event_dates: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    buffer: Buffer,
+    /// How many parts it was given.
+    n: usize,
+    /// Whether any of them holds a row.
+    has_rows: bool,
+}
+
+/// A part that is durable.
+#[derive(Debug)]
+struct Written {
+    day: Option<i64>,
+    n_rows: u64,
+    /// By the position of the object.
+    objects: BTreeMap<u32, Kept>,
+}
+
+/// What became of an object's rows in a part.
+#[derive(Debug, Default)]
+struct Kept {
+    duplicates: u64,
+    event_times_ms: Option<(i64, i64)>,
+}
+
+impl Outflow {
+    /// Gives `memory_bytes` away: half to buffers, half to parts that are being written.
+    pub(crate) fn new(lake: Lake, cpu: Cpu, memory_bytes: u64, borders: Borders) -> Self {
+        let buffer_bytes = memory_bytes / 2;
+        let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR);
+        Self { lake, cpu, borders, buffer_bytes, part_bytes, writing: Budget::new(memory_bytes / 2) }
+    }
+}
+
+impl OpenBatch {
+    pub(crate) fn new(outflow: &Arc<Outflow>, batch_id: &str, n_objects: usize) -> Self {
+        Self {
+            outflow: Arc::clone(outflow),
+            batch_id: batch_id.to_owned(),
+            entries: vec![None; n_objects],
+            seen: HashSet::new(),
+            partitions: BTreeMap::new(),
+            rejects: Partition::default(),
+            buffered_bytes: 0,
+            writes: JoinSet::new(),
+            paths: Vec::new(),
+            written_rows: 0,
+            n_parts: 0,
+        }
+    }
+
+    /// Notes that an object is quarantined.
+    pub(crate) fn quarantine(&mut self, position: usize, object: &ObjectRef, error: String) {
+        self.entries[position] = Some(entry(object, Some(error), Tally::default()));
+    }
+
+    /// Takes the rows of an object. Returns its tally, in which duplicates inside the batch are counted.
+    pub(crate) async fn append(
+        &mut self,
+        position: usize,
+        object: &ObjectRef,
+        split: Split,
+    ) -> Result<Tally, IngestError> {
+        self.check(object, &split)?;
+        let mut tally = split.tally;
+        let origin = u32::try_from(position).expect("a batch holds few objects");
+        for dated in split.dated {
+            let Chunk { rows, keys, .. } = dated.chunk;
+            let keep: Vec<bool> = keys.iter().map(|key| *key == 0 || self.seen.insert(*key)).collect();
+            let duplicates = keep.iter().filter(|keep| !**keep).count();
+            let chunk = Chunk { origins: vec![origin; rows.num_rows()], rows, keys };
+            let chunk = if duplicates == 0 { chunk } else { chunk.filtered(&keep) };
+            tally.rows -= duplicates as u64;
+            tally.duplicates += duplicates as u64;
+            self.buffer(dated.day, chunk).await?;
+        }
+        for rows in split.rejects {
+            let before = self.rejects.buffer.bytes;
+            self.rejects.buffer.push(Chunk { rows, keys: Vec::new(), origins: Vec::new() });
+            self.buffered_bytes = self.buffered_bytes + self.rejects.buffer.bytes - before;
+            if self.rejects.buffer.bytes >= self.outflow.part_bytes {
+                self.write_rejects().await;
+            }
+        }
+        self.make_room().await;
+        self.entries[position] = Some(entry(object, None, tally));
+        Ok(tally)
+    }
+
+    /// Refuses an object of which a record is not accounted for.
+    fn check(&self, object: &ObjectRef, split: &Split) -> Result<(), IngestError> {
+        let rows: usize = split.dated.iter().map(|dated| dated.chunk.rows.num_rows()).sum();
+        let rejects: usize = split.rejects.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        let tally = split.tally;
+        if tally.balances() && tally.rows == rows as u64 && tally.rejects == rejects as u64 {
+            return Ok(());
+        }
+        Err(self.unbalanced(format!("`{}`", object.source_object), tally))
+    }
+
+    fn unbalanced(&self, what: String, tally: Tally) -> IngestError {
+        IngestError::Unbalanced { batch_id: self.batch_id.clone(), what, tally }
+    }
+
+    async fn buffer(&mut self, day: i64, chunk: Chunk) -> Result<(), IngestError> {
+        if chunk.rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let buffer = &mut self.partitions.entry(day).or_default().buffer;
+        let before = buffer.bytes;
+        buffer.push(chunk);
+        self.buffered_bytes = self.buffered_bytes + buffer.bytes - before;
+        if buffer.bytes >= self.outflow.part_bytes {
+            self.write_events(day).await;
+        }
+        while let Some(written) = self.writes.try_join_next() {
+            self.note(joined(written)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the largest buffers until the rest is within the budget.
+    async fn make_room(&mut self) {
+        while self.buffered_bytes > self.outflow.buffer_bytes {
+            let largest = self.partitions.iter().rev().max_by_key(|(_, partition)| partition.buffer.bytes);
+            match largest {
+                Some((day, largest)) if largest.buffer.bytes >= self.rejects.buffer.bytes => {
+                    let day = *day;
+                    self.write_events(day).await;
+                }
+                _ => self.write_rejects().await,
+            }
+        }
+    }
+
+    /// Begins the next part of a day.
+    async fn write_events(&mut self, day: i64) {
+        let partition = self.partitions.entry(day).or_default();
+        let folder = self.outflow.lake.table_dir(&EVENTS).join(partition_dir(&date_name(day)));
+        let path = folder.join(part_name(&self.batch_id, partition.n));
+        let buffer = mem::take(&mut partition.buffer);
+        partition.n += 1;
+        let batch_id = self.batch_id.clone();
+        self.begin(path, buffer, move |path, chunks| write_new(day, &folder, &batch_id, chunks, path)).await;
+    }
+
+    /// Begins the next part of rejects.
+    async fn write_rejects(&mut self) {
+        let path = self.outflow.lake.table_dir(&REJECTS).join(part_name(&self.batch_id, self.rejects.n));
+        let buffer = mem::take(&mut self.rejects.buffer);
+        self.rejects.n += 1;
+        let write = |path: &Path, chunks: Vec<Chunk>| {
+            part::write(&chunks, &REJECTS, path)?;
+            Ok(Written { day: None, n_rows: 0, objects: BTreeMap::new() })
+        };
+        self.begin(path, buffer, write).await;
+    }
+
+    /// Begins to write a part as soon as there is memory for it.
+    async fn begin(
+        &mut self,
+        path: PathBuf,
+        buffer: Buffer,
+        write: impl FnOnce(&Path, Vec<Chunk>) -> Result<Written, IngestError> + Send + 'static,
+    ) {
+        self.buffered_bytes -= buffer.bytes;
+        let reservation = self.outflow.writing.reserve(buffer.bytes * WRITE_FACTOR).await;
+        self.paths.push(path.clone());
+        let outflow = Arc::clone(&self.outflow);
+        self.writes.spawn(async move {
+            let written = outflow.cpu.run(move || write(&path, buffer.into_chunks())).await;
+            drop(reservation);
+            let written = written.map_err(IngestError::worker("write a part"))??;
+            outflow.borders.cross()?;
+            Ok(written)
+        });
+    }
+
+    fn note(&mut self, written: Written) {
+        for (position, kept) in written.objects {
+            let entry = self.entries[position as usize].as_mut().expect("rows come from objects that were read");
+            entry.tally.rows -= kept.duplicates;
+            entry.tally.duplicates += kept.duplicates;
+            entry.event_times_ms = span(entry.event_times_ms, kept.event_times_ms);
+        }
+        self.written_rows += written.n_rows;
+        match written.day {
+            None => self.n_parts += 1,
+            Some(day) if written.n_rows > 0 => {
+                self.n_parts += 1;
+                self.partitions.entry(day).or_default().has_rows = true;
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Writes what is buffered, waits until every part is durable, and proves that nothing was lost.
+    pub(crate) async fn finish(&mut self) -> Result<Committable, IngestError> {
+        let days: Vec<i64> = self.partitions.keys().copied().collect();
+        for day in days {
+            if self.partitions[&day].buffer.bytes > 0 {
+                self.write_events(day).await;
+            }
+        }
+        if self.rejects.buffer.bytes > 0 {
+            self.write_rejects().await;
+        }
+        while let Some(written) = self.writes.join_next().await {
+            self.note(joined(written)?);
+        }
+        let entries: Vec<Entry> = mem::take(&mut self.entries).into_iter().flatten().collect();
+        let tally: Tally = entries.iter().map(|entry| entry.tally).sum();
+        if !tally.balances() || tally.rows != self.written_rows {
+            return Err(self.unbalanced(format!("all of it, with {} rows written", self.written_rows), tally));
+        }
+        let dates = self.partitions.iter().filter(|(_, partition)| partition.has_rows);
+        let event_dates = dates.map(|(day, _)| date_name(*day)).collect();
+        Ok(Committable { entries, n_parts: self.n_parts, event_dates })
+    }
+
+    /// Waits for what was begun and removes every part of the batch. What cannot be removed is not in the ledger, and
+    /// the next run removes it.
+    pub(crate) async fn discard(mut self) {
+        while self.writes.join_next().await.is_some() {}
+        for path in &self.paths {
+            if path.exists() && fs::remove_file(path).is_err() {
+                tracing::warn!(path = %path.display(), "left for the next run to remove");
+            }
+        }
+    }
+}
+
+fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> Entry {
+    Entry {
+        source_object: object.source_object.clone(),
+        version: object.version.clone(),
+        bytes: object.bytes,
+        error,
+        tally,
+        event_times_ms: None,
+    }
+}
+
+fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>) -> Result<Written, IngestError> {
+    match written {
+        Ok(written) => written,
+        Err(error) => {
+            let source = crate::cpu::Panicked { message: error.to_string() };
+            Err(IngestError::Worker { task: "write a part", source })
+        }
+    }
+}
+
+/// Writes the rows that no other batch has brought.
+fn write_new(
+    day: i64,
+    folder: &Path,
+    batch_id: &str,
+    mut chunks: Vec<Chunk>,
+    path: &Path,
+) -> Result<Written, IngestError> {
+    let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
+    let known = known_to_lake(folder, batch_id, &chunks)?;
+    if !known.is_empty() {
+        for chunk in &mut chunks {
+            let keep: Vec<bool> = chunk.keys.iter().map(|key| !known.contains(key)).collect();
+            for (origin, _) in chunk.origins.iter().zip(&keep).filter(|(_, keep)| !**keep) {
+                objects.entry(*origin).or_default().duplicates += 1;
+            }
+            *chunk = chunk.filtered(&keep);
+        }
+    }
+    for chunk in &chunks {
+        for (origin, time) in chunk.origins.iter().zip(event_times_ms(&chunk.rows)) {
+            let kept = objects.entry(*origin).or_default();
+            kept.event_times_ms = span(kept.event_times_ms, Some((time, time)));
+        }
+    }
+    let n_rows = chunks.iter().map(|chunk| chunk.rows.num_rows()).sum::<usize>() as u64;
+    if n_rows > 0 {
+        part::write(&chunks, &EVENTS, path)?;
+    }
+    Ok(Written { day: Some(day), n_rows, objects })
+}
+
+/// The time from the earlier start to the later end.
+fn span(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (one, other) => one.or(other),
+    }
+}

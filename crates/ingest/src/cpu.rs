@@ -1,0 +1,77 @@
+//! The one crossing from waiting (tokio) to computing (rayon).
+
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+use rayon::ThreadPoolBuildError;
+use rayon::ThreadPoolBuilder;
+use tokio::sync::oneshot;
+
+/// The worker threads of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Cpu {
+    pool: Arc<ThreadPool>,
+}
+
+/// A job that panicked, which is a bug; the run is told and goes on or ends, the process does not abort.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a bug: {message}")]
+pub struct Panicked {
+    /// What the panic said.
+    pub message: String,
+}
+
+impl Cpu {
+    pub(crate) fn new(threads: NonZeroUsize) -> Result<Self, ThreadPoolBuildError> {
+        // Without a handler, a panic outside of `catch_unwind` (in the drop of its own payload) aborts the process.
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .thread_name(|n| format!("ingest-{n}"))
+            .panic_handler(|payload| tracing::error!(message = message(&*payload), "a worker thread panicked"))
+            .build()?;
+        Ok(Self { pool: Arc::new(pool) })
+    }
+
+    /// Runs `work` on a worker thread. It begins at the first poll, and runs to its end even if nobody waits for it.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        let (answer, answered) = oneshot::channel();
+        self.pool.spawn(move || {
+            let result =
+                catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked { message: message(&*payload) });
+            // Nobody waits any more where the run has ended.
+            let _ = answer.send(result);
+        });
+        match answered.await {
+            Ok(result) => result,
+            Err(_) => Err(Panicked { message: "the worker gave no answer".to_owned() }),
+        }
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(message), _) => (*message).to_owned(),
+        (_, Some(message)) => message.clone(),
+        _ => "a panic without a message".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_the_next_job_runs() {
+        let cpu = Cpu::new(NonZeroUsize::MIN).unwrap();
+        let lost: Result<(), _> = cpu.run(|| panic!("record {} of no shape", 7)).await;
+        assert_eq!(lost.unwrap_err().message, "record 7 of no shape");
+        assert_eq!(cpu.run(|| 6 * 7).await, Ok(42));
+    }
+}

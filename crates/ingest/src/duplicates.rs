@@ -1,0 +1,158 @@
+//! Which rows the lake already has: rows are unique on (`recipient_account_id`, `event_id`).
+//!
+//! The first logs have no `event_id`, and nothing else names a record for certain; such rows are always kept.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use trailweave_lake::LakeError;
+use trailweave_table::EVENTS;
+
+use crate::fingerprint::fingerprint;
+use crate::ledger::batch_id;
+use crate::part::Chunk;
+
+const EVENT_ID: &str = "event_id";
+const ACCOUNT: &str = "recipient_account_id";
+
+type Part = ParquetRecordBatchReaderBuilder<File>;
+
+/// The key of every row; 0 where it has none.
+pub(crate) fn row_keys(rows: &RecordBatch) -> Vec<u128> {
+    let column = |name| rows.column(EVENTS.position(name)).as_string::<i32>();
+    keys(column(ACCOUNT), column(EVENT_ID))
+}
+
+fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128> {
+    let key = |(account, event_id): (Option<&str>, Option<&str>)| {
+        event_id.map_or(0, |event_id| fingerprint(&[account.unwrap_or_default().as_bytes(), event_id.as_bytes()]))
+    };
+    accounts.iter().zip(event_ids).map(key).collect()
+}
+
+/// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
+/// are asked, and where they do not exclude an id, those two columns of that row group are read.
+pub(crate) fn known_to_lake(
+    partition: &Path,
+    own_batch_id: &str,
+    chunks: &[Chunk],
+) -> Result<HashSet<u128>, LakeError> {
+    let sought = Sought::new(chunks);
+    let mut known = HashSet::new();
+    for path in other_parts(partition, own_batch_id)? {
+        let file = File::open(&path).map_err(LakeError::file("open", &path))?;
+        let found = Part::try_new(file).and_then(|part| sought.find_in(part, &mut known));
+        found.map_err(|source| LakeError::Damaged { path, source: source.into() })?;
+    }
+    Ok(known)
+}
+
+fn other_parts(partition: &Path, own_batch_id: &str) -> Result<Vec<PathBuf>, LakeError> {
+    let entries = match fs::read_dir(partition) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LakeError::file("list", partition)(error)),
+    };
+    let mut parts = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(LakeError::file("list", partition))?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|it| it == "parquet") && batch_id(&path) != Some(own_batch_id) {
+            parts.push(path);
+        }
+    }
+    Ok(parts)
+}
+
+/// Ids to look for, with their keys, by account.
+struct Sought<'a> {
+    by_account: BTreeMap<Option<&'a str>, Vec<(&'a str, u128)>>,
+}
+
+impl<'a> Sought<'a> {
+    fn new(chunks: &'a [Chunk]) -> Self {
+        let mut by_account: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for chunk in chunks {
+            let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
+            let rows = column(ACCOUNT).iter().zip(column(EVENT_ID)).zip(&chunk.keys);
+            for ((account, event_id), key) in rows {
+                if let Some(event_id) = event_id {
+                    by_account.entry(account).or_default().push((event_id, *key));
+                }
+            }
+        }
+        Self { by_account }
+    }
+
+    /// Adds to `known` what `part` holds.
+    fn find_in(&self, part: Part, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
+        let leaf = |name| {
+            let columns = part.parquet_schema().columns();
+            columns.iter().position(|column| column.path().string() == name)
+        };
+        let (Some(id_leaf), Some(account_leaf)) = (leaf(EVENT_ID), leaf(ACCOUNT)) else {
+            return Err(ParquetError::General(format!("it has no column `{EVENT_ID}` or `{ACCOUNT}`")));
+        };
+        let mut hits = HashSet::new();
+        let mut groups = Vec::new();
+        for group in 0..part.metadata().num_row_groups() {
+            let found = self.hits(&part, group, id_leaf, account_leaf)?;
+            if !found.is_empty() {
+                groups.push(group);
+                hits.extend(found);
+            }
+        }
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let columns = ProjectionMask::leaves(part.parquet_schema(), [id_leaf, account_leaf]);
+        for rows in part.with_projection(columns).with_row_groups(groups).build()? {
+            let rows = rows?;
+            let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            let (Some(accounts), Some(event_ids)) = (column(ACCOUNT), column(EVENT_ID)) else {
+                return Err(ParquetError::General(format!("`{EVENT_ID}` or `{ACCOUNT}` is no text")));
+            };
+            known.extend(keys(accounts, event_ids).into_iter().filter(|key| hits.contains(key)));
+        }
+        Ok(())
+    }
+
+    /// The keys that a row group may hold.
+    fn hits(&self, part: &Part, group: usize, id_leaf: usize, account_leaf: usize) -> Result<Vec<u128>, ParquetError> {
+        let metadata = part.metadata().row_group(group);
+        let accounts = self.by_account.iter().filter(|(account, _)| may_hold(metadata, account_leaf, **account));
+        let ids: Vec<&(&str, u128)> = accounts.flat_map(|(_, ids)| ids).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bloom = part.get_row_group_column_bloom_filter(group, id_leaf)?;
+        let is_held = |event_id: &str| {
+            may_hold(metadata, id_leaf, Some(event_id)) && bloom.as_ref().is_none_or(|bloom| bloom.check(event_id))
+        };
+        Ok(ids.into_iter().filter(|(event_id, _)| is_held(event_id)).map(|(_, key)| *key).collect())
+    }
+}
+
+/// Whether the statistics leave it possible that a column holds `value`. Statistics may be cut, but outwards only.
+fn may_hold(group: &RowGroupMetaData, leaf: usize, value: Option<&str>) -> bool {
+    let Some(statistics) = group.column(leaf).statistics() else {
+        return true;
+    };
+    let (min, max) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
+    match value.map(str::as_bytes) {
+        None => statistics.null_count_opt() != Some(0),
+        Some(value) => min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max),
+    }
+}

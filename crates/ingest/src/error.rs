@@ -1,0 +1,147 @@
+//! What ends a run.
+
+use std::io;
+use std::path::PathBuf;
+
+use parquet::errors::ParquetError;
+use trailweave_lake::LakeError;
+use trailweave_table::Tally;
+
+use crate::cpu::Panicked;
+
+/// Why a run ended early. What it had committed stays, the rest of its plan is finished by the next run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// A source that is not there.
+    #[error("the source `{}` does not exist; name a file, or a folder that holds trail objects", path.display())]
+    SourceMissing {
+        /// The source as named.
+        path: PathBuf,
+    },
+    /// A source that cannot be listed.
+    #[error("cannot {action} `{}`; make it readable for this user, or leave it out of the sources", path.display())]
+    Source {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The lake could not be read or written.
+    #[error(transparent)]
+    Lake(LakeError),
+    /// The lake's disk is full. What the failed batch had written is removed.
+    #[error("no space is left to write `{}`; free some and run again, which goes on where this run ended", path.display())]
+    DiskFull {
+        /// The file that did not fit.
+        path: PathBuf,
+        /// What was being done.
+        #[source]
+        source: LakeError,
+    },
+    /// The worker threads could not be started.
+    #[error("cannot start {threads} worker threads; ask for fewer with --threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the pool said.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The records of a batch are not all accounted for: a bug, so nothing of the batch is committed.
+    #[error("batch {batch_id} does not balance in {what}: {tally:?}; nothing of it was committed, please report this")]
+    Unbalanced {
+        /// The batch.
+        batch_id: String,
+        /// The object that does not balance, or the whole batch.
+        what: String,
+        /// Its count.
+        tally: Tally,
+    },
+    /// Rows could not be put in order: a bug.
+    #[error("cannot arrange rows for `{}`; nothing of their batch was committed, please report this", path.display())]
+    Arrange {
+        /// The part that they were for.
+        path: PathBuf,
+        /// What Arrow said.
+        #[source]
+        source: arrow::error::ArrowError,
+    },
+    /// A worker ended without an answer: a bug.
+    #[error("a worker ended early while it was to {task}; run again, and please report this")]
+    Worker {
+        /// What the worker was to do.
+        task: &'static str,
+        /// What it said.
+        #[source]
+        source: Panicked,
+    },
+    /// The run was told to stop between two steps, and left everything as it stood.
+    #[error("stopped between two steps; run again to go on")]
+    Stopped,
+}
+
+impl From<LakeError> for IngestError {
+    fn from(error: LakeError) -> Self {
+        match full_disk(&error) {
+            Some(path) => Self::DiskFull { path, source: error },
+            None => Self::Lake(error),
+        }
+    }
+}
+
+impl IngestError {
+    /// Names what was tried on which source.
+    pub(crate) fn source(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Source { action, path, source }
+    }
+
+    /// Names what a worker was to do.
+    pub(crate) fn worker(task: &'static str) -> impl FnOnce(Panicked) -> Self {
+        move |source| Self::Worker { task, source }
+    }
+}
+
+/// An error and all its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+/// The file that did not fit, where that is what the error says.
+fn full_disk(error: &LakeError) -> Option<PathBuf> {
+    let (path, kind) = match error {
+        LakeError::File { path, source, .. } => (path, source.kind()),
+        LakeError::Encode { path, source: ParquetError::External(source) } => {
+            (path, source.downcast_ref::<io::Error>()?.kind())
+        }
+        _ => return None,
+    };
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded).then(|| path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_with_its_remedy() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = IngestError::from(LakeError::file("write", "lake/part-0.parquet")(full));
+        assert!(matches!(error, IngestError::DiskFull { .. }));
+        assert!(error.to_string().contains("free some"), "{error}");
+        let full = ParquetError::External(Box::new(io::Error::from(io::ErrorKind::StorageFull)));
+        let error = IngestError::from(LakeError::Encode { path: "lake/part-0.parquet".into(), source: full });
+        assert!(matches!(error, IngestError::DiskFull { .. }));
+    }
+}

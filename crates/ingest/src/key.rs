@@ -1,0 +1,173 @@
+//! What the key of an object in a trail says about it.
+//!
+//! `[prefix/]AWSLogs/[o-id/]<account>/<folder>/<region>/YYYY/MM/DD/<account>_CloudTrail_<region>_<time>_<random>.json.gz`;
+//! the folder `CloudTrail` alone holds events of the API, the others are digests, insights or other services' logs.
+
+use jiff::civil::Date;
+
+/// Where an object stands in a trail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The UTC day on which it was delivered.
+    pub(crate) day: Date,
+    /// The account whose events it holds.
+    pub(crate) account: Box<str>,
+    /// The region whose events it holds.
+    pub(crate) region: Box<str>,
+}
+
+/// What a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Of a trail, with its place.
+    Trail(Place),
+    /// A digest, an insight or the log of another service.
+    OtherLog,
+    /// It says nothing.
+    Unknown,
+}
+
+/// Reads a `/`-separated key.
+pub(crate) fn origin(key: &str) -> Origin {
+    let mut folders: Vec<&str> = key.split('/').collect();
+    let name = folders.pop().unwrap_or_default();
+    match folders.iter().rposition(|folder| *folder == "AWSLogs") {
+        Some(root) => in_layout(&folders[root + 1..], name),
+        None => by_name(name),
+    }
+}
+
+fn in_layout(folders: &[&str], name: &str) -> Origin {
+    let folders = match folders {
+        [organization, rest @ ..] if organization.starts_with("o-") => rest,
+        all => all,
+    };
+    match folders {
+        [account, "CloudTrail", region, year, month, day, ..] if is_account(account) => {
+            match date(&format!("{year}{month}{day}")) {
+                Some(day) => Origin::Trail(place(day, account, region)),
+                None => by_name(name),
+            }
+        }
+        [account, "CloudTrail", ..] if is_account(account) => by_name(name),
+        [account, _, ..] if is_account(account) => Origin::OtherLog,
+        _ => by_name(name),
+    }
+}
+
+/// Reads `<account>_CloudTrail_<region>_<YYYYMMDDTHHmmZ>..`, as an object is named wherever it was copied to.
+fn by_name(name: &str) -> Origin {
+    let mut words = name.split('_');
+    let (Some(account), Some(folder), Some(region), Some(time)) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Origin::Unknown;
+    };
+    if !is_account(account) || !is_region(region) {
+        return Origin::Unknown;
+    }
+    match folder {
+        "CloudTrail" => match delivery_day(time) {
+            Some(day) => Origin::Trail(place(day, account, region)),
+            None => Origin::Unknown,
+        },
+        _ if folder.starts_with("CloudTrail-") => Origin::OtherLog,
+        _ => Origin::Unknown,
+    }
+}
+
+fn place(day: Date, account: &str, region: &str) -> Place {
+    Place { day, account: account.into(), region: region.into() }
+}
+
+fn is_account(word: &str) -> bool {
+    word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_region(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+/// The day of `YYYYMMDDTHHmmZ`, after which older names go on without a border.
+fn delivery_day(time: &str) -> Option<Date> {
+    let time = time.as_bytes().first_chunk::<14>()?;
+    let (day, rest) = time.split_at(8);
+    let clock = rest[0] == b'T' && rest[1..5].iter().all(u8::is_ascii_digit) && rest[5] == b'Z';
+    if clock { date(str::from_utf8(day).ok()?) } else { None }
+}
+
+/// The day of `YYYYMMDD`.
+fn date(digits: &str) -> Option<Date> {
+    if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Date::new(digits[..4].parse().ok()?, digits[4..6].parse().ok()?, digits[6..].parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn placed(key: &str) -> Place {
+        match origin(key) {
+            Origin::Trail(place) => place,
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_layout_gives_day_account_and_region_whatever_stands_before_it() {
+        let expected = place(date(2026, 9, 1), "210987654321", "eu-west-1");
+        for prefix in ["", "a/b/", "AWSLogs/", "/abs/AWSLogs/x/"] {
+            for organization in ["", "o-abcdefghij/"] {
+                let key =
+                    format!("{prefix}AWSLogs/{organization}210987654321/CloudTrail/eu-west-1/2026/09/01/any.json.gz");
+                assert_eq!(placed(&key), expected, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_folder_not_of_the_name() {
+        let key = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01/210987654321_CloudTrail_eu-west-1_20260831T2355Z_abcdefgh.json.gz";
+        assert_eq!(placed(key).day, date(2026, 9, 1));
+    }
+
+    #[test]
+    fn a_name_alone_is_enough() {
+        for rest in ["_AbCdEfGhIjKlMnOp.json.gz", "AbCdEfGhIjKlMnOp.json.gz", "_x.json"] {
+            let name = format!("copied/210987654321_CloudTrail_us-gov-west-1_20260901T1650Z{rest}");
+            assert_eq!(placed(&name), place(date(2026, 9, 1), "210987654321", "us-gov-west-1"));
+        }
+    }
+
+    #[test]
+    fn digests_insights_and_other_logs_are_told_apart() {
+        for key in [
+            "AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/a.json.gz",
+            "AWSLogs/210987654321/CloudTrail-Insight/eu-west-1/2026/09/01/a.json.gz",
+            "p/AWSLogs/o-abcdefghij/210987654321/vpcflowlogs/eu-west-1/2026/09/01/a.log.gz",
+            "210987654321_CloudTrail-Digest_eu-west-1_main_eu-west-1_20260901T165000Z.json.gz",
+        ] {
+            assert_eq!(origin(key), Origin::OtherLog, "{key}");
+        }
+    }
+
+    #[test]
+    fn everything_else_says_nothing() {
+        for key in [
+            "",
+            "events.json",
+            "AWSLogs/events.json.gz",
+            "AWSLogs/210987654321/events.json.gz",
+            "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/13/01/a.json.gz",
+            "21098765432_CloudTrail_eu-west-1_20260901T1650Z_a.json.gz",
+            "210987654321_CloudTrail_eu-west-1_20260901_a.json.gz",
+            "210987654321_CloudTrail_eu-west-1_2026\u{e9}901T1650Z_a.json.gz",
+        ] {
+            assert_eq!(origin(key), Origin::Unknown, "{key}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::array::AsArray;
+use arrow::array::Int64Array;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::TimestampMillisecondArray;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::TableWriter;
+use trailweave_lake::WholeFile;
+use trailweave_table::LEDGER;
+use trailweave_table::Tally;
+use trailweave_table::part_name;
+
+use crate::fingerprint::fingerprint;
+use crate::list::ObjectRef;
+
+/// The columns that say whether an object is known, in the order of the table.
+const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
+
+/// What was read before. It keeps 16 bytes per object.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    done: HashSet<u128>,
+    /// How often an object was quarantined.
+    quarantined: HashMap<u128, u32>,
+    /// What this run has read.
+    fresh: HashSet<u128>,
+    batches: HashSet<String>,
+}
+
+/// What the ledger knows of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Nothing: it is new, or has changed.
+    New,
+    /// It was read earlier in this run.
+    Fresh,
+    /// Its rows are in the lake.
+    Done,
+    /// It was refused, so often.
+    Quarantined(u32),
+}
+
+/// What became of an object that was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) source_object: Box<str>,
+    pub(crate) version: Box<str>,
+    pub(crate) bytes: u64,
+    /// Why it was quarantined; `None`: it is done.
+    pub(crate) error: Option<String>,
+    pub(crate) tally: Tally,
+    /// The earliest and the latest `event_time` among its rows.
+    pub(crate) event_times_ms: Option<(i64, i64)>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a lake.
+    pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
+        let mut ledger = Self::default();
+        for part in lake.parts(&LEDGER)? {
+            if let Some(batch_id) = batch_id(&part.path) {
+                ledger.batches.insert(batch_id.to_owned());
+            }
+            ledger.read_part(&part.path)?;
+        }
+        Ok(ledger)
+    }
+
+    fn read_part(&mut self, path: &Path) -> Result<(), LakeError> {
+        let file = File::open(path).map_err(LakeError::file("open", path))?;
+        let damaged =
+            |source: Box<dyn std::error::Error + Send + Sync>| LakeError::Damaged { path: path.into(), source };
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
+        let columns = ProjectionMask::columns(reader.parquet_schema(), IDENTITY);
+        let reader = reader.with_projection(columns).build().map_err(|error| damaged(error.into()))?;
+        for rows in reader {
+            let rows = rows.map_err(|error| damaged(error.into()))?;
+            let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
+                return Err(damaged("it has no column `source_object`, `version` or `status`".into()));
+            };
+            for row in 0..rows.num_rows() {
+                let read = identity(objects.value(row), versions.value(row));
+                self.insert(read, statuses.value(row) == "done");
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, read: u128, is_done: bool) {
+        if is_done {
+            self.done.insert(read);
+        } else {
+            *self.quarantined.entry(read).or_default() += 1;
+        }
+    }
+
+    /// What is known of an object. Once done it is never read again, so that outweighs every quarantine before.
+    pub(crate) fn knows(&self, object: &ObjectRef) -> Known {
+        let read = identity(&object.source_object, &object.version);
+        match self.quarantined.get(&read) {
+            _ if self.fresh.contains(&read) => Known::Fresh,
+            _ if self.done.contains(&read) => Known::Done,
+            Some(times) => Known::Quarantined(*times),
+            None => Known::New,
+        }
+    }
+
+    /// The batches that are committed.
+    pub(crate) fn batches(&self) -> &HashSet<String> {
+        &self.batches
+    }
+
+    /// Commits a batch: from here on its objects are known and its parts count.
+    pub(crate) fn commit(
+        &mut self,
+        lake: &Lake,
+        batch_id: &str,
+        run_id: &str,
+        mut entries: Vec<Entry>,
+    ) -> Result<(), LakeError> {
+        entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
+        let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
+        let mut writer = TableWriter::new(WholeFile::create(&path)?, &LEDGER)?;
+        writer.write(&rows(&entries, batch_id, run_id))?;
+        writer.commit()?;
+        for entry in &entries {
+            let read = identity(&entry.source_object, &entry.version);
+            self.insert(read, entry.error.is_none());
+            self.fresh.insert(read);
+        }
+        self.batches.insert(batch_id.to_owned());
+        Ok(())
+    }
+}
+
+/// The batch that a part belongs to: `part-<16 hex digits>-<n>.parquet`. Files of other names are not this crate's.
+pub(crate) fn batch_id(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let (batch_id, n) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_ours = batch_id.len() == 16 && batch_id.bytes().all(is_hex) && n.bytes().all(|byte| byte.is_ascii_digit());
+    is_ours.then_some(batch_id)
+}
+
+fn identity(source_object: &str, version: &str) -> u128 {
+    fingerprint(&[source_object.as_bytes(), version.as_bytes()])
+}
+
+fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
+    let text = |value: fn(&Entry) -> Option<&str>| -> ArrayRef {
+        Arc::new(entries.iter().map(value).collect::<StringArray>())
+    };
+    let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value; entries.len()])) };
+    let number = |value: fn(&Entry) -> u64| -> ArrayRef {
+        let numbers = entries.iter().map(|entry| i64::try_from(value(entry)).unwrap_or(i64::MAX));
+        Arc::new(Int64Array::from_iter_values(numbers))
+    };
+    let time = |value: fn(&Entry) -> Option<i64>| -> ArrayRef {
+        Arc::new(entries.iter().map(value).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+    };
+    let columns = LEDGER.columns.iter().map(|column| match column.name {
+        "source_object" => text(|entry| Some(&entry.source_object)),
+        "version" => text(|entry| Some(&entry.version)),
+        "batch_id" => same(batch_id),
+        "status" => text(|entry| Some(if entry.error.is_none() { "done" } else { "quarantined" })),
+        "error" => text(|entry| entry.error.as_deref()),
+        "bytes" => number(|entry| entry.bytes),
+        "records" => number(|entry| entry.tally.records),
+        "rows" => number(|entry| entry.tally.rows),
+        "duplicates" => number(|entry| entry.tally.duplicates),
+        "filtered" => number(|entry| entry.tally.filtered),
+        "rejects" => number(|entry| entry.tally.rejects),
+        "min_event_time" => time(|entry| Some(entry.event_times_ms?.0)),
+        "max_event_time" => time(|entry| Some(entry.event_times_ms?.1)),
+        "run_id" => same(run_id),
+        other => unreachable!("the ledger has a column `{other}` that nobody fills"),
+    });
+    RecordBatch::try_new(LEDGER.schema(), columns.collect())
+        .expect("every column has the table's type and a row per entry")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(version: &str, error: Option<&str>) -> Entry {
+        Entry {
+            source_object: "a.json.gz".into(),
+            version: version.into(),
+            bytes: 1,
+            error: error.map(str::to_owned),
+            tally: Tally::default(),
+            event_times_ms: Some((-1, 1)),
+        }
+    }
+
+    fn object(version: &str) -> ObjectRef {
+        ObjectRef {
+            source_object: "a.json.gz".into(),
+            path: None,
+            version: version.into(),
+            bytes: 1,
+            attempt: 0,
+            place: None,
+        }
+    }
+
+    #[test]
+    fn an_object_is_known_by_name_and_version_and_done_outweighs_quarantined() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path(), None).unwrap();
+        let mut ledger = Ledger::default();
+        let batches = ["00000000000000aa", "00000000000000bb", "00000000000000cc"];
+        let both = vec![entry("1", Some("cut")), entry("2", Some("cut"))];
+        ledger.commit(&lake, batches[0], "run", both).unwrap();
+        ledger.commit(&lake, batches[1], "run", vec![entry("2", Some("cut"))]).unwrap();
+        ledger.commit(&lake, batches[2], "run", vec![entry("1", None)]).unwrap();
+        assert_eq!(ledger.knows(&object("1")), Known::Fresh);
+        let ledger = Ledger::read(&lake).unwrap();
+        assert_eq!(ledger.knows(&object("1")), Known::Done);
+        assert_eq!(ledger.knows(&object("2")), Known::Quarantined(2));
+        assert_eq!(ledger.knows(&object("3")), Known::New);
+        assert!(batches.iter().all(|batch| ledger.batches().contains(*batch)));
+    }
+
+    #[test]
+    fn only_names_that_ingest_gives_belong_to_a_batch() {
+        assert_eq!(batch_id(Path::new("x/part-00ff00ff00ff00ff-12.parquet")), Some("00ff00ff00ff00ff"));
+        for name in ["part-0.parquet", "part-00ff-1.parquet", "compact-00ff00ff00ff00ff-1.parquet", "lake.json"] {
+            assert_eq!(batch_id(Path::new(name)), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The objects of local sources.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::fs::Metadata;
+use std::io;
+use std::path::Component;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::IngestError;
+use crate::fingerprint::fingerprint;
+use crate::fingerprint::short_hex;
+use crate::key::Origin;
+use crate::key::Place;
+use crate::key::origin;
+
+/// What a folder's objects are called, in any case.
+const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
+
+/// An object that could be read. It costs some 200 bytes of memory, the only cost that grows with a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ObjectRef {
+    /// What the lake calls it: its path as the user named it.
+    pub(crate) source_object: Box<str>,
+    /// Its path, where that is not UTF-8 and so cannot be its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<OsString>,
+    /// What changes when its content does.
+    pub(crate) version: Box<str>,
+    /// Its size as stored.
+    pub(crate) bytes: u64,
+    /// How often it was read before and quarantined.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) attempt: u32,
+    /// Where it stands in a trail; a plan does not keep it.
+    #[serde(skip)]
+    pub(crate) place: Option<Place>,
+}
+
+/// What the sources hold.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The objects of trails, and those that stand outside of a trail's layout.
+    pub(crate) objects: Vec<ObjectRef>,
+    /// How many digests, insights and logs of other services were passed over.
+    pub(crate) skipped: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(attempt: &u32) -> bool {
+    *attempt == 0
+}
+
+impl ObjectRef {
+    pub(crate) fn path(&self) -> &Path {
+        match &self.path {
+            Some(path) => Path::new(path),
+            None => Path::new(&*self.source_object),
+        }
+    }
+}
+
+/// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
+/// listed once, under the first name that reaches it; so a loop of links ends.
+pub(crate) fn list(sources: &[PathBuf]) -> Result<Listing, IngestError> {
+    let mut walk = Walk::default();
+    for source in sources {
+        let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();
+        let real = match fs::canonicalize(source) {
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(IngestError::SourceMissing { path: source.clone() });
+            }
+            Err(error) => return Err(IngestError::source("find", source)(error)),
+        };
+        if real.is_dir() {
+            walk.folder(path, real)?;
+        } else {
+            walk.file(path, &real)?;
+        }
+    }
+    Ok(walk.listing)
+}
+
+/// What tells one content of a local file from the next.
+pub(crate) fn version(metadata: &Metadata) -> io::Result<Box<str>> {
+    let modified = metadata.modified()?;
+    let nanos = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos().to_string(),
+        Err(before) => format!("-{}", before.duration().as_nanos()),
+    };
+    Ok(format!("{}-{nanos}", metadata.len()).into())
+}
+
+#[derive(Default)]
+struct Walk {
+    listing: Listing,
+    /// Fingerprints of the real paths of all files and folders so far.
+    seen: HashSet<u128>,
+}
+
+/// A folder's entry that is to be visited.
+struct Entry {
+    name: OsString,
+    is_link: bool,
+}
+
+impl Walk {
+    /// Needs: `real` is the canonical form of `path`.
+    fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
+        let mut waiting = vec![(path, real)];
+        while let Some((path, real)) = waiting.pop() {
+            if !self.is_new(&real) {
+                continue;
+            }
+            let mut folders = Vec::new();
+            for entry in entries(&real)? {
+                let (path, real) = (path.join(&entry.name), real.join(&entry.name));
+                let Some((real, metadata)) = visit(real, &entry)? else {
+                    continue;
+                };
+                if metadata.is_dir() {
+                    folders.push((path, real));
+                } else if metadata.is_file() && is_object_name(&entry.name) && self.is_new(&real) {
+                    self.push(path, &metadata)?;
+                }
+            }
+            waiting.extend(folders.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: PathBuf, real: &Path) -> Result<(), IngestError> {
+        let metadata = fs::metadata(real).map_err(IngestError::source("look at", &path))?;
+        if self.is_new(real) { self.push(path, &metadata) } else { Ok(()) }
+    }
+
+    fn is_new(&mut self, real: &Path) -> bool {
+        self.seen.insert(fingerprint(&[real.as_os_str().as_encoded_bytes()]))
+    }
+
+    fn push(&mut self, path: PathBuf, metadata: &Metadata) -> Result<(), IngestError> {
+        let version = version(metadata).map_err(IngestError::source("read the time of", &path))?;
+        let (source_object, path) = name(path);
+        let place = match origin(&source_object) {
+            Origin::Trail(place) => Some(place),
+            Origin::Unknown => None,
+            Origin::OtherLog => {
+                self.listing.skipped += 1;
+                return Ok(());
+            }
+        };
+        let bytes = metadata.len();
+        self.listing.objects.push(ObjectRef { source_object, path, version, bytes, attempt: 0, place });
+        Ok(())
+    }
+}
+
+/// The entries of a folder that are not hidden, in the order of their names.
+fn entries(folder: &Path) -> Result<Vec<Entry>, IngestError> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(IngestError::source("list", folder))? {
+        let entry = entry.map_err(IngestError::source("list", folder))?;
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") && !name.as_encoded_bytes().starts_with(b"_") {
+            let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
+            entries.push(Entry { name, is_link: kind.is_symlink() });
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// Where an entry really stands, and what it is; `None` where it is gone, or a link that leads nowhere.
+fn visit(path: PathBuf, entry: &Entry) -> Result<Option<(PathBuf, Metadata)>, IngestError> {
+    let found = || {
+        let real = if entry.is_link { fs::canonicalize(&path)? } else { path.clone() };
+        let metadata = fs::metadata(&real)?;
+        Ok((real, metadata))
+    };
+    match found() {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if leads_nowhere(entry, &error) => {
+            tracing::warn!(path = %path.display(), "passed over: gone, or a link that leads nowhere");
+            Ok(None)
+        }
+        Err(error) => Err(IngestError::source("look at", path)(error)),
+    }
+}
+
+/// A link may also lead to itself.
+fn leads_nowhere(entry: &Entry, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || (entry.is_link && error.kind() != io::ErrorKind::PermissionDenied)
+}
+
+fn is_object_name(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    ENDINGS.iter().any(|ending| {
+        name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+    })
+}
+
+/// The name of an object, and its path where that is another. The hash keeps two names apart that look alike once
+/// their bytes that are not UTF-8 are replaced.
+fn name(path: PathBuf) -> (Box<str>, Option<OsString>) {
+    match path.into_os_string().into_string() {
+        Ok(name) => (name.into(), None),
+        Err(path) => {
+            let hash = short_hex([path.as_encoded_bytes()]);
+            (format!("{}#{hash}", path.to_string_lossy()).into(), Some(path))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

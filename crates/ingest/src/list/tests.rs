@@ -1,0 +1,97 @@
+//! Folders are listed as their documentation says.
+
+use super::*;
+
+fn tree(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+    folder
+}
+
+fn names(root: &Path, sources: &[PathBuf]) -> Vec<String> {
+    let prefix = format!("{}/", root.display());
+    let listing = list(sources).unwrap();
+    listing.objects.iter().map(|object| object.source_object.strip_prefix(&prefix).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_folder_gives_its_objects_and_nothing_hidden() {
+    let folder = tree(&[
+        "b/x.json",
+        "a.JSON.GZ",
+        "c.ndjson",
+        "d.jsonl",
+        "e.gz",
+        "f.txt",
+        ".g.json",
+        "_h.json",
+        "_i/j.json",
+        ".gz",
+    ]);
+    let found = names(folder.path(), &[folder.path().to_owned()]);
+    assert_eq!(found, ["a.JSON.GZ", "c.ndjson", "d.jsonl", "e.gz", "b/x.json"]);
+}
+
+#[test]
+fn sources_that_overlap_list_an_object_once() {
+    let folder = tree(&["a/x.json", "a/y.json", "odd.name"]);
+    let at = |name: &str| folder.path().join(name);
+    let sources = [at("a/y.json"), at("odd.name"), at("a"), at("a/../a"), folder.path().to_owned()];
+    assert_eq!(names(folder.path(), &sources), ["a/y.json", "odd.name", "a/x.json"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_loop_of_links_ends() {
+    let folder = tree(&["a/x.json", "b/y.json"]);
+    let link = |to: &str, from: &str| {
+        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
+    };
+    link("", "a/up");
+    link("a", "b/across");
+    link("nowhere", "b/dead.json");
+    link("itself.json", "itself.json");
+    link("a/x.json", "z.json");
+    assert_eq!(
+        names(folder.path(), &[folder.path().to_owned()]),
+        ["z.json", "b/y.json", "b/across/x.json"]
+            .map(|name| {
+                // The link at the top reaches the file before the folder does.
+                if name == "b/across/x.json" { "" } else { name }
+            })
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect::<Vec<_>>()
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_stay_apart_and_lead_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    for byte in [0xfe, 0xff] {
+        fs::write(folder.path().join(OsStr::from_bytes(&[b'x', byte, b'.', b'g', b'z'])), [byte]).unwrap();
+    }
+    let listing = list(&[folder.path().to_owned()]).unwrap();
+    assert_ne!(listing.objects[0].source_object, listing.objects[1].source_object);
+    let text = serde_json::to_string(&listing.objects[1]).unwrap();
+    let back: ObjectRef = serde_json::from_str(&text).unwrap();
+    assert_eq!(fs::read(back.path()).unwrap(), [0xff]);
+}
+
+#[test]
+fn a_missing_source_is_named_with_its_remedy() {
+    let error = list(&["no/such/folder".into()]).unwrap_err();
+    assert!(error.to_string().contains("`no/such/folder` does not exist; name a file"), "{error}");
+}
+
+#[test]
+fn a_leading_dot_is_no_part_of_a_name() {
+    let listing = list(&["./src/lib.rs".into()]).unwrap();
+    assert_eq!(&*listing.objects[0].source_object, "src/lib.rs");
+}

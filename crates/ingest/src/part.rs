@@ -1,0 +1,209 @@
+//! The rows of a part: from where they were decoded to one sorted file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::array::Array;
+use arrow::array::ArrayRef;
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::UInt32Array;
+use arrow::compute::SortColumn;
+use arrow::compute::SortOptions;
+use arrow::compute::concat;
+use arrow::compute::concat_batches;
+use arrow::compute::interleave_record_batch;
+use arrow::compute::lexsort_to_indices;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampMillisecondType;
+use arrow::error::ArrowError;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use trailweave_decode::Decoded;
+use trailweave_lake::TableWriter;
+use trailweave_lake::WholeFile;
+use trailweave_table::EVENTS;
+use trailweave_table::Table;
+use trailweave_table::Tally;
+
+use crate::IngestError;
+use crate::duplicates::row_keys;
+
+const DAY_MS: i64 = 86_400_000;
+/// Rows that are handed to the encoder at once.
+const WRITE_ROWS: usize = 8192;
+/// What the columns of a chunk cost beside their data.
+const CHUNK_BYTES: u64 = 16 << 10;
+/// Chunks of fewer rows are put together, so that tiny objects do not cost a chunk each.
+const SMALL_CHUNK_ROWS: usize = 1024;
+/// How many small chunks wait to be put together.
+const SMALL_CHUNKS: usize = 64;
+
+/// After these, rows of equal place in a table's order are told apart.
+const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
+
+/// The rows of an object, by the partition that they belong to.
+#[derive(Debug)]
+pub(crate) struct Split {
+    pub(crate) dated: Vec<Dated>,
+    pub(crate) rejects: Vec<RecordBatch>,
+    pub(crate) tally: Tally,
+    pub(crate) inflated_bytes: u64,
+}
+
+/// Rows of one UTC day.
+#[derive(Debug)]
+pub(crate) struct Dated {
+    /// Days since 1970-01-01.
+    pub(crate) day: i64,
+    pub(crate) chunk: Chunk,
+}
+
+/// Some rows, with what is known of each.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    pub(crate) rows: RecordBatch,
+    /// What may be there once only; 0 where that cannot be told. Empty for tables without such a key.
+    pub(crate) keys: Vec<u128>,
+    /// The position in the batch of the object that each row came from.
+    pub(crate) origins: Vec<u32>,
+}
+
+/// The chunks of a part that is not yet written.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    chunks: Vec<Chunk>,
+    small: Vec<Chunk>,
+    /// What the rows take in memory, whatever the capacity of their arrays: so that where a part ends depends on the
+    /// rows alone.
+    pub(crate) bytes: u64,
+}
+
+impl Split {
+    /// Divides the rows of an object by their day.
+    pub(crate) fn new(decoded: Decoded) -> Self {
+        let dated = decoded.events.iter().flat_map(by_day).collect();
+        let rejects = decoded.rejects;
+        Self { dated, rejects, tally: decoded.tally, inflated_bytes: decoded.inflated_bytes }
+    }
+
+    /// What it occupies.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let events = self.dated.iter().map(|dated| dated.chunk.rows.get_array_memory_size());
+        let rejects = self.rejects.iter().map(RecordBatch::get_array_memory_size);
+        events.chain(rejects).sum::<usize>() as u64
+    }
+}
+
+/// Takes the rows of each day, as copies without spare capacity.
+fn by_day(rows: &RecordBatch) -> Vec<Dated> {
+    let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    for (row, time) in (0..).zip(event_times_ms(rows)) {
+        days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
+    }
+    let chunk = |day_rows: Vec<u32>| {
+        let rows = take_record_batch(rows, &UInt32Array::from(day_rows)).expect("the rows are those of the batch");
+        Chunk { keys: row_keys(&rows), origins: Vec::new(), rows }
+    };
+    days.into_iter().map(|(day, rows)| Dated { day, chunk: chunk(rows) }).collect()
+}
+
+/// The column `event_time`. Decode gives every row one; a panic here quarantines the object.
+pub(crate) fn event_times_ms(rows: &RecordBatch) -> Vec<i64> {
+    let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
+    assert_eq!(times.null_count(), 0, "a row without event_time");
+    times.values().to_vec()
+}
+
+/// A day as `YYYY-MM-DD`.
+pub(crate) fn date_name(day: i64) -> String {
+    let midnight = Timestamp::from_millisecond(day * DAY_MS).expect("decode takes years of four digits only");
+    Offset::UTC.to_datetime(midnight).date().to_string()
+}
+
+impl Chunk {
+    /// The rows without those for which `keep` is false.
+    pub(crate) fn filtered(&self, keep: &[bool]) -> Self {
+        let kept: Vec<u32> = (0..).zip(keep).filter_map(|(row, keep)| keep.then_some(row)).collect();
+        let pick = |row: &u32| *row as usize;
+        Self {
+            keys: kept.iter().map(|row| self.keys[pick(row)]).collect(),
+            origins: kept.iter().map(|row| self.origins[pick(row)]).collect(),
+            rows: take_record_batch(&self.rows, &UInt32Array::from(kept)).expect("the rows are those of the chunk"),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        let column = |column: &ArrayRef| {
+            column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()) as u64
+        };
+        let known = self.keys.len() * size_of::<u128>() + self.origins.len() * size_of::<u32>();
+        self.rows.columns().iter().map(column).sum::<u64>() + known as u64 + CHUNK_BYTES
+    }
+}
+
+impl Buffer {
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes();
+        if chunk.rows.num_rows() >= SMALL_CHUNK_ROWS {
+            self.chunks.push(chunk);
+            return;
+        }
+        self.small.push(chunk);
+        if self.small.len() == SMALL_CHUNKS {
+            self.join_small();
+        }
+    }
+
+    /// The chunks, in no order that means anything.
+    pub(crate) fn into_chunks(mut self) -> Vec<Chunk> {
+        self.join_small();
+        self.chunks
+    }
+
+    fn join_small(&mut self) {
+        let Some(first) = self.small.first() else {
+            return;
+        };
+        let rows = concat_batches(&first.rows.schema(), self.small.iter().map(|chunk| &chunk.rows));
+        let joined = Chunk {
+            rows: rows.expect("chunks of a buffer are of one table"),
+            keys: self.small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
+            origins: self.small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
+        };
+        let before: u64 = self.small.drain(..).map(|chunk| chunk.bytes()).sum();
+        self.bytes = self.bytes + joined.bytes() - before;
+        self.chunks.push(joined);
+    }
+}
+
+/// Writes the rows of `chunks` as one file of `table`, in its order, and returns how many.
+///
+/// The order is total: rows that the table's own order does not tell apart are ordered by where they were logged. So
+/// the same rows give the same bytes, however they were cut into chunks.
+pub(crate) fn write(chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64, IngestError> {
+    let arrange = |source| IngestError::Arrange { path: path.to_owned(), source };
+    let batches: Vec<&RecordBatch> = chunks.iter().map(|chunk| &chunk.rows).collect();
+    let order = order(&batches, table).map_err(arrange)?;
+    let mut writer = TableWriter::new(WholeFile::create(path)?, table)?;
+    for rows in order.chunks(WRITE_ROWS) {
+        writer.write(&interleave_record_batch(&batches, rows).map_err(arrange)?)?;
+    }
+    Ok(writer.commit()?)
+}
+
+/// The (chunk, row) of every row, in the table's order.
+fn order(batches: &[&RecordBatch], table: &Table) -> Result<Vec<(usize, usize)>, ArrowError> {
+    let mut by = table.sort_by.to_vec();
+    by.extend(TIE_BREAKERS.iter().filter(|column| !table.sort_by.contains(column)));
+    let column = |name: &str| {
+        let pieces: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(table.position(name)).as_ref()).collect();
+        let options = Some(SortOptions { descending: false, nulls_first: true });
+        concat(&pieces).map(|values| SortColumn { values, options })
+    };
+    let columns = by.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let places: Vec<(usize, usize)> =
+        (0..).zip(batches).flat_map(|(chunk, batch)| (0..batch.num_rows()).map(move |row| (chunk, row))).collect();
+    let order = lexsort_to_indices(&columns, None)?;
+    Ok(order.values().iter().map(|row| places[*row as usize]).collect())
+}

@@ -1,0 +1,266 @@
+//! A run from its listing to its summary.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use trailweave_decode::Options;
+use trailweave_decode::Selection;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+
+use crate::Filter;
+use crate::IngestError;
+use crate::PlanSummary;
+use crate::Progress;
+use crate::Summary;
+use crate::borders::Borders;
+use crate::commit::OpenBatch;
+use crate::commit::Outflow;
+use crate::cpu::Cpu;
+use crate::cpu::Panicked;
+use crate::error::chain;
+use crate::ledger::Known;
+use crate::ledger::Ledger;
+use crate::leftover;
+use crate::list::Listing;
+use crate::list::ObjectRef;
+use crate::list::list;
+use crate::pipeline;
+use crate::pipeline::Arrived;
+use crate::pipeline::Inflow;
+use crate::pipeline::Outcome;
+use crate::plan::Batch;
+use crate::plan::Plan;
+use crate::progress::add;
+
+/// Below this a single part could not be written.
+const MIN_MEMORY_BYTES: u64 = 32 << 20;
+
+/// What a run reads, and with what means.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Files, and folders with all that they hold. A folder gives what is named `*.gz`, `*.json`, `*.jsonl` or
+    /// `*.ndjson` and is not hidden by a leading `.` or `_`.
+    pub sources: Vec<PathBuf>,
+    /// Which objects.
+    pub filter: Filter,
+    /// What bytes in flight may occupy: fetched, decoded, gathered and being written. What the program and its
+    /// listing need comes on top.
+    pub memory_bytes: u64,
+    /// Threads that decode and encode.
+    pub threads: NonZeroUsize,
+    /// An object that inflates past this is quarantined.
+    pub cap_bytes: u64,
+    /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
+    pub batch_bytes: u64,
+    /// Whether objects that were quarantined are read again.
+    pub retry_quarantined: bool,
+    /// The name of the run, under which its plan is kept.
+    pub run_id: String,
+}
+
+/// Reads every object of the sources that the lake does not know into the lake.
+///
+/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock.
+pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Result<Summary, IngestError> {
+    ingest_across(Borders::default(), lake, options, progress).await
+}
+
+/// What a run with these options would read. It writes nothing, and reads the listing and the ledger alone.
+pub fn plan(lake: &Lake, options: &Ingest) -> Result<PlanSummary, IngestError> {
+    let chosen = choose(list(&options.sources)?, &Ledger::read(lake)?, options);
+    let (known, filtered, skipped) = (chosen.known, chosen.filtered, chosen.skipped);
+    let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
+    let (objects, bytes) = plan.extent();
+    Ok(PlanSummary {
+        objects_listed: objects + known + filtered + skipped,
+        objects_known: known,
+        objects_filtered: filtered,
+        objects_skipped: skipped,
+        objects,
+        bytes,
+        batches: plan.batches.len() as u64,
+        unfinished_runs: Plan::unfinished(lake)?.into_iter().map(|plan| plan.run_id).collect(),
+    })
+}
+
+/// [`ingest`], which may be made to end at a border between two steps.
+pub(crate) async fn ingest_across(
+    borders: Borders,
+    lake: &Lake,
+    options: &Ingest,
+    progress: &Progress,
+) -> Result<Summary, IngestError> {
+    let mut run = Run::start(borders, lake, options, progress).await?;
+    for plan in Plan::unfinished(lake)? {
+        tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
+        run.carry_out(&plan).await?;
+        plan.finish(lake, &run.summary)?;
+    }
+    let sources = options.sources.clone();
+    let listed = run.cpu.run(move || list(&sources)).await;
+    let listing = listed.map_err(IngestError::worker("list the sources"))??;
+    add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped);
+    let chosen = choose(listing, &run.ledger, options);
+    run.summary.objects_known = chosen.known;
+    run.summary.objects_filtered = chosen.filtered;
+    run.summary.objects_skipped = chosen.skipped;
+    let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
+    plan.write(lake)?;
+    run.outflow.borders.cross()?;
+    run.carry_out(&plan).await?;
+    run.summary.close();
+    plan.finish(lake, &run.summary)?;
+    Ok(run.summary)
+}
+
+/// What is new in a listing.
+struct Chosen {
+    objects: Vec<ObjectRef>,
+    known: u64,
+    filtered: u64,
+    skipped: u64,
+}
+
+fn choose(listing: Listing, ledger: &Ledger, options: &Ingest) -> Chosen {
+    let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: 0, skipped: listing.skipped };
+    for mut object in listing.objects {
+        if !options.filter.takes(object.place.as_ref()) {
+            // What was read for an unfinished plan is counted there.
+            chosen.filtered += u64::from(ledger.knows(&object) != Known::Fresh);
+            continue;
+        }
+        match ledger.knows(&object) {
+            Known::New => chosen.objects.push(object),
+            Known::Quarantined(times) if options.retry_quarantined => {
+                object.attempt = times;
+                chosen.objects.push(object);
+            }
+            Known::Done | Known::Quarantined(_) => chosen.known += 1,
+            Known::Fresh => {}
+        }
+    }
+    chosen
+}
+
+struct Run<'a> {
+    options: &'a Ingest,
+    progress: &'a Progress,
+    cpu: Cpu,
+    inflow: Arc<Inflow>,
+    outflow: Arc<Outflow>,
+    ledger: Ledger,
+    summary: Summary,
+}
+
+impl<'a> Run<'a> {
+    /// Reads the ledger and removes what it does not know.
+    async fn start(
+        borders: Borders,
+        lake: &Lake,
+        options: &'a Ingest,
+        progress: &'a Progress,
+    ) -> Result<Self, IngestError> {
+        let threads = options.threads.get();
+        let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+        let decode = decode_options(lake, options.cap_bytes)?;
+        let memory_bytes = options.memory_bytes.max(MIN_MEMORY_BYTES);
+        let inflow = Inflow::new(cpu.clone(), options.threads, memory_bytes / 2, decode);
+        let outflow = Outflow::new(lake.clone(), cpu.clone(), memory_bytes / 2, borders);
+        let of_ledger = lake.clone();
+        let ledger = cpu.run(move || {
+            let ledger = Ledger::read(&of_ledger)?;
+            leftover::remove(&of_ledger, ledger.batches())?;
+            Ok::<_, LakeError>(ledger)
+        });
+        let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
+        let (inflow, outflow) = (Arc::new(inflow), Arc::new(outflow));
+        Ok(Self { options, progress, cpu, inflow, outflow, ledger, summary: Summary::default() })
+    }
+
+    /// Commits every batch of a plan that is not committed yet, one after the other.
+    async fn carry_out(&mut self, plan: &Plan) -> Result<(), IngestError> {
+        let is_open = |batch: &&Batch| !self.ledger.batches().contains(&batch.batch_id);
+        let batches: Arc<[Batch]> = plan.batches.iter().filter(is_open).cloned().collect();
+        for object in batches.iter().flat_map(|batch| &batch.objects) {
+            add(&self.progress.objects_planned, 1);
+            add(&self.progress.bytes_planned, object.bytes);
+        }
+        let (_reading, mut arrivals) = pipeline::start(&self.inflow, &batches);
+        for batch in &*batches {
+            let mut open = OpenBatch::new(&self.outflow, &batch.batch_id, batch.objects.len());
+            match self.commit(batch, &mut open, &mut arrivals).await {
+                Ok(()) => {}
+                // As after a kill, everything stays as it is.
+                Err(IngestError::Stopped) => return Err(IngestError::Stopped),
+                Err(error) => {
+                    open.discard().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(
+        &mut self,
+        batch: &Batch,
+        open: &mut OpenBatch,
+        arrivals: &mut mpsc::Receiver<Arrived>,
+    ) -> Result<(), IngestError> {
+        for _ in &batch.objects {
+            let Some(arrived) = arrivals.recv().await else {
+                let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
+                return Err(IngestError::Worker { task: "read objects", source });
+            };
+            self.take(batch, open, arrived).await?;
+        }
+        let finished = open.finish().await?;
+        self.outflow.borders.cross()?;
+        for entry in &finished.entries {
+            self.summary.add(entry);
+        }
+        self.summary.parts += finished.n_parts;
+        self.summary.event_dates.extend(finished.event_dates);
+        if !finished.entries.is_empty() {
+            let run_id = &self.options.run_id;
+            self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
+        }
+        self.outflow.borders.cross()
+    }
+
+    async fn take(&mut self, batch: &Batch, open: &mut OpenBatch, arrived: Arrived) -> Result<(), IngestError> {
+        let object = &batch.objects[arrived.position];
+        match arrived.outcome {
+            Outcome::Read(split) => {
+                self.summary.inflated_bytes += split.inflated_bytes;
+                let tally = open.append(arrived.position, object, split).await?;
+                add(&self.progress.records, tally.records);
+                add(&self.progress.rows, tally.rows);
+            }
+            Outcome::Quarantined(error) => {
+                tracing::warn!(object = &*object.source_object, error, "quarantined");
+                open.quarantine(arrived.position, object, error);
+            }
+            Outcome::Left(error) => {
+                tracing::warn!(error = chain(&error), "left for the next run");
+                self.summary.objects_left += 1;
+            }
+        }
+        drop(arrived.reservation);
+        add(&self.progress.objects_done, 1);
+        add(&self.progress.bytes_done, object.bytes);
+        Ok(())
+    }
+}
+
+/// The lake decides which records become rows.
+fn decode_options(lake: &Lake, cap_bytes: u64) -> Result<Options, LakeError> {
+    let selection: Selection = lake.format().events.parse().map_err(|source| {
+        let path = lake.state_dir().join("lake.json");
+        LakeError::Damaged { path, source: Box::new(source) }
+    })?;
+    Ok(Options { cap_bytes: usize::try_from(cap_bytes).unwrap_or(usize::MAX), selection })
+}

@@ -1,0 +1,112 @@
+//! What a run did, and what a run would do.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde::Serializer;
+use serde::ser::SerializeStruct;
+use trailweave_table::Tally;
+
+use crate::ledger::Entry;
+
+/// How many quarantined objects a summary names; the ledger names all.
+const NAMED: usize = 20;
+
+/// What a run did. Each object that it met is counted once: `objects_listed` is the sum of the other counts of objects.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Objects that the sources hold, and those that only the plan of an unfinished run named.
+    pub objects_listed: u64,
+    /// Objects that the ledger already knew.
+    pub objects_known: u64,
+    /// Objects outside the filter.
+    pub objects_filtered: u64,
+    /// Digests, insights and logs of other services.
+    pub objects_skipped: u64,
+    /// Objects whose rows were committed.
+    pub objects_done: u64,
+    /// Objects that were refused as a whole.
+    pub objects_quarantined: u64,
+    /// Objects that vanished, changed or could not be read; the next run tries them again.
+    pub objects_left: u64,
+    /// Size of the objects done and quarantined, as stored.
+    pub bytes: u64,
+    /// Size of the objects done, inflated.
+    pub inflated_bytes: u64,
+    /// What became of the records of the objects done.
+    #[serde(serialize_with = "serialize_tally")]
+    pub tally: Tally,
+    /// Files of `events` and `rejects` that were written.
+    pub parts: u64,
+    /// The first of the quarantined objects.
+    pub quarantined: Vec<Quarantined>,
+    /// The dates, `YYYY-MM-DD`, that got new rows.
+    pub event_dates: BTreeSet<String>,
+}
+
+/// An object that was refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Its name in the lake.
+    pub source_object: String,
+    /// Why, with every cause.
+    pub error: String,
+}
+
+/// What a run would read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// Objects that the sources hold.
+    pub objects_listed: u64,
+    /// Of these, those that the ledger knows.
+    pub objects_known: u64,
+    /// Of these, those outside the filter.
+    pub objects_filtered: u64,
+    /// Of these, digests, insights and logs of other services.
+    pub objects_skipped: u64,
+    /// Objects that would be read.
+    pub objects: u64,
+    /// Their size as stored.
+    pub bytes: u64,
+    /// The batches in which they would be committed.
+    pub batches: u64,
+    /// The runs that did not end; their plans are finished first.
+    pub unfinished_runs: Vec<String>,
+}
+
+impl Summary {
+    /// Counts what was committed.
+    pub(crate) fn add(&mut self, entry: &Entry) {
+        self.bytes += entry.bytes;
+        self.tally += entry.tally;
+        let Some(error) = &entry.error else {
+            self.objects_done += 1;
+            return;
+        };
+        self.objects_quarantined += 1;
+        if self.quarantined.len() < NAMED {
+            let (source_object, error) = (entry.source_object.to_string(), error.clone());
+            self.quarantined.push(Quarantined { source_object, error });
+        }
+    }
+
+    /// Counts the objects met, once all else is counted.
+    pub(crate) fn close(&mut self) {
+        self.objects_listed = self.objects_known
+            + self.objects_filtered
+            + self.objects_skipped
+            + self.objects_done
+            + self.objects_quarantined
+            + self.objects_left;
+    }
+}
+
+fn serialize_tally<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("Tally", 5)?;
+    fields.serialize_field("records", &tally.records)?;
+    fields.serialize_field("rows", &tally.rows)?;
+    fields.serialize_field("duplicates", &tally.duplicates)?;
+    fields.serialize_field("filtered", &tally.filtered)?;
+    fields.serialize_field("rejects", &tally.rejects)?;
+    fields.end()
+}
