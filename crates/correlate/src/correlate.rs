@@ -1,15 +1,24 @@
 //! One correlation: the steps, then the products.
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::DiskManagerMode;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::basic::ZstdLevel;
+use datafusion::parquet::file::properties::EnabledStatistics;
+use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use tokio::task::JoinSet;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
 
@@ -21,10 +30,12 @@ use crate::plan::Step;
 use crate::product;
 use crate::scratch::Scratch;
 use crate::session::context;
-use crate::session::folder_url;
 use crate::session::listing;
 use crate::session::register_table;
 use crate::summary;
+
+/// How much of a step's part is buffered before it is written.
+const ROW_GROUP_BYTES: usize = 8 << 20;
 
 /// What a correlation may use.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +90,32 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
 async fn run(context: &SessionContext, step: &Step, folder: &Path) -> Result<(), DataFusionError> {
     let rows = context.sql(&step.sql()).await?;
     let schema = Arc::clone(rows.schema().inner());
-    rows.write_parquet(&folder_url(folder)?, DataFrameWriteOptions::new(), None).await?;
+    let mut parts = JoinSet::new();
+    for (n, part) in rows.execute_stream_partitioned().await?.into_iter().enumerate() {
+        parts.spawn(write(part, folder.join(format!("part-{n}.parquet"))));
+    }
+    while let Some(written) = parts.join_next().await {
+        written.map_err(|error| DataFusionError::External(Box::new(error)))??;
+    }
     tracing::debug!(step = step.name, "written");
     context.register_table(step.name, Arc::new(listing(folder, schema, Vec::new())?))?;
+    Ok(())
+}
+
+/// Writes the rows of one part of a step. The engine's own sink would count what it buffers against the pool, which
+/// the sorts need, and buffers more.
+async fn write(mut rows: SendableRecordBatchStream, path: PathBuf) -> Result<(), DataFusionError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let mut writer = ArrowWriter::try_new(File::create(path)?, rows.schema(), Some(properties))?;
+    while let Some(batch) = rows.next().await {
+        writer.write(&batch?)?;
+        if writer.memory_size() > ROW_GROUP_BYTES {
+            writer.flush()?;
+        }
+    }
+    writer.close()?;
     Ok(())
 }

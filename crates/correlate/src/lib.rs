@@ -1,11 +1,10 @@
 //! The joins of KMS with EC2 events as one plan over the lake.
 //!
 //! ```text
-//!  events/ --calls, ec2, kms, creates--> rows --asks--+                    +--> correlated/  instances/  volumes/
-//!  (Parquet)      (flags, copies, grants)  |          v                    |    attachments/  grants/
-//!                                          |        as-of --found--> causes, linked, caused
-//!                                          v          ^
-//!                                     evidence, launches, .. --offers
+//!  events/ --ec2, kms, creates--> rows --asks---> as-of --found--> causes, linked, caused --> correlated/ volumes/ ..
+//!  Parquet   (flags, copies,       |               ^                (rules 1 to 5)              one file per date
+//!             grants)              +--evidence, ---+
+//!                                     launches: offers
 //! ```
 //!
 //! Every name but the tables' is a step: one SQL statement in `plan/`, whose rows are written as Parquet under

@@ -25,9 +25,10 @@ pub(crate) struct Product {
 }
 
 /// Every step reads `events` or steps before it.
-pub(crate) const STEPS: [Step; 21] = [
-    step("calls", include_str!("plan/calls.sql")),
+pub(crate) const STEPS: [Step; 22] = [
+    step("ec2_calls", include_str!("plan/ec2_calls.sql")),
     step("ec2", include_str!("plan/ec2.sql")),
+    step("kms_calls", include_str!("plan/kms_calls.sql")),
     step("kms", include_str!("plan/kms.sql")),
     step("creates", include_str!("plan/creates.sql")),
     step("rows", include_str!("plan/rows.sql")),

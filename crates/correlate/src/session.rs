@@ -39,7 +39,6 @@ pub struct Session {
 }
 
 /// Opens the tables of `lake` for questions. A table that has no files yet is empty.
-#[expect(clippy::unused_async, reason = "a lake in an object store is opened over the network")]
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
     let open = || {
         let context = context(options, DiskManagerMode::OsTmpDirectory)?;
@@ -86,7 +85,14 @@ pub(crate) fn context(options: &Correlate, disk: DiskManagerMode) -> Result<Sess
 }
 
 fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
-    let mut config = SessionConfig::new().with_target_partitions(options.threads.get()).with_information_schema(true);
+    // A sort needs room for a few batches to begin, and for merging to end. With small batches a step's many sorts
+    // fit side by side into a small pool, each spilling beyond its share.
+    let share = pool_bytes / options.threads.get() / 64;
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.threads.get())
+        .with_batch_size((share / 1024).clamp(256, 8192))
+        .with_sort_spill_reservation_bytes(share.min(10 << 20))
+        .with_information_schema(true);
     let engine = config.options_mut();
     // The tables' types are Utf8: a view would be another type to whoever reads an answer.
     engine.execution.parquet.schema_force_view_types = false;
@@ -95,9 +101,6 @@ fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
     engine.optimizer.prefer_hash_join = false;
     // Statistics would be read from every file of a table before the first row.
     engine.execution.collect_statistics = false;
-    // What each sort sets aside for merging; the engine's 10 MB would eat a small pool.
-    let reserved = pool_bytes / options.threads.get() / 32;
-    engine.execution.sort_spill_reservation_bytes = reserved.min(engine.execution.sort_spill_reservation_bytes);
     config
 }
 

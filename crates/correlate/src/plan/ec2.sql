@@ -3,13 +3,13 @@ SELECT
   c.*,
   coalesce(f.canonical, c.rid) AS canonical,
   coalesce(f.canonical, c.rid) = c.rid AND c.error_code IS NULL AS candidate
-FROM calls c
+FROM ec2_calls c
 LEFT JOIN (
   -- One row per event that has copies, or might have: the first copy, an owner's copy last.
   SELECT
     shared_event_id,
     substr(min(CASE WHEN user_identity_type = 'AWSAccount' THEN '1' ELSE '0' END || at), 18) AS canonical
-  FROM calls
+  FROM ec2_calls
   WHERE shared_event_id IS NOT NULL
   GROUP BY shared_event_id
 ) f ON f.shared_event_id = c.shared_event_id

@@ -1,104 +1,13 @@
--- One row per KMS event that may touch EC2 or EBS, alone: its own identifiers, and what it is. `touches`: it is a row
--- of `correlated` whatever its grant. `requested`: an EC2 event has its request id.
-SELECT *
+-- One row per KMS event that touches EC2 or EBS, or may by its grant. `requested`: an EC2 event of its account has its
+-- request id. `touches`: it is a row of `correlated` whatever its grant.
+SELECT *, touches_alone OR requested AS touches
 FROM (
   SELECT
-    lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
-    *,
-    caller_instance IS NOT NULL
-      OR instance IS NOT NULL
-      OR volume IS NOT NULL
-      OR snapshot IS NOT NULL
-      OR names_ebs
-      OR forwarded
-      OR requested
-      OR by_ebs AS touches
-  FROM (
-    SELECT
-      k.*,
-      k.account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS VARCHAR)) AS rid,
-      event_name = 'CreateGrant' AS creates_grant,
-      event_name IN ('RetireGrant', 'RevokeGrant') AS ends_grant,
-      q.request_id IS NOT NULL AS requested,
-      coalesce(
-        invoked_by = 'ec2-frontend-api.amazonaws.com'
-          OR user_agent = 'ec2-frontend-api.amazonaws.com'
-          OR source_ip_address = 'ec2-frontend-api.amazonaws.com',
-        false
-      ) AS forwarded,
-      coalesce(
-        regexp_like(invoked_by, '^(ebs|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'),
-        false
-      ) AS by_ebs,
-      coalesce(
-        infrastructure
-          OR by_service
-          OR invoked_by IS NOT NULL
-          OR user_agent IN ('AWS Internal', '&AWS; Internal')
-          OR source_ip_address = 'AWS Internal'
-          OR source_ip_address LIKE '%.amazonaws.com'
-          OR source_ip_address LIKE '%.amazonaws.com.cn',
-        false
-      ) AS trusted,
-      coalesce(
-        (invoked_by IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service)
-          OR NOT (
-            invoked_by IN ('AWS Internal', 'Amazon Internal')
-            OR regexp_like(
-              invoked_by,
-              '^(ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'
-            )
-          )
-          OR regexp_like(context_keys, '(^|\x1f)aws:(ecs|rds|workspaces):'),
-        false
-      ) AS external,
-      CASE
-        WHEN assumed_role AND NOT infrastructure AND regexp_like(session, '^i-([0-9a-f]{8}|[0-9a-f]{17})$')
-        THEN session
-      END AS caller_instance
-    FROM (
-      SELECT
-        coalesce(recipient_account_id, principal_account_id, '') AS account,
-        coalesce(aws_region, '') AS region,
-        CAST(event_time AS BIGINT) AS t,
-        coalesce(source_object, '') AS object,
-        coalesce(source_index, 0) AS object_index,
-        event_id,
-        event_time,
-        coalesce(event_name, '') AS event_name,
-        request_id,
-        error_code,
-        principal_arn,
-        invoked_by,
-        user_agent,
-        source_ip_address,
-        source_object,
-        key_arn,
-        grant_id,
-        grantee_principal,
-        operations,
-        retiring_principal,
-        instance_ids[1] AS instance,
-        volume_ids[1] AS volume,
-        snapshot_ids[1] AS snapshot,
-        lower(session_name) AS session,
-        coalesce(user_identity_type = 'AWSService', false) AS by_service,
-        coalesce(user_identity_type = 'AssumedRole', false) AS assumed_role,
-        coalesce(
-          principal_id LIKE '%:aws:ec2-infrastructure:%'
-            OR principal_arn LIKE '%/aws:ec2-infrastructure/%'
-            OR session_issuer_arn LIKE '%:role/aws:ec2-infrastructure',
-          false
-        ) AS infrastructure,
-        coalesce(array_has(map_keys(encryption_context), 'aws:ebs:id'), false) AS names_ebs,
-        array_to_string(map_keys(encryption_context), chr(31)) AS context_keys
-      FROM events
-      WHERE event_source IN ('kms.amazonaws.com', 'kms.amazonaws.com.cn') AND event_time IS NOT NULL
-    ) k
-    LEFT JOIN (
-      SELECT DISTINCT account, request_id FROM ec2 WHERE request_id IS NOT NULL
-    ) q ON q.account = k.account AND q.request_id = k.request_id
-  )
+    k.*,
+    q.request_id IS NOT NULL AS requested
+  FROM kms_calls k
+  LEFT JOIN (
+    SELECT DISTINCT account, request_id FROM ec2 WHERE request_id IS NOT NULL
+  ) q ON q.account = k.account AND q.request_id = k.request_id
 )
--- What touches nothing counts only by its grant.
-WHERE touches OR grant_id IS NOT NULL
+WHERE touches_alone OR requested OR grant_id IS NOT NULL

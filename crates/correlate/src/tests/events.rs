@@ -168,7 +168,9 @@ fn array_of_no_text(column: &str, events: &[&Event]) -> Option<ArrayRef> {
         let mut builder =
             ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
         for event in events {
-            of(event).iter().for_each(|text| builder.values().append_value(text));
+            for text in of(event) {
+                builder.values().append_value(text);
+            }
             builder.append(!of(event).is_empty());
         }
         Some(Arc::new(builder.finish()))
