@@ -295,10 +295,15 @@ impl OpenBatch {
         Ok(Committable { entries, n_parts: self.n_parts, event_dates })
     }
 
+    /// Waits until nothing is being written any more.
+    pub(crate) async fn settle(&mut self) {
+        while self.writes.join_next().await.is_some() {}
+    }
+
     /// Waits for what was begun and removes every part of the batch. What cannot be removed is not in the ledger, and
     /// the next run removes it.
     pub(crate) async fn discard(mut self) {
-        while self.writes.join_next().await.is_some() {}
+        self.settle().await;
         for path in &self.paths {
             if path.exists() && fs::remove_file(path).is_err() {
                 tracing::warn!(path = %path.display(), "left for the next run to remove");

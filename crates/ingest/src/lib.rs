@@ -40,3 +40,7 @@ pub use filter::Filter;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
 pub use summary::{PlanSummary, Quarantined, Summary};
+
+#[cfg(test)]
+#[path = "../tests/it/trail.rs"]
+mod trail;

@@ -63,7 +63,8 @@ pub struct Ingest {
 
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
-/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock.
+/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, and where
+/// he drops the future before its end, until the process ends; a worker may still be writing.
 pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Result<Summary, IngestError> {
     ingest_across(Borders::default(), lake, options, progress).await
 }
@@ -193,8 +194,11 @@ impl<'a> Run<'a> {
             let mut open = OpenBatch::new(&self.outflow, &batch.batch_id, batch.objects.len());
             match self.commit(batch, &mut open, &mut arrivals).await {
                 Ok(()) => {}
-                // As after a kill, everything stays as it is.
-                Err(IngestError::Stopped) => return Err(IngestError::Stopped),
+                Err(IngestError::Stopped) => {
+                    // As after a kill, nobody writes any more and everything stays as it is.
+                    open.settle().await;
+                    return Err(IngestError::Stopped);
+                }
                 Err(error) => {
                     open.discard().await;
                     return Err(error);
@@ -264,3 +268,6 @@ fn decode_options(lake: &Lake, cap_bytes: u64) -> Result<Options, LakeError> {
     })?;
     Ok(Options { cap_bytes: usize::try_from(cap_bytes).unwrap_or(usize::MAX), selection })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde::Serializer;
-use serde::ser::SerializeStruct;
 use trailweave_table::Tally;
 
 use crate::ledger::Entry;
@@ -34,7 +32,6 @@ pub struct Summary {
     /// Size of the objects done, inflated.
     pub inflated_bytes: u64,
     /// What became of the records of the objects done.
-    #[serde(serialize_with = "serialize_tally")]
     pub tally: Tally,
     /// Files of `events` and `rejects` that were written.
     pub parts: u64,
@@ -99,14 +96,4 @@ impl Summary {
             + self.objects_quarantined
             + self.objects_left;
     }
-}
-
-fn serialize_tally<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut fields = serializer.serialize_struct("Tally", 5)?;
-    fields.serialize_field("records", &tally.records)?;
-    fields.serialize_field("rows", &tally.rows)?;
-    fields.serialize_field("duplicates", &tally.duplicates)?;
-    fields.serialize_field("filtered", &tally.filtered)?;
-    fields.serialize_field("rejects", &tally.rejects)?;
-    fields.end()
 }

@@ -56,17 +56,8 @@ fn a_loop_of_links_ends() {
     link("nowhere", "b/dead.json");
     link("itself.json", "itself.json");
     link("a/x.json", "z.json");
-    assert_eq!(
-        names(folder.path(), &[folder.path().to_owned()]),
-        ["z.json", "b/y.json", "b/across/x.json"]
-            .map(|name| {
-                // The link at the top reaches the file before the folder does.
-                if name == "b/across/x.json" { "" } else { name }
-            })
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .collect::<Vec<_>>()
-    );
+    // The link at the top reaches `x.json` before the folders do.
+    assert_eq!(names(folder.path(), &[folder.path().to_owned()]), ["z.json", "b/y.json"]);
 }
 
 #[cfg(target_os = "linux")]

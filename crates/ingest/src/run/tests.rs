@@ -1,0 +1,137 @@
+//! A run that is killed at any border between two steps is finished by the next.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use trailweave_table::EVENTS;
+use trailweave_table::LEDGER;
+
+use super::*;
+use crate::trail::ACCOUNT;
+use crate::trail::Trail;
+use crate::trail::event;
+use crate::trail::files;
+use crate::trail::gz;
+use crate::trail::object;
+use crate::trail::read;
+use crate::trail::texts;
+
+fn options(trail: &Trail) -> Ingest {
+    Ingest {
+        sources: vec![trail.source()],
+        filter: Filter::default(),
+        memory_bytes: 64 << 20,
+        threads: NonZeroUsize::new(2).unwrap(),
+        cap_bytes: 1 << 20,
+        // Every object is a batch of its own.
+        batch_bytes: 1,
+        retry_quarantined: false,
+        run_id: "run".to_owned(),
+    }
+}
+
+/// Three objects with events of two dates, with duplicates within and across, and one that is cut.
+fn trail() -> Trail {
+    let trail = Trail::new();
+    let both_days =
+        |n: u32| vec![event(&format!("a{n}"), "2026-09-01T23:59:59Z"), event(&format!("b{n}"), "2026-09-02T00:00:00Z")];
+    for n in 0..3 {
+        let mut records = both_days(n);
+        records.extend(both_days(n / 2));
+        records.push("7".to_owned());
+        trail.deliver("eu-west-1", "2026/09/02", &n.to_string(), &records);
+    }
+    let cut = gz(&object(&both_days(9)));
+    let key = format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2026/09/02/cut.json.gz");
+    trail.put(&key, &cut[..cut.len() / 2]);
+    trail
+}
+
+#[tokio::test]
+async fn a_run_killed_at_any_border_leaves_what_the_next_makes_whole() {
+    let trail = trail();
+    let options = options(&trail);
+    let whole = trail.lake("whole");
+    let expected = ingest(&whole, &options, &Progress::default()).await.unwrap();
+    assert_eq!(
+        (expected.tally.records, expected.tally.rows, expected.tally.duplicates, expected.tally.rejects),
+        (15, 6, 6, 3)
+    );
+    let mut borders = 0;
+    loop {
+        let lake = trail.lake(&format!("killed-{borders}"));
+        let killed = ingest_across(Borders::end_after(borders), &lake, &options, &Progress::default()).await;
+        if killed.is_ok() {
+            break;
+        }
+        // What a kill in the middle of a file leaves as well.
+        let half = lake.table_dir(&EVENTS).join("event_date=2026-09-01/.part-0123456789abcdef-0.parquet.tmp");
+        fs::create_dir_all(half.parent().unwrap()).unwrap();
+        fs::write(half, b"PAR1").unwrap();
+        let again = ingest(&lake, &options, &Progress::default()).await.unwrap();
+        assert_eq!(again.objects_listed, 4, "killed at border {borders}");
+        assert!(files(&lake) == files(&whole), "killed at border {borders}");
+        borders += 1;
+    }
+    // The plan; per batch its parts, their end and the ledger.
+    assert!(borders > 12, "{borders}");
+}
+
+#[tokio::test]
+async fn a_run_killed_twice_is_finished_by_the_third() {
+    let trail = trail();
+    let options = options(&trail);
+    let whole = trail.lake("whole");
+    ingest(&whole, &options, &Progress::default()).await.unwrap();
+    for first in [1, 4, 7] {
+        let lake = trail.lake(&format!("killed-{first}"));
+        for end in [first, 3] {
+            let killed = ingest_across(Borders::end_after(end), &lake, &options, &Progress::default()).await;
+            assert!(matches!(killed, Err(IngestError::Stopped)));
+        }
+        ingest(&lake, &options, &Progress::default()).await.unwrap();
+        assert!(files(&lake) == files(&whole), "killed at border {first}");
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_plan_is_finished_as_it_was_planned() {
+    let trail = trail();
+    let mut options = options(&trail);
+    let lake = trail.lake("lake");
+    let killed = ingest_across(Borders::end_after(0), &lake, &options, &Progress::default()).await;
+    assert!(matches!(killed, Err(IngestError::Stopped)));
+    let path = trail.deliver("eu-west-1", "2026/09/01", "late", &[event("late", "2026-09-01T00:00:00Z")]);
+    options.batch_bytes = 1 << 20;
+    options.run_id = "later".to_owned();
+    let summary = ingest(&lake, &options, &Progress::default()).await.unwrap();
+    assert_eq!((summary.objects_done, summary.objects_quarantined, summary.objects_listed), (4, 1, 5));
+    let batches: BTreeSet<_> = texts(&lake, &LEDGER, "batch_id").into_iter().collect();
+    assert_eq!(batches.len(), 5, "four of the first plan, one of the second");
+    assert!(Plan::unfinished(&lake).unwrap().is_empty());
+    fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_is_removed_and_the_next_run_goes_on() {
+    let trail = trail();
+    let mut options = options(&trail);
+    options.batch_bytes = 1 << 20;
+    let whole = trail.lake("whole");
+    ingest(&whole, &options, &Progress::default()).await.unwrap();
+    let lake = trail.lake("lake");
+    let obstacle = lake.table_dir(&EVENTS).join("event_date=2026-09-02");
+    fs::create_dir_all(obstacle.parent().unwrap()).unwrap();
+    fs::write(&obstacle, b"no folder").unwrap();
+    let error = ingest(&lake, &options, &Progress::default()).await.unwrap_err();
+    assert!(error.to_string().contains("event_date=2026-09-02"), "{error}");
+    assert!(lake.parts(&LEDGER).unwrap().is_empty());
+    let parts = files(&lake).into_keys().filter(|path| path.extension().is_some_and(|it| it == "parquet")).count();
+    assert_eq!(parts, 0, "parts of the failed batch are removed");
+    fs::remove_file(obstacle).unwrap();
+    ingest(&lake, &options, &Progress::default()).await.unwrap();
+    assert!(files(&lake) == files(&whole));
+    let rows: usize =
+        lake.parts(&EVENTS).unwrap().iter().flat_map(|part| read(&part.path)).map(|it| it.num_rows()).sum();
+    assert_eq!(rows, 6);
+}

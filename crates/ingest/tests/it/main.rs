@@ -1,0 +1,39 @@
+//! Trails become lakes as the documentation says.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of `#[test]`")]
+
+mod bad_input;
+mod choice;
+mod duplicates;
+mod scale;
+mod trail;
+
+use std::num::NonZeroUsize;
+
+use trailweave_ingest::Filter;
+use trailweave_ingest::Ingest;
+use trailweave_ingest::Progress;
+use trailweave_ingest::Summary;
+use trailweave_lake::Lake;
+
+use crate::trail::Trail;
+
+fn options(trail: &Trail) -> Ingest {
+    Ingest {
+        sources: vec![trail.source()],
+        filter: Filter::default(),
+        memory_bytes: 64 << 20,
+        threads: NonZeroUsize::new(2).unwrap(),
+        cap_bytes: 64 << 20,
+        batch_bytes: 256 << 20,
+        retry_quarantined: false,
+        run_id: "run".to_owned(),
+    }
+}
+
+async fn ingest(lake: &Lake, options: &Ingest) -> Summary {
+    let _lock = lake.lock().unwrap();
+    let summary = trailweave_ingest::ingest(lake, options, &Progress::default()).await.unwrap();
+    assert!(summary.tally.balances());
+    summary
+}

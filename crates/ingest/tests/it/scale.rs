@@ -1,0 +1,79 @@
+//! Many objects, large objects, many dates: the budget bounds memory, not what can be read.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::Relaxed;
+
+use trailweave_ingest::Progress;
+use trailweave_table::EVENTS;
+
+use crate::ingest;
+use crate::options;
+use crate::trail::Trail;
+use crate::trail::event;
+use crate::trail::object;
+use crate::trail::read;
+use crate::trail::texts;
+
+#[tokio::test]
+async fn five_thousand_tiny_objects_become_few_parts() {
+    let trail = Trail::new();
+    for n in 0..5_000 {
+        let id = format!("{n:04}");
+        trail.put(&format!("{}/{id}.json", n % 10), &object(&[event(&id, "2026-09-01T12:00:00Z")]));
+    }
+    let lake = trail.lake("lake");
+    let progress = Progress::default();
+    let summary = trailweave_ingest::ingest(&lake, &options(&trail), &progress).await.unwrap();
+    assert_eq!((summary.objects_done, summary.tally.rows, summary.parts), (5_000, 5_000, 1));
+    assert_eq!(progress.objects_done.load(Relaxed), progress.objects_planned.load(Relaxed));
+    assert_eq!(progress.bytes_done.load(Relaxed), summary.bytes);
+    assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 5_000);
+}
+
+#[tokio::test]
+async fn an_object_larger_than_the_budget_is_read_alone_and_cut_into_parts() {
+    let trail = Trail::new();
+    let padding = "x".repeat(20_000);
+    let padded = |id: &str, time: &str| {
+        event(id, time).replace(
+            "\"RunInstances\"",
+            &format!("\"RunInstances\",\"requestParameters\":{{\"userData\":\"{padding}\"}}"),
+        )
+    };
+    let giant: Vec<_> = (0..2_000).map(|n| padded(&format!("g{n}"), "2026-09-01T12:00:00Z")).collect();
+    trail.deliver("eu-west-1", "2026/09/01", "b-giant", &giant);
+    for name in ["a", "c"] {
+        trail.deliver("eu-west-1", "2026/09/01", name, &[event(name, "2026-09-01T12:00:00Z")]);
+    }
+    let mut options = options(&trail);
+    options.memory_bytes = 1;
+    let summary = ingest(&trail.lake("lake"), &options).await;
+    assert_eq!((summary.objects_done, summary.tally.rows), (3, 2_002));
+    assert!(summary.parts > 1);
+}
+
+#[tokio::test]
+async fn rows_lie_in_the_partition_of_their_own_date_in_order() {
+    let trail = Trail::new();
+    let times: Vec<_> =
+        (0..600).map(|n| format!("20{:02}-0{}-0{}T00:00:0{}Z", n % 5 + 10, n % 5 + 1, n % 4 + 1, n % 10)).collect();
+    let records: Vec<_> = times.iter().enumerate().map(|(n, time)| event(&format!("{n}"), time)).collect();
+    trail.put("a.json", &object(&records));
+    let lake = trail.lake("lake");
+    let summary = ingest(&lake, &options(&trail)).await;
+    let dates: BTreeSet<_> = times.iter().map(|time| time[..10].to_owned()).collect();
+    assert_eq!(summary.event_dates, dates);
+    let mut rows = 0;
+    for part in lake.parts(&EVENTS).unwrap() {
+        for batch in read(&part.path) {
+            let time = arrow::array::AsArray::as_primitive::<arrow::datatypes::TimestampMillisecondType>(
+                batch.column(EVENTS.position("event_time")),
+            );
+            let date = |ms| jiff::Timestamp::from_millisecond(ms).unwrap().to_string()[..10].to_owned();
+            assert!(time.values().iter().all(|ms| date(*ms) == part.event_date.clone().unwrap()));
+            assert!(time.values().is_sorted());
+            rows += batch.num_rows();
+        }
+    }
+    assert_eq!(rows, 600);
+}
