@@ -159,7 +159,7 @@ fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, 
     if value.is_empty() {
         return Ok(None);
     }
-    let date_of = |time: Timestamp| time.to_zoned(TimeZone::UTC).date();
+    let date_of = |time: Timestamp| TimeZone::UTC.to_datetime(time).date();
     let date = value.parse::<Date>().ok().filter(|_| value.len() == "2026-09-01".len());
     let found = date.or_else(|| value.parse().ok().map(date_of)).or_else(|| ago(value, now).map(date_of));
     let expected =

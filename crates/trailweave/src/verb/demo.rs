@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::Context;
 use anyhow::bail;
 use jiff::Timestamp;
-use trailweave_lake::Lake;
 
 use super::Job;
 use super::Outcome;
@@ -27,9 +26,11 @@ const MARKER: &str = ".trailweave-demo";
 
 /// Generates, runs, and shows what comes out.
 pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::Result<Outcome> {
-    let (trail, lake) = (args.dir.join("trail"), args.dir.join("lake"));
+    let (folder, lake) = (args.dir.join("trail"), args.dir.join("lake"));
     clear(&args.dir)?;
-    let corpus = generate(args, &trail)?;
+    let corpus = generate(args, &folder)?;
+    // The generator's truth stands beside it, and is no object of the trail.
+    let trail = folder.join("AWSLogs");
     say(&format!("# trailweave run --source {} --lake {}", trail.display(), lake.display()))?;
     let typed = |path: &Path| path.to_string_lossy().into_owned();
     let common = Common { lake: Some(typed(&lake)), json: false, ..common };
@@ -42,7 +43,7 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::R
     read::trace(&job, &corpus.first_instance)?;
     say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
     read::query(&job, QUESTION)?;
-    say(&format!("\nThe lake is yours to ask: {}", Lake::open(&lake)?.root().display()))?;
+    say(&format!("\nThe lake is yours to ask: {}", lake.display()))?;
     Ok(outcome)
 }
 

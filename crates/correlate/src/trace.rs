@@ -1,0 +1,168 @@
+//! The chain of one identifier: the EC2 events that caused KMS calls on it, and those calls.
+
+use std::collections::HashMap;
+
+use arrow::array::Array;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::TimestampMillisecondArray;
+use serde::Serialize;
+
+use crate::CorrelateError;
+use crate::Session;
+
+/// What happened around one identifier, in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// The identifier as asked.
+    pub id: String,
+    /// The causes, earliest call first.
+    pub causes: Vec<Cause>,
+}
+
+/// An EC2 event and the KMS calls that it made; or calls without one, by the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The EC2 event; `None`: the calls have none.
+    pub event: Option<Event>,
+    /// Why there is none.
+    pub unmatched_reason: Option<String>,
+    /// The calls, in time.
+    pub calls: Vec<Call>,
+}
+
+/// An EC2 event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Its event id.
+    pub event_id: String,
+    /// When, RFC 3339.
+    pub time: String,
+    /// Its name.
+    pub name: String,
+    /// Who.
+    pub principal_arn: Option<String>,
+    /// From where.
+    pub source_ip_address: Option<String>,
+    /// Its error, if it failed.
+    pub error_code: Option<String>,
+    /// The object in which it was logged.
+    pub source_object: Option<String>,
+}
+
+/// A KMS call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each field is the column of `correlated` of the same name, less the prefix kms_")]
+pub struct Call {
+    pub event_id: Option<String>,
+    pub time: String,
+    pub name: String,
+    pub error_code: Option<String>,
+    pub principal_arn: Option<String>,
+    pub invoked_by: Option<String>,
+    pub instance_id: Option<String>,
+    pub caller_instance_id: Option<String>,
+    pub volume_id: Option<String>,
+    pub snapshot_id: Option<String>,
+    pub grant_id: Option<String>,
+    pub key_arn: Option<String>,
+    pub link: String,
+    pub confidence: Option<String>,
+    pub source_object: Option<String>,
+}
+
+/// Finds the chain of an instance, volume, snapshot, key (ARN or bare id), grant or event.
+pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError> {
+    let sql = format!("SELECT * FROM correlated WHERE {} ORDER BY kms_event_time, kms_event_id", condition(id));
+    let mut causes = Vec::<Cause>::new();
+    let mut positions = HashMap::new();
+    for batch in session.query(&sql).await? {
+        let rows = Rows { batch: &batch };
+        for row in 0..batch.num_rows() {
+            let (event, unmatched_reason) = (rows.event(row), rows.text("unmatched_reason", row));
+            let key = (event.as_ref().map(|event| event.event_id.clone()), unmatched_reason.clone());
+            let position = *positions.entry(key).or_insert(causes.len());
+            if position == causes.len() {
+                causes.push(Cause { event, unmatched_reason, calls: Vec::new() });
+            }
+            causes[position].calls.push(rows.call(row));
+        }
+    }
+    if causes.is_empty() {
+        return Err(CorrelateError::NothingKnown { id: id.to_owned() });
+    }
+    Ok(Chain { id: id.to_owned(), causes })
+}
+
+/// Which rows of `correlated` an identifier is in.
+fn condition(id: &str) -> String {
+    let quoted = format!("'{}'", id.to_lowercase().replace('\'', "''"));
+    let equals = |columns: &[&str]| {
+        let each = columns.iter().map(|column| format!("lower({column}) = {quoted}"));
+        each.collect::<Vec<_>>().join(" OR ")
+    };
+    match id.split_once(['-', ':']).map(|(kind, _)| kind) {
+        Some("i") => equals(&["instance_id", "caller_instance_id"]),
+        Some("vol") => equals(&["volume_id"]),
+        Some("snap") => equals(&["snapshot_id"]),
+        Some("arn") => equals(&["key_arn"]),
+        // A grant id, an event id, or a key's id: a UUID may be either of the latter.
+        _ => {
+            let key = format!("lower(split_part(key_arn, ':key/', 2)) = {quoted}");
+            format!("{} OR {key}", equals(&["grant_id", "kms_event_id", "ec2_event_id", "launch_event_id"]))
+        }
+    }
+}
+
+/// Rows of `correlated`.
+struct Rows<'a> {
+    batch: &'a RecordBatch,
+}
+
+impl Rows<'_> {
+    fn text(&self, column: &str, row: usize) -> Option<String> {
+        let column = self.batch.column_by_name(column)?.as_any().downcast_ref::<StringArray>()?;
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    }
+
+    fn time(&self, column: &str, row: usize) -> String {
+        let times =
+            self.batch.column_by_name(column).and_then(|it| it.as_any().downcast_ref::<TimestampMillisecondArray>());
+        let time = times.filter(|times| times.is_valid(row)).map(|times| times.value(row));
+        let time = time.and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+        time.map_or_else(String::new, |time| time.to_string())
+    }
+
+    fn event(&self, row: usize) -> Option<Event> {
+        let name = self.text("ec2_event_name", row)?;
+        Some(Event {
+            event_id: self.text("ec2_event_id", row).unwrap_or_default(),
+            time: self.time("ec2_event_time", row),
+            name,
+            principal_arn: self.text("ec2_principal_arn", row),
+            source_ip_address: self.text("ec2_source_ip_address", row),
+            error_code: self.text("ec2_error_code", row),
+            source_object: self.text("ec2_source_object", row),
+        })
+    }
+
+    fn call(&self, row: usize) -> Call {
+        Call {
+            event_id: self.text("kms_event_id", row),
+            time: self.time("kms_event_time", row),
+            name: self.text("kms_event_name", row).unwrap_or_default(),
+            error_code: self.text("kms_error_code", row),
+            principal_arn: self.text("kms_principal_arn", row),
+            invoked_by: self.text("kms_invoked_by", row),
+            instance_id: self.text("instance_id", row),
+            caller_instance_id: self.text("caller_instance_id", row),
+            volume_id: self.text("volume_id", row),
+            snapshot_id: self.text("snapshot_id", row),
+            grant_id: self.text("grant_id", row),
+            key_arn: self.text("key_arn", row),
+            link: self.text("link", row).unwrap_or_default(),
+            confidence: self.text("confidence", row),
+            source_object: self.text("kms_source_object", row),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The program as users run it: the real binary, real files, and a real DuckDB that reads the lake.
+
+mod bad_input;
+mod duckdb;
+mod layers;
+mod program;
+mod published_chain;
+mod usage;

@@ -1,0 +1,104 @@
+//! The chain of "Amazon EC2 example two" in the KMS developer guide: a launch in 2014 whose three KMS events are logged
+//! in another region than the launch, one of them with a request id in common.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::program::deliver;
+use crate::program::query;
+use crate::program::run;
+use crate::program::trailweave;
+use crate::program::utf8;
+
+const ACCOUNT: &str = "111122223333";
+const LAUNCH: &str = "cd75a605-2fee-4fda-b847-9c3d330ebaae";
+const KEY: &str = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[test]
+fn every_kms_event_of_the_published_launch_finds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
+    let records = json!({"Records": [launch(), create_grant(), data_key(), decrypt()]}).to_string();
+    deliver(&trail, ACCOUNT, "us-west-2", "2014-11-05", records.as_bytes());
+    run(&trail, &lake, 0);
+
+    let rows = query(&lake, "SELECT * FROM correlated ORDER BY kms_event_time");
+    let names: Vec<_> = rows.iter().map(|row| row["kms_event_name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["GenerateDataKeyWithoutPlaintext", "CreateGrant", "Decrypt"]);
+    for row in &rows {
+        assert_eq!(row["ec2_event_id"], LAUNCH, "{row}");
+        assert_eq!(row["launch_event_id"], LAUNCH, "{row}");
+        assert_eq!(row["instance_id"], "i-81e2f56c", "{row}");
+        assert_eq!(row["volume_id"], "vol-f67bafb2", "{row}");
+        assert_eq!(row["key_arn"], KEY, "{row}");
+    }
+    let links: Vec<_> = rows.iter().map(|row| row["link"].as_str().unwrap()).collect();
+    assert_eq!(links, ["volume", "request_id", "instance"]);
+
+    let said = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2"]);
+    assert!(
+        said.stdout.starts_with(
+            "vol-f67bafb2\n└─ 2014-11-05T21:35:27Z  RunInstances  by arn:aws:iam::111122223333:user/Alice"
+        )
+    );
+    assert_eq!(said.stdout.matches("i-81e2f56c  vol-f67bafb2").count(), 3, "{}", said.stdout);
+}
+
+fn launch() -> Value {
+    json!({
+        "eventVersion": "1.02", "userIdentity": alice(), "eventTime": "2014-11-05T21:35:27Z",
+        "eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "awsRegion": "us-west-2",
+        "requestParameters": {"instancesSet": {"items": [{"imageId": "ami-b66ed3de", "minCount": 1, "maxCount": 1}]}},
+        "responseElements": {"reservationId": "r-5ebc9f74", "instancesSet": {"items": [
+            {"instanceId": "i-81e2f56c", "imageId": "ami-b66ed3de", "instanceType": "m3.medium", "blockDeviceMapping": {}}
+        ]}},
+        "requestID": "41c4b4f7-8bce-4773-bf0e-5ae3bb5cbce2", "eventID": LAUNCH, "recipientAccountId": ACCOUNT,
+    })
+}
+
+fn create_grant() -> Value {
+    kms(
+        "CreateGrant",
+        "2014-11-05T21:35:35Z",
+        "41c4b4f7-8bce-4773-bf0e-5ae3bb5cbce2",
+        "c1ad79e3-0d3f-402a-b119-d5c31d7c6a6c",
+        &json!({
+            "keyId": KEY, "granteePrincipal": "111122223333:aws:ec2-infrastructure:i-81e2f56c",
+            "constraints": {"encryptionContextSubset": {"aws:ebs:id": "vol-f67bafb2"}},
+        }),
+    )
+}
+
+fn data_key() -> Value {
+    let parameters =
+        json!({"keyId": "alias/aws/ebs", "numberOfBytes": 64, "encryptionContext": {"aws:ebs:id": "vol-f67bafb2"}});
+    let request = "create-111122223333-758247346-1415223332";
+    let event = "ac3cab10-ce93-4953-9d62-0b6e5cba651d";
+    kms("GenerateDataKeyWithoutPlaintext", "2014-11-05T21:35:32Z", request, event, &parameters)
+}
+
+fn decrypt() -> Value {
+    let parameters = json!({"encryptionContext": {"aws:ebs:id": "vol-f67bafb2"}});
+    let (request, event) = ("b4b27883-6533-11e4-b4d9-751f1761e9e5", "edb65380-0a3e-4123-bbc8-3d1b7cff49b0");
+    let mut record = kms("Decrypt", "2014-11-05T21:35:47Z", request, event, &parameters);
+    record["userIdentity"] = json!({
+        "type": "AssumedRole", "principalId": "111122223333:aws:ec2-infrastructure:i-81e2f56c", "accountId": ACCOUNT,
+        "arn": "arn:aws:sts::111122223333:assumed-role/aws:ec2-infrastructure/i-81e2f56c", "accessKeyId": "",
+    });
+    record.as_object_mut().unwrap().remove("userAgent");
+    record
+}
+
+fn kms(name: &str, time: &str, request_id: &str, event_id: &str, parameters: &Value) -> Value {
+    json!({
+        "eventVersion": "1.02", "userIdentity": alice(), "eventTime": time,
+        "eventSource": "kms.amazonaws.com", "eventName": name, "awsRegion": "us-east-1", "userAgent": "AWS Internal",
+        "requestParameters": parameters, "responseElements": null,
+        "resources": [{"ARN": KEY, "accountId": ACCOUNT}],
+        "requestID": request_id, "eventID": event_id, "recipientAccountId": ACCOUNT,
+    })
+}
+
+fn alice() -> Value {
+    json!({"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/Alice", "accountId": ACCOUNT, "userName": "Alice"})
+}

@@ -1,0 +1,96 @@
+//! What a user sees who types something wrong, or asks for help.
+
+use std::fs;
+
+use crate::program::deliver;
+use crate::program::run;
+use crate::program::trailweave;
+use crate::program::utf8;
+
+#[test]
+fn every_verb_has_examples() {
+    for verb in ["run", "ingest", "correlate", "query", "trace", "ddl", "demo"] {
+        let said = trailweave(&[verb, "--help"]);
+        assert_eq!(said.code, 0);
+        assert!(said.stdout.contains(&format!("Examples:\n  trailweave {verb}")), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn wrong_usage_and_wrong_configuration_exit_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("trailweave.toml");
+    fs::write(&config, "lakes = 'typo'").unwrap();
+    let wrong: [(&[&str], &str); 6] = [
+        (&["run", "--sauce", "x"], "--sauce"),
+        (&["run"], "--source"),
+        (&["run", "--source", "x", "--from", "someday"], "`someday` is no from"),
+        (&["run", "--source", "s3://bucket/prefix"], "local folders"),
+        (&["run", "--source", "x", "--account", "12"], "12 digits"),
+        (&["correlate", "--config", utf8(&config)], "unknown field `lakes`"),
+    ];
+    for (typed, hint) in wrong {
+        let said = trailweave(typed);
+        assert_eq!(said.code, 2, "{typed:?}: {}", said.stderr);
+        assert!(said.stderr.contains(hint), "{typed:?}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_missing_source_or_lake_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, missing) = (folder.path().join("lake"), folder.path().join("no-such-folder"));
+    let said = trailweave(&["run", "--source", utf8(&missing), "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("no-such-folder"), "{}", said.stderr);
+    for verb in [&["correlate"][..], &["query", "SELECT 1"], &["trace", "i-0a1b2c3d4e5f60718"]] {
+        let said = trailweave(&[verb, &["--lake", utf8(&missing)]].concat());
+        assert_eq!(said.code, 1);
+        assert!(
+            said.stderr.contains("no-such-folder") && said.stderr.contains("not a Trailweave lake"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn settings_come_from_flags_then_the_environment_then_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("trailweave.toml");
+    fs::write(&config, format!("lake = '{}'", utf8(&folder.path().join("filed")))).unwrap();
+    let ask = |flag: Option<&str>, environment: Option<&str>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(["correlate", "--config", utf8(&config)]);
+        command.args(flag.map(|lake| ["--lake", lake]).into_iter().flatten());
+        command.envs(environment.map(|lake| ("TRAILWEAVE_LAKE", lake)));
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    assert!(ask(None, None).contains("filed"));
+    assert!(ask(None, Some("environed")).contains("`environed`"));
+    assert!(ask(Some("flagged"), Some("environed")).contains("`flagged`"));
+}
+
+#[test]
+fn a_query_that_would_write_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", br#"{"Records":[]}"#);
+    run(&trail, &lake, 0);
+    for sql in ["DROP TABLE events", "CREATE TABLE t AS SELECT 1", "INSERT INTO events SELECT * FROM events", "SELEC 1"]
+    {
+        let said = trailweave(&["query", "--lake", utf8(&lake), sql]);
+        assert_eq!(said.code, 1, "{sql}");
+        assert!(!said.stderr.is_empty());
+    }
+    let said = trailweave(&["trace", "--lake", utf8(&lake), "i-0a1b2c3d4e5f60718"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("i-0a1b2c3d4e5f60718"), "{}", said.stderr);
+}
+
+#[test]
+fn athena_statements_are_printed_for_a_lake_that_stands_elsewhere() {
+    let said = trailweave(&["ddl", "athena", "--lake", "s3://bucket/lake"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("LOCATION 's3://bucket/lake/correlated/'"), "{}", said.stdout);
+}
