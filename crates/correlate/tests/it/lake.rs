@@ -1,0 +1,218 @@
+//! Lakes of given events, and their products as rows.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::array::AsArray;
+use arrow::array::BooleanArray;
+use arrow::array::Int64Array;
+use arrow::array::ListBuilder;
+use arrow::array::MapBuilder;
+use arrow::array::MapFieldNames;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::StringBuilder;
+use arrow::array::TimestampMillisecondArray;
+use arrow::array::UInt32Array;
+use arrow::array::new_null_array;
+use arrow::compute::SortColumn;
+use arrow::compute::lexsort_to_indices;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::TimestampMillisecondType;
+use tempfile::TempDir;
+use trailweave_correlate::Correlate;
+use trailweave_correlate::Progress;
+use trailweave_correlate::correlate;
+use trailweave_correlate::open;
+use trailweave_correlate::oracle::Event;
+use trailweave_correlate::oracle::Products;
+use trailweave_correlate::oracle::Row;
+use trailweave_correlate::oracle::rows_from;
+use trailweave_lake::Lake;
+use trailweave_lake::TableWriter;
+use trailweave_lake::WholeFile;
+use trailweave_table::EVENTS;
+use trailweave_table::PRODUCTS;
+use trailweave_table::part_name;
+use trailweave_table::partition_dir;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The products that the plan makes of `deliveries`, each of which becomes files of its own.
+pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
+    let folder = lake_of(deliveries);
+    let lake = Lake::open(folder.path()).unwrap();
+    let options = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        correlate(&lake, &options, &Progress::default()).await.unwrap();
+        let session = open(&lake, &options).await.unwrap();
+        let mut tables = Vec::new();
+        for table in PRODUCTS {
+            let batches = session.query(&format!("SELECT * FROM {}", table.name)).await.unwrap();
+            tables.push(rows_from(&batches, table));
+        }
+        let [correlated, instances, volumes, attachments, grants] = tables.try_into().unwrap();
+        Products { correlated, instances, volumes, attachments, grants }
+    })
+}
+
+fn lake_of(deliveries: &[RecordBatch]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    for (at, delivery) in deliveries.iter().enumerate() {
+        for (date, rows) in by_date(delivery) {
+            let name = part_name(&format!("delivery{at}"), 0);
+            let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(name);
+            let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
+            writer.write(&rows).unwrap();
+            writer.commit().unwrap();
+        }
+    }
+    folder
+}
+
+/// The rows of each date, in the order of a file of `events`.
+fn by_date(rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
+    let key = |name: &&str| SortColumn { values: Arc::clone(rows.column_by_name(name).unwrap()), options: None };
+    let keys: Vec<SortColumn> = EVENTS.sort_by.iter().map(key).collect();
+    let order = lexsort_to_indices(&keys, None).unwrap();
+    let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMillisecondType>();
+    let mut dates: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for &row in order.values() {
+        let midnight = times.value(row as usize).div_euclid(DAY_MS) * DAY_MS;
+        let date = jiff::Timestamp::from_millisecond(midnight).unwrap().strftime("%F").to_string();
+        dates.entry(date).or_default().push(row);
+    }
+    let taken = |rows_of_date| take_record_batch(rows, &UInt32Array::from(rows_of_date)).unwrap();
+    dates.into_iter().map(|(date, rows_of_date)| (date, taken(rows_of_date))).collect()
+}
+
+/// What differs between two products, for a reader; empty when nothing does.
+pub(crate) fn differences(found: &Products, expected: &Products) -> String {
+    let mut report = String::new();
+    for ((table, found), (_, expected)) in found.by_table().into_iter().zip(expected.by_table()) {
+        let (mut extra, mut missing) = (found.to_vec(), Vec::new());
+        for row in expected {
+            match extra.iter().position(|it| it == row) {
+                Some(at) => drop(extra.swap_remove(at)),
+                None => missing.push(row.clone()),
+            }
+        }
+        for row in missing {
+            let twin = extra.iter().position(|it| same_subject(it, &row)).map(|at| extra.swap_remove(at));
+            report += &difference(table, twin.as_ref(), Some(&row));
+        }
+        for row in &extra {
+            report += &difference(table, Some(row), None);
+        }
+    }
+    report
+}
+
+/// Whether two rows tell of the same thing.
+fn same_subject(row: &Row, other: &Row) -> bool {
+    let ids = ["recipient_account_id", "aws_region", "kms_event_id", "kms_source_object", "kms_event_time"];
+    let more = ["launch_event_id", "source_event_id", "create_event_id"];
+    let same = |column: &&str| row.value(column) == other.value(column);
+    let is_correlated = row.value("kms_event_time").is_some();
+    ids.iter().all(same) && (is_correlated || more.iter().all(same) && same(&"volume_id"))
+}
+
+fn difference(table: &str, found: Option<&Row>, expected: Option<&Row>) -> String {
+    match (found, expected) {
+        (Some(found), Some(expected)) => {
+            let columns = found.0.keys().chain(expected.0.keys());
+            let differing = columns.filter(|column| found.value(column) != expected.value(column));
+            let told: BTreeMap<_, _> = differing.map(|it| (it, (found.value(it), expected.value(it)))).collect();
+            format!("{table}: {:#?}\n  (found, expected): {told:#?}\n", expected.0)
+        }
+        (found, expected) => format!("{table}: only found {found:#?}, only expected {expected:#?}\n"),
+    }
+}
+
+/// `events` as rows of the table.
+pub(crate) fn batch(events: &[Event]) -> RecordBatch {
+    let columns = EVENTS.columns.iter().map(|column| {
+        let array = array(column.name, events);
+        array.unwrap_or_else(|| new_null_array(&column.kind.data_type(), events.len()))
+    });
+    RecordBatch::try_new(EVENTS.schema(), columns.collect()).unwrap()
+}
+
+/// A column of `events`; none where no [`Event`] has it.
+fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
+    Some(match column {
+        "event_id" => texts(events, |it| &it.event_id),
+        "event_source" => texts(events, |it| &it.event_source),
+        "event_name" => texts(events, |it| &it.event_name),
+        "aws_region" => texts(events, |it| &it.aws_region),
+        "recipient_account_id" => texts(events, |it| &it.recipient_account_id),
+        "request_id" => texts(events, |it| &it.request_id),
+        "shared_event_id" => texts(events, |it| &it.shared_event_id),
+        "source_ip_address" => texts(events, |it| &it.source_ip_address),
+        "user_agent" => texts(events, |it| &it.user_agent),
+        "error_code" => texts(events, |it| &it.error_code),
+        "user_identity_type" => texts(events, |it| &it.user_identity_type),
+        "principal_id" => texts(events, |it| &it.principal_id),
+        "principal_arn" => texts(events, |it| &it.principal_arn),
+        "principal_account_id" => texts(events, |it| &it.principal_account_id),
+        "session_issuer_arn" => texts(events, |it| &it.session_issuer_arn),
+        "session_name" => texts(events, |it| &it.session_name),
+        "invoked_by" => texts(events, |it| &it.invoked_by),
+        "key_arn" => texts(events, |it| &it.key_arn),
+        "grant_id" => texts(events, |it| &it.grant_id),
+        "grantee_principal" => texts(events, |it| &it.grantee_principal),
+        "retiring_principal" => texts(events, |it| &it.retiring_principal),
+        "instance_type" => texts(events, |it| &it.instance_type),
+        "reservation_id" => texts(events, |it| &it.reservation_id),
+        "client_token" => texts(events, |it| &it.client_token),
+        "source_object" => texts(events, |it| &it.source_object),
+        "instance_ids" => lists(events, |it| &it.instance_ids),
+        "volume_ids" => lists(events, |it| &it.volume_ids),
+        "snapshot_ids" => lists(events, |it| &it.snapshot_ids),
+        "image_ids" => lists(events, |it| &it.image_ids),
+        "operations" => lists(events, |it| &it.operations),
+        "encryption_context" => contexts(events),
+        "event_time" => {
+            let times: TimestampMillisecondArray = events.iter().map(|it| Some(it.event_time)).collect();
+            Arc::new(times.with_timezone("UTC"))
+        }
+        "encrypted" => Arc::new(events.iter().map(|it| it.encrypted).collect::<BooleanArray>()),
+        "source_index" => Arc::new(events.iter().map(|it| it.source_index).collect::<Int64Array>()),
+        _ => return None,
+    })
+}
+
+fn texts(events: &[Event], of: fn(&Event) -> &Option<String>) -> ArrayRef {
+    Arc::new(events.iter().map(|event| of(event).as_deref()).collect::<StringArray>())
+}
+
+fn lists(events: &[Event], of: fn(&Event) -> &Vec<String>) -> ArrayRef {
+    let element = Field::new("element", DataType::Utf8, true);
+    let mut builder = ListBuilder::new(StringBuilder::new()).with_field(element);
+    for event in events {
+        for text in of(event) {
+            builder.values().append_value(text);
+        }
+        builder.append(!of(event).is_empty());
+    }
+    Arc::new(builder.finish())
+}
+
+fn contexts(events: &[Event]) -> ArrayRef {
+    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for event in events {
+        for (key, value) in &event.encryption_context {
+            builder.keys().append_value(key);
+            builder.values().append_value(value);
+        }
+        builder.append(!event.encryption_context.is_empty()).unwrap();
+    }
+    Arc::new(builder.finish())
+}

@@ -1,0 +1,309 @@
+//! Random worlds: few identifiers, little time, so that events collide, tie and repeat each other.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::sample::subsequence;
+use trailweave_correlate::oracle::Event;
+
+/// Ten minutes before the midnight that ends 1 September 2026, so that a world has two dates.
+const START_MS: i64 = 1_788_306_600_000;
+
+const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+const INSTANCES: [&str; 3] = ["i-0000000a", "i-0000000b", "i-0123456789abcdef0"];
+const VOLUMES: [&str; 3] = ["vol-0000000a", "vol-0000000b", "vol-0000000c"];
+const SNAPSHOTS: [&str; 2] = ["snap-0000000a", "snap-0000000b"];
+const KEYS: [&str; 2] =
+    ["arn:aws:kms:eu-west-1:111122223333:key/mrk-1", "arn:aws:kms:us-east-1:444455556666:key/mrk-2"];
+
+/// The events of a world, unique in their row ids.
+pub(crate) fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
+    vec(prop_oneof![5 => kms_event(), 4 => ec2_event(), 1 => other_event()], n_events).prop_map(|mut events| {
+        for (index, event) in (0..).zip(&mut events) {
+            event.source_object = Some(format!("object-{}", index % 3));
+            event.source_index = Some(index);
+        }
+        let mut seen = BTreeSet::new();
+        events.retain(|event| seen.insert(event.rid()));
+        events
+    })
+}
+
+/// Brings `events` into an order that follows from `seed`.
+pub(crate) fn shuffle(events: &mut [Event], seed: u64) {
+    let mut state = seed;
+    events.sort_by_cached_key(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 16
+    });
+}
+
+/// What events of every source have.
+fn logged() -> impl Strategy<Value = Event> {
+    let ids = (weighted(0.95, 0..400_u32), weighted(0.25, 0..6_u8), weighted(0.15, 0..5_u8));
+    let home = (weighted(0.9, one_of(&ACCOUNTS)), weighted(0.5, one_of(&ACCOUNTS)), weighted(0.95, one_of(&REGIONS)));
+    (time(), ids, home).prop_map(|(event_time, (event_id, request, shared), (recipient, principal, region))| Event {
+        event_id: event_id.map(|id| format!("event-{id:03x}")),
+        event_time,
+        aws_region: region,
+        recipient_account_id: recipient,
+        principal_account_id: principal,
+        request_id: request.map(|id| format!("request-{id}")),
+        shared_event_id: shared.map(|id| format!("shared-{id}")),
+        ..Event::default()
+    })
+}
+
+/// Whole seconds, near each other or around the borders of the windows, and rarely something finer.
+fn time() -> impl Strategy<Value = i64> {
+    let seconds = prop_oneof![
+        4 => 0..40_i64,
+        2 => select(vec![0_i64, 10, 11, 599, 600, 601, 610, 611, 1200, 1210]),
+        3 => 0..2400_i64,
+    ];
+    let fraction = prop_oneof![9 => Just(0_i64), 1 => 0..1000_i64];
+    (seconds, fraction).prop_map(|(seconds, fraction)| START_MS + seconds * 1000 + fraction)
+}
+
+fn other_event() -> impl Strategy<Value = Event> {
+    let source = select(vec!["s3.amazonaws.com", "ebs.amazonaws.com", "kms.example.com", "ec2.amazonaws.com.au"]);
+    (logged(), source, volumes()).prop_map(|(event, source, volume_ids)| Event {
+        event_source: some(source),
+        event_name: some("RunInstances"),
+        instance_ids: vec![INSTANCES[0].to_owned()],
+        volume_ids,
+        ..event
+    })
+}
+
+fn ec2_event() -> impl Strategy<Value = Event> {
+    let instances = subsequence(INSTANCES.to_vec(), 0..=2).prop_shuffle();
+    let error = weighted(0.1, one_of(&["Client.DryRunOperation", "Server.InternalError"]));
+    let caller = weighted(0.9, one_of(&["IAMUser", "AssumedRole", "AWSAccount", "AWSService"]));
+    let named = (instances, volumes(), snapshots());
+    let details = (weighted(0.5, any::<bool>()), weighted(0.3, one_of(&KEYS)), any::<u8>());
+    (logged(), source("ec2"), ec2_name(), error, caller, named, details).prop_map(
+        |(event, event_source, name, error_code, caller, named, (encrypted, key_arn, detail))| {
+            let event = Event { event_source, event_name: some(name), error_code, encrypted, key_arn, ..event };
+            let event = Event { user_identity_type: caller, principal_arn: Some(format!("arn:{detail}")), ..event };
+            with_ec2_resources(event, name, named, detail)
+        },
+    )
+}
+
+fn ec2_name() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just("RunInstances"),
+        3 => Just("AttachVolume"),
+        3 => Just("CreateVolume"),
+        2 => Just("StartInstances"),
+        4 => select(vec![
+            "DetachVolume",
+            "CreateReplaceRootVolumeTask",
+            "CreateSnapshot",
+            "CreateSnapshots",
+            "CopySnapshot",
+            "ImportSnapshot",
+            "StopInstances",
+            "ModifySnapshotAttribute",
+        ]),
+    ]
+}
+
+type Named = (Vec<&'static str>, Vec<String>, Vec<String>);
+
+/// What an event of this name can name.
+fn with_ec2_resources(event: Event, name: &str, (instances, volume_ids, snapshot_ids): Named, detail: u8) -> Event {
+    let mut instance_ids: Vec<String> = instances.into_iter().map(str::to_owned).collect();
+    match name {
+        "RunInstances" => Event {
+            instance_ids,
+            snapshot_ids,
+            image_ids: vec![format!("ami-{detail}")],
+            instance_type: some("m7.large"),
+            reservation_id: Some(format!("r-{detail}")),
+            client_token: (detail > 100).then(|| format!("token-{detail}")),
+            source_ip_address: some("192.0.2.1"),
+            ..event
+        },
+        "AttachVolume" | "DetachVolume" => {
+            instance_ids.truncate(1);
+            Event { instance_ids, volume_ids, ..event }
+        }
+        "StartInstances" | "StopInstances" | "CreateReplaceRootVolumeTask" => Event { instance_ids, ..event },
+        _ => Event { volume_ids, snapshot_ids, ..event },
+    }
+}
+
+fn kms_event() -> impl Strategy<Value = Event> {
+    let error = weighted(0.15, one_of(&["AccessDenied"]));
+    let instance = weighted(0.3, one_of(&INSTANCES));
+    let named = (instance, volumes(), snapshots(), context());
+    let grant = (any::<prop::sample::Index>(), 0..4_u8);
+    let key = weighted(0.8, one_of(&KEYS));
+    (logged(), source("kms"), kms_name(), error, identity(), named, grant, key).prop_map(
+        |(event, event_source, name, error_code, identity, named, (chance, grant), key_arn)| {
+            let (instance, volume_ids, snapshot_ids, encryption_context) = named;
+            let grants_in_100 = match name {
+                "CreateGrant" | "RetireGrant" | "RevokeGrant" => 85,
+                "Decrypt" => 5,
+                _ => 0,
+            };
+            let grant_id = (chance.index(100) < grants_in_100).then(|| format!("grant-{grant}"));
+            let event = Event { event_source, event_name: some(name), error_code, grant_id, key_arn, ..event };
+            let event = identity.of(event);
+            let instance_ids = instance.into_iter().collect();
+            let event = Event { instance_ids, volume_ids, snapshot_ids, encryption_context, ..event };
+            if name == "CreateGrant" { with_constraints(event) } else { event }
+        },
+    )
+}
+
+fn with_constraints(event: Event) -> Event {
+    Event {
+        grantee_principal: some("ec2.eu-west-1.amazonaws.com"),
+        retiring_principal: some("ec2.eu-west-1.amazonaws.com"),
+        operations: vec!["Decrypt".to_owned(), "RetireGrant".to_owned()],
+        ..event
+    }
+}
+
+fn kms_name() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just("Decrypt"),
+        4 => Just("CreateGrant"),
+        2 => Just("GenerateDataKeyWithoutPlaintext"),
+        2 => Just("RetireGrant"),
+        3 => select(vec!["GenerateDataKey", "RevokeGrant", "ReEncrypt", "DescribeKey"]),
+    ]
+}
+
+fn context() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let key = prop_oneof![
+        6 => Just(vec!["aws:ebs:id"]),
+        6 => Just(vec![]),
+        1 => select(vec![
+            vec!["aws:ebs:id", "aws:rds:db-id"],
+            vec!["aws:ecs:clusterName"],
+            vec!["aws:s3:arn"],
+            vec!["aws:workspaces:sid-directoryid"],
+        ]),
+    ];
+    key.prop_map(|keys| keys.into_iter().map(|key| (key.to_owned(), "value".to_owned())).collect())
+}
+
+/// Who called KMS, in the columns that tell.
+#[derive(Debug, Clone, Copy)]
+enum Identity {
+    User,
+    Forwarded,
+    Infrastructure,
+    InfrastructureByIssuer,
+    Service(&'static str),
+    ServiceForPrincipal(&'static str),
+    InstanceRole,
+    InstanceRoleForwarded,
+    Owner,
+    UserAgent(&'static str),
+    Address(&'static str),
+    Unknown,
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    prop_oneof![
+        4 => Just(Identity::Forwarded),
+        4 => Just(Identity::Infrastructure),
+        4 => select(vec!["ebs.amazonaws.com", "AWS Internal", "ec2.amazonaws.com.cn"]).prop_map(Identity::Service),
+        4 => select(vec![
+            Identity::User,
+            Identity::InfrastructureByIssuer,
+            Identity::InstanceRole,
+            Identity::InstanceRoleForwarded,
+            Identity::Owner,
+            Identity::Unknown,
+        ]),
+        2 => select(vec!["fargate.amazonaws.com", "rds.amazonaws.com"]).prop_map(Identity::Service),
+        3 => select(vec![
+            "autoscaling.amazonaws.com",
+            "ebs.amazonaws.com",
+            "ec2.eu-west-1.amazonaws.com",
+            "prod.kms-caller.ebs.eu-west-1.amazonaws.com",
+            "dlm.amazonaws.com",
+        ])
+        .prop_map(Identity::ServiceForPrincipal),
+        2 => select(vec!["AWS Internal", "&AWS; Internal", "ec2-frontend-api.amazonaws.com", "aws-cli"])
+            .prop_map(Identity::UserAgent),
+        2 => select(vec!["AWS Internal", "ebs.amazonaws.com", "192.0.2.7"]).prop_map(Identity::Address),
+    ]
+}
+
+impl Identity {
+    fn of(self, event: Event) -> Event {
+        let typed = |name: &str| Event { user_identity_type: some(name), ..event.clone() };
+        let role = "arn:aws:sts::111122223333:assumed-role/builder/session";
+        let infrastructure = "111122223333:aws:ec2-infrastructure:i-0000000a";
+        match self {
+            Self::User => typed("IAMUser"),
+            Self::Forwarded => Event {
+                principal_arn: some(role),
+                invoked_by: some("ec2-frontend-api.amazonaws.com"),
+                ..typed("AssumedRole")
+            },
+            Self::Infrastructure => {
+                Event { principal_id: some(infrastructure), session_name: some("i-0000000a"), ..typed("AssumedRole") }
+            }
+            Self::InfrastructureByIssuer => Event {
+                session_issuer_arn: some("arn:aws:iam::111122223333:role/aws:ec2-infrastructure"),
+                session_name: some("i-0000000b"),
+                invoked_by: some("AWS Internal"),
+                ..typed("AssumedRole")
+            },
+            Self::Service(name) => Event { invoked_by: some(name), ..typed("AWSService") },
+            Self::ServiceForPrincipal(name) => Event { invoked_by: some(name), ..typed("AssumedRole") },
+            Self::InstanceRole => Event { session_name: some("I-0000000B"), ..typed("AssumedRole") },
+            Self::InstanceRoleForwarded => Event {
+                session_name: some("i-0000000a"),
+                invoked_by: some("ec2-frontend-api.amazonaws.com"),
+                ..typed("AssumedRole")
+            },
+            Self::Owner => typed("AWSAccount"),
+            Self::UserAgent(agent) => Event { user_agent: some(agent), ..typed("IAMUser") },
+            Self::Address(address) => Event { source_ip_address: some(address), ..typed("IAMUser") },
+            Self::Unknown => event,
+        }
+    }
+}
+
+fn source(service: &str) -> impl Strategy<Value = Option<String>> + use<> {
+    let (usual, china) = (format!("{service}.amazonaws.com"), format!("{service}.amazonaws.com.cn"));
+    prop_oneof![9 => Just(Some(usual)), 1 => Just(Some(china))]
+}
+
+fn volumes() -> impl Strategy<Value = Vec<String>> {
+    few(&VOLUMES)
+}
+
+fn snapshots() -> impl Strategy<Value = Vec<String>> {
+    few(&SNAPSHOTS)
+}
+
+/// Mostly one, often none.
+fn few(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    let one = select(pool).prop_map(|id| vec![id.to_owned()]);
+    prop_oneof![3 => one, 2 => Just(Vec::new())]
+}
+
+fn one_of(pool: &'static [&'static str]) -> impl Strategy<Value = String> {
+    select(pool).prop_map(str::to_owned)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the columns are options")]
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
