@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
+use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
 use trailweave_table::Tally;
 use trailweave_table::part_name;
@@ -23,10 +25,12 @@ use crate::budget::Budget;
 use crate::cpu::Cpu;
 use crate::duplicates::known_to_lake;
 use crate::ledger::Entry;
+use crate::ledger::batch_id;
 use crate::list::ObjectRef;
 use crate::part;
 use crate::part::Buffer;
 use crate::part::Chunk;
+use crate::part::Dated;
 use crate::part::Split;
 use crate::part::date_name;
 use crate::part::event_times_ms;
@@ -35,6 +39,8 @@ use crate::part::event_times_ms;
 const PART_BYTES: u64 = 128 << 20;
 /// Writing a part needs its rows, and about as much to sort and encode them.
 const WRITE_FACTOR: u64 = 2;
+/// So many full parts fit into the budget for writing, however small it is.
+const PARALLEL_WRITES: u64 = 2;
 
 /// What writing parts shares over all batches.
 #[derive(Debug)]
@@ -104,7 +110,7 @@ impl Outflow {
     /// Gives `memory_bytes` away: half to buffers, half to parts that are being written.
     pub(crate) fn new(lake: Lake, cpu: Cpu, memory_bytes: u64, borders: Borders) -> Self {
         let buffer_bytes = memory_bytes / 2;
-        let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR);
+        let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR / PARALLEL_WRITES);
         Self { lake, cpu, borders, buffer_bytes, part_bytes, writing: Budget::new(memory_bytes / 2) }
     }
 }
@@ -141,26 +147,23 @@ impl OpenBatch {
         self.check(object, &split)?;
         let mut tally = split.tally;
         let origin = u32::try_from(position).expect("a batch holds few objects");
-        for dated in split.dated {
-            let Chunk { rows, keys, .. } = dated.chunk;
-            let keep: Vec<bool> = keys.iter().map(|key| *key == 0 || self.seen.insert(*key)).collect();
+        let mut new = Vec::new();
+        for Dated { day, chunk } in split.dated {
+            let keep: Vec<bool> = chunk.keys.iter().map(|key| *key == 0 || self.seen.insert(*key)).collect();
             let duplicates = keep.iter().filter(|keep| !**keep).count();
-            let chunk = Chunk { origins: vec![origin; rows.num_rows()], rows, keys };
-            let chunk = if duplicates == 0 { chunk } else { chunk.filtered(&keep) };
             tally.rows -= duplicates as u64;
             tally.duplicates += duplicates as u64;
-            self.buffer(dated.day, chunk).await?;
+            let chunk = Chunk { origins: vec![origin; keep.len()], ..chunk };
+            new.push((day, if duplicates == 0 { chunk } else { chunk.filtered(&keep) }));
+        }
+        // From its first buffered row on, a part that is written may report on the object.
+        self.entries[position] = Some(entry(object, None, tally));
+        for (day, chunk) in new {
+            self.buffer(Some(day), chunk).await?;
         }
         for rows in split.rejects {
-            let before = self.rejects.buffer.bytes;
-            self.rejects.buffer.push(Chunk { rows, keys: Vec::new(), origins: Vec::new() });
-            self.buffered_bytes = self.buffered_bytes + self.rejects.buffer.bytes - before;
-            if self.rejects.buffer.bytes >= self.outflow.part_bytes {
-                self.write_rejects().await;
-            }
+            self.buffer(None, Chunk { rows, keys: Vec::new(), origins: Vec::new() }).await?;
         }
-        self.make_room().await;
-        self.entries[position] = Some(entry(object, None, tally));
         Ok(tally)
     }
 
@@ -179,16 +182,23 @@ impl OpenBatch {
         IngestError::Unbalanced { batch_id: self.batch_id.clone(), what, tally }
     }
 
-    async fn buffer(&mut self, day: i64, chunk: Chunk) -> Result<(), IngestError> {
+    /// Takes rows of a day, or of rejects, and writes what is full.
+    async fn buffer(&mut self, day: Option<i64>, chunk: Chunk) -> Result<(), IngestError> {
         if chunk.rows.num_rows() == 0 {
             return Ok(());
         }
-        let buffer = &mut self.partitions.entry(day).or_default().buffer;
+        let buffer = match day {
+            Some(day) => &mut self.partitions.entry(day).or_default().buffer,
+            None => &mut self.rejects.buffer,
+        };
         let before = buffer.bytes;
         buffer.push(chunk);
+        let is_full = buffer.bytes >= self.outflow.part_bytes;
         self.buffered_bytes = self.buffered_bytes + buffer.bytes - before;
-        if buffer.bytes >= self.outflow.part_bytes {
-            self.write_events(day).await;
+        match day {
+            Some(day) if is_full => self.write_events(day).await,
+            None if is_full => self.write_rejects().await,
+            _ => self.make_room().await,
         }
         while let Some(written) = self.writes.try_join_next() {
             self.note(joined(written)?);
@@ -247,7 +257,8 @@ impl OpenBatch {
         self.writes.spawn(async move {
             let written = outflow.cpu.run(move || write(&path, buffer.into_chunks())).await;
             drop(reservation);
-            let written = written.map_err(IngestError::worker("write a part"))??;
+            let written = written.map_err(IngestError::worker("write a part"))?;
+            let written = written.map_err(|error| with_remedy(&outflow.lake, error))?;
             outflow.borders.cross()?;
             Ok(written)
         });
@@ -330,6 +341,20 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
             let source = crate::cpu::Panicked { message: error.to_string() };
             Err(IngestError::Worker { task: "write a part", source })
         }
+    }
+}
+
+/// Where a committed part turned out to be damaged, says how to have its batch read again.
+fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
+    match error {
+        IngestError::Lake(LakeError::Damaged { path, source }) => match batch_id(&path) {
+            Some(batch_id) => {
+                let ledger = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
+                IngestError::DamagedPart { path, ledger, source }
+            }
+            None => IngestError::Lake(LakeError::Damaged { path, source }),
+        },
+        other => other,
     }
 }
 

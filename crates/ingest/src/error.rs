@@ -42,6 +42,18 @@ pub enum IngestError {
         #[source]
         source: LakeError,
     },
+    /// A committed part cannot be read. Without its batch's ledger file the next run removes the whole batch and reads
+    /// its objects again.
+    #[error("`{}` is damaged; remove `{}` and run again to have its objects read again", path.display(), ledger.display())]
+    DamagedPart {
+        /// The part.
+        path: PathBuf,
+        /// The ledger file of its batch.
+        ledger: PathBuf,
+        /// What its reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads; ask for fewer with --threads")]
     Threads {

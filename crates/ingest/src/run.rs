@@ -1,5 +1,6 @@
 //! A run from its listing to its summary.
 
+use std::mem;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,9 +96,9 @@ pub(crate) async fn ingest_across(
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
     let mut run = Run::start(borders, lake, options, progress).await?;
-    for plan in Plan::unfinished(lake)? {
+    for mut plan in Plan::unfinished(lake)? {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
-        run.carry_out(&plan).await?;
+        run.carry_out(mem::take(&mut plan.batches)).await?;
         plan.finish(lake, &run.summary)?;
     }
     let sources = options.sources.clone();
@@ -108,10 +109,10 @@ pub(crate) async fn ingest_across(
     run.summary.objects_known = chosen.known;
     run.summary.objects_filtered = chosen.filtered;
     run.summary.objects_skipped = chosen.skipped;
-    let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
+    let mut plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
     plan.write(lake)?;
     run.outflow.borders.cross()?;
-    run.carry_out(&plan).await?;
+    run.carry_out(mem::take(&mut plan.batches)).await?;
     run.summary.close();
     plan.finish(lake, &run.summary)?;
     Ok(run.summary)
@@ -182,9 +183,9 @@ impl<'a> Run<'a> {
     }
 
     /// Commits every batch of a plan that is not committed yet, one after the other.
-    async fn carry_out(&mut self, plan: &Plan) -> Result<(), IngestError> {
-        let is_open = |batch: &&Batch| !self.ledger.batches().contains(&batch.batch_id);
-        let batches: Arc<[Batch]> = plan.batches.iter().filter(is_open).cloned().collect();
+    async fn carry_out(&mut self, mut batches: Vec<Batch>) -> Result<(), IngestError> {
+        batches.retain(|batch| !self.ledger.batches().contains(&batch.batch_id));
+        let batches: Arc<[Batch]> = batches.into();
         for object in batches.iter().flat_map(|batch| &batch.objects) {
             add(&self.progress.objects_planned, 1);
             add(&self.progress.bytes_planned, object.bytes);

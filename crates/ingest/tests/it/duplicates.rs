@@ -1,5 +1,7 @@
 //! A record is kept once, however often and wherever it is delivered.
 
+use trailweave_ingest::IngestError;
+use trailweave_ingest::Progress;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
@@ -74,4 +76,21 @@ async fn the_same_id_in_another_account_is_no_duplicate() {
     let theirs: Vec<_> = events([1]).iter().map(|it| it.replace("210987654321", "310987654321")).collect();
     trail.put("b.json", &object(&theirs));
     assert_eq!(ingest(&lake, &options(&trail)).await.tally.rows, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_part_is_named_and_its_remedy_works() {
+    let trail = Trail::new();
+    trail.put("a.json", &object(&events(0..10)));
+    let lake = trail.lake("lake");
+    ingest(&lake, &options(&trail)).await;
+    let part = lake.parts(&EVENTS).unwrap().remove(0).path;
+    std::fs::write(&part, b"PAR1 no more").unwrap();
+    trail.put("b.json", &object(&events(5..15)));
+    let error = trailweave_ingest::ingest(&lake, &options(&trail), &Progress::default()).await.unwrap_err();
+    let IngestError::DamagedPart { path, ledger, .. } = error else { panic!("{error}") };
+    assert_eq!(path, part);
+    std::fs::remove_file(ledger).unwrap();
+    ingest(&lake, &options(&trail)).await;
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ids(0..15));
 }
