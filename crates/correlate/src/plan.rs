@@ -25,7 +25,7 @@ pub(crate) struct Product {
 }
 
 /// Every step reads `events` or steps before it.
-pub(crate) const STEPS: [Step; 22] = [
+pub(crate) const STEPS: [Step; 23] = [
     step("ec2_calls", include_str!("plan/ec2_calls.sql")),
     step("ec2", include_str!("plan/ec2.sql")),
     step("kms_calls", include_str!("plan/kms_calls.sql")),
@@ -46,6 +46,7 @@ pub(crate) const STEPS: [Step; 22] = [
     step("causes", include_str!("plan/causes.sql")),
     step("linked", include_str!("plan/linked.sql")),
     step("caused", include_str!("plan/caused.sql")),
+    step("launched", include_str!("plan/launched.sql")),
     step("data_keys", include_str!("plan/data_keys.sql")),
     step("volume_keys", include_str!("plan/volume_keys.sql")),
 ];

@@ -87,10 +87,10 @@ pub(crate) fn context(options: &Correlate, disk: DiskManagerMode) -> Result<Sess
 fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
     // A sort needs room for a few batches to begin, and for merging to end. With small batches a step's many sorts
     // fit side by side into a small pool, each spilling beyond its share.
-    let share = pool_bytes / options.threads.get() / 64;
+    let share = pool_bytes / options.threads.get() / 128;
     let mut config = SessionConfig::new()
         .with_target_partitions(options.threads.get())
-        .with_batch_size((share / 1024).clamp(256, 8192))
+        .with_batch_size((share / 1024).clamp(64, 8192))
         .with_sort_spill_reservation_bytes(share.min(10 << 20))
         .with_information_schema(true);
     let engine = config.options_mut();

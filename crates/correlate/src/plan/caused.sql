@@ -5,6 +5,8 @@ SELECT
 FROM (
   SELECT
     r.*,
+    k.link,
+    k.grant_event_id,
     e.event_id AS ec2_event_id,
     e.event_time AS ec2_event_time,
     e.event_name AS ec2_event_name,
@@ -16,9 +18,10 @@ FROM (
     r.t - e.t AS delta_ms,
     coalesce(
       r.instance,
-      r.learned_instance,
-      CASE WHEN r.link = 'request_id' AND array_length(e.instance_ids) = 1 THEN e.instance_ids[1] END
+      k.learned_instance,
+      CASE WHEN k.link = 'request_id' AND array_length(e.instance_ids) = 1 THEN e.instance_ids[1] END
     ) AS instance_id
-  FROM linked r
-  LEFT JOIN ec2 e ON e.rid = r.cause_rid
+  FROM rows r
+  JOIN linked k ON k.rid = r.rid
+  LEFT JOIN ec2 e ON e.rid = k.cause_rid
 )

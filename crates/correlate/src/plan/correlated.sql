@@ -47,10 +47,5 @@ SELECT
   r.ec2_source_object,
   r.rid
 FROM caused r
--- The launch: the first of the same account and region, else the first of any.
-LEFT JOIN launches s ON s.instance = r.serves AND s.account = r.account AND s.region = r.region
-LEFT JOIN (
-  SELECT instance, min(at) AS at FROM launches GROUP BY instance
-) a ON a.instance = r.serves
-LEFT JOIN launches l ON l.instance = r.serves AND l.at = coalesce(s.at, a.at)
+LEFT JOIN launched l ON l.rid = r.rid
 LEFT JOIN volume_keys d ON d.volume = CASE WHEN r.teaches THEN r.volume END
