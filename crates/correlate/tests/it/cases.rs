@@ -105,8 +105,8 @@ fn read(path: &Path) -> Case {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
     let case: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let object = json!({ "Records": case["events"] }).to_string();
-    let mut decoder = Decoder::new(Options { selection: Selection::All, ..Options::default() });
-    let decoded = decoder.decode(&name, object.as_bytes()).unwrap();
+    let mut objects = Decoder::new(Options { selection: Selection::All, ..Options::default() });
+    let decoded = objects.decode(&name, object.as_bytes()).unwrap();
     assert!(decoded.rejects.is_empty(), "{name}");
     let mut expected = BTreeMap::new();
     for table in PRODUCTS {

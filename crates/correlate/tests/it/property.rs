@@ -48,7 +48,7 @@ fn worlds_have_every_link_and_every_reason() {
     let outcome = runner(64).run(&world(60..160), |events| {
         for row in correlate(&events).correlated {
             let link = row.value("link").unwrap_or_default();
-            let why = row.value("unmatched_reason").or(row.value("confidence")).unwrap_or_default();
+            let why = row.value("unmatched_reason").or_else(|| row.value("confidence")).unwrap_or_default();
             *counts.borrow_mut().entry(format!("{link} {why}")).or_default() += 1;
         }
         Ok(())

@@ -1,0 +1,361 @@
+-- The join of docs/join.md, asked of DuckDB: another engine, another formulation, the same rows.
+-- Needs: a view `events` over the lake's events. Leaves: the temporary table `answer`.
+-- Equal joins, windows and ASOF joins only, so it stays quick where a volume or an instance has thousands of events.
+
+-- ---------------------------------------------------------------------------------------------------- rows --
+
+-- KMS and EC2 events with account, region, time in milliseconds and row id.
+CREATE TEMP TABLE logged AS
+SELECT
+    e.*,
+    coalesce(recipient_account_id, principal_account_id, '') AS account,
+    coalesce(aws_region, '') AS region,
+    epoch_ms(event_time) AS t,
+    account || '/' || coalesce(event_id, source_object || '#' || source_index) AS rid,
+    event_source LIKE 'kms%' AS is_kms
+FROM events AS e
+WHERE regexp_full_match(event_source, '(kms|ec2)\.amazonaws\.com(\.cn)?');
+
+-- EC2 events with the copy that the tables report: the owner's copy last, then the first.
+CREATE TEMP TABLE ec2 AS
+SELECT
+    *,
+    first_value(rid) OVER (
+        PARTITION BY coalesce('copies of ' || shared_event_id, 'only ' || rid)
+        ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
+    ) AS canonical
+FROM logged WHERE NOT is_kms;
+
+-- What can be a cause without an equal request id, but for repeated launches.
+CREATE TEMP TABLE successes AS SELECT * FROM ec2 WHERE rid = canonical AND error_code IS NULL;
+
+-- Successful launches, one row per instance; `nth` counts those of one instance in one place.
+CREATE TEMP TABLE launches AS
+SELECT *, row_number() OVER (PARTITION BY account, region, instance ORDER BY t, rid) AS nth
+FROM (
+    SELECT DISTINCT rid, account, region, t, unnest(instance_ids) AS instance
+    FROM successes WHERE event_name = 'RunInstances'
+);
+
+-- KMS events with their flags.
+CREATE TEMP TABLE kms_alone AS
+WITH told AS (
+    SELECT
+        *,
+        instance_ids[1] AS instance, volume_ids[1] AS volume, snapshot_ids[1] AS snapshot,
+        regexp_extract(invoked_by, '^(.*?)\.amazonaws\.com(\.cn)?$', 1) AS service,
+        coalesce(map_keys(encryption_context), []) AS context,
+        coalesce(user_identity_type = 'AWSService', false) AS by_service,
+        coalesce(contains(principal_id, ':aws:ec2-infrastructure:'), false)
+            OR coalesce(contains(principal_arn, '/aws:ec2-infrastructure/'), false)
+            OR coalesce(session_issuer_arn LIKE '%:role/aws:ec2-infrastructure', false) AS infrastructure
+    FROM logged WHERE is_kms
+)
+SELECT
+    *,
+    coalesce(invoked_by, '') = 'ec2-frontend-api.amazonaws.com'
+        OR coalesce(user_agent, '') = 'ec2-frontend-api.amazonaws.com'
+        OR coalesce(source_ip_address, '') = 'ec2-frontend-api.amazonaws.com' AS forwarded,
+    coalesce(regexp_full_match(service, 'ebs|prod\.kms-caller\.ebs\.[a-z0-9-]+'), false) AS by_ebs,
+    coalesce(service = 'ebs', false) AND NOT by_service
+        OR invoked_by IS NOT NULL
+            AND invoked_by NOT IN ('AWS Internal', 'Amazon Internal')
+            AND NOT regexp_full_match(service,
+                'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+')
+        OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external,
+    infrastructure
+        OR by_service
+        OR invoked_by IS NOT NULL
+        OR coalesce(user_agent IN ('AWS Internal', '&AWS; Internal'), false)
+        OR coalesce(source_ip_address = 'AWS Internal', false)
+        OR coalesce(regexp_matches(source_ip_address, '\.amazonaws\.com(\.cn)?$'), false) AS trusted_alone,
+    CASE WHEN user_identity_type = 'AssumedRole' AND NOT infrastructure
+              AND regexp_full_match(lower(session_name), 'i-([0-9a-f]{8}|[0-9a-f]{17})')
+         THEN lower(session_name) END AS caller_instance,
+    coalesce(event_name = 'CreateGrant', false) AS creates_grant,
+    coalesce(event_name IN ('RetireGrant', 'RevokeGrant'), false) AS ends_grant
+FROM told;
+
+-- With what an event takes from the CreateGrant of its grant: of the same account first, then the earliest.
+CREATE TEMP TABLE kms AS
+WITH granted AS (
+    SELECT k.rid, g.rid AS grant_rid, g.trusted_alone, g.instance, g.volume, g.snapshot, g.key_arn
+    FROM kms_alone AS k
+    JOIN kms_alone AS g ON g.grant_id = k.grant_id AND g.creates_grant
+    WHERE NOT k.creates_grant
+    QUALIFY row_number() OVER (PARTITION BY k.rid ORDER BY g.account <> k.account, g.t, g.rid) = 1
+)
+SELECT
+    k.* EXCLUDE (key_arn),
+    g.grant_rid,
+    k.trusted_alone OR coalesce(g.trusted_alone, false) AS trusted,
+    trusted AND NOT k.external AS teaches,
+    coalesce(k.instance, g.instance) AS instance_known,
+    coalesce(k.volume, g.volume) AS volume_known,
+    coalesce(k.snapshot, g.snapshot) AS snapshot_known,
+    coalesce(k.key_arn, g.key_arn) AS key_arn
+FROM kms_alone AS k LEFT JOIN granted AS g ON g.rid = k.rid;
+
+-- The KMS events that are rows.
+CREATE TEMP TABLE kms_rows AS
+WITH touching AS (
+    SELECT * FROM kms AS k
+    WHERE list_contains(context, 'aws:ebs:id')
+        OR instance IS NOT NULL OR volume IS NOT NULL OR snapshot IS NOT NULL
+        OR forwarded OR by_ebs OR caller_instance IS NOT NULL
+        OR (account, request_id) IN (SELECT (account, request_id) FROM ec2 WHERE request_id IS NOT NULL)
+)
+FROM touching
+UNION
+SELECT k.* FROM kms AS k SEMI JOIN (FROM touching WHERE creates_grant) AS g ON g.grant_id = k.grant_id;
+
+-- -------------------------------------------------------------------------------------------------- as-of --
+
+-- For each asking `rid` the offer of one of its keys: the latest before it if that is near, else the earliest
+-- within ten seconds after it, else the latest before it. Offers of the same account and region (scope 1) go before
+-- offers of any (scope 2). A question without scopes leaves account and region empty on both sides.
+CREATE TEMP MACRO as_of(asking, offering) AS TABLE
+WITH asks AS (
+    SELECT 1 AS scope, rid, t, concat_ws('|', account, region, key) AS key FROM query_table(asking)
+    UNION ALL SELECT 2, rid, t, key FROM query_table(asking)
+),
+offers AS (
+    SELECT 1 AS scope, rid, t, concat_ws('|', account, region, key) AS key FROM query_table(offering)
+    UNION ALL SELECT 2, rid, t, key FROM query_table(offering)
+),
+before AS (
+    SELECT a.rid, a.scope, max({t: o.t, rid: o.rid}) AS best
+    FROM asks AS a
+    ASOF JOIN (SELECT scope, key, t, max(rid) AS rid FROM offers GROUP BY ALL) AS o
+        ON o.scope = a.scope AND o.key = a.key AND o.t <= a.t
+    GROUP BY ALL
+),
+after AS (
+    SELECT a.rid, a.scope, min({t: o.t, rid: o.rid}) AS best
+    FROM asks AS a
+    ASOF JOIN (SELECT scope, key, t, min(rid) AS rid FROM offers GROUP BY ALL) AS o
+        ON o.scope = a.scope AND o.key = a.key AND o.t > a.t
+    WHERE o.t <= a.t + 10_000
+    GROUP BY ALL
+)
+SELECT a.rid, CASE WHEN a.t - b.best.t <= 600_000 THEN b.best.rid ELSE coalesce(f.best.rid, b.best.rid) END AS found
+FROM (SELECT DISTINCT scope, rid, t FROM asks) AS a
+LEFT JOIN before AS b ON b.rid = a.rid AND b.scope = a.scope
+LEFT JOIN after AS f ON f.rid = a.rid AND f.scope = a.scope
+WHERE found IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY a.rid ORDER BY a.scope) = 1;
+
+-- ------------------------------------------------------------------------------------------------ learned --
+
+-- The events that show a volume at an instance.
+CREATE TEMP TABLE evidence AS
+SELECT rid, account, region, t, volume_ids[1] AS volume, instance_ids[1] AS instance
+FROM successes WHERE event_name IN ('AttachVolume', 'DetachVolume') AND volume IS NOT NULL AND instance IS NOT NULL
+UNION ALL
+SELECT rid, account, region, t, volume, instance
+FROM kms WHERE event_name IN ('CreateGrant', 'Decrypt') AND teaches AND volume IS NOT NULL AND instance IS NOT NULL;
+
+-- The instance that an event's volume was at: by the nearest evidence on either side, the earlier of two.
+CREATE TEMP TABLE learned AS
+WITH asks AS (
+    SELECT 1 AS scope, rid, t, concat_ws('|', account, region, volume_known) AS key
+    FROM kms_rows WHERE teaches AND instance_known IS NULL AND volume_known IS NOT NULL
+    UNION ALL
+    SELECT 2, rid, t, volume_known
+    FROM kms_rows WHERE teaches AND instance_known IS NULL AND volume_known IS NOT NULL
+),
+shown AS (
+    SELECT 1 AS scope, concat_ws('|', account, region, volume) AS key, t,
+        arg_max(instance, rid) AS last, arg_min(instance, rid) AS first
+    FROM evidence GROUP BY ALL
+    UNION ALL
+    SELECT 2, volume, t, arg_max(instance, rid), arg_min(instance, rid) FROM evidence GROUP BY ALL
+),
+sides AS (
+    SELECT a.rid, a.scope, a.t - s.t AS distance, 1 AS side, s.last AS instance
+    FROM asks AS a ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t <= a.t
+    UNION ALL
+    SELECT a.rid, a.scope, s.t - a.t, 2, s.first
+    FROM asks AS a ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t > a.t
+)
+SELECT rid, instance FROM sides
+QUALIFY row_number() OVER (PARTITION BY rid ORDER BY scope, distance, side) = 1;
+
+-- ------------------------------------------------------------------------------------------------- causes --
+
+-- Rule 1: the same account and request id, whether the EC2 event failed or not.
+CREATE TEMP TABLE by_request AS
+SELECT k.rid, e.canonical AS cause
+FROM kms_rows AS k JOIN ec2 AS e ON e.account = k.account AND e.request_id = k.request_id
+QUALIFY row_number() OVER (
+    PARTITION BY k.rid ORDER BY e.region <> k.region, e.t > k.t, abs(k.t - e.t), e.rid
+) = 1;
+
+-- Rules 3 and 5: what was done to the instance that the event names, or else to the one that it learned of.
+-- An attachment counts when it is of the event's volume.
+CREATE TEMP TABLE instance_asks AS
+WITH known AS (
+    SELECT k.rid, k.t, k.account, k.region, coalesce(k.instance, l.instance) AS instance, k.volume_known AS volume
+    FROM kms_rows AS k LEFT JOIN learned AS l ON l.rid = k.rid
+    WHERE k.teaches AND NOT k.ends_grant
+)
+SELECT rid, t, account, region, instance AS key FROM known WHERE instance IS NOT NULL
+UNION ALL
+SELECT rid, t, account, region, concat_ws(' ', instance, volume) FROM known
+WHERE instance IS NOT NULL AND volume IS NOT NULL;
+
+CREATE TEMP TABLE instance_offers AS
+SELECT rid, t, account, region, instance AS key FROM launches WHERE nth = 1
+UNION ALL
+SELECT rid, t, account, region, unnest(instance_ids)
+FROM successes WHERE event_name IN ('StartInstances', 'CreateReplaceRootVolumeTask')
+UNION ALL
+SELECT rid, t, account, region, concat_ws(' ', instance, volume)
+FROM (
+    SELECT rid, t, account, region, volume, unnest(instance_ids) AS instance
+    FROM (SELECT *, unnest(volume_ids) AS volume FROM successes WHERE event_name = 'AttachVolume')
+);
+
+CREATE TEMP TABLE by_instance AS SELECT rid, found AS cause FROM as_of('instance_asks', 'instance_offers');
+
+-- Rule 4: what created the volume; else what created or used the snapshot. Not for events that name an instance.
+CREATE TEMP TABLE volume_asks AS
+SELECT rid, t, account, region, volume_known AS key
+FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NOT NULL;
+
+CREATE TEMP TABLE volume_offers AS
+SELECT rid, t, account, region, unnest(volume_ids) AS key FROM successes WHERE event_name = 'CreateVolume';
+
+CREATE TEMP TABLE snapshot_asks AS
+SELECT rid, t, account, region, snapshot_known AS key
+FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND snapshot_known IS NOT NULL;
+
+CREATE TEMP TABLE snapshot_offers AS
+SELECT rid, t, account, region, unnest(snapshot_ids) AS key
+FROM successes
+WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot', 'CreateVolume');
+
+CREATE TEMP TABLE by_resource AS
+SELECT coalesce(v.rid, s.rid) AS rid, coalesce(v.found, s.found) AS cause
+FROM as_of('volume_asks', 'volume_offers') AS v
+FULL JOIN as_of('snapshot_asks', 'snapshot_offers') AS s ON s.rid = v.rid;
+
+-- The rules in their order. A grant's cause is found without rule 2, and rule 2 hands it on.
+CREATE TEMP TABLE causes AS
+WITH direct AS (
+    SELECT
+        k.rid,
+        q.cause AS by_request,
+        CASE WHEN k.instance IS NOT NULL THEN i.cause END AS by_own_instance,
+        r.cause AS by_resource,
+        CASE WHEN k.instance IS NULL THEN i.cause END AS by_learned_instance,
+        coalesce(by_request, by_own_instance, by_resource, by_learned_instance) AS cause
+    FROM kms_rows AS k
+    LEFT JOIN by_request AS q ON q.rid = k.rid
+    LEFT JOIN by_instance AS i ON i.rid = k.rid
+    LEFT JOIN by_resource AS r ON r.rid = k.rid
+)
+SELECT
+    d.rid,
+    coalesce(d.by_request, g.cause, d.cause) AS cause,
+    CASE
+        WHEN d.by_request IS NOT NULL THEN 'request_id'
+        WHEN g.cause IS NOT NULL THEN 'grant'
+        WHEN d.by_own_instance IS NOT NULL THEN 'instance'
+        WHEN d.by_resource IS NOT NULL THEN 'resource'
+        WHEN d.by_learned_instance IS NOT NULL THEN 'volume'
+        ELSE 'none'
+    END AS link
+FROM direct AS d
+JOIN kms_rows AS k ON k.rid = d.rid
+LEFT JOIN direct AS g ON g.rid = k.grant_rid;
+
+-- ------------------------------------------------------------------------------------- the other columns --
+
+-- The CreateGrant that allowed a call of no known grant: (b) to an instance for a volume, (c) to a service.
+CREATE TEMP TABLE grant_asks AS
+SELECT
+    rid, t, '' AS account, '' AS region,
+    CASE WHEN instance IS NOT NULL THEN concat_ws(' ', instance, volume) ELSE coalesce(volume, snapshot) END AS key
+FROM kms_rows
+WHERE NOT creates_grant AND grant_id IS NULL
+    AND (instance IS NOT NULL AND volume IS NOT NULL
+        OR instance IS NULL AND by_service AND NOT external AND NOT ends_grant)
+    AND key IS NOT NULL;
+
+CREATE TEMP TABLE grant_offers AS
+SELECT rid, t, '' AS account, '' AS region, concat_ws(' ', instance, volume) AS key
+FROM kms WHERE creates_grant AND error_code IS NULL AND instance IS NOT NULL AND volume IS NOT NULL
+UNION ALL
+SELECT rid, t, '', '', unnest([volume, snapshot])
+FROM kms WHERE creates_grant AND error_code IS NULL AND instance IS NULL AND teaches;
+
+CREATE TEMP TABLE allowed AS SELECT rid, found AS grant_rid FROM as_of('grant_asks', 'grant_offers');
+
+-- The first data key of each volume.
+CREATE TEMP TABLE data_keys AS
+SELECT volume, event_id FROM kms
+WHERE event_name LIKE 'GenerateDataKey%' AND teaches AND error_code IS NULL AND volume IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY volume ORDER BY t, rid) = 1;
+
+-- The instance of each row, and the first launch of it: of the same account and region first.
+CREATE TEMP TABLE instances_of_rows AS
+SELECT
+    k.rid, k.account, k.region,
+    coalesce(
+        k.instance_known,
+        l.instance,
+        CASE WHEN c.link = 'request_id' AND len(e.instance_ids) = 1 THEN e.instance_ids[1] END
+    ) AS instance_id,
+    coalesce(instance_id, k.caller_instance) AS launched_instance
+FROM kms_rows AS k
+JOIN causes AS c ON c.rid = k.rid
+LEFT JOIN learned AS l ON l.rid = k.rid
+LEFT JOIN ec2 AS e ON e.rid = c.cause;
+
+CREATE TEMP TABLE instances_with_launch AS
+SELECT i.rid, i.instance_id, coalesce(home.rid, anywhere.rid) AS launch_rid
+FROM instances_of_rows AS i
+LEFT JOIN launches AS home
+    ON home.instance = i.launched_instance AND home.account = i.account AND home.region = i.region AND home.nth = 1
+LEFT JOIN (
+    FROM launches QUALIFY row_number() OVER (PARTITION BY instance ORDER BY t, rid) = 1
+) AS anywhere ON anywhere.instance = i.launched_instance;
+
+CREATE TEMP TABLE answer AS
+SELECT
+    k.event_id AS kms_event_id,
+    nullif(k.account, '') AS recipient_account_id,
+    e.event_id AS ec2_event_id,
+    c.link,
+    CASE
+        WHEN c.link IN ('request_id', 'grant', 'resource') THEN 'exact'
+        WHEN c.link = 'instance' AND k.t - e.t BETWEEN -10_000 AND 600_000 THEN 'strong'
+        WHEN c.link IN ('instance', 'volume') THEN 'inferred'
+    END AS confidence,
+    CASE
+        WHEN c.link <> 'none' THEN NULL
+        WHEN k.external THEN 'external_service'
+        WHEN k.caller_instance IS NOT NULL AND NOT k.trusted THEN 'instance_role'
+        WHEN k.error_code IS NOT NULL THEN 'denied'
+        WHEN k.ends_grant AND k.grant_rid IS NULL THEN 'outside_lookback'
+        ELSE 'no_ec2_event'
+    END AS unmatched_reason,
+    i.instance_id,
+    k.volume_known AS volume_id,
+    k.snapshot_known AS snapshot_id,
+    k.grant_id,
+    k.key_arn,
+    k.caller_instance AS caller_instance_id,
+    launch.event_id AS launch_event_id,
+    granting.event_id AS grant_event_id,
+    CASE WHEN k.teaches THEN d.event_id END AS data_key_event_id,
+    k.t - e.t AS delta_ms
+FROM kms_rows AS k
+JOIN causes AS c ON c.rid = k.rid
+JOIN instances_with_launch AS i ON i.rid = k.rid
+LEFT JOIN ec2 AS e ON e.rid = c.cause
+LEFT JOIN ec2 AS launch ON launch.rid = i.launch_rid
+LEFT JOIN allowed AS a ON a.rid = k.rid
+LEFT JOIN kms AS granting ON granting.rid = coalesce(k.grant_rid, a.grant_rid)
+LEFT JOIN data_keys AS d ON d.volume = k.volume_known;
