@@ -11,7 +11,7 @@ SELECT
     coalesce(recipient_account_id, principal_account_id, '') AS account,
     coalesce(aws_region, '') AS region,
     epoch_ms(event_time) AS t,
-    account || '/' || coalesce(event_id, source_object || '#' || source_index) AS rid,
+    account || '/' || coalesce(event_id, coalesce(source_object, '') || '#' || coalesce(source_index, 0)) AS rid,
     event_source LIKE 'kms%' AS is_kms
 FROM events AS e
 WHERE regexp_full_match(event_source, '(kms|ec2)\.amazonaws\.com(\.cn)?');
