@@ -30,7 +30,8 @@ def main(lake: pathlib.Path) -> int:
     listed = ", ".join(columns)
     n_events, n_found, n_expected = (count(db, f"FROM {it}") for it in ("events", "correlated", "answer"))
     print(f"{n_events} events, {n_found} rows correlated, {n_expected} by DuckDB in {seconds:.1f} s")
-    for link, reason, n in db.execute("SELECT link, unmatched_reason, count(*) FROM answer GROUP BY ALL ORDER BY ALL").fetchall():
+    links = "SELECT link, unmatched_reason, count(*) FROM answer GROUP BY ALL ORDER BY ALL"
+    for link, reason, n in db.execute(links).fetchall():
         print(f"  {link} {reason or ''}".rstrip().ljust(28), n)
 
     found, expected = f"SELECT {listed} FROM correlated", f"SELECT {listed} FROM answer"
