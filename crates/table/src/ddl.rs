@@ -14,13 +14,15 @@ pub enum Dialect {
     Athena,
 }
 
-/// The statements for `tables` of the lake at `root` (a path or an `s3://` URL), one per table.
-pub fn ddl(dialect: Dialect, root: &str, tables: &[&Table]) -> String {
+/// The statements for `tables` of the lake at `root` (a path or an `s3://` URL), one per table. DuckDB refuses to read a
+/// table without files, so one that `has_files` denies becomes an empty view of the same columns.
+pub fn ddl(dialect: Dialect, root: &str, tables: &[&Table], has_files: impl Fn(&Table) -> bool) -> String {
     let root = root.trim_end_matches('/');
     let mut out = String::new();
     for table in tables {
         match dialect {
-            Dialect::DuckDb => duckdb(&mut out, root, table),
+            Dialect::DuckDb if has_files(table) => duckdb(&mut out, root, table),
+            Dialect::DuckDb => duckdb_empty(&mut out, table),
             Dialect::Athena => athena(&mut out, root, table),
         }
         .expect("writing to a String cannot fail");
@@ -39,6 +41,29 @@ fn duckdb(out: &mut String, root: &str, table: &Table) -> std::fmt::Result {
             "SELECT * FROM read_parquet('{path}', hive_partitioning = true, hive_types = {{'{DATE_PARTITION}': DATE}});\n"
         ),
         None => writeln!(out, "SELECT * FROM read_parquet('{path}');\n"),
+    }
+}
+
+fn duckdb_empty(out: &mut String, table: &Table) -> std::fmt::Result {
+    writeln!(out, "-- {} It has no file yet: print these statements again when it has.", table.doc)?;
+    writeln!(out, "CREATE OR REPLACE VIEW {} AS\nSELECT", table.name)?;
+    for column in table.columns {
+        writeln!(out, "  NULL::{} AS {},", duckdb_type(column.kind), column.name)?;
+    }
+    if table.dated_by.is_some() {
+        writeln!(out, "  NULL::DATE AS {DATE_PARTITION},")?;
+    }
+    writeln!(out, "WHERE false;\n")
+}
+
+fn duckdb_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "VARCHAR",
+        Kind::Time => "TIMESTAMP WITH TIME ZONE",
+        Kind::Bool => "BOOLEAN",
+        Kind::Integer => "BIGINT",
+        Kind::TextList => "VARCHAR[]",
+        Kind::TextMap => "MAP(VARCHAR, VARCHAR)",
     }
 }
 

@@ -37,13 +37,20 @@ fn a_tally_that_loses_a_record_does_not_balance() {
 
 #[test]
 fn duckdb_views_quote_the_path() {
-    let sql = ddl(Dialect::DuckDb, "/lake's", &[&EVENTS]);
+    let sql = ddl(Dialect::DuckDb, "/lake's", &[&EVENTS], |_| true);
     assert!(sql.contains("read_parquet('/lake''s/events/*/*.parquet'"), "{sql}");
 }
 
 #[test]
+fn a_table_without_files_is_an_empty_view_in_duckdb() {
+    let sql = ddl(Dialect::DuckDb, "/lake", &[&EVENTS], |_| false);
+    assert!(sql.contains("NULL::VARCHAR[] AS volume_ids,") && sql.contains("WHERE false;"), "{sql}");
+    assert!(!sql.contains("read_parquet"), "{sql}");
+}
+
+#[test]
 fn athena_tables_name_every_column_and_project_the_date() {
-    let sql = ddl(Dialect::Athena, "s3://bucket/lake/", &TABLES);
+    let sql = ddl(Dialect::Athena, "s3://bucket/lake/", &TABLES, |_| true);
     for table in TABLES {
         assert!(sql.contains(&format!("LOCATION 's3://bucket/lake/{}/'", table.name)));
         for column in table.columns {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write;
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
@@ -9,6 +10,7 @@ use arrow::util::pretty::pretty_format_batches;
 use trailweave_lake::Lake;
 use trailweave_table::Dialect;
 use trailweave_table::TABLES;
+use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
 use super::Job;
@@ -60,15 +62,18 @@ pub(super) fn trace(job: &Job, id: &str) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Prints statements; they may name a lake that stands elsewhere, so it is not opened.
+/// Prints statements; they may name a lake that stands elsewhere, of which no table is taken to be empty.
 pub(super) fn ddl(common: &Common, engine: Engine) -> anyhow::Result<Outcome> {
     let lake = common.lake.as_deref().unwrap_or("lake");
     let dialect = match engine {
         Engine::Duckdb => Dialect::DuckDb,
         Engine::Athena => Dialect::Athena,
     };
+    let opened = Lake::open(Path::new(lake)).ok();
+    let has_files =
+        |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
-    out.write_all(statements(dialect, lake, &TABLES).as_bytes())?;
+    out.write_all(statements(dialect, lake, &TABLES, has_files).as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
 }

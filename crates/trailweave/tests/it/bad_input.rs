@@ -29,7 +29,7 @@ fn every_record_of_good_and_bad_objects_is_accounted_for() {
     assert_eq!(number("/ingested/objects_done"), 7);
     assert_eq!(number("/ingested/objects_quarantined"), 5);
     let tally = ["rows", "duplicates", "filtered", "rejects"].map(|part| number(&format!("/ingested/tally/{part}")));
-    assert_eq!(number("/ingested/tally/records"), tally.iter().sum());
+    assert_eq!(number("/ingested/tally/records"), tally.iter().sum::<u64>());
     assert_eq!(tally, [6, 1, 1, 3]);
     assert_eq!(query(&lake, "SELECT count(*) AS n FROM events")[0]["n"], 6);
     let reasons = query(&lake, "SELECT reason FROM rejects ORDER BY reason");

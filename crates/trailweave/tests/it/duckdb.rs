@@ -45,9 +45,10 @@ import sys, duckdb
 db = duckdb.connect()
 db.execute(open(sys.argv[1]).read())
 for table in ['events', 'correlated', 'instances', 'volumes', 'attachments', 'grants']:
-    rows, dates = db.sql(f'SELECT count(*), count(event_date) FROM {table}').fetchone()
+    rows, dates = db.execute(f'SELECT count(*), count(event_date) FROM {table}').fetchone()
     assert rows > 0 and rows == dates, (table, rows, dates)
-kinds = db.sql('SELECT typeof(event_time), typeof(volume_ids), typeof(encryption_context), typeof(event_date) FROM events LIMIT 1')
+assert db.execute('SELECT count(reason) FROM rejects').fetchone() == (0,)
+kinds = db.execute('SELECT typeof(event_time), typeof(volume_ids), typeof(encryption_context), typeof(event_date) FROM events LIMIT 1')
 assert kinds.fetchone() == ('TIMESTAMP WITH TIME ZONE', 'VARCHAR[]', 'MAP(VARCHAR, VARCHAR)', 'DATE'), kinds
 ";
 
