@@ -56,7 +56,6 @@ SELECT
     coalesce(invoked_by, '') = 'ec2-frontend-api.amazonaws.com'
         OR coalesce(user_agent, '') = 'ec2-frontend-api.amazonaws.com'
         OR coalesce(source_ip_address, '') = 'ec2-frontend-api.amazonaws.com' AS forwarded,
-    coalesce(regexp_full_match(service, 'ebs|prod\.kms-caller\.ebs\.[a-z0-9-]+'), false) AS by_ebs,
     coalesce(service = 'ebs', false) AND NOT by_service
         OR invoked_by IS NOT NULL
             AND invoked_by NOT IN ('AWS Internal', 'Amazon Internal')
@@ -102,7 +101,7 @@ WITH touching AS (
     SELECT * FROM kms AS k
     WHERE list_contains(context, 'aws:ebs:id')
         OR instance IS NOT NULL OR volume IS NOT NULL OR snapshot IS NOT NULL
-        OR forwarded OR by_ebs OR caller_instance IS NOT NULL
+        OR forwarded OR caller_instance IS NOT NULL
         OR (account, request_id) IN (SELECT (account, request_id) FROM ec2 WHERE request_id IS NOT NULL)
 )
 FROM touching

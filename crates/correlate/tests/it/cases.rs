@@ -27,6 +27,7 @@ use trailweave_table::Table;
 
 use crate::lake::differences;
 use crate::lake::products_of_plan;
+use crate::lake::together;
 
 /// A case and the rows that its records decode to.
 struct Case {
@@ -77,19 +78,7 @@ fn the_plan_says_the_same_of_records_that_arrive_backwards_in_several_files() {
 
 /// What the oracle says of each case alone, together.
 fn products_of_each() -> Products {
-    let mut all = Products::default();
-    for case in cases() {
-        let products = correlate(&events_from(&[case.events]));
-        all.correlated.extend(products.correlated);
-        all.instances.extend(products.instances);
-        all.volumes.extend(products.volumes);
-        all.attachments.extend(products.attachments);
-        all.grants.extend(products.grants);
-    }
-    for table in [&mut all.correlated, &mut all.instances, &mut all.volumes, &mut all.attachments, &mut all.grants] {
-        table.sort();
-    }
-    all
+    together(cases().into_iter().map(|case| correlate(&events_from(&[case.events]))))
 }
 
 /// The cases in the order of their names.

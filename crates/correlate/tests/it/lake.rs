@@ -61,6 +61,23 @@ pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
     })
 }
 
+/// The products of several trails that have nothing to do with each other.
+pub(crate) fn together(products: impl IntoIterator<Item = Products>) -> Products {
+    let mut all = Products::default();
+    for it in products {
+        all.correlated.extend(it.correlated);
+        all.instances.extend(it.instances);
+        all.volumes.extend(it.volumes);
+        all.attachments.extend(it.attachments);
+        all.grants.extend(it.grants);
+    }
+    let Products { correlated, instances, volumes, attachments, grants } = &mut all;
+    for table in [correlated, instances, volumes, attachments, grants] {
+        table.sort();
+    }
+    all
+}
+
 fn lake_of(deliveries: &[RecordBatch]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();

@@ -16,17 +16,49 @@ const START_MS: i64 = 1_788_306_600_000;
 
 const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
-const INSTANCES: [&str; 3] = ["i-0000000a", "i-0000000b", "i-0123456789abcdef0"];
+const INSTANCES: [&str; 3] = ["i-0000000a", "i-0000000b", "i-00000056789abcdef"];
 const VOLUMES: [&str; 3] = ["vol-0000000a", "vol-0000000b", "vol-0000000c"];
 const SNAPSHOTS: [&str; 2] = ["snap-0000000a", "snap-0000000b"];
 const KEYS: [&str; 2] =
     ["arn:aws:kms:eu-west-1:111122223333:key/mrk-1", "arn:aws:kms:us-east-1:444455556666:key/mrk-2"];
 
+/// The part of every identifier of a world that tells which world it is.
+const WORLD: &str = "-000000";
+
+/// Several worlds that share no identifier, so that what is said of all is what is said of each.
+pub(crate) fn worlds(n_worlds: usize, n_events: Range<usize>) -> impl Strategy<Value = Vec<Vec<Event>>> {
+    vec(world(n_events), 1..=n_worlds).prop_map(|mut worlds| {
+        for (n, events) in worlds.iter_mut().enumerate() {
+            for event in events {
+                moved(event, &format!("-{n:06x}"));
+            }
+        }
+        worlds
+    })
+}
+
+/// Renames what an event names.
+fn moved(event: &mut Event, to: &str) {
+    let texts = [
+        &mut event.event_id,
+        &mut event.request_id,
+        &mut event.shared_event_id,
+        &mut event.grant_id,
+        &mut event.principal_id,
+        &mut event.session_name,
+        &mut event.source_object,
+    ];
+    let lists = [&mut event.instance_ids, &mut event.volume_ids, &mut event.snapshot_ids];
+    for text in texts.into_iter().flatten().chain(lists.into_iter().flatten()) {
+        *text = text.replace(WORLD, to);
+    }
+}
+
 /// The events of a world, unique in their row ids.
 pub(crate) fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
     vec(prop_oneof![5 => kms_event(), 4 => ec2_event(), 1 => other_event()], n_events).prop_map(|mut events| {
         for (index, event) in (0..).zip(&mut events) {
-            event.source_object = Some(format!("object-{}", index % 3));
+            event.source_object = Some(format!("object{WORLD}-{}", index % 3));
             event.source_index = Some(index);
         }
         let mut seen = BTreeSet::new();
@@ -49,13 +81,13 @@ fn logged() -> impl Strategy<Value = Event> {
     let ids = (weighted(0.95, 0..400_u32), weighted(0.25, 0..6_u8), weighted(0.15, 0..5_u8));
     let home = (weighted(0.9, one_of(&ACCOUNTS)), weighted(0.5, one_of(&ACCOUNTS)), weighted(0.95, one_of(&REGIONS)));
     (time(), ids, home).prop_map(|(event_time, (event_id, request, shared), (recipient, principal, region))| Event {
-        event_id: event_id.map(|id| format!("event-{id:03x}")),
+        event_id: event_id.map(|id| format!("event{WORLD}-{id:03x}")),
         event_time,
         aws_region: region,
         recipient_account_id: recipient,
         principal_account_id: principal,
-        request_id: request.map(|id| format!("request-{id}")),
-        shared_event_id: shared.map(|id| format!("shared-{id}")),
+        request_id: request.map(|id| format!("request{WORLD}-{id}")),
+        shared_event_id: shared.map(|id| format!("shared{WORLD}-{id}")),
         ..Event::default()
     })
 }
@@ -63,7 +95,8 @@ fn logged() -> impl Strategy<Value = Event> {
 /// Whole seconds, near each other or around the borders of the windows, and rarely something finer.
 fn time() -> impl Strategy<Value = i64> {
     let seconds = prop_oneof![
-        4 => 0..40_i64,
+        3 => 0..12_i64,
+        2 => 0..60_i64,
         2 => select(vec![0_i64, 10, 11, 599, 600, 601, 610, 611, 1200, 1210]),
         3 => 0..2400_i64,
     ];
@@ -155,7 +188,7 @@ fn kms_event() -> impl Strategy<Value = Event> {
                 "Decrypt" => 5,
                 _ => 0,
             };
-            let grant_id = (chance.index(100) < grants_in_100).then(|| format!("grant-{grant}"));
+            let grant_id = (chance.index(100) < grants_in_100).then(|| format!("grant{WORLD}-{grant}"));
             let event = Event { event_source, event_name: some(name), error_code, grant_id, key_arn, ..event };
             let event = identity.of(event);
             let instance_ids = instance.into_iter().collect();
