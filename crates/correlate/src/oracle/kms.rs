@@ -107,23 +107,13 @@ fn is_family(invoked_by: &str) -> bool {
     service(invoked_by).is_some_and(|name| {
         matches!(name, "ec2-frontend-api" | "ec2" | "ebs" | "autoscaling" | "spot" | "spotfleet" | "ec2fleet")
             || name.strip_prefix("ec2.").is_some_and(is_region)
-            || is_kms_caller(name)
+            || name.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
     })
-}
-
-fn is_kms_caller(service: &str) -> bool {
-    service.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
 }
 
 fn is_region(text: &str) -> bool {
     let of_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(of_region)
-}
-
-/// Whether EBS made the call, for itself or for a caller of its direct APIs.
-pub(super) fn is_by_ebs(event: &Event) -> bool {
-    let service = event.invoked_by.as_deref().and_then(service);
-    service.is_some_and(|name| name == "ebs" || is_kms_caller(name))
 }
 
 /// Whether a principal called an EBS direct API.

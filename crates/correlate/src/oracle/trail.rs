@@ -60,7 +60,6 @@ impl<'a> Trail<'a> {
             || kms.own_volume().is_some()
             || kms.own_snapshot().is_some()
             || kms::is_forwarded(event)
-            || kms::is_by_ebs(event)
             || kms::caller_instance(event).is_some()
             || self.ec2.iter().any(|ec2| shares_request(event, ec2))
     }

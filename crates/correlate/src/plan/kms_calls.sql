@@ -56,8 +56,7 @@ SELECT
       OR caller_instance IS NOT NULL
       OR invoked_by = 'ec2-frontend-api.amazonaws.com'
       OR user_agent = 'ec2-frontend-api.amazonaws.com'
-      OR source_ip_address = 'ec2-frontend-api.amazonaws.com'
-      OR regexp_like(invoked_by, '^(ebs|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'),
+      OR source_ip_address = 'ec2-frontend-api.amazonaws.com',
     false
   ) AS touches_alone
 FROM (
