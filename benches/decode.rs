@@ -1,7 +1,5 @@
 //! Stage bench: whole objects of a generated trail through the decoder, on one thread. Throughput is gzip in.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
-
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
