@@ -1,5 +1,7 @@
 //! The program as users run it: the real binary, real files, and a real DuckDB that reads the lake.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
+
 mod bad_input;
 mod duckdb;
 mod layers;
