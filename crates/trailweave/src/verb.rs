@@ -72,9 +72,9 @@ impl Job {
         let elapsed = Timestamp::now().duration_since(self.began);
         let mut out = io::stdout().lock();
         if self.common.json {
-            report.write_json(&mut out, elapsed)?
+            report.write_json(&mut out, elapsed)?;
         } else {
-            report.write_text(&mut out, elapsed)?
+            report.write_text(&mut out, elapsed)?;
         }
         out.flush()?;
         Ok(report.outcome())

@@ -66,7 +66,7 @@ fn a_setting_out_of_range_is_refused_by_name() {
         (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
         (Common { lake: text("s3://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
         (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
-        (common.clone(), IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
+        (common, IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
     ];
     for (common, ingest, name) in wrong {
         let error = resolve(&common, &ingest).unwrap_err();

@@ -63,7 +63,7 @@ fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::
 /// Empties the demo's folder, but only if an earlier demo made it.
 fn clear(dir: &Path) -> anyhow::Result<()> {
     let ours = dir.join(MARKER).exists();
-    let empty = fs::read_dir(dir).map(|mut entries| entries.next().is_none()).unwrap_or(true);
+    let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if !ours && !empty {
         bail!("`{}` holds something else than a demo; name another folder with --dir", dir.display());
     }
