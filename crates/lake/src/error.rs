@@ -51,7 +51,7 @@ pub enum LakeError {
         source: io::Error,
     },
     /// A file of the lake does not hold what its name says.
-    #[error("`{}` is damaged; remove it and run again", path.display())]
+    #[error("`{}` is damaged; restore it from a copy", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
