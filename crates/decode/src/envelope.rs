@@ -48,6 +48,15 @@ impl Envelope {
         }
     }
 
+    /// Calls `each` for what `raw` holds, an element of an object's `Records`.
+    ///
+    /// Needs: `raw` is one container.
+    pub(crate) fn record(&mut self, raw: &[u8], each: &mut impl FnMut(Found<'_>)) {
+        if let Ok([record]) = split::documents(raw).as_deref() {
+            self.element(raw, record.depth, MAX_WRAPPERS - 1, each);
+        }
+    }
+
     fn only_document(&mut self, bytes: &[u8], span: Span, each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
         let document = span.of(bytes);
         let opened = self.open_document(document).map_err(|broken| shifted(broken, span.start))?;

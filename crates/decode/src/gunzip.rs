@@ -5,6 +5,7 @@ use flate2::FlushDecompress;
 use flate2::Status;
 use libdeflater::Crc;
 use libdeflater::Decompressor;
+use memchr::memmem;
 
 use crate::error::DecodeError;
 
@@ -64,13 +65,16 @@ fn plausible_size(stored: &[u8]) -> Option<usize> {
     (size <= stored.len().saturating_mul(MAX_RATIO)).then_some(size)
 }
 
-/// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified that this trailer stands
-/// where the member ends; so if it stands nowhere but at the end of `stored`, nothing follows the member.
+/// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified the trailer that stands
+/// where the member ends; its last four bytes are the content's size. If these stand nowhere but at the end of
+/// `stored`, the member ends there; else the whole trailer is searched for.
 fn ends_with_only_trailer(stored: &[u8], inflated: &[u8]) -> bool {
-    let mut trailer = [0; TRAILER_BYTES];
-    trailer[..4].copy_from_slice(&libdeflater::crc32(inflated).to_le_bytes());
-    trailer[4..].copy_from_slice(&size_mod_2_32(inflated.len()).to_le_bytes());
-    stored.windows(TRAILER_BYTES).position(|window| window == trailer) == Some(stored.len() - TRAILER_BYTES)
+    let size = size_mod_2_32(inflated.len()).to_le_bytes();
+    if memmem::find(stored, &size) == Some(stored.len() - size.len()) {
+        return true;
+    }
+    let trailer = [libdeflater::crc32(inflated).to_le_bytes(), size].concat();
+    memmem::find(stored, &trailer) == Some(stored.len() - TRAILER_BYTES)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "gzip's size field is modulo 2^32 by definition")]

@@ -1,11 +1,14 @@
 //! Turns one CloudTrail object into Arrow rows of `events`, rows of `rejects` and a tally.
 //!
 //! ```text
-//! stored: &[u8] --gunzip--> inflated: &[u8] --envelope, split--> record: &[u8] --simd-json--> tape
-//!  as in S3                 capped            borders alone       + its fields     one record     |
-//!                                                                                               append
-//!                                         Decoded { events, rejects, tally } <-- builders <-------+
+//! stored: &[u8] --gunzip--> inflated: &[u8] --ordinary--> record: &[u8] --glance--> --simd-json--> tape
+//!  as in S3                 capped            borders     + its fields    may be a    one record     |
+//!                              |              alone            ^          row                      append
+//!                              '- an odd one -> envelope, split '                                     |
+//!                                                Decoded { events, rejects, tally } <-- builders <----'
 //! ```
+//!
+//! Of a record that is no row, only the border and three fields are looked at: see docs/adr/0006.
 //!
 //! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects. One bad
 //! record never fails an object: it becomes a row of `rejects`. An object fails as a whole, with a [`DecodeError`],
@@ -20,12 +23,15 @@ mod append;
 mod ec2;
 mod envelope;
 mod error;
+mod glance;
 mod gunzip;
 mod identity;
 mod json;
 mod kms;
+mod mask;
 pub mod normalise;
 pub mod oracle;
+mod ordinary;
 mod record;
 mod reject;
 mod relevant;
@@ -44,9 +50,12 @@ use trailweave_table::Tally;
 
 use crate::append::{Rows, position};
 use crate::envelope::{Envelope, Found};
+use crate::glance::{Glance, glance};
 use crate::gunzip::Gunzip;
+use crate::ordinary::Ordinary;
 use crate::record::Record;
 use crate::reject::{Reason, Rejects};
+use crate::split::Field;
 
 pub use crate::error::DecodeError;
 pub use crate::relevant::{Facts, is_relevant};
@@ -106,7 +115,10 @@ pub struct Decoded {
 pub struct Decoder {
     options: Options,
     gunzip: Gunzip,
+    ordinary: Ordinary,
     envelope: Envelope,
+    /// Of the record that is being read.
+    fields: Vec<Field>,
     records: Records,
 }
 
@@ -146,16 +158,38 @@ impl fmt::Debug for Decoder {
 impl Decoder {
     /// A decoder with empty buffers.
     pub fn new(options: Options) -> Self {
-        Self { options, gunzip: Gunzip::new(), envelope: Envelope::default(), records: Records::new(options.selection) }
+        Self {
+            options,
+            gunzip: Gunzip::new(),
+            ordinary: Ordinary::default(),
+            envelope: Envelope::default(),
+            fields: Vec::new(),
+            records: Records::new(options.selection),
+        }
     }
 
     /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
     pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
-        let inflated = self.gunzip.inflate(stored, self.options.cap_bytes)?;
-        let records = &mut self.records;
-        let outcome = self.envelope.records(inflated, &mut |found| records.push(source_object, &found));
-        let inflated_bytes = inflated.len() as u64;
-        let decoded = self.records.take(inflated_bytes);
+        let Self { options, gunzip, ordinary, envelope, fields, records } = self;
+        let inflated = gunzip.inflate(stored, options.cap_bytes)?;
+        let mut read = |found: ordinary::Found<'_>| {
+            let seen = if found.is_plain { glance(&found, options.selection) } else { Glance::Odd };
+            match seen {
+                Glance::Filtered => records.skip(),
+                Glance::Parse if found.fields(fields).is_ok() => {
+                    records.push(source_object, &Found { raw: found.raw, depth: 1, fields: Some(fields) });
+                }
+                _ => envelope.record(found.raw, &mut |found| records.push(source_object, &found)),
+            }
+        };
+        let outcome = match ordinary.records(inflated, &mut read) {
+            Ok(()) => Ok(()),
+            Err(ordinary::Odd) => {
+                records.take(0);
+                envelope.records(inflated, &mut |found| records.push(source_object, &found))
+            }
+        };
+        let decoded = self.records.take(inflated.len() as u64);
         outcome.map(|()| decoded)
     }
 }
@@ -184,6 +218,12 @@ impl Records {
             buffers: Buffers::default(),
             tape: Tape::null(),
         }
+    }
+
+    /// Counts a record that is no row.
+    fn skip(&mut self) {
+        self.tally.records += 1;
+        self.tally.filtered += 1;
     }
 
     /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.

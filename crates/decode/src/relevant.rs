@@ -30,15 +30,23 @@ pub(crate) fn is_ec2(event_source: &str) -> bool {
 /// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
 /// alias of a key.
 pub fn is_relevant(facts: &Facts<'_>) -> bool {
-    if is_ec2(facts.event_source) {
-        return EC2_EVENTS.contains(&facts.event_name);
-    }
-    is_kms(facts.event_source)
-        && (KMS_EVENTS.contains(&facts.event_name)
-            || facts.names_ebs
+    by_name(facts.event_source, facts.event_name).unwrap_or_else(|| {
+        facts.names_ebs
             || facts.is_infrastructure
             || facts.callers.iter().flatten().any(|caller| is_ec2_family(caller))
-            || facts.session_name.is_some_and(crate::normalise::is_instance_id))
+            || facts.session_name.is_some_and(crate::normalise::is_instance_id)
+    })
+}
+
+/// What the two names alone decide; none for those KMS events that need a sign of EC2.
+pub(crate) fn by_name(event_source: &str, event_name: &str) -> Option<bool> {
+    if is_ec2(event_source) {
+        return Some(EC2_EVENTS.binary_search(&event_name).is_ok());
+    }
+    if !is_kms(event_source) {
+        return Some(false);
+    }
+    KMS_EVENTS.binary_search(&event_name).is_ok().then_some(true)
 }
 
 /// Whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
@@ -49,7 +57,7 @@ fn is_ec2_family(caller: &str) -> bool {
     host.strip_suffix(".amazonaws.com").is_some_and(|host| host.split('.').any(|label| FAMILY.contains(&label)))
 }
 
-/// KMS events that are kept whoever calls: grants, and what changes a key.
+/// KMS events that are kept whoever calls: grants, and what changes a key. In order, for a search.
 const KMS_EVENTS: &[&str] = &[
     "CancelKeyDeletion",
     "CreateAlias",
@@ -75,7 +83,8 @@ const KMS_EVENTS: &[&str] = &[
     "UpdatePrimaryRegion",
 ];
 
-/// EC2 events that make, change, attach or name instances, volumes, snapshots or images. None only reads.
+/// EC2 events that make, change, attach or name instances, volumes, snapshots or images. None only reads. In order, for
+/// a search.
 const EC2_EVENTS: &[&str] = &[
     "AttachVolume",
     "BidEvictedEvent",

@@ -165,14 +165,17 @@ fn scalar_end(bytes: &[u8], start: usize) -> usize {
     bytes[start..].iter().position(is_border).map_or(bytes.len(), |length| start + length)
 }
 
-fn skip_space(bytes: &[u8], start: usize) -> usize {
-    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    let rest = bytes.get(start..).unwrap_or_default();
-    start + rest.iter().take_while(is_space).count()
+pub(crate) fn skip_space(bytes: &[u8], start: usize) -> usize {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let mut at = start;
+    while bytes.get(at).is_some_and(is_space) {
+        at += 1;
+    }
+    at
 }
 
 /// A byte order mark stands where a file of several was concatenated, so also in the middle.
-fn skip_space_and_marks(bytes: &[u8], start: usize) -> usize {
+pub(crate) fn skip_space_and_marks(bytes: &[u8], start: usize) -> usize {
     let mut at = skip_space(bytes, start);
     while bytes[at..].starts_with(b"\xef\xbb\xbf") {
         at = skip_space(bytes, at + 3);
