@@ -15,6 +15,7 @@ use arrow::array::StringArray;
 use serde::Deserialize;
 use trailweave_corpus::Corpus;
 use trailweave_correlate::Correlate;
+use trailweave_correlate::Way;
 use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
@@ -146,7 +147,7 @@ pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 1 << 30, threads: threads() }
+    Correlate { memory_bytes: 1 << 30, threads: threads(), join: Way::Fitting }
 }
 
 fn threads() -> NonZeroUsize {

@@ -24,6 +24,7 @@ use trailweave_table::EVENTS;
 
 use crate::CorrelateError;
 use crate::Summary;
+use crate::in_memory;
 use crate::plan::PRODUCTS;
 use crate::plan::STEPS;
 use crate::plan::Step;
@@ -44,6 +45,18 @@ pub struct Correlate {
     pub memory_bytes: u64,
     /// How many parts of a step run at once.
     pub threads: NonZeroUsize,
+    /// How the events are joined.
+    pub join: Way,
+}
+
+/// How events are joined. The products are the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// In memory where they fit, else spilling.
+    #[default]
+    Fitting,
+    /// As steps in SQL, which spill.
+    Spilling,
 }
 
 /// How far a correlation is; read it from another thread.
@@ -62,7 +75,13 @@ pub struct Progress {
 ///
 /// Needs: the lake's lock, held by the caller, and a Tokio runtime.
 pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
+    if options.join != Way::Spilling
+        && let Some(files) = in_memory::correlate(lake, options, progress)?
+    {
+        return summary::read(lake, options, files).await;
+    }
     progress.steps.store((STEPS.len() + PRODUCTS.len()) as u64, Ordering::Relaxed);
+    progress.steps_done.store(0, Ordering::Relaxed);
     let scratch = Scratch::create(lake)?;
     let spill = DiskManagerMode::Directories(vec![scratch.spill()]);
     let opened = context(options, spill).and_then(|context| {

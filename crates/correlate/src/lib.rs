@@ -7,11 +7,11 @@
 //!                                     launches: offers
 //! ```
 //!
-//! Every name but the tables' is a step: one SQL statement in `plan/`, whose rows are written as Parquet under
-//! `_trailweave/scratch/` before the next step reads them. So no step runs twice, memory stays within the pool, and a
-//! cluster can run the same statements. They hold equal joins, unions, aggregates and running windows only: each is
-//! linear in the rows, but for sorting. What the steps must compute is said in `docs/join.md`; [`oracle`] computes it
-//! once more, slowly.
+//! Where the events fit into memory, `in_memory` computes the same; else the steps do. Every name but the tables' is
+//! a step: one SQL statement in `plan/`, whose rows are written as Parquet under `_trailweave/scratch/` before the next
+//! step reads them. So no step runs twice, memory stays within the pool, and a cluster can run the same statements.
+//! They hold equal joins, unions, aggregates and running windows only: each is linear in the rows, but for sorting.
+//! What the steps must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
 //!
 //! This crate knows neither gzip nor JSON: it reads the table `events` and writes the products.
 
@@ -19,6 +19,7 @@ pub mod oracle;
 
 mod correlate;
 mod error;
+mod in_memory;
 mod plan;
 mod product;
 mod scratch;
@@ -26,7 +27,7 @@ mod session;
 mod summary;
 mod trace;
 
-pub use correlate::{Correlate, Progress, correlate};
+pub use correlate::{Correlate, Progress, Way, correlate};
 pub use error::CorrelateError;
 pub use session::{Session, open};
 pub use summary::Summary;

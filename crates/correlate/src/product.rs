@@ -30,7 +30,7 @@ use crate::plan::Product;
 
 /// Rows in each batch that a file's writer gets. Where its pages end depends on it, so it is fixed: the same rows are
 /// the same bytes.
-const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,7 +96,10 @@ impl Dates<'_> {
         for days in days.values().chunk_by(|one, next| one == next) {
             let rows = batch.slice(from, days.len());
             from += days.len();
-            self.file(days[0])?.write(&rows)?;
+            let columns: Vec<ArrayRef> = rows.columns()[1..=self.table.columns.len()].to_vec();
+            let rows = RecordBatch::try_new(self.table.schema(), columns);
+            let file = self.file(days[0])?;
+            file.write(rows.map_err(|error| file.failed(error))?)?;
         }
         Ok(())
     }
@@ -128,7 +131,7 @@ impl Dates<'_> {
 }
 
 /// The file of one date.
-struct DateFile {
+pub(crate) struct DateFile {
     day: i32,
     writer: TableWriter,
     table: &'static Table,
@@ -136,21 +139,18 @@ struct DateFile {
 }
 
 impl DateFile {
-    fn create(lake: &Lake, table: &'static Table, day: i32) -> Result<Self, LakeError> {
+    pub(crate) fn create(lake: &Lake, table: &'static Table, day: i32) -> Result<Self, LakeError> {
         let path = lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE);
         let writer = TableWriter::new(WholeFile::create(&path)?, table)?;
         Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
 
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), CorrelateError> {
-        let columns: Vec<ArrayRef> = rows.columns()[1..=self.table.columns.len()].to_vec();
-        let rows = RecordBatch::try_new(self.table.schema(), columns);
-        let pushed = rows.and_then(|rows| self.batches.push_batch(rows));
-        pushed.map_err(|error| self.failed(error))?;
+    pub(crate) fn write(&mut self, rows: RecordBatch) -> Result<(), CorrelateError> {
+        self.batches.push_batch(rows).map_err(|error| self.failed(error))?;
         Ok(self.write_completed()?)
     }
 
-    fn commit(mut self) -> Result<u64, CorrelateError> {
+    pub(crate) fn commit(mut self) -> Result<u64, CorrelateError> {
         let finished = self.batches.finish_buffered_batch();
         finished.map_err(|error| self.failed(error))?;
         self.write_completed()?;
@@ -170,12 +170,12 @@ impl DateFile {
 }
 
 /// The name of the day that is `day` days after 1970-01-01.
-fn date(day: i32) -> String {
+pub(crate) fn date(day: i32) -> String {
     Date::constant(1970, 1, 1).saturating_add(day.days()).to_string()
 }
 
 /// Removes what the product had besides the files just written.
-fn remove_others(lake: &Lake, table: &Table, dates: &BTreeSet<String>) -> Result<(), LakeError> {
+pub(crate) fn remove_others(lake: &Lake, table: &Table, dates: &BTreeSet<String>) -> Result<(), LakeError> {
     for part in lake.parts(table)? {
         let is_ours = part.path.file_name().is_some_and(|name| name == PRODUCT_FILE);
         if is_ours && part.event_date.as_ref().is_some_and(|date| dates.contains(date)) {

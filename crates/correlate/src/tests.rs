@@ -16,7 +16,9 @@ use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
 use crate::Summary;
+use crate::Way;
 use crate::correlate;
+use crate::in_memory;
 use crate::open;
 use crate::oracle;
 use crate::oracle::Event;
@@ -25,7 +27,8 @@ use crate::oracle::Row;
 
 use events::*;
 
-const OPTIONS: Correlate = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap() };
+const OPTIONS: Correlate =
+    Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), join: Way::Fitting };
 
 /// A lake of `events`.
 fn lake_of(events: &[Event]) -> (TempDir, Lake) {
@@ -47,10 +50,14 @@ async fn products(lake: &Lake) -> Products {
     Products { correlated, instances, volumes, attachments, grants }
 }
 
-/// Correlates `events`, and returns the products, which are the oracle's.
+/// Correlates `events` both ways, and returns the products, which are the oracle's.
 async fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
+    let spilling = Correlate { join: Way::Spilling, ..OPTIONS };
+    correlate(&lake, &spilling, &Progress::default()).await.unwrap();
+    let spilled = files(&lake);
     correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    assert_eq!(files(&lake), spilled);
     let found = products(&lake).await;
     let expected = oracle::correlate(events);
     for ((table, found), (_, expected)) in found.by_table().into_iter().zip(expected.by_table()) {
@@ -295,6 +302,8 @@ async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
     let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
     assert_eq!(files(&lake), first);
+    let too_large = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
+    assert!(matches!(in_memory::correlate(&lake, &too_large, &Progress::default()), Ok(None)));
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
     assert_eq!(links.values().sum::<u64>(), 3);
     assert!(!lake.state_dir().join("scratch").exists());

@@ -11,6 +11,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
+use trailweave_correlate::Way;
 use trailweave_lake::Lake;
 
 use crate::args::Cli;
@@ -64,7 +65,7 @@ impl Job {
 
     /// How the read arm is to work.
     fn correlate_options(&self) -> Correlate {
-        Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
+        Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, join: Way::Fitting }
     }
 
     /// Prints a report, as text or as JSON.

@@ -1,7 +1,9 @@
 //! Lakes of given events, and their products as rows.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -26,6 +28,7 @@ use arrow::datatypes::TimestampMillisecondType;
 use tempfile::TempDir;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Progress;
+use trailweave_correlate::Way;
 use trailweave_correlate::correlate;
 use trailweave_correlate::open;
 use trailweave_correlate::oracle::Event;
@@ -42,14 +45,18 @@ use trailweave_table::partition_dir;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The products that the plan makes of `deliveries`, each of which becomes files of its own.
+/// The products of `deliveries`, each of which becomes files of its own. Both ways to join make the same bytes.
 pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
     let folder = lake_of(deliveries);
     let lake = Lake::open(folder.path()).unwrap();
-    let options = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap() };
+    let options = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), join: Way::Fitting };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
+        let spilling = Correlate { join: Way::Spilling, ..options };
+        correlate(&lake, &spilling, &Progress::default()).await.unwrap();
+        let spilled = files(&lake);
         correlate(&lake, &options, &Progress::default()).await.unwrap();
+        assert!(files(&lake) == spilled, "the join in memory makes other bytes than the steps in SQL");
         let session = open(&lake, &options).await.unwrap();
         let mut tables = Vec::new();
         for table in PRODUCTS {
@@ -76,6 +83,12 @@ pub(crate) fn together(products: impl IntoIterator<Item = Products>) -> Products
         table.sort();
     }
     all
+}
+
+/// The content of every file of the products, by path.
+fn files(lake: &Lake) -> Vec<(PathBuf, Vec<u8>)> {
+    let parts = PRODUCTS.into_iter().flat_map(|table| lake.parts(table).unwrap());
+    parts.map(|part| (part.path.clone(), fs::read(part.path).unwrap())).collect()
 }
 
 fn lake_of(deliveries: &[RecordBatch]) -> TempDir {

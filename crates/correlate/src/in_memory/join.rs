@@ -1,0 +1,526 @@
+//! The rules of `docs/join.md`, each a look into sorted lists of rows.
+
+use crate::in_memory::ids::{Entry, Ids, Index, NONE};
+use crate::in_memory::read::{Flags, List};
+use crate::in_memory::rows::{Kind, Rows};
+
+/// An offer before the asking event counts at once when it is no older than this.
+const FRESH_MS: i64 = 600_000;
+/// An offer after the asking event counts up to here.
+const LATE_MS: i64 = 10_000;
+
+/// The rule that found a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Link {
+    RequestId,
+    Grant,
+    Instance,
+    Resource,
+    Volume,
+    #[default]
+    None,
+}
+
+impl Link {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RequestId => "request_id",
+            Self::Grant => "grant",
+            Self::Instance => "instance",
+            Self::Resource => "resource",
+            Self::Volume => "volume",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A row of `correlated`. Rows and identifiers that it lacks are [`NONE`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    pub(super) row: u32,
+    /// The `CreateGrant` of its grant; none for a `CreateGrant` itself.
+    pub(super) create: u32,
+    /// The `CreateGrant` that allowed it, where it names no grant.
+    pub(super) granted: u32,
+    pub(super) trusted: bool,
+    /// Its own identifiers, else its grant's.
+    pub(super) volume: u32,
+    pub(super) snapshot: u32,
+    /// Its own, else its grant's, else learned, else of the request's cause.
+    pub(super) instance: u32,
+    learned: u32,
+    /// The cause that its request or its own names gave, and how.
+    found: (u32, Link),
+    pub(super) cause: u32,
+    pub(super) link: Link,
+    pub(super) launch: u32,
+    /// The event that made its volume's data key.
+    pub(super) data_key: u32,
+}
+
+/// An identifier, and the row that tells of it first.
+pub(super) type First = (u32, u32);
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Join {
+    /// In the order of the rows.
+    pub(super) calls: Vec<Call>,
+    /// The position among the calls of each row; [`NONE`] for the others.
+    pub(super) positions: Vec<u32>,
+    /// Instances with their `RunInstances`: one of each home.
+    pub(super) launches: Vec<First>,
+    /// Volumes with their `CreateVolume`: one of each home.
+    pub(super) created: Vec<First>,
+    /// Volumes with the event that made their data key: one of each home.
+    pub(super) data_keys: Vec<First>,
+    /// By volume.
+    pub(super) first_data_key: Vec<u32>,
+    /// Rows that show a volume at an instance.
+    pub(super) evidence: Vec<u32>,
+    /// One `CreateGrant` of each grant and account.
+    pub(super) grants: Vec<u32>,
+}
+
+impl Join {
+    pub(super) fn new(rows: &mut Rows<'_>) -> Self {
+        let named = Named::new(rows);
+        let rows = &*rows;
+        let mut join = Self {
+            calls: calls(rows),
+            positions: vec![NONE; rows.len()],
+            evidence: Vec::new(),
+            grants: Vec::new(),
+            data_keys: Vec::new(),
+            first_data_key: vec![NONE; rows.n_resources()],
+            created: firsts(&named.created),
+            launches: firsts(&named.launched),
+        };
+        for (position, call) in (0..).zip(&join.calls) {
+            join.positions[call.row as usize] = position;
+        }
+        join.collect(rows);
+        let offers = Offers::new(rows, &join, named);
+        for call in &mut join.calls {
+            offers.find(call);
+        }
+        for position in 0..join.calls.len() {
+            let mut call = join.calls[position];
+            join.link(rows, &mut call);
+            let serves = if call.instance == NONE { rows.caller_instances[call.row as usize] } else { call.instance };
+            let at_home = offers.launched.at_home(serves, rows.homes[call.row as usize]).first();
+            call.launch = at_home.or_else(|| offers.launched.of(serves).first()).copied().unwrap_or(NONE);
+            if call.volume != NONE && call.teaches(rows) {
+                call.data_key = join.first_data_key[call.volume as usize];
+            }
+            join.calls[position] = call;
+        }
+        join
+    }
+
+    /// Gathers from the calls what others learn from and what the tables list.
+    fn collect(&mut self, rows: &Rows<'_>) {
+        let (mut granted, mut keyed) = (Ids::new(), Ids::new());
+        for row in rows.all().filter(|row| !rows.is_kms(*row) && rows.is_candidate(*row)) {
+            let shows = matches!(rows.kind(row), Kind::AttachVolume | Kind::DetachVolume);
+            if shows && rows.volumes[row as usize] != NONE && rows.instances[row as usize] != NONE {
+                self.evidence.push(row);
+            }
+        }
+        for call in &self.calls {
+            let (row, at) = (call.row, call.row as usize);
+            let (volume, instance, grant) = (rows.volumes[at], rows.instances[at], rows.grants[at]);
+            let succeeded = !rows.has(row, Flags::FAILED);
+            let teaches = call.teaches(rows);
+            match rows.kind(row) {
+                Kind::CreateGrant | Kind::Decrypt if teaches && volume != NONE && instance != NONE => {
+                    self.evidence.push(row);
+                }
+                Kind::GenerateDataKey if teaches && volume != NONE && succeeded => {
+                    let n_before = keyed.len();
+                    if keyed.number((volume, rows.homes[at])) as usize == n_before {
+                        self.data_keys.push((volume, row));
+                    }
+                    let first = &mut self.first_data_key[volume as usize];
+                    *first = (*first).min(row);
+                }
+                _ => {}
+            }
+            if rows.kind(row) == Kind::CreateGrant && succeeded && grant != NONE {
+                let n_before = granted.len();
+                if granted.number((grant, rows.accounts[at])) as usize == n_before {
+                    self.grants.push(row);
+                }
+            }
+        }
+        self.evidence.sort_unstable();
+    }
+
+    /// Chooses among what the call found, what its grant found, and nothing.
+    fn link(&self, rows: &Rows<'_>, call: &mut Call) {
+        let of_grant = match self.positions.get(call.create as usize) {
+            Some(&position) if position != NONE => self.calls[position as usize].found.0,
+            _ => NONE,
+        };
+        (call.cause, call.link) = match call.found {
+            (row, Link::RequestId) => (row, Link::RequestId),
+            _ if of_grant != NONE => (of_grant, Link::Grant),
+            found => found,
+        };
+        if call.instance == NONE {
+            call.instance = call.learned;
+        }
+        if call.instance == NONE && call.link == Link::RequestId {
+            let cause = call.cause as usize;
+            if rows.list(List::InstanceIds, cause).len() == 1 {
+                call.instance = rows.instances[cause];
+            }
+        }
+    }
+}
+
+impl Call {
+    /// Whether its context links and teaches.
+    pub(super) fn teaches(&self, rows: &Rows<'_>) -> bool {
+        self.trusted && !rows.has(self.row, Flags::EXTERNAL)
+    }
+}
+
+/// The rows of `correlated`, with what they take from their grants.
+fn calls(rows: &Rows<'_>) -> Vec<Call> {
+    let mut requested = vec![false; rows.n_requests];
+    for row in rows.all().filter(|row| !rows.is_kms(*row)) {
+        if let Some(requested) = requested.get_mut(rows.requests[row as usize] as usize) {
+            *requested = true;
+        }
+    }
+    let is_requested = |at: usize| requested.get(rows.requests[at] as usize).is_some_and(|it| *it);
+    let touches = |row: u32| {
+        let at = row as usize;
+        rows.has(row, Flags::TOUCHES)
+            || [&rows.instances, &rows.volumes, &rows.snapshots, &rows.caller_instances]
+                .iter()
+                .any(|ids| ids[at] != NONE)
+            || is_requested(at)
+    };
+    let creates = Creates::new(rows, touches);
+    let mut calls = Vec::new();
+    for row in rows.all().filter(|row| rows.is_kms(*row)) {
+        let at = row as usize;
+        let grant = rows.grants[at];
+        if !touches(row) && !creates.touch(grant) {
+            continue;
+        }
+        let create = if rows.kind(row) == Kind::CreateGrant { NONE } else { creates.of(grant, rows.accounts[at]) };
+        let own_or = |ids: &[u32]| match ids[at] {
+            NONE if create != NONE => ids[create as usize],
+            own => own,
+        };
+        calls.push(Call {
+            row,
+            create,
+            granted: NONE,
+            trusted: rows.has(row, Flags::TRUSTED) || create != NONE && rows.has(create, Flags::TRUSTED),
+            volume: own_or(&rows.volumes),
+            snapshot: own_or(&rows.snapshots),
+            instance: own_or(&rows.instances),
+            learned: NONE,
+            found: (NONE, Link::None),
+            cause: NONE,
+            link: Link::None,
+            launch: NONE,
+            data_key: NONE,
+        });
+    }
+    calls
+}
+
+/// The `CreateGrant`s of each grant, failed ones too.
+struct Creates {
+    /// The first of each account and grant.
+    by_account: Ids<(u32, u32)>,
+    firsts: Vec<u32>,
+    /// By grant.
+    first_of_any: Vec<u32>,
+    touches: Vec<bool>,
+}
+
+impl Creates {
+    fn new(rows: &Rows<'_>, touches: impl Fn(u32) -> bool) -> Self {
+        let mut creates = Self {
+            by_account: Ids::new(),
+            firsts: Vec::new(),
+            first_of_any: vec![NONE; rows.n_grants],
+            touches: vec![false; rows.n_grants],
+        };
+        for row in rows.all().filter(|row| rows.kind(*row) == Kind::CreateGrant) {
+            let grant = rows.grants[row as usize];
+            if grant == NONE {
+                continue;
+            }
+            if creates.by_account.number((grant, rows.accounts[row as usize])) as usize == creates.firsts.len() {
+                creates.firsts.push(row);
+            }
+            let first = &mut creates.first_of_any[grant as usize];
+            *first = (*first).min(row);
+            creates.touches[grant as usize] |= touches(row);
+        }
+        creates
+    }
+
+    fn of(&self, grant: u32, account: u32) -> u32 {
+        let at_home = self.firsts.get(self.by_account.get((grant, account)) as usize);
+        at_home.or_else(|| self.first_of_any.get(grant as usize)).copied().unwrap_or(NONE)
+    }
+
+    fn touch(&self, grant: u32) -> bool {
+        self.touches.get(grant as usize).is_some_and(|it| *it)
+    }
+}
+
+/// What candidates name, besides the first of each kind.
+struct Named {
+    launched: Vec<Entry>,
+    started: Vec<Entry>,
+    attached: Vec<Entry>,
+    created: Vec<Entry>,
+    snapshots: Vec<Entry>,
+    /// Instances with volumes: the keys of `attached`.
+    pairs: Ids<(u32, u32)>,
+}
+
+impl Named {
+    fn new(rows: &mut Rows<'_>) -> Self {
+        let mut named = Self {
+            launched: Vec::new(),
+            started: Vec::new(),
+            attached: Vec::new(),
+            created: Vec::new(),
+            snapshots: Vec::new(),
+            pairs: Ids::new(),
+        };
+        for row in rows.all() {
+            if !rows.is_candidate(row) {
+                continue;
+            }
+            let home = rows.homes[row as usize];
+            let entry = |key| Entry { key, home, row };
+            match rows.kind(row) {
+                Kind::RunInstances => {
+                    named.launched.extend(rows.numbers(List::InstanceIds, row).into_iter().map(entry));
+                }
+                Kind::StartInstances | Kind::CreateReplaceRootVolumeTask => {
+                    named.started.extend(rows.numbers(List::InstanceIds, row).into_iter().map(entry));
+                }
+                Kind::AttachVolume => {
+                    let volumes = rows.numbers(List::VolumeIds, row);
+                    for instance in rows.numbers(List::InstanceIds, row) {
+                        let pairs = volumes.iter().map(|volume| named.pairs.number((instance, *volume)));
+                        named.attached.extend(pairs.map(entry));
+                    }
+                }
+                Kind::CreateVolume => {
+                    named.created.extend(rows.numbers(List::VolumeIds, row).into_iter().map(entry));
+                    named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry));
+                }
+                Kind::Snapshot => named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
+                _ => {}
+            }
+        }
+        named
+    }
+}
+
+/// Of the entries of each key and home the first.
+fn firsts(entries: &[Entry]) -> Vec<First> {
+    let mut entries = entries.to_vec();
+    entries.sort_unstable();
+    entries.dedup_by_key(|entry| (entry.key, entry.home));
+    entries.into_iter().map(|entry| (entry.key, entry.row)).collect()
+}
+
+/// What calls look into.
+struct Offers<'r, 'a> {
+    rows: &'r Rows<'a>,
+    requests: Index,
+    /// The first `RunInstances` by instance.
+    launched: Index,
+    /// These, and what starts an instance again.
+    launches: Index,
+    pairs: Ids<(u32, u32)>,
+    attached: Index,
+    created: Index,
+    snapshots: Index,
+    evidence: Index,
+    /// `CreateGrant`s by instance and volume.
+    grants: Index,
+    granted_pairs: Ids<(u32, u32)>,
+    /// `CreateGrant`s to a service, by volume and by snapshot.
+    service_grants: Index,
+}
+
+impl<'r, 'a> Offers<'r, 'a> {
+    fn new(rows: &'r Rows<'a>, join: &Join, named: Named) -> Self {
+        let n = rows.n_resources();
+        let under = |key: u32, row: u32| Entry { key, home: rows.homes[row as usize], row };
+        let first: Vec<Entry> = join.launches.iter().map(|(instance, row)| under(*instance, *row)).collect();
+        let launches = named.started.into_iter().chain(first.iter().copied()).collect();
+        let requests = rows.all().filter(|row| !rows.is_kms(*row) && rows.requests[*row as usize] != NONE);
+        let requests = requests.map(|row| under(rows.requests[row as usize], row)).collect();
+        let evidence = join.evidence.iter().map(|row| under(rows.volumes[*row as usize], *row)).collect();
+        let mut granted_pairs = Ids::new();
+        let (mut grants, mut service_grants) = (Vec::new(), Vec::new());
+        for call in &join.calls {
+            let (row, at) = (call.row, call.row as usize);
+            if rows.kind(row) != Kind::CreateGrant || rows.has(row, Flags::FAILED) {
+                continue;
+            }
+            let (instance, volume, snapshot) = (rows.instances[at], rows.volumes[at], rows.snapshots[at]);
+            if instance != NONE && volume != NONE {
+                grants.push(under(granted_pairs.number((instance, volume)), row));
+            }
+            if instance == NONE && call.teaches(rows) {
+                let ids = [volume, snapshot].into_iter().filter(|id| *id != NONE);
+                service_grants.extend(ids.map(|id| under(id, row)));
+            }
+        }
+        Self {
+            rows,
+            requests: Index::new(rows.n_requests, requests),
+            launched: Index::new(n, first),
+            launches: Index::new(n, launches),
+            attached: Index::new(named.pairs.len(), named.attached),
+            pairs: named.pairs,
+            created: Index::new(n, named.created),
+            snapshots: Index::new(n, named.snapshots),
+            evidence: Index::new(n, evidence),
+            grants: Index::new(granted_pairs.len(), grants),
+            granted_pairs,
+            service_grants: Index::new(n, service_grants),
+        }
+    }
+
+    /// Finds a cause by rules 1, 3, 4 and 5, and the grant that allowed the call.
+    fn find(&self, call: &mut Call) {
+        let rows = self.rows;
+        let (row, at) = (call.row, call.row as usize);
+        let own_instance = rows.instances[at];
+        let teaches = call.teaches(rows);
+        if teaches && call.volume != NONE && call.instance == NONE {
+            call.learned = self.learned(row, call.volume);
+        }
+        let requested = self.requested(row);
+        call.found = if requested != NONE {
+            (rows.canonical[requested as usize], Link::RequestId)
+        } else if teaches && rows.kind(row) != Kind::EndGrant {
+            self.named(call, own_instance)
+        } else {
+            (NONE, Link::None)
+        };
+        if rows.kind(row) != Kind::CreateGrant && rows.grants[at] == NONE {
+            call.granted = self.granted(row);
+        }
+    }
+
+    /// Rules 3 to 5.
+    fn named(&self, call: &Call, own_instance: u32) -> (u32, Link) {
+        if own_instance == NONE {
+            let by_volume = self.scoped(call.row, &[(&self.created, call.volume)], nearest);
+            let by_resource = by_volume.or_else(|| self.scoped(call.row, &[(&self.snapshots, call.snapshot)], nearest));
+            if let Some(found) = by_resource {
+                return (found, Link::Resource);
+            }
+        }
+        let instance = if own_instance == NONE { call.learned } else { own_instance };
+        let pair = self.pairs.get((instance, call.volume));
+        match self.scoped(call.row, &[(&self.launches, instance), (&self.attached, pair)], nearest) {
+            Some(found) if own_instance == NONE => (found, Link::Volume),
+            Some(found) => (found, Link::Instance),
+            None => (NONE, Link::None),
+        }
+    }
+
+    /// Rule 1: of several of one time the first stands for all.
+    fn requested(&self, row: u32) -> u32 {
+        let rows = self.rows;
+        let (request, home) = (rows.requests[row as usize], rows.homes[row as usize]);
+        let choose = |list: &[u32]| {
+            let (before, after) = around(rows, list, rows.times[row as usize]);
+            let first = before.map(|before| {
+                let time = rows.times[before as usize];
+                list[list.partition_point(|it| rows.times[*it as usize] < time)]
+            });
+            first.or(after)
+        };
+        let at_home = choose(self.requests.at_home(request, home));
+        at_home.or_else(|| choose(self.requests.of(request))).unwrap_or(NONE)
+    }
+
+    /// The instance at which the volume was seen nearest in time.
+    fn learned(&self, row: u32, volume: u32) -> u32 {
+        let closest = |times: &Times<'_>, time: i64, before: Option<u32>, after: Option<u32>| match (before, after) {
+            (Some(before), Some(after)) if time - times(before) > times(after) - time => Some(after),
+            (before, after) => before.or(after),
+        };
+        let seen = self.scoped(row, &[(&self.evidence, volume)], closest);
+        seen.map_or(NONE, |seen| self.rows.instances[seen as usize])
+    }
+
+    /// The `CreateGrant` that allowed a call which names no grant.
+    fn granted(&self, row: u32) -> u32 {
+        let (rows, at) = (self.rows, row as usize);
+        let (instance, volume) = (rows.instances[at], rows.volumes[at]);
+        let by_service = rows.has(row, Flags::BY_SERVICE) && !rows.has(row, Flags::EXTERNAL);
+        let list = if instance != NONE && volume != NONE {
+            self.grants.of(self.granted_pairs.get((instance, volume)))
+        } else if instance == NONE && by_service && rows.kind(row) != Kind::EndGrant {
+            self.service_grants.of(if volume == NONE { rows.snapshots[at] } else { volume })
+        } else {
+            &[]
+        };
+        let time = rows.times[at];
+        let (before, after) = around(rows, list, time);
+        nearest(&|row| rows.times[row as usize], time, before, after).unwrap_or(NONE)
+    }
+
+    /// The choice among the offers of several keys: those of the event's own home first, then those of any.
+    fn scoped(&self, row: u32, keys: &[(&Index, u32)], choose: impl Choose) -> Option<u32> {
+        let rows = self.rows;
+        let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
+        let times = |row: u32| rows.times[row as usize];
+        let merged = |at_home: bool| {
+            let (mut before, mut after) = (None, None);
+            for (index, key) in keys {
+                let list = if at_home { index.at_home(*key, home) } else { index.of(*key) };
+                let (earlier, later) = around(rows, list, time);
+                before = before.max(earlier);
+                after = [after, later].into_iter().flatten().min();
+            }
+            choose(&times, time, before, after)
+        };
+        merged(true).or_else(|| merged(false))
+    }
+}
+
+/// Chooses between the latest offer at or before a time and the earliest after it.
+trait Choose: Fn(&Times<'_>, i64, Option<u32>, Option<u32>) -> Option<u32> {}
+
+impl<F: Fn(&Times<'_>, i64, Option<u32>, Option<u32>) -> Option<u32>> Choose for F {}
+
+/// The time of a row.
+type Times<'t> = dyn Fn(u32) -> i64 + 't;
+
+/// The latest row of a list at or before a time, and the earliest after it.
+fn around(rows: &Rows<'_>, list: &[u32], time: i64) -> (Option<u32>, Option<u32>) {
+    let split = list.partition_point(|row| rows.times[*row as usize] <= time);
+    (split.checked_sub(1).map(|at| list[at]), list.get(split).copied())
+}
+
+/// The as-of choice: before when it is fresh, else after when it is not too late, else before.
+fn nearest(times: &Times<'_>, time: i64, before: Option<u32>, after: Option<u32>) -> Option<u32> {
+    match (before, after) {
+        (Some(before), _) if time - times(before) <= FRESH_MS => Some(before),
+        (_, Some(after)) if times(after) - time <= LATE_MS => Some(after),
+        (before, _) => before,
+    }
+}

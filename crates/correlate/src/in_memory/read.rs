@@ -1,0 +1,446 @@
+//! The KMS and EC2 rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use arrow::array::Array;
+use arrow::array::AsArray;
+use arrow::array::BooleanArray;
+use arrow::array::Int32Array;
+use arrow::array::Int64Array;
+use arrow::array::ListArray;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::TimestampMillisecondArray;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::Int64Type;
+use arrow::datatypes::Schema;
+use arrow::datatypes::SchemaRef;
+use arrow::datatypes::TimestampMillisecondType;
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::ArrowPredicateFn;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::arrow::arrow_reader::RowFilter;
+use datafusion::parquet::errors::ParquetError;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_table::EVENTS;
+
+use crate::CorrelateError;
+
+/// Rows that are read at once.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// A text column that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    AwsRegion,
+    ClientToken,
+    ErrorCode,
+    EventId,
+    EventName,
+    GrantId,
+    GranteePrincipal,
+    InstanceType,
+    InvokedBy,
+    KeyArn,
+    PrincipalAccountId,
+    PrincipalArn,
+    RecipientAccountId,
+    RequestId,
+    ReservationId,
+    RetiringPrincipal,
+    SharedEventId,
+    SourceIpAddress,
+    SourceObject,
+    UserIdentityType,
+}
+
+/// The columns of [`Text`], in its order, and whether few values fill them.
+const TEXTS: [(&str, bool); 20] = [
+    ("aws_region", true),
+    ("client_token", false),
+    ("error_code", true),
+    ("event_id", false),
+    ("event_name", true),
+    ("grant_id", false),
+    ("grantee_principal", true),
+    ("instance_type", true),
+    ("invoked_by", true),
+    ("key_arn", true),
+    ("principal_account_id", true),
+    ("principal_arn", true),
+    ("recipient_account_id", true),
+    ("request_id", false),
+    ("reservation_id", false),
+    ("retiring_principal", true),
+    ("shared_event_id", false),
+    ("source_ip_address", true),
+    ("source_object", true),
+    ("user_identity_type", true),
+];
+
+/// A list column that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    ImageIds,
+    InstanceIds,
+    Operations,
+    SnapshotIds,
+    VolumeIds,
+}
+
+/// The columns of [`List`], in its order.
+const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_ids", "volume_ids"];
+
+/// Columns of which only flags are kept.
+const FLAGGED: [&str; 5] = ["user_agent", "principal_id", "session_issuer_arn", "session_name", "encryption_context"];
+/// Of these, how many are texts.
+const N_FLAGGED_TEXTS: usize = 4;
+
+/// What a row is, as far as its own columns tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Flags(u16);
+
+impl Flags {
+    pub(super) const KMS: u16 = 1;
+    /// The session of an instance's infrastructure role made the call.
+    pub(super) const INFRASTRUCTURE: u16 = 1 << 1;
+    pub(super) const BY_SERVICE: u16 = 1 << 2;
+    pub(super) const TRUSTED: u16 = 1 << 3;
+    pub(super) const EXTERNAL: u16 = 1 << 4;
+    /// The encryption context names a volume or snapshot, or EC2 forwarded the call.
+    pub(super) const TOUCHES: u16 = 1 << 5;
+    pub(super) const FAILED: u16 = 1 << 6;
+    /// The copy of an event in the trail of another account than the caller's.
+    pub(super) const OF_ANOTHER_ACCOUNT: u16 = 1 << 7;
+    pub(super) const ASSUMED_ROLE: u16 = 1 << 8;
+
+    pub(super) fn has(self, flag: u16) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+/// Some rows.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) times: TimestampMillisecondArray,
+    pub(super) flags: Vec<Flags>,
+    pub(super) encrypted: BooleanArray,
+    /// The instance whose role made a KMS call.
+    pub(super) caller_instances: StringArray,
+    source_index: Int64Array,
+    texts: Vec<Texts>,
+    lists: Vec<ListArray>,
+}
+
+/// A text column, whose values may be shared.
+#[derive(Debug)]
+enum Texts {
+    Plain(StringArray),
+    Shared(Int32Array, StringArray),
+}
+
+impl Texts {
+    fn get(&self, row: usize) -> Option<&str> {
+        match self {
+            Self::Plain(values) => values.is_valid(row).then(|| values.value(row)),
+            Self::Shared(keys, values) => {
+                let key = usize::try_from(keys.is_valid(row).then(|| keys.value(row))?).expect("keys are positions");
+                values.is_valid(key).then(|| values.value(key))
+            }
+        }
+    }
+
+    /// Sets `flag` in the rows whose value passes `test`; each shared value is tested once.
+    fn flag(&self, flags: &mut [Flags], flag: u16, test: impl Fn(&str) -> bool) {
+        let test = |value: Option<&str>| value.is_some_and(&test);
+        match self {
+            Self::Plain(values) => {
+                for (flags, _) in flags.iter_mut().zip(values).filter(|(_, value)| test(*value)) {
+                    flags.0 |= flag;
+                }
+            }
+            Self::Shared(keys, values) => {
+                let passed: Vec<bool> = values.iter().map(test).collect();
+                if passed.contains(&true) {
+                    for (flags, key) in flags.iter_mut().zip(keys) {
+                        let key = key.and_then(|key| usize::try_from(key).ok());
+                        flags.0 |= if key.is_some_and(|key| passed[key]) { flag } else { 0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    pub(super) fn text(&self, column: Text, row: usize) -> Option<&str> {
+        self.texts[column as usize].get(row)
+    }
+
+    pub(super) fn source_index(&self, row: usize) -> i64 {
+        if self.source_index.is_valid(row) { self.source_index.value(row) } else { 0 }
+    }
+
+    /// The elements of a list; none where it is null.
+    pub(super) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &str> {
+        let list = &self.lists[column as usize];
+        let values = list.values().as_string::<i32>();
+        let offsets = list.value_offsets();
+        let range = if list.is_valid(row) { offsets[row]..offsets[row + 1] } else { 0..0 };
+        let position = |at: i32| usize::try_from(at).expect("offsets are positions");
+        (position(range.start)..position(range.end)).map(|at| values.value(at))
+    }
+
+    pub(super) fn lists(&self, column: List) -> &ListArray {
+        &self.lists[column as usize]
+    }
+
+    fn new(rows: &RecordBatch) -> Self {
+        let texts = |name: &str| {
+            let column = &rows[name];
+            match column.as_dictionary_opt::<Int32Type>() {
+                Some(shared) => Texts::Shared(shared.keys().clone(), shared.values().as_string::<i32>().clone()),
+                None => Texts::Plain(column.as_string::<i32>().clone()),
+            }
+        };
+        let mut batch = Self {
+            times: rows["event_time"].as_primitive::<TimestampMillisecondType>().clone(),
+            flags: vec![Flags::default(); rows.num_rows()],
+            encrypted: rows["encrypted"].as_boolean().clone(),
+            caller_instances: StringArray::new_null(0),
+            source_index: rows["source_index"].as_primitive::<Int64Type>().clone(),
+            texts: TEXTS.iter().map(|(name, _)| texts(name)).collect(),
+            lists: LISTS.iter().map(|name| rows[*name].as_list::<i32>().clone()).collect(),
+        };
+        batch.set_flags(
+            &texts("event_source"),
+            &FLAGGED[..N_FLAGGED_TEXTS].iter().map(|name| texts(name)).collect::<Vec<_>>(),
+        );
+        batch.set_context_flags(rows);
+        batch
+    }
+
+    /// The flags of `docs/join.md`, but for what the encryption context says.
+    fn set_flags(&mut self, event_source: &Texts, flagged: &[Texts]) {
+        let [user_agent, principal_id, issuer, session] = flagged else {
+            unreachable!("as many as are read");
+        };
+        let (texts, flags) = (&self.texts, &mut self.flags);
+        let text = |column: Text| &texts[column as usize];
+        event_source.flag(flags, Flags::KMS, |source| source.starts_with("kms."));
+        principal_id.flag(flags, Flags::INFRASTRUCTURE, |id| id.contains(":aws:ec2-infrastructure:"));
+        text(Text::PrincipalArn).flag(flags, Flags::INFRASTRUCTURE, |arn| arn.contains("/aws:ec2-infrastructure/"));
+        issuer.flag(flags, Flags::INFRASTRUCTURE, |arn| arn.ends_with(":role/aws:ec2-infrastructure"));
+        let identity_type = text(Text::UserIdentityType);
+        identity_type.flag(flags, Flags::BY_SERVICE, |it| it == "AWSService");
+        identity_type.flag(flags, Flags::ASSUMED_ROLE, |it| it == "AssumedRole");
+        identity_type.flag(flags, Flags::OF_ANOTHER_ACCOUNT, |it| it == "AWSAccount");
+        text(Text::ErrorCode).flag(flags, Flags::FAILED, |_| true);
+        let (invoked_by, address) = (text(Text::InvokedBy), text(Text::SourceIpAddress));
+        for flags in &mut *flags {
+            flags.0 |= if flags.has(Flags::INFRASTRUCTURE | Flags::BY_SERVICE) { Flags::TRUSTED } else { 0 };
+        }
+        invoked_by.flag(flags, Flags::TRUSTED, |_| true);
+        user_agent.flag(flags, Flags::TRUSTED, |agent| matches!(agent, "AWS Internal" | "&AWS; Internal"));
+        address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal" || amazon_name(it).is_some());
+        invoked_by.flag(flags, Flags::EXTERNAL, |it| !is_family(it));
+        // The EBS direct APIs are the caller's own, unless EBS itself is the caller.
+        let mut is_ebs = vec![Flags::default(); flags.len()];
+        invoked_by.flag(&mut is_ebs, Flags::EXTERNAL, |it| amazon_name(it) == Some("ebs"));
+        for (flags, is_ebs) in flags.iter_mut().zip(is_ebs) {
+            flags.0 |= if flags.has(Flags::BY_SERVICE) { 0 } else { is_ebs.0 };
+        }
+        for caller in [invoked_by, user_agent, address] {
+            caller.flag(flags, Flags::TOUCHES, |it| it == "ec2-frontend-api.amazonaws.com");
+        }
+        let is_caller =
+            |flags: Flags| flags.has(Flags::KMS) && flags.has(Flags::ASSUMED_ROLE) && !flags.has(Flags::INFRASTRUCTURE);
+        let callers = flags.iter().enumerate().map(|(row, flags)| {
+            let session = session.get(row).filter(|_| is_caller(*flags))?.to_lowercase();
+            is_instance_id(&session).then_some(session)
+        });
+        self.caller_instances = callers.collect();
+    }
+
+    fn set_context_flags(&mut self, rows: &RecordBatch) {
+        let contexts = rows["encryption_context"].as_map();
+        let keys = contexts.keys().as_string::<i32>();
+        let offsets = contexts.value_offsets();
+        for (row, flags) in self.flags.iter_mut().enumerate().filter(|(row, _)| contexts.is_valid(*row)) {
+            let position = |at: i32| usize::try_from(at).expect("offsets are positions");
+            for key in (position(offsets[row])..position(offsets[row + 1])).map(|at| keys.value(at)) {
+                let is_other = ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|other| key.starts_with(other));
+                flags.0 |= if is_other { Flags::EXTERNAL } else { 0 };
+                flags.0 |= if key == "aws:ebs:id" { Flags::TOUCHES } else { 0 };
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        let texts = self.texts.iter().map(|texts| match texts {
+            Texts::Plain(values) => values.get_array_memory_size(),
+            // The values are shared by the batches of a row group.
+            Texts::Shared(keys, values) => keys.get_array_memory_size() + values.len(),
+        });
+        let lists = self.lists.iter().map(Array::get_array_memory_size);
+        (texts.chain(lists).sum::<usize>() + self.len() * 2 * size_of::<u64>()) as u64
+    }
+}
+
+/// What stands before `.amazonaws.com` or `.amazonaws.com.cn`.
+fn amazon_name(host: &str) -> Option<&str> {
+    host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com")
+}
+
+/// Whether a service that calls KMS for a principal is EC2, EBS, or launches instances.
+fn is_family(invoked_by: &str) -> bool {
+    let is_region = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    matches!(invoked_by, "AWS Internal" | "Amazon Internal")
+        || amazon_name(invoked_by).is_some_and(|name| {
+            matches!(name, "ec2-frontend-api" | "ec2" | "ebs" | "autoscaling" | "spot" | "spotfleet" | "ec2fleet")
+                || name.strip_prefix("ec2.").is_some_and(is_region)
+                || name.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
+        })
+}
+
+/// Whether a text has the form of an instance id.
+fn is_instance_id(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
+}
+
+/// A row group of a part.
+struct Piece {
+    path: Arc<PathBuf>,
+    metadata: ArrowReaderMetadata,
+    group: usize,
+}
+
+/// Reads all rows that the join looks at, in no order that means anything; nothing if they take more than `max_bytes`.
+pub(super) fn read(lake: &Lake, max_bytes: u64, threads: NonZeroUsize) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    let pieces = pieces(lake)?;
+    let (next, bytes, fits) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(true));
+    let batches = Mutex::new(Vec::new());
+    let work = || -> Result<(), CorrelateError> {
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for batch in piece.read()? {
+                let batch = batch.map_err(|error| piece.damaged(error.into()))?;
+                let batch = Batch::new(&batch);
+                if bytes.fetch_add(batch.memory_bytes(), Ordering::Relaxed) + batch.memory_bytes() > max_bytes {
+                    fits.store(false, Ordering::Relaxed);
+                }
+                if !fits.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                batches.lock().unwrap_or_else(PoisonError::into_inner).push((
+                    Arc::clone(&piece.path),
+                    piece.group,
+                    batch,
+                ));
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get().min(pieces.len())).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("reading does not panic"))
+    })?;
+    let mut batches = batches.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let n_rows: usize = batches.iter().map(|(_, _, batch)| batch.len()).sum();
+    if !fits.into_inner() || n_rows >= super::ids::NONE as usize {
+        return Ok(None);
+    }
+    // Stable: the batches of a row group stay in their order.
+    batches.sort_by(|(path, group, _), (other, of_other, _)| (path, group).cmp(&(other, of_other)));
+    Ok(Some(batches.into_iter().map(|(_, _, batch)| batch).collect()))
+}
+
+fn pieces(lake: &Lake) -> Result<Vec<Piece>, CorrelateError> {
+    let mut pieces = Vec::new();
+    for part in lake.parts(&EVENTS)? {
+        let path = Arc::new(part.path);
+        let file = File::open(&*path).map_err(LakeError::file("open", &*path))?;
+        let options = ArrowReaderOptions::new().with_schema(schema());
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(&path, error))?;
+        for group in 0..metadata.metadata().num_row_groups() {
+            pieces.push(Piece { path: Arc::clone(&path), metadata: metadata.clone(), group });
+        }
+    }
+    Ok(pieces)
+}
+
+/// The schema of `events`, with columns of few values as dictionaries.
+fn schema() -> SchemaRef {
+    let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let is_shared = |name: &str| {
+        name == "event_source"
+            || FLAGGED[..N_FLAGGED_TEXTS].contains(&name)
+            || TEXTS.iter().any(|(it, is_shared)| *it == name && *is_shared)
+    };
+    let field = |field: &Arc<Field>| {
+        if is_shared(field.name()) {
+            Arc::new(Field::new(field.name(), shared(), field.is_nullable()))
+        } else {
+            Arc::clone(field)
+        }
+    };
+    Arc::new(Schema::new(EVENTS.schema().fields().iter().map(field).collect::<Vec<_>>()))
+}
+
+impl Piece {
+    fn read(&self) -> Result<impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>, CorrelateError> {
+        let file = File::open(&*self.path).map_err(LakeError::file("open", &*self.path))?;
+        let schema = self.metadata.parquet_schema();
+        let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
+        let names = names.chain(["event_time", "event_source", "encrypted", "source_index"]);
+        let source = ProjectionMask::columns(schema, ["event_source"]);
+        let is_joined = ArrowPredicateFn::new(source, |rows| {
+            let sources = rows.column(0).as_dictionary::<Int32Type>();
+            let passed: Vec<bool> =
+                sources.values().as_string::<i32>().iter().map(|it| it.is_some_and(is_joined)).collect();
+            let pass = |key: Option<i32>| key.and_then(|key| passed.get(usize::try_from(key).ok()?)).copied();
+            Ok(sources.keys().iter().map(|key| Some(pass(key).unwrap_or(false))).collect())
+        });
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(ProjectionMask::columns(schema, names))
+            .with_row_groups(vec![self.group])
+            .with_row_filter(RowFilter::new(vec![Box::new(is_joined)]))
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| self.damaged(error))
+    }
+
+    fn damaged(&self, source: ParquetError) -> CorrelateError {
+        damaged(&self.path, source)
+    }
+}
+
+/// Whether events of a source are joined.
+fn is_joined(event_source: &str) -> bool {
+    amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2"))
+}
+
+fn damaged(path: &std::path::Path, source: ParquetError) -> CorrelateError {
+    LakeError::Damaged { path: path.to_owned(), source: source.into() }.into()
+}

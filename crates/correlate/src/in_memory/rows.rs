@@ -1,0 +1,271 @@
+//! The rows in the order of (`event_time`, `rid`), and what rules ask of them as numbers.
+
+use std::cmp::Ordering;
+
+use arrow::array::Array;
+
+use crate::in_memory::ids::{Ids, NONE};
+use crate::in_memory::read::{Batch, Flags, List, Text};
+
+/// What kind of event a row is, as far as rules tell kinds apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    AttachVolume,
+    CreateGrant,
+    CreateReplaceRootVolumeTask,
+    CreateVolume,
+    Decrypt,
+    DetachVolume,
+    /// `RetireGrant` or `RevokeGrant`.
+    EndGrant,
+    /// `GenerateDataKey` and its variants.
+    GenerateDataKey,
+    Other,
+    RunInstances,
+    /// `CreateSnapshot`, `CreateSnapshots`, `CopySnapshot` or `ImportSnapshot`.
+    Snapshot,
+    StartInstances,
+}
+
+/// All rows, each named by its number. An identifier that a row lacks is [`NONE`].
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    batches: &'a [Batch],
+    /// Where each row stands: its batch, and its row there.
+    places: Vec<(u32, u32)>,
+    /// Milliseconds since the epoch.
+    pub(super) times: Vec<i64>,
+    pub(super) flags: Vec<Flags>,
+    pub(super) kinds: Vec<Kind>,
+    /// Account and region together.
+    pub(super) homes: Vec<u32>,
+    pub(super) accounts: Vec<u32>,
+    /// Request ids, each of one account.
+    pub(super) requests: Vec<u32>,
+    pub(super) grants: Vec<u32>,
+    /// The first of each list.
+    pub(super) instances: Vec<u32>,
+    pub(super) volumes: Vec<u32>,
+    pub(super) snapshots: Vec<u32>,
+    /// The instance whose role made a KMS call.
+    pub(super) caller_instances: Vec<u32>,
+    /// For an EC2 event the first copy of it, an owner's copy last.
+    pub(super) canonical: Vec<u32>,
+    pub(super) n_requests: usize,
+    pub(super) n_grants: usize,
+    resources: Ids<&'a str>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(batches: &'a [Batch]) -> Self {
+        let places = in_order(batches);
+        let at = |(batch, row): (u32, u32)| (&batches[batch as usize], row as usize);
+        let n = places.len();
+        let mut rows = Self {
+            batches,
+            times: places.iter().map(|place| at(*place)).map(|(batch, row)| batch.times.value(row)).collect(),
+            flags: places.iter().map(|place| at(*place)).map(|(batch, row)| batch.flags[row]).collect(),
+            kinds: places.iter().map(|place| at(*place)).map(|(batch, row)| kind(batch, row)).collect(),
+            places,
+            homes: Vec::with_capacity(n),
+            accounts: Vec::with_capacity(n),
+            requests: Vec::with_capacity(n),
+            grants: Vec::with_capacity(n),
+            instances: Vec::with_capacity(n),
+            volumes: Vec::with_capacity(n),
+            snapshots: Vec::with_capacity(n),
+            caller_instances: Vec::with_capacity(n),
+            canonical: Vec::new(),
+            n_requests: 0,
+            n_grants: 0,
+            resources: Ids::new(),
+        };
+        rows.number();
+        rows.canonical = rows.canonical();
+        rows
+    }
+
+    fn number(&mut self) {
+        let (mut accounts, mut homes, mut requests, mut grants) = (Ids::new(), Ids::new(), Ids::new(), Ids::new());
+        for row in 0..self.len() {
+            let account = accounts.number(self.account(row));
+            self.accounts.push(account);
+            self.homes.push(homes.number((account, self.text(Text::AwsRegion, row).unwrap_or_default())));
+            let request = self.text(Text::RequestId, row).map(|request| requests.number((account, request)));
+            self.requests.push(request.unwrap_or(NONE));
+            self.grants.push(self.text(Text::GrantId, row).map_or(NONE, |grant| grants.number(grant)));
+            let [instance, volume, snapshot] = [List::InstanceIds, List::VolumeIds, List::SnapshotIds]
+                .map(|list| self.list(list, row).next().map_or(NONE, |id| self.resources.number(id)));
+            self.instances.push(instance);
+            self.volumes.push(volume);
+            self.snapshots.push(snapshot);
+            self.caller_instances.push(self.caller_instance(row).map_or(NONE, |id| self.resources.number(id)));
+        }
+        self.n_requests = requests.len();
+        self.n_grants = grants.len();
+    }
+
+    fn canonical(&self) -> Vec<u32> {
+        let mut shared = Ids::new();
+        let mut firsts: Vec<u32> = Vec::new();
+        let mut numbers = vec![NONE; self.len()];
+        for row in self.all().filter(|row| !self.is_kms(*row)) {
+            let Some(id) = self.text(Text::SharedEventId, row as usize) else { continue };
+            let number = shared.number(id);
+            numbers[row as usize] = number;
+            match firsts.get_mut(number as usize) {
+                None => firsts.push(row),
+                Some(first) => {
+                    let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
+                    if is_owners(*first) && !is_owners(row) {
+                        *first = row;
+                    }
+                }
+            }
+        }
+        self.all().map(|row| firsts.get(numbers[row as usize] as usize).copied().unwrap_or(row)).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn all(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.len()).expect("rows that do not fit are not read")
+    }
+
+    pub(super) fn has(&self, row: u32, flag: u16) -> bool {
+        self.flags[row as usize].has(flag)
+    }
+
+    pub(super) fn is_kms(&self, row: u32) -> bool {
+        self.has(row, Flags::KMS)
+    }
+
+    pub(super) fn kind(&self, row: u32) -> Kind {
+        self.kinds[row as usize]
+    }
+
+    /// Whether an EC2 event may be a cause of rules 3 to 5.
+    pub(super) fn is_candidate(&self, row: u32) -> bool {
+        !self.is_kms(row) && self.canonical[row as usize] == row && !self.has(row, Flags::FAILED)
+    }
+
+    fn place(&self, row: usize) -> (&'a Batch, usize) {
+        let (batch, row) = self.places[row];
+        (&self.batches[batch as usize], row as usize)
+    }
+
+    pub(super) fn text(&self, column: Text, row: usize) -> Option<&'a str> {
+        let (batch, row) = self.place(row);
+        batch.text(column, row)
+    }
+
+    pub(super) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+        let (batch, row) = self.place(row);
+        batch.list(column, row)
+    }
+
+    /// Where the lists of a column stand: all of them, and which of them is each row's.
+    pub(super) fn lists(&self, column: List) -> (Vec<&'a dyn Array>, impl Fn(u32) -> (usize, usize) + '_) {
+        let arrays = self.batches.iter().map(|batch| -> &dyn Array { batch.lists(column) }).collect();
+        (arrays, |row| {
+            let (batch, row) = self.places[row as usize];
+            (batch as usize, row as usize)
+        })
+    }
+
+    pub(super) fn encrypted(&self, row: u32) -> Option<bool> {
+        let (batch, row) = self.place(row as usize);
+        batch.encrypted.is_valid(row).then(|| batch.encrypted.value(row))
+    }
+
+    /// The account of the trail; else, in old records, of the caller; else empty.
+    pub(super) fn account(&self, row: usize) -> &'a str {
+        let (batch, row) = self.place(row);
+        account(batch, row)
+    }
+
+    /// The numbers of a list's identifiers.
+    pub(super) fn numbers(&mut self, column: List, row: u32) -> Vec<u32> {
+        self.list(column, row as usize).map(|id| self.resources.number(id)).collect()
+    }
+
+    /// The identifier of a number.
+    pub(super) fn resource(&self, number: u32) -> Option<&'a str> {
+        self.resources.key(number)
+    }
+
+    pub(super) fn n_resources(&self) -> usize {
+        self.resources.len()
+    }
+
+    fn caller_instance(&self, row: usize) -> Option<&'a str> {
+        let (batch, row) = self.place(row);
+        batch.caller_instances.is_valid(row).then(|| batch.caller_instances.value(row))
+    }
+}
+
+/// The places of all rows that have a time, in order.
+fn in_order(batches: &[Batch]) -> Vec<(u32, u32)> {
+    let mut places = Vec::with_capacity(batches.iter().map(Batch::len).sum());
+    for (at, batch) in (0..).zip(batches) {
+        let timed = (0..).take(batch.len()).filter(|row| batch.times.is_valid(*row as usize));
+        places.extend(timed.map(|row: u32| (batch.times.value(row as usize), at, row)));
+    }
+    // Files are sorted by time, so most of it is merging.
+    places.sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
+        let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
+        time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
+    });
+    places.into_iter().map(|(_, batch, row)| (batch, row)).collect()
+}
+
+/// Compares row ids: `account/event_id`, or `account/source_object#source_index`.
+fn by_rid((batch, row): (&Batch, usize), (other, of_other): (&Batch, usize)) -> Ordering {
+    let (account_of, account_of_other) = (account(batch, row), account(other, of_other));
+    if let (Some(id), Some(other)) = (batch.text(Text::EventId, row), other.text(Text::EventId, of_other))
+        && account_of.len() == account_of_other.len()
+    {
+        return (account_of, id).cmp(&(account_of_other, other));
+    }
+    rid(batch, row).cmp(&rid(other, of_other))
+}
+
+fn rid(batch: &Batch, row: usize) -> String {
+    let account = account(batch, row);
+    if let Some(event_id) = batch.text(Text::EventId, row) {
+        return format!("{account}/{event_id}");
+    }
+    let object = batch.text(Text::SourceObject, row).unwrap_or_default();
+    format!("{account}/{object}#{}", batch.source_index(row))
+}
+
+fn account(batch: &Batch, row: usize) -> &str {
+    let account = batch.text(Text::RecipientAccountId, row);
+    account.or_else(|| batch.text(Text::PrincipalAccountId, row)).unwrap_or_default()
+}
+
+fn kind(batch: &Batch, row: usize) -> Kind {
+    let name = batch.text(Text::EventName, row).unwrap_or_default();
+    if batch.flags[row].has(Flags::KMS) {
+        match name {
+            "CreateGrant" => Kind::CreateGrant,
+            "Decrypt" => Kind::Decrypt,
+            "RetireGrant" | "RevokeGrant" => Kind::EndGrant,
+            _ if name.starts_with("GenerateDataKey") => Kind::GenerateDataKey,
+            _ => Kind::Other,
+        }
+    } else {
+        match name {
+            "AttachVolume" => Kind::AttachVolume,
+            "CreateReplaceRootVolumeTask" => Kind::CreateReplaceRootVolumeTask,
+            "CreateVolume" => Kind::CreateVolume,
+            "DetachVolume" => Kind::DetachVolume,
+            "RunInstances" => Kind::RunInstances,
+            "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Kind::Snapshot,
+            "StartInstances" => Kind::StartInstances,
+            _ => Kind::Other,
+        }
+    }
+}

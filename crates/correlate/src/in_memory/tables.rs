@@ -1,0 +1,391 @@
+//! The products: which rows, in which order, and what each column shows.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use arrow::array::ArrayRef;
+use arrow::array::BooleanArray;
+use arrow::array::Int64Array;
+use arrow::array::RecordBatch;
+use arrow::array::StringBuilder;
+use arrow::array::TimestampMillisecondArray;
+use arrow::compute::interleave;
+use trailweave_lake::Lake;
+use trailweave_table::ATTACHMENTS;
+use trailweave_table::CORRELATED;
+use trailweave_table::GRANTS;
+use trailweave_table::INSTANCES;
+use trailweave_table::Table;
+use trailweave_table::VOLUMES;
+
+use crate::CorrelateError;
+use crate::Progress;
+use crate::in_memory::ids::NONE;
+use crate::in_memory::join::{Call, Join, Link};
+use crate::in_memory::read::{Flags, List, Text};
+use crate::in_memory::rows::{Kind, Rows};
+use crate::product::BATCH_ROWS;
+use crate::product::DateFile;
+use crate::product::date;
+use crate::product::remove_others;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Writes every product; returns how many files.
+pub(super) fn write(
+    lake: &Lake,
+    rows: &Rows<'_>,
+    join: &Join,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<u64, CorrelateError> {
+    let products = Products { rows, join };
+    let mut files = 0;
+    let mut put = |written: Result<(u64, u64), CorrelateError>| {
+        let (n_files, n_rows) = written?;
+        files += n_files;
+        progress.rows.fetch_add(n_rows, Ordering::Relaxed);
+        Ok::<(), CorrelateError>(())
+    };
+    let out = Out { lake, threads };
+    put(out.write(
+        &CORRELATED,
+        &products.correlated(),
+        |it| rows.times[it.row as usize],
+        |name, calls| products.correlated_column(name, calls),
+    ))?;
+    put(out.write(
+        &INSTANCES,
+        &products.instances(),
+        |it| rows.times[it.1 as usize],
+        |name, launches| products.instances_column(name, launches),
+    ))?;
+    put(out.write(
+        &VOLUMES,
+        &products.volumes(),
+        |it| it.created_at,
+        |name, volumes| products.volumes_column(name, volumes),
+    ))?;
+    put(out.write(
+        &ATTACHMENTS,
+        &products.attachments(),
+        |it| rows.times[*it as usize],
+        |name, shown| products.attachments_column(name, shown),
+    ))?;
+    put(out.write(
+        &GRANTS,
+        &products.grants(),
+        |it| rows.times[*it as usize],
+        |name, grants| products.grants_column(name, grants),
+    ))?;
+    Ok(files)
+}
+
+/// Where products go.
+struct Out<'a> {
+    lake: &'a Lake,
+    threads: NonZeroUsize,
+}
+
+impl Out<'_> {
+    /// Writes the items of a table, which are in the order of their dates and then of the table; returns how many files
+    /// and rows.
+    fn write<T: Sync>(
+        &self,
+        table: &'static Table,
+        items: &[T],
+        time: impl Fn(&T) -> i64,
+        column: impl Fn(&str, &[T]) -> ArrayRef + Sync,
+    ) -> Result<(u64, u64), CorrelateError> {
+        let day = |item: &T| i32::try_from(time(item).div_euclid(DAY_MS)).expect("years have four digits");
+        let days: Vec<(i32, &[T])> =
+            items.chunk_by(|a, b| day(a) == day(b)).map(|day_of| (day(&day_of[0]), day_of)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<(), CorrelateError> {
+            while let Some((day, items)) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut file = DateFile::create(self.lake, table, *day)?;
+                for items in items.chunks(BATCH_ROWS) {
+                    let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
+                    let batch = RecordBatch::try_new(table.schema(), columns);
+                    file.write(batch.expect("each column is made as the table says"))?;
+                }
+                file.commit()?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.threads.get().min(days.len())).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("writing does not panic"))
+        })?;
+        let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
+        remove_others(self.lake, table, &dates)?;
+        Ok((dates.len() as u64, items.len() as u64))
+    }
+}
+
+struct Products<'r, 'a> {
+    rows: &'r Rows<'a>,
+    join: &'r Join,
+}
+
+/// A row of `volumes`.
+#[derive(Debug, Clone, Copy)]
+struct Volume {
+    id: u32,
+    /// The `CreateVolume`, else the event that made the data key.
+    row: u32,
+    /// The `RunInstances` that made a volume of which only the data key tells.
+    launch: u32,
+    data_key: u32,
+    is_created: bool,
+    created_at: i64,
+}
+
+impl Products<'_, '_> {
+    fn time(&self, row: u32) -> Option<i64> {
+        self.rows.times.get(row as usize).copied()
+    }
+
+    fn text(&self, column: Text, row: u32) -> Option<&str> {
+        if row == NONE { None } else { self.rows.text(column, row as usize) }
+    }
+
+    fn account(&self, row: u32) -> Option<&str> {
+        Some(self.rows.account(row as usize)).filter(|account| !account.is_empty())
+    }
+
+    fn region(&self, row: u32) -> Option<&str> {
+        self.text(Text::AwsRegion, row).filter(|region| !region.is_empty())
+    }
+
+    fn day(&self, row: u32) -> i64 {
+        self.rows.times[row as usize].div_euclid(DAY_MS)
+    }
+
+    fn correlated(&self) -> Vec<Call> {
+        let mut calls = self.join.calls.clone();
+        calls.sort_by_key(|call| (self.time(call.row), self.text(Text::EventId, call.row), call.row));
+        calls
+    }
+
+    fn instances(&self) -> Vec<(u32, u32)> {
+        let mut launches = self.join.launches.clone();
+        launches.sort_by_key(|&(instance, row)| (self.day(row), self.rows.resource(instance), row));
+        launches
+    }
+
+    fn volumes(&self) -> Vec<Volume> {
+        let mut created = vec![false; self.rows.n_resources()];
+        let mut volumes = Vec::new();
+        for &(volume, row) in &self.join.created {
+            created[volume as usize] = true;
+            let created_at = self.rows.times[row as usize];
+            let data_key = self.join.first_data_key[volume as usize];
+            volumes.push(Volume { id: volume, row, launch: NONE, data_key, is_created: true, created_at });
+        }
+        for &(volume, row) in self.join.data_keys.iter().filter(|(volume, _)| !created[*volume as usize]) {
+            let cause = self.join.calls[self.join.positions[row as usize] as usize].cause;
+            let is_launch = cause != NONE && self.rows.kind(cause) == Kind::RunInstances;
+            let launch = if is_launch { cause } else { NONE };
+            let created_at = self.rows.times[if is_launch { cause } else { row } as usize];
+            volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
+        }
+        volumes.sort_by_key(|it| (it.created_at.div_euclid(DAY_MS), self.rows.resource(it.id), it.created_at, it.row));
+        volumes
+    }
+
+    fn attachments(&self) -> Vec<u32> {
+        let mut shown = self.join.evidence.clone();
+        shown.sort_by_key(|&row| {
+            let volume = self.rows.resource(self.rows.volumes[row as usize]);
+            (self.day(row), volume, self.time(row), self.text(Text::EventId, row), row)
+        });
+        shown
+    }
+
+    fn grants(&self) -> Vec<u32> {
+        let mut grants = self.join.grants.clone();
+        grants.sort_by_key(|&row| (self.day(row), self.text(Text::GrantId, row), row));
+        grants
+    }
+
+    fn correlated_column(&self, name: &str, calls: &[Call]) -> ArrayRef {
+        let rows = self.rows;
+        let of_row = |column: Text| texts(calls, |call| self.text(column, call.row));
+        let of_cause = |column: Text| texts(calls, |call| self.text(column, call.cause));
+        let resource = |number: fn(&Call) -> u32| texts(calls, |call| rows.resource(number(call)));
+        match name {
+            "kms_event_id" => of_row(Text::EventId),
+            "kms_event_time" => times(calls, |call| self.time(call.row)),
+            "kms_event_name" => texts(calls, |call| Some(self.text(Text::EventName, call.row).unwrap_or_default())),
+            "kms_error_code" => of_row(Text::ErrorCode),
+            "kms_principal_arn" => of_row(Text::PrincipalArn),
+            "kms_invoked_by" => of_row(Text::InvokedBy),
+            "kms_request_id" => of_row(Text::RequestId),
+            "recipient_account_id" => texts(calls, |call| self.account(call.row)),
+            "aws_region" => texts(calls, |call| self.region(call.row)),
+            "key_arn" => texts(calls, |call| self.key_arn(call)),
+            "key_account_id" => texts(calls, |call| {
+                self.key_arn(call).and_then(|arn| arn.split(':').nth(4)).filter(|account| !account.is_empty())
+            }),
+            "grant_id" => of_row(Text::GrantId),
+            "instance_id" => resource(|call| call.instance),
+            "volume_id" => resource(|call| call.volume),
+            "snapshot_id" => resource(|call| call.snapshot),
+            "caller_instance_id" => texts(calls, |call| rows.resource(rows.caller_instances[call.row as usize])),
+            "ec2_event_id" => of_cause(Text::EventId),
+            "ec2_event_time" => times(calls, |call| self.time(call.cause)),
+            "ec2_event_name" => of_cause(Text::EventName),
+            "ec2_principal_arn" => of_cause(Text::PrincipalArn),
+            "ec2_source_ip_address" => of_cause(Text::SourceIpAddress),
+            "ec2_request_id" => of_cause(Text::RequestId),
+            "ec2_error_code" => of_cause(Text::ErrorCode),
+            "link" => texts(calls, |call| Some(call.link.name())),
+            "confidence" => texts(calls, |call| self.confidence(call)),
+            "unmatched_reason" => texts(calls, |call| self.unmatched_reason(call)),
+            "delta_ms" => Arc::new(calls.iter().map(|call| self.delta_ms(call)).collect::<Int64Array>()),
+            "launch_event_id" => texts(calls, |call| self.text(Text::EventId, call.launch)),
+            "launch_event_time" => times(calls, |call| self.time(call.launch)),
+            "launch_principal_arn" => texts(calls, |call| self.text(Text::PrincipalArn, call.launch)),
+            "grant_event_id" => texts(calls, |call| {
+                let of_create = self.text(Text::EventId, call.create);
+                of_create.or_else(|| self.text(Text::EventId, call.granted))
+            }),
+            "data_key_event_id" => texts(calls, |call| self.text(Text::EventId, call.data_key)),
+            "kms_source_object" => of_row(Text::SourceObject),
+            "ec2_source_object" => of_cause(Text::SourceObject),
+            other => unreachable!("`correlated` has no column `{other}`"),
+        }
+    }
+
+    fn key_arn(&self, call: &Call) -> Option<&str> {
+        self.text(Text::KeyArn, call.row).or_else(|| self.text(Text::KeyArn, call.create))
+    }
+
+    fn delta_ms(&self, call: &Call) -> Option<i64> {
+        Some(self.time(call.row)? - self.time(call.cause)?)
+    }
+
+    fn confidence(&self, call: &Call) -> Option<&'static str> {
+        match call.link {
+            Link::RequestId | Link::Grant | Link::Resource => Some("exact"),
+            Link::Instance if self.delta_ms(call).is_some_and(|ms| (-10_000..=600_000).contains(&ms)) => Some("strong"),
+            Link::Instance | Link::Volume => Some("inferred"),
+            Link::None => None,
+        }
+    }
+
+    fn unmatched_reason(&self, call: &Call) -> Option<&'static str> {
+        let row = call.row;
+        if call.link != Link::None {
+            None
+        } else if self.rows.has(row, Flags::EXTERNAL) {
+            Some("external_service")
+        } else if self.rows.caller_instances[row as usize] != NONE && !call.trusted {
+            Some("instance_role")
+        } else if self.rows.has(row, Flags::FAILED) {
+            Some("denied")
+        } else if self.rows.kind(row) == Kind::EndGrant && call.create == NONE {
+            Some("outside_lookback")
+        } else {
+            Some("no_ec2_event")
+        }
+    }
+
+    fn instances_column(&self, name: &str, launches: &[(u32, u32)]) -> ArrayRef {
+        let of_row = |column: Text| texts(launches, |(_, row)| self.text(column, *row));
+        match name {
+            "instance_id" => texts(launches, |(instance, _)| self.rows.resource(*instance)),
+            "recipient_account_id" => texts(launches, |(_, row)| self.account(*row)),
+            "aws_region" => texts(launches, |(_, row)| self.region(*row)),
+            "launch_event_id" => of_row(Text::EventId),
+            "launched_at" => times(launches, |(_, row)| self.time(*row)),
+            "launch_principal_arn" => of_row(Text::PrincipalArn),
+            "image_id" => texts(launches, |(_, row)| self.rows.list(List::ImageIds, *row as usize).next()),
+            "instance_type" => of_row(Text::InstanceType),
+            "reservation_id" => of_row(Text::ReservationId),
+            "client_token" => of_row(Text::ClientToken),
+            other => unreachable!("`instances` has no column `{other}`"),
+        }
+    }
+
+    fn volumes_column(&self, name: &str, volumes: &[Volume]) -> ArrayRef {
+        let creation = |it: &Volume| if it.is_created { it.row } else { it.launch };
+        match name {
+            "volume_id" => texts(volumes, |it| self.rows.resource(it.id)),
+            "recipient_account_id" => texts(volumes, |it| self.account(it.row)),
+            "aws_region" => texts(volumes, |it| self.region(it.row)),
+            "created_event_id" => texts(volumes, |it| self.text(Text::EventId, creation(it))),
+            "created_at" => times(volumes, |it| Some(it.created_at)),
+            "created_by_arn" => texts(volumes, |it| self.text(Text::PrincipalArn, creation(it))),
+            "snapshot_id" => texts(volumes, |it| {
+                let snapshot = self.rows.snapshots[it.row as usize];
+                if it.is_created { self.rows.resource(snapshot) } else { None }
+            }),
+            "encrypted" => {
+                let is_encrypted =
+                    |it: &Volume| if it.data_key == NONE { self.rows.encrypted(it.row) } else { Some(true) };
+                Arc::new(volumes.iter().map(is_encrypted).collect::<BooleanArray>())
+            }
+            "key_arn" => {
+                texts(volumes, |it| self.text(Text::KeyArn, it.data_key).or_else(|| self.text(Text::KeyArn, it.row)))
+            }
+            "data_key_event_id" => texts(volumes, |it| self.text(Text::EventId, it.data_key)),
+            other => unreachable!("`volumes` has no column `{other}`"),
+        }
+    }
+
+    fn attachments_column(&self, name: &str, shown: &[u32]) -> ArrayRef {
+        match name {
+            "volume_id" => texts(shown, |row| self.rows.resource(self.rows.volumes[*row as usize])),
+            "instance_id" => texts(shown, |row| self.rows.resource(self.rows.instances[*row as usize])),
+            "recipient_account_id" => texts(shown, |row| self.account(*row)),
+            "aws_region" => texts(shown, |row| self.region(*row)),
+            "attached_at" => times(shown, |row| self.time(*row)),
+            "source_event_id" => texts(shown, |row| self.text(Text::EventId, *row)),
+            "source" => texts(shown, |row| self.text(Text::EventName, *row)),
+            other => unreachable!("`attachments` has no column `{other}`"),
+        }
+    }
+
+    fn grants_column(&self, name: &str, grants: &[u32]) -> ArrayRef {
+        let of_row = |column: Text| texts(grants, |row| self.text(column, *row));
+        let resource = |numbers: &[u32]| texts(grants, |row| self.rows.resource(numbers[*row as usize]));
+        match name {
+            "grant_id" => of_row(Text::GrantId),
+            "key_arn" => of_row(Text::KeyArn),
+            "recipient_account_id" => texts(grants, |row| self.account(*row)),
+            "aws_region" => texts(grants, |row| self.region(*row)),
+            "create_event_id" => of_row(Text::EventId),
+            "created_at" => times(grants, |row| self.time(*row)),
+            "grantee_principal" => of_row(Text::GranteePrincipal),
+            "instance_id" => resource(&self.rows.instances),
+            "volume_id" => resource(&self.rows.volumes),
+            "snapshot_id" => resource(&self.rows.snapshots),
+            "operations" => {
+                let (arrays, place) = self.rows.lists(List::Operations);
+                let places: Vec<(usize, usize)> = grants.iter().map(|row| place(*row)).collect();
+                interleave(&arrays, &places).expect("the lists are of one type")
+            }
+            "retiring_principal" => of_row(Text::RetiringPrincipal),
+            other => unreachable!("`grants` has no column `{other}`"),
+        }
+    }
+}
+
+fn texts<'t, T>(items: &[T], text: impl Fn(&T) -> Option<&'t str>) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(items.len(), items.len() * 16);
+    for item in items {
+        builder.append_option(text(item));
+    }
+    Arc::new(builder.finish())
+}
+
+fn times<T>(items: &[T], time: impl Fn(&T) -> Option<i64>) -> ArrayRef {
+    let times = items.iter().map(time).collect::<TimestampMillisecondArray>();
+    Arc::new(times.with_timezone("UTC"))
+}
