@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := target/venv
 DUCKDB := $(VENV)/duckdb-2.0
 
-.PHONY: demo test lint docs duckdb fuzz bench release
+.PHONY: demo test lint docs duckdb fuzz bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -31,11 +31,18 @@ $(DUCKDB):
 
 # A minute of damaged objects against the decoder and its oracle.
 fuzz:
-	cargo run --locked --release -p trailweave-decode --example fuzz -- 60
+	cargo run --locked --release --example fuzz -- 60
 
-# Stage benches, and the floor beside the pipeline.
-bench:
-	cargo bench --locked -p trailweave-bench
+# Stages with criterion, then the floor and the real binary on one trail.
+bench: release
+	cargo bench --locked --bench decode
+	$(PYTHON) benches/peers.py --ours --rounds 3
+
+# The same beside DuckDB and ClickHouse: the table of docs/perf.md.
+bench-peers: release
+	$(PYTHON) -m venv target/bench-venv
+	target/bench-venv/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*' chdb
+	target/bench-venv/bin/python benches/peers.py
 
 release:
-	cargo build --locked --release -p trailweave
+	cargo build --locked --release --bins --examples

@@ -1,57 +1,63 @@
-//! The floor: reads every object below a folder and merely inflates it with libdeflate, on one thread.
+//! The floor: reads every object below a folder and merely inflates it with libdeflate.
 //!
-//! `cargo run --release -p trailweave-bench --bin floor -- FOLDER`
+//! `cargo run --release --bin floor -- FOLDER [THREADS]`
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
 use libdeflater::Decompressor;
 
 fn main() -> anyhow::Result<()> {
-    let folder = env::args_os().nth(1).context("usage: floor FOLDER")?;
+    let usage = "usage: floor FOLDER [THREADS]";
+    let folder = env::args_os().nth(1).context(usage)?;
+    let threads: usize = env::args().nth(2).map_or(Ok(1), |threads| threads.parse()).context(usage)?;
     let began = Instant::now();
-    let mut floor = Floor { inflater: Decompressor::new(), json: Vec::new(), objects: 0, gzip_bytes: 0, json_bytes: 0 };
-    floor.walk(Path::new(&folder))?;
+    let mut objects = Vec::new();
+    collect(Path::new(&folder), &mut objects)?;
+    let next = AtomicUsize::new(0);
+    let inflated = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| inflate_all(&objects, &next))).collect();
+        let joined = workers.into_iter().map(|worker| worker.join().expect("a worker does not panic"));
+        joined.collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    let (gzip_bytes, json_bytes) = inflated.iter().fold((0, 0), |(a, b), (gzip, json)| (a + gzip, b + json));
     let seconds = began.elapsed().as_secs_f64();
-    let Floor { objects, gzip_bytes, json_bytes, .. } = floor;
-    println!("{objects} objects, {gzip_bytes} bytes of gzip, {json_bytes} bytes of JSON, {seconds:.3} s");
+    println!("{} objects, {gzip_bytes} bytes of gzip, {json_bytes} bytes of JSON, {seconds:.3} s", objects.len());
     Ok(())
 }
 
-struct Floor {
-    inflater: Decompressor,
-    json: Vec<u8>,
-    objects: u64,
-    gzip_bytes: u64,
-    json_bytes: u64,
+fn collect(folder: &Path, objects: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), objects)?;
+        } else if entry.path().extension().is_some_and(|extension| extension == "gz") {
+            objects.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
-impl Floor {
-    fn walk(&mut self, folder: &Path) -> anyhow::Result<()> {
-        for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                self.walk(&path)?;
-            } else if path.extension().is_some_and(|extension| extension == "gz") {
-                self.inflate(&path).with_context(|| format!("cannot inflate `{}`", path.display()))?;
-            }
-        }
-        Ok(())
+/// Inflates what no other thread has taken; returns the bytes of gzip and of JSON.
+fn inflate_all(objects: &[PathBuf], next: &AtomicUsize) -> anyhow::Result<(u64, u64)> {
+    let (mut inflater, mut json) = (Decompressor::new(), Vec::new());
+    let (mut gzip_bytes, mut json_bytes) = (0, 0);
+    while let Some(path) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let gzip = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let trailer = gzip.last_chunk::<4>().with_context(|| format!("`{}` has no trailer", path.display()))?;
+        json.resize(u32::from_le_bytes(*trailer) as usize, 0);
+        let n_bytes = inflater.gzip_decompress(&gzip, &mut json);
+        json_bytes += n_bytes.with_context(|| format!("cannot inflate `{}`", path.display()))? as u64;
+        gzip_bytes += gzip.len() as u64;
     }
-
-    fn inflate(&mut self, path: &Path) -> anyhow::Result<()> {
-        let gz = fs::read(path)?;
-        let trailer = gz.last_chunk::<4>().context("no gzip trailer")?;
-        self.json.resize(u32::from_le_bytes(*trailer) as usize, 0);
-        let n = self.inflater.gzip_decompress(&gz, &mut self.json)?;
-        self.objects += 1;
-        self.gzip_bytes += gz.len() as u64;
-        self.json_bytes += n as u64;
-        Ok(())
-    }
+    Ok((gzip_bytes, json_bytes))
 }

@@ -182,13 +182,10 @@ impl Decoder {
                 _ => envelope.record(found.raw, &mut |found| records.push(source_object, &found)),
             }
         };
-        let outcome = match ordinary.records(inflated, &mut read) {
-            Ok(()) => Ok(()),
-            Err(ordinary::Odd) => {
-                records.take(0);
-                envelope.records(inflated, &mut |found| records.push(source_object, &found))
-            }
-        };
+        let outcome = ordinary.records(inflated, &mut read).or_else(|ordinary::Odd| {
+            records.take(0);
+            envelope.records(inflated, &mut |found| records.push(source_object, &found))
+        });
         let decoded = self.records.take(inflated.len() as u64);
         outcome.map(|()| decoded)
     }

@@ -30,7 +30,12 @@ fn names_decide_and_for_kms_the_signs_of_ec2() {
         ("kms.amazonaws.com", "CreateGrant", "", Glance::Parse),
         ("kms.amazonaws.com", "Decrypt", "", Glance::Filtered),
         ("kms.amazonaws.com", "Decrypt", r#","a":{"aws:ebs:id":1}"#, Glance::Parse),
-        ("kms.amazonaws.com", "Decrypt", r#","a":"arn:aws:sts::111122223333:assumed-role/a/i-0a1b2c3d""#, Glance::Parse),
+        (
+            "kms.amazonaws.com",
+            "Decrypt",
+            r#","a":"arn:aws:sts::111122223333:assumed-role/a/i-0a1b2c3d""#,
+            Glance::Parse,
+        ),
     ] {
         assert_eq!(of(&record(source, name, more), Selection::Relevant), expected, "{source} {name} {more}");
         assert_eq!(of(&record(source, name, more), Selection::All), Glance::Parse);

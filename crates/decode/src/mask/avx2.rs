@@ -48,12 +48,5 @@ fn half(bytes: __m256i) -> [u32; 6] {
 
 fn join(low: [u32; 6], high: [u32; 6]) -> Masks {
     let word = |at: usize| u64::from(low[at]) | u64::from(high[at]) << 32;
-    Masks {
-        quote: word(0),
-        backslash: word(1),
-        open: word(2),
-        close: word(3),
-        colon: word(4),
-        unprintable: word(5),
-    }
+    Masks { quote: word(0), backslash: word(1), open: word(2), close: word(3), colon: word(4), unprintable: word(5) }
 }

@@ -8,14 +8,8 @@ fn a_bit_for_every_byte_that_matters() {
     block[..9].copy_from_slice(b"{[]}\"\\:\n\xc3");
     let mut masks = [Masks::default()];
     portable(&[block], &mut masks);
-    let expected = Masks {
-        open: 0b11,
-        close: 0b1100,
-        quote: 1 << 4,
-        backslash: 1 << 5,
-        colon: 1 << 6,
-        unprintable: 0b11 << 7,
-    };
+    let expected =
+        Masks { open: 0b11, close: 0b1100, quote: 1 << 4, backslash: 1 << 5, colon: 1 << 6, unprintable: 0b11 << 7 };
     assert_eq!(masks[0], expected);
 }
 

@@ -52,7 +52,8 @@ fn leave_unread(fast: &Decoded, slow: &mut Decoded) -> Result<(), String> {
         let keep: Vec<bool> = index(batch).iter().map(|index| rejected.contains(index)).collect();
         let reasons = batch["reason"].as_string::<i32>();
         let unread: Vec<_> = reasons.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(reason, _)| reason).collect();
-        if fast.tally.filtered == 0 && !unread.is_empty() || unread.iter().any(|reason| *reason != Some("invalid_json")) {
+        if fast.tally.filtered == 0 && !unread.is_empty() || unread.iter().any(|reason| *reason != Some("invalid_json"))
+        {
             return Err(format!("the oracle alone rejects {unread:?}"));
         }
         slow.tally.rejects -= unread.len() as u64;

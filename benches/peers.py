@@ -1,0 +1,101 @@
+"""Times the whole job and its peers on the same generated trail: CPU and wall of whole processes, medians.
+
+Needs the release build (`make bench-peers` makes it). The peers get two threads each, as we do; every contender runs
+once a round, so that a slow minute of the machine meets all of them.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASE = ROOT / "target" / "release"
+WORK = ROOT / "target" / "bench"
+RECORDS = 600_000
+OBJECT = "AWSLogs/**/*.json.gz"
+
+
+def corpus(records: int) -> Path:
+    """A trail of a busy account: objects of 1,500 records over a week."""
+    folder = WORK / f"busy-{records}"
+    if not folder.exists():
+        made = folder.with_suffix(".tmp")
+        shutil.rmtree(made, ignore_errors=True)
+        example = RELEASE / "examples" / "corpus"
+        subprocess.run([example, made, "1", str(records), "7", "1500"], check=True, stdout=subprocess.DEVNULL)
+        made.rename(folder)
+    return folder
+
+
+def timed(command: list[str]) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and peak RSS in MB of a process."""
+    began = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - began
+    if status:
+        sys.exit(f"{command} failed:\n{said.decode()}")
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
+
+
+def peer(name: str, folder: Path) -> list[str]:
+    """Runs one of the SQL files of peers/ in a process of its own."""
+    out = WORK / f"{name}.parquet"
+    out.unlink(missing_ok=True)
+    sql = (ROOT / "benches" / "peers" / f"{name}.sql").read_text()
+    sql = sql.replace("{objects}", str(folder / OBJECT)).replace("{out}", str(out))
+    if name == "duckdb":
+        return [sys.executable, "-c", "import duckdb, sys; duckdb.execute(sys.argv[1])", sql]
+    code = (
+        "import sys; from chdb import session; s = session.Session()\n"
+        "s.query('SET max_threads = 2, engine_file_truncate_on_insert = 1'); s.query('CREATE DATABASE b'); s.query('USE b')\n"
+        "for q in sys.argv[1].split(';'):\n    if q.strip(): s.query(q)"
+    )
+    return [sys.executable, "-c", code, sql]
+
+
+def ours(verb: list[str], folder: Path) -> list[str]:
+    """One of our verbs on a lake of its own."""
+    lake = WORK / "lake"
+    shutil.rmtree(lake, ignore_errors=True)
+    paths = ["--source", str(folder / "AWSLogs"), "--lake", str(lake)]
+    return [str(RELEASE / "trailweave"), *verb, *paths, "--threads", "2"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ours", action="store_true", help="leave the peers out")
+    parser.add_argument("--records", type=int, default=RECORDS)
+    asked = parser.parse_args()
+    folder = corpus(asked.records)
+    floor = str(RELEASE / "floor")
+    contenders = {
+        "floor, 1 thread": lambda: [floor, str(folder), "1"],
+        "floor, 2 threads": lambda: [floor, str(folder), "2"],
+        "trailweave run": lambda: ours(["run"], folder),
+        "trailweave ingest": lambda: ours(["ingest"], folder),
+        "trailweave ingest --events all": lambda: ours(["ingest", "--events", "all"], folder),
+    }
+    if not asked.ours:
+        contenders["DuckDB, whole job"] = lambda: peer("duckdb", folder)
+        contenders["ClickHouse, whole job"] = lambda: peer("clickhouse", folder)
+    runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders}
+    for _ in range(asked.rounds):
+        for name, command in contenders.items():
+            runs[name].append(timed(command()))
+    base = statistics.median(cpu for cpu, _, _ in runs["floor, 1 thread"])
+    print(f"| contender | CPU s | wall s | peak RSS MB | CPU over the floor |\n|---|---|---|---|---|")
+    for name, figures in runs.items():
+        cpu, wall, rss = (statistics.median(column) for column in zip(*figures))
+        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {cpu / base:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
