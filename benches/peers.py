@@ -60,12 +60,14 @@ def peer(name: str, folder: Path) -> list[str]:
     return [sys.executable, "-c", code, sql]
 
 
-def ours(verb: list[str], folder: Path) -> list[str]:
-    """One of our verbs on a lake of its own."""
+def ours(verb: list[str], folder: Path, memory: str) -> list[str]:
+    """One of our verbs: on a new lake, but `correlate` on the one that the verb before it made."""
     lake = WORK / "lake"
-    shutil.rmtree(lake, ignore_errors=True)
-    paths = ["--source", str(folder / "AWSLogs"), "--lake", str(lake)]
-    return [str(RELEASE / "trailweave"), *verb, *paths, "--threads", "2"]
+    given = ["--lake", str(lake), "--threads", "2", "--memory", memory]
+    if verb != ["correlate"]:
+        shutil.rmtree(lake, ignore_errors=True)
+        given += ["--source", str(folder / "AWSLogs")]
+    return [str(RELEASE / "trailweave"), *verb, *given]
 
 
 def main() -> None:
@@ -73,15 +75,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ours", action="store_true", help="leave the peers out")
     parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--memory", default="1GiB", help="what `trailweave --memory` gets")
     asked = parser.parse_args()
     folder = corpus(asked.records)
     floor = str(RELEASE / "floor")
     contenders = {
         "floor, 1 thread": lambda: [floor, str(folder), "1"],
         "floor, 2 threads": lambda: [floor, str(folder), "2"],
-        "trailweave run": lambda: ours(["run"], folder),
-        "trailweave ingest": lambda: ours(["ingest"], folder),
-        "trailweave ingest --events all": lambda: ours(["ingest", "--events", "all"], folder),
+        "trailweave run": lambda: ours(["run"], folder, asked.memory),
+        "trailweave ingest --events all": lambda: ours(["ingest", "--events", "all"], folder, asked.memory),
+        "trailweave ingest": lambda: ours(["ingest"], folder, asked.memory),
+        "trailweave correlate": lambda: ours(["correlate"], folder, asked.memory),
     }
     if not asked.ours:
         contenders["DuckDB, whole job"] = lambda: peer("duckdb", folder)
@@ -91,7 +95,7 @@ def main() -> None:
         for name, command in contenders.items():
             runs[name].append(timed(command()))
     base = statistics.median(cpu for cpu, _, _ in runs["floor, 1 thread"])
-    print(f"| contender | CPU s | wall s | peak RSS MB | CPU over the floor |\n|---|---|---|---|---|")
+    print("| contender | CPU s | wall s | peak RSS MB | CPU over the floor |\n|---|---|---|---|---|")
     for name, figures in runs.items():
         cpu, wall, rss = (statistics.median(column) for column in zip(*figures))
         print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {cpu / base:.1f} |")

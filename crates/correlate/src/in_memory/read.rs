@@ -298,8 +298,8 @@ impl Batch {
     fn memory_bytes(&self) -> u64 {
         let texts = self.texts.iter().map(|texts| match texts {
             Texts::Plain(values) => values.get_array_memory_size(),
-            // The values are shared by the batches of a row group.
-            Texts::Shared(keys, values) => keys.get_array_memory_size() + values.len(),
+            // A value that batches share counts in each: rather too much than too little.
+            Texts::Shared(keys, values) => keys.get_array_memory_size() + values.get_array_memory_size(),
         });
         let lists = self.lists.iter().map(Array::get_array_memory_size);
         (texts.chain(lists).sum::<usize>() + self.len() * 2 * size_of::<u64>()) as u64
