@@ -19,6 +19,8 @@ use trailweave_correlate::Way;
 use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
+use trailweave_ingest::S3Options;
+use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
@@ -87,7 +89,8 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     let lake = Lake::open_or_create(&folder.join("lake"), None)?;
     let _lock = lake.lock()?;
     let ingest = Ingest {
-        sources: vec![source],
+        sources: vec![Source::Local(source)],
+        s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 1 << 30,
         threads: threads(),

@@ -30,6 +30,19 @@ pub enum IngestError {
         #[source]
         source: io::Error,
     },
+    /// A source in S3 that cannot be listed.
+    #[error("cannot {action} `{name}`; {remedy}")]
+    S3 {
+        /// What was tried.
+        action: &'static str,
+        /// The bucket and prefix, as a URL.
+        name: String,
+        /// What can be done about it.
+        remedy: &'static str,
+        /// What S3 or its client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(LakeError),

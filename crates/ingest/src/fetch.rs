@@ -1,9 +1,11 @@
 //! The stored bytes of an object.
 
+use std::error::Error;
 use std::io;
 
 use crate::list::ObjectRef;
 use crate::list::version;
+use crate::s3::S3;
 
 /// How far gzip can shrink: no stream inflates to more than this many times its size.
 const MAX_RATIO: u64 = 1032;
@@ -19,13 +21,24 @@ pub(crate) enum FetchError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot fetch `{source_object}`; {remedy}")]
+    S3 {
+        source_object: Box<str>,
+        remedy: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     #[error("`{source_object}` changed after it was listed")]
     Changed { source_object: Box<str> },
 }
 
-/// Reads an object whole. What was read is of the version that was listed, which is looked at before, so that no
-/// file that has grown is read, and after.
-pub(crate) async fn fetch(object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
+/// Reads an object whole, in the version that was listed.
+pub(crate) async fn fetch(object: &ObjectRef, s3: &S3) -> Result<Vec<u8>, FetchError> {
+    if object.is_in_s3() { s3.get(object).await } else { read(object).await }
+}
+
+/// Reads a file, whose version is looked at before, so that none that has grown is read, and after.
+async fn read(object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
     let failed = |source| FetchError::Read { source_object: object.source_object.clone(), source };
     let changed = || FetchError::Changed { source_object: object.source_object.clone() };
     if current_version(object).await.map_err(failed)? != object.version {
@@ -82,10 +95,10 @@ mod tests {
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
         let object = crate::list::list(std::slice::from_ref(&path)).unwrap().objects.remove(0);
-        assert_eq!(fetch(&object).await.unwrap(), b"{}");
+        assert_eq!(read(&object).await.unwrap(), b"{}");
         std::fs::write(&path, "{} ").unwrap();
-        assert!(matches!(fetch(&object).await, Err(FetchError::Changed { .. })));
+        assert!(matches!(read(&object).await, Err(FetchError::Changed { .. })));
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(fetch(&object).await, Err(FetchError::Read { .. })));
+        assert!(matches!(read(&object).await, Err(FetchError::Read { .. })));
     }
 }

@@ -80,7 +80,7 @@ fn place(day: Date, account: &str, region: &str) -> Place {
     Place { day, account: account.into(), region: region.into() }
 }
 
-fn is_account(word: &str) -> bool {
+pub(crate) fn is_account(word: &str) -> bool {
     word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 

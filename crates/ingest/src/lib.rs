@@ -32,6 +32,8 @@ mod pipeline;
 mod plan;
 mod progress;
 mod run;
+mod s3;
+mod source;
 mod summary;
 
 pub use cpu::Panicked;
@@ -39,6 +41,8 @@ pub use error::IngestError;
 pub use filter::Filter;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
+pub use s3::S3Options;
+pub use source::{Location, Source};
 pub use summary::{PlanSummary, Quarantined, Summary};
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The objects of local sources.
+//! What a listing holds, and the listing of local sources.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -20,6 +20,7 @@ use crate::fingerprint::short_hex;
 use crate::key::Origin;
 use crate::key::Place;
 use crate::key::origin;
+use crate::source::split;
 
 /// What a folder's objects are called, in any case.
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
@@ -27,7 +28,7 @@ const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 /// An object that could be read. It costs some 200 bytes of memory, the only cost that grows with a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ObjectRef {
-    /// What the lake calls it: its path as the user named it.
+    /// What the lake calls it: its URL in S3, or its path as the user named it.
     pub(crate) source_object: Box<str>,
     /// Its path, where that is not UTF-8 and so cannot be its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,27 @@ fn is_zero(attempt: &u32) -> bool {
     *attempt == 0
 }
 
+impl Listing {
+    /// Adds an object, unless its key says that it is another log.
+    pub(crate) fn push(&mut self, source_object: Box<str>, path: Option<OsString>, version: Box<str>, bytes: u64) {
+        let place = match origin(&source_object) {
+            Origin::Trail(place) => Some(place),
+            Origin::Unknown => None,
+            Origin::OtherLog => {
+                self.skipped += 1;
+                return;
+            }
+        };
+        self.objects.push(ObjectRef { source_object, path, version, bytes, attempt: 0, place });
+    }
+}
+
 impl ObjectRef {
+    /// Whether it is read from S3, and so named by its URL.
+    pub(crate) fn is_in_s3(&self) -> bool {
+        split(&self.source_object).is_some()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         match &self.path {
             Some(path) => Path::new(path),
@@ -149,16 +170,7 @@ impl Walk {
     fn push(&mut self, path: PathBuf, metadata: &Metadata) -> Result<(), IngestError> {
         let version = version(metadata).map_err(IngestError::source("read the time of", &path))?;
         let (source_object, path) = name(path);
-        let place = match origin(&source_object) {
-            Origin::Trail(place) => Some(place),
-            Origin::Unknown => None,
-            Origin::OtherLog => {
-                self.listing.skipped += 1;
-                return Ok(());
-            }
-        };
-        let bytes = metadata.len();
-        self.listing.objects.push(ObjectRef { source_object, path, version, bytes, attempt: 0, place });
+        self.listing.push(source_object, path, version, metadata.len());
         Ok(())
     }
 }
@@ -200,7 +212,7 @@ fn leads_nowhere(entry: &Entry, error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || (entry.is_link && error.kind() != io::ErrorKind::PermissionDenied)
 }
 
-fn is_object_name(name: &OsStr) -> bool {
+pub(crate) fn is_object_name(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     ENDINGS.iter().any(|ending| {
         name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())

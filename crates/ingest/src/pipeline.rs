@@ -29,9 +29,12 @@ use crate::fetch::inflated_estimate_bytes;
 use crate::list::ObjectRef;
 use crate::part::Split;
 use crate::plan::Batch;
+use crate::s3::S3;
 
-/// Objects that are fetched at once; more do not make a disk faster.
-const FETCHES: usize = 16;
+/// Files that are read at once; more do not make a disk faster.
+const READS: usize = 16;
+/// Objects of S3 that are fetched at once, which hides the time that each answer takes.
+const FETCHES: usize = 256;
 /// Objects that are decoded and wait for the writer.
 const ARRIVALS: usize = 16;
 /// Decoding needs the text and, at most about as large, the rows.
@@ -51,6 +54,7 @@ pub(crate) struct Inflow {
     /// For text and rows.
     pub(crate) inflated: Budget,
     pub(crate) options: Options,
+    pub(crate) s3: Arc<S3>,
     /// Decoders that no job uses; never more than there are threads.
     idle: Mutex<Vec<Decoder>>,
 }
@@ -90,10 +94,10 @@ struct Fetched {
 
 impl Inflow {
     /// Gives `memory_bytes` away: a quarter to stored bytes, three quarters to text and rows.
-    pub(crate) fn new(cpu: Cpu, threads: NonZeroUsize, memory_bytes: u64, options: Options) -> Self {
+    pub(crate) fn new(cpu: Cpu, threads: NonZeroUsize, memory_bytes: u64, options: Options, s3: Arc<S3>) -> Self {
         let stored = Budget::new(memory_bytes / 4);
         let inflated = Budget::new(memory_bytes / 4 * 3);
-        Self { cpu, threads, stored, inflated, options, idle: Mutex::default() }
+        Self { cpu, threads, stored, inflated, options, s3, idle: Mutex::default() }
     }
 
     async fn decode(self: Arc<Self>, object: Box<str>, stored: Vec<u8>) -> Outcome {
@@ -142,11 +146,13 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
             (inflow, fetched, reservation)
         }
     };
+    let is_in_s3 = batches.iter().flat_map(|batch| &batch.objects).any(ObjectRef::is_in_s3);
+    let fetches = if is_in_s3 { FETCHES } else { READS };
     // `then` pays for one after the other, `buffered` does the work side by side.
     let arrivals = stream::iter(in_order(batches))
         .then(pay_stored)
-        .map(|(planned, reservation)| fetch_into(planned, reservation))
-        .buffered(FETCHES)
+        .map(|(planned, reservation)| fetch_into(&inflow.s3, planned, reservation))
+        .buffered(fetches)
         .then(pay_inflated)
         .map(|(inflow, fetched, reservation)| arrive(inflow, fetched, reservation))
         .buffered(inflow.threads.get() * 2);
@@ -173,8 +179,8 @@ impl Planned {
     }
 }
 
-async fn fetch_into(planned: Planned, reservation: Reservation) -> Fetched {
-    let stored = fetch(planned.object()).await.map(|stored| (stored, reservation));
+async fn fetch_into(s3: &S3, planned: Planned, reservation: Reservation) -> Fetched {
+    let stored = fetch(planned.object(), s3).await.map(|stored| (stored, reservation));
     Fetched { planned, stored }
 }
 

@@ -1,8 +1,8 @@
 //! A run from its listing to its summary.
 
+use std::collections::HashSet;
 use std::mem;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ use crate::Filter;
 use crate::IngestError;
 use crate::PlanSummary;
 use crate::Progress;
+use crate::S3Options;
+use crate::Source;
 use crate::Summary;
 use crate::borders::Borders;
 use crate::commit::OpenBatch;
@@ -22,6 +24,7 @@ use crate::commit::Outflow;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
+use crate::fingerprint::fingerprint;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::leftover;
@@ -35,6 +38,7 @@ use crate::pipeline::Outcome;
 use crate::plan::Batch;
 use crate::plan::Plan;
 use crate::progress::add;
+use crate::s3::S3;
 
 /// Below this a single part could not be written.
 const MIN_MEMORY_BYTES: u64 = 32 << 20;
@@ -42,9 +46,10 @@ const MIN_MEMORY_BYTES: u64 = 32 << 20;
 /// What a run reads, and with what means.
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    /// Files, and folders with all that they hold. A folder gives what is named `*.gz`, `*.json`, `*.jsonl` or
-    /// `*.ndjson` and is not hidden by a leading `.` or `_`.
-    pub sources: Vec<PathBuf>,
+    /// Where the objects are.
+    pub sources: Vec<Source>,
+    /// How those in S3 are reached.
+    pub s3: S3Options,
     /// Which objects.
     pub filter: Filter,
     /// What bytes in flight may occupy: fetched, decoded, gathered and being written. What the program and its
@@ -70,12 +75,18 @@ pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Resul
     ingest_across(Borders::default(), lake, options, progress).await
 }
 
-/// What a run with these options would read. It writes nothing, and reads the listing and the ledger alone.
-pub fn plan(lake: &Lake, options: &Ingest) -> Result<PlanSummary, IngestError> {
-    let chosen = choose(list(&options.sources)?, &Ledger::read(lake)?, options);
+/// What a run with these options would read into a lake, or into one that is not made yet. It writes nothing, and
+/// reads the listing and the ledger alone.
+pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
+    let s3 = S3::new(options.s3.clone());
+    let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
+    let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
+    let chosen = choose(list_all(&cpu, &s3, options).await?, &ledger, options);
     let (known, filtered, skipped) = (chosen.known, chosen.filtered, chosen.skipped);
     let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
     let (objects, bytes) = plan.extent();
+    let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
+    let in_s3 = plan.batches.iter().flat_map(|batch| &batch.objects).filter(|object| object.is_in_s3());
     Ok(PlanSummary {
         objects_listed: objects + known + filtered + skipped,
         objects_known: known,
@@ -84,7 +95,9 @@ pub fn plan(lake: &Lake, options: &Ingest) -> Result<PlanSummary, IngestError> {
         objects,
         bytes,
         batches: plan.batches.len() as u64,
-        unfinished_runs: Plan::unfinished(lake)?.into_iter().map(|plan| plan.run_id).collect(),
+        list_requests: s3.lists(),
+        get_requests: in_s3.count() as u64,
+        unfinished_runs: unfinished.into_iter().map(|plan| plan.run_id).collect(),
     })
 }
 
@@ -101,9 +114,7 @@ pub(crate) async fn ingest_across(
         run.carry_out(mem::take(&mut plan.batches)).await?;
         plan.finish(lake, &run.summary)?;
     }
-    let sources = options.sources.clone();
-    let listed = run.cpu.run(move || list(&sources)).await;
-    let listing = listed.map_err(IngestError::worker("list the sources"))??;
+    let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
     add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped);
     let chosen = choose(listing, &run.ledger, options);
     run.summary.objects_known = chosen.known;
@@ -116,6 +127,32 @@ pub(crate) async fn ingest_across(
     run.summary.close();
     plan.finish(lake, &run.summary)?;
     Ok(run.summary)
+}
+
+/// Lists every source. An object that several reach is listed once.
+async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
+    let mut folders = Vec::new();
+    let mut locations = Vec::new();
+    for source in &options.sources {
+        match source {
+            Source::Local(path) => folders.push(path.clone()),
+            Source::S3(location) => locations.push(location),
+        }
+    }
+    let listed = cpu.run(move || list(&folders)).await;
+    let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
+    for location in &locations {
+        let before = listing.objects.len();
+        s3.list(location, &options.filter, &mut listing).await?;
+        if listing.objects.len() == before {
+            tracing::warn!(source = %location, "it holds no object that is asked for");
+        }
+    }
+    if locations.len() > 1 {
+        let mut seen = HashSet::new();
+        listing.objects.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
+    }
+    Ok(listing)
 }
 
 /// What is new in a listing.
@@ -169,7 +206,8 @@ impl<'a> Run<'a> {
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let decode = decode_options(lake, options.cap_bytes)?;
         let memory_bytes = options.memory_bytes.max(MIN_MEMORY_BYTES);
-        let inflow = Inflow::new(cpu.clone(), options.threads, memory_bytes / 2, decode);
+        let inflow =
+            Inflow::new(cpu.clone(), options.threads, memory_bytes / 2, decode, Arc::new(S3::new(options.s3.clone())));
         let outflow = Outflow::new(lake.clone(), cpu.clone(), memory_bytes / 2, borders);
         let of_ledger = lake.clone();
         let ledger = cpu.run(move || {

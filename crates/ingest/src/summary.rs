@@ -17,7 +17,7 @@ pub struct Summary {
     pub objects_listed: u64,
     /// Objects that the ledger already knew.
     pub objects_known: u64,
-    /// Objects outside the filter.
+    /// Objects outside the filter; of S3 only those in folders that had to be listed.
     pub objects_filtered: u64,
     /// Digests, insights and logs of other services.
     pub objects_skipped: u64,
@@ -67,6 +67,10 @@ pub struct PlanSummary {
     pub bytes: u64,
     /// The batches in which they would be committed.
     pub batches: u64,
+    /// The LIST requests to S3 that finding this out took, and that a run would make again.
+    pub list_requests: u64,
+    /// The GET requests to S3 that a run would make.
+    pub get_requests: u64,
     /// The runs that did not end; their plans are finished first.
     pub unfinished_runs: Vec<String>,
 }

@@ -27,6 +27,7 @@ pub(crate) enum Verb {
     #[command(after_help = "\
 Examples:
   trailweave run --source ./trail --lake ./lake
+  trailweave run --source s3://bucket/AWSLogs --lake ./lake --from 2d --profile audit
   trailweave run --source ./trail --lake ./lake --from 7d --account 111122223333
   trailweave run --config trailweave.toml --json")]
     Run(IngestArgs),
@@ -34,10 +35,17 @@ Examples:
     #[command(after_help = "\
 Examples:
   trailweave ingest --source ./trail --lake ./lake
+  trailweave ingest --source s3://bucket/prefix/AWSLogs --lake ./lake --from 1d
   trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined")]
     Ingest(IngestArgs),
+    /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
+    #[command(after_help = "\
+Examples:
+  trailweave plan --source s3://bucket/AWSLogs --lake ./lake --from 2026-09-01 --to 2026-09-07
+  trailweave plan --source ./trail --lake ./lake --json")]
+    Plan(IngestArgs),
     /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
     #[command(after_help = "\
 Examples:
@@ -109,8 +117,8 @@ pub(crate) struct Common {
 /// What `run` and `ingest` understand.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct IngestArgs {
-    /// A folder of trail objects, or one object; repeatable
-    #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "DIR|FILE")]
+    /// A bucket's prefix or a folder of trail objects, or one object; repeatable
+    #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR|FILE")]
     pub(crate) source: Vec<String>,
     /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
@@ -133,6 +141,32 @@ pub(crate) struct IngestArgs {
     /// Read the objects again that earlier runs quarantined
     #[arg(long)]
     pub(crate) retry_quarantined: bool,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
+}
+
+/// How S3 is reached; what is not said comes from where every AWS tool takes it.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "S3")]
+pub(crate) struct S3Args {
+    /// Another S3 server than AWS's
+    #[arg(long, env = "TRAILWEAVE_ENDPOINT_URL", value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// A profile of the shared AWS configuration
+    #[arg(long, env = "TRAILWEAVE_PROFILE", value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// A role to assume first, such as one of the account that owns the bucket
+    #[arg(long, env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
+    pub(crate) assume_role_arn: Option<String>,
+    /// Name the bucket in the path of a request, not in its host name
+    #[arg(long)]
+    pub(crate) path_style: bool,
+    /// Pay for the requests to a bucket of somebody else
+    #[arg(long)]
+    pub(crate) requester_pays: bool,
+    /// Send requests without credentials, to a public bucket
+    #[arg(long)]
+    pub(crate) no_sign_request: bool,
 }
 
 #[derive(Debug, Clone, Args)]

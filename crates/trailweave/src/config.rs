@@ -15,14 +15,18 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use trailweave_ingest::Filter;
+use trailweave_ingest::S3Options;
+use trailweave_ingest::Source;
 
 use crate::args::Common;
 use crate::args::IngestArgs;
+use crate::args::S3Args;
 
 /// The settings, resolved and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
-    pub(crate) sources: Vec<PathBuf>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) s3: S3Options,
     pub(crate) lake: PathBuf,
     pub(crate) filter: Window,
     pub(crate) events: Option<String>,
@@ -49,7 +53,7 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("`{value}` is no {key}: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
-    #[error("no source: name a folder of trail objects, or an object, with --source")]
+    #[error("no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source")]
     NoSource,
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
@@ -60,6 +64,12 @@ pub(crate) enum ConfigError {
 #[serde(deny_unknown_fields, default)]
 struct File {
     source: Vec<String>,
+    endpoint_url: String,
+    profile: String,
+    assume_role_arn: String,
+    path_style: bool,
+    requester_pays: bool,
+    no_sign_request: bool,
     lake: String,
     from: String,
     to: String,
@@ -76,6 +86,12 @@ impl Default for File {
         let text = |text: &str| text.to_owned();
         Self {
             source: Vec::new(),
+            endpoint_url: String::new(),
+            profile: String::new(),
+            assume_role_arn: String::new(),
+            path_style: false,
+            requester_pays: false,
+            no_sign_request: false,
             lake: text("lake"),
             from: String::new(),
             to: String::new(),
@@ -95,10 +111,10 @@ impl Config {
         let file = read(common.config.as_deref())?;
         let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
         let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
-        let sources =
-            all(&ingest.source, &file.source).iter().map(|it| local("source", it)).collect::<Result<_, _>>()?;
+        let sources = all(&ingest.source, &file.source).iter().map(|it| source(it)).collect::<Result<_, _>>()?;
         Ok(Self {
             sources,
+            s3: s3(&ingest.s3, &file),
             lake: local("lake", &or(&common.lake, &file.lake))?,
             filter: Window {
                 from: when("from", &or(&ingest.from, &file.from), now)?,
@@ -115,7 +131,7 @@ impl Config {
     }
 
     /// The sources, of which a run needs at least one.
-    pub(crate) fn sources(&self) -> Result<&[PathBuf], ConfigError> {
+    pub(crate) fn sources(&self) -> Result<&[Source], ConfigError> {
         if self.sources.is_empty() { Err(ConfigError::NoSource) } else { Ok(&self.sources) }
     }
 }
@@ -143,12 +159,37 @@ fn read(path: Option<&Path>) -> Result<File, ConfigError> {
     toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
 }
 
+fn s3(typed: &S3Args, file: &File) -> S3Options {
+    let text = |typed: &Option<String>, filed: &str| {
+        Some(typed.as_deref().unwrap_or(filed)).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    S3Options {
+        endpoint_url: text(&typed.endpoint_url, &file.endpoint_url),
+        path_style: typed.path_style || file.path_style,
+        requester_pays: typed.requester_pays || file.requester_pays,
+        profile: text(&typed.profile, &file.profile),
+        assume_role_arn: text(&typed.assume_role_arn, &file.assume_role_arn),
+        anonymous: typed.no_sign_request || file.no_sign_request,
+    }
+}
+
+fn source(value: &str) -> Result<Source, ConfigError> {
+    let refuse = |expected| Err(ConfigError::Value { key: "source", value: value.to_owned(), expected });
+    match value.parse() {
+        Ok(Source::S3(location)) if location.bucket.is_empty() => refuse("s3://bucket/prefix is expected"),
+        Ok(Source::Local(_)) if value.is_empty() => refuse("a path or s3://bucket/prefix is expected"),
+        Ok(Source::Local(_)) if value.contains("://") => refuse("of URLs only s3://bucket/prefix is read"),
+        Ok(source) => Ok(source),
+        Err(never) => match never {},
+    }
+}
+
 fn local(key: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
     let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
     if value.is_empty() {
         refuse("a path is expected")
     } else if value.contains("://") {
-        refuse("this release reads and writes local folders only; sync the bucket to a folder first")
+        refuse("this release writes local folders only")
     } else {
         Ok(PathBuf::from(value))
     }

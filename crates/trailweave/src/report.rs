@@ -7,6 +7,7 @@ use std::io::Write;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Serialize;
+use trailweave_ingest::PlanSummary;
 
 use crate::verb::Outcome;
 
@@ -44,8 +45,7 @@ impl Report {
     pub(crate) fn write_json(&self, out: &mut impl Write, elapsed: SignedDuration) -> io::Result<()> {
         let megabytes_per_second = self.ingested.as_ref().map(|ingested| rate(ingested.bytes, elapsed));
         let timed = Timed { report: self, seconds: elapsed.as_secs_f64(), megabytes_per_second };
-        serde_json::to_writer_pretty(&mut *out, &timed)?;
-        writeln!(out)
+        write_json(out, &timed)
     }
 
     /// Writes the summary as text.
@@ -64,6 +64,40 @@ impl Report {
             _ => writeln!(out),
         }
     }
+}
+
+/// Writes a result as one JSON object.
+pub(crate) fn write_json(out: &mut impl Write, result: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, result)?;
+    writeln!(out)
+}
+
+/// Writes what a run would do, as text.
+pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<()> {
+    writeln!(
+        out,
+        "objects      {} listed = {} to read + {} known + {} outside the filter + {} no trail objects",
+        it.objects_listed, it.objects, it.objects_known, it.objects_filtered, it.objects_skipped
+    )?;
+    writeln!(out, "bytes        {} of gzip in {} batches", ByteSize(it.bytes), it.batches)?;
+    if it.list_requests > 0 {
+        let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
+        let (lists, gets) = (it.list_requests, it.get_requests);
+        writeln!(out, "requests     {lists} LIST + {gets} GET, about {usd:.4} USD at the prices of us-east-1")?;
+    }
+    for run_id in &it.unfinished_runs {
+        writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
+    }
+    Ok(())
+}
+
+/// What a thousand LIST and GET requests cost in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
+const LIST_USD: f64 = 0.005;
+const GET_USD: f64 = 0.0004;
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn usd(requests: u64, per_thousand: f64) -> f64 {
+    requests as f64 / 1000.0 * per_thousand
 }
 
 fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::Result<()> {

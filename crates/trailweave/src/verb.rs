@@ -37,6 +37,7 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
     match verb {
         Verb::Run(args) => ingest::run(&Job::new(common, &args, now)?),
         Verb::Ingest(args) => ingest::ingest(&Job::new(common, &args, now)?),
+        Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Correlate => correlate(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id),

@@ -18,7 +18,8 @@ use crate::trail::texts;
 
 fn options(trail: &Trail) -> Ingest {
     Ingest {
-        sources: vec![trail.source()],
+        sources: vec![Source::Local(trail.source())],
+        s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),

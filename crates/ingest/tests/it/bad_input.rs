@@ -124,7 +124,7 @@ async fn an_empty_source_is_fine_and_a_missing_one_is_named() {
     let lake = trail.lake("lake");
     let mut options = options(&trail);
     assert_eq!(ingest(&lake, &options).await.objects_listed, 0);
-    options.sources = vec![trail.source().join("nowhere")];
+    options.sources = vec![trailweave_ingest::Source::Local(trail.source().join("nowhere"))];
     let error = trailweave_ingest::ingest(&lake, &options, &trailweave_ingest::Progress::default()).await.unwrap_err();
     assert!(error.to_string().contains("nowhere` does not exist"), "{error}");
 }

@@ -35,7 +35,7 @@ async fn a_filter_chooses_objects_by_key_and_the_rest_is_read_later() {
     options.filter.from = Some(date(2026, 9, 2));
     options.filter.to = Some(date(2026, 9, 2));
     options.filter.regions.insert("eu-west-1".to_owned());
-    let foreseen = plan(&lake, &options).unwrap();
+    let foreseen = plan(Some(&lake), &options).await.unwrap();
     assert_eq!((foreseen.objects, foreseen.objects_filtered, foreseen.objects_skipped), (2, 3, 1));
     let summary = ingest(&lake, &options).await;
     assert_eq!((summary.objects_done, summary.objects_filtered, summary.objects_skipped), (2, 3, 1));
@@ -51,7 +51,7 @@ async fn a_plan_writes_nothing() {
     let trail = Trail::new();
     deliver(&trail, "eu-west-1", "2026/09/01", "first");
     let lake = trail.lake("lake");
-    let foreseen = plan(&lake, &options(&trail)).unwrap();
+    let foreseen = plan(Some(&lake), &options(&trail)).await.unwrap();
     assert_eq!((foreseen.objects, foreseen.batches), (1, 1));
     assert!(!lake.state_dir().join("runs").exists());
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod choice;
 mod duplicates;
+mod s3;
 mod scale;
 mod trail;
 
@@ -13,6 +14,8 @@ use std::num::NonZeroUsize;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
 use trailweave_ingest::Progress;
+use trailweave_ingest::S3Options;
+use trailweave_ingest::Source;
 use trailweave_ingest::Summary;
 use trailweave_lake::Lake;
 
@@ -20,7 +23,8 @@ use crate::trail::Trail;
 
 fn options(trail: &Trail) -> Ingest {
     Ingest {
-        sources: vec![trail.source()],
+        sources: vec![Source::Local(trail.source())],
+        s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),

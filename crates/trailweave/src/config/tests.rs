@@ -30,7 +30,7 @@ fn what_is_typed_overrides_the_file() {
     let common = Common { lake: Some("typed".into()), ..common };
     let config = resolve(&common, &IngestArgs::default()).unwrap();
     assert_eq!((config.lake, config.threads.get()), (PathBuf::from("typed"), 3));
-    assert_eq!(config.sources, [PathBuf::from("filed")]);
+    assert_eq!(config.sources, [Source::Local("filed".into())]);
 }
 
 #[test]

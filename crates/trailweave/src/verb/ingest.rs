@@ -1,12 +1,17 @@
 //! `run` and `ingest`.
 
+use std::io;
+use std::io::Write;
+
 use trailweave_ingest::Ingest;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 
 use super::Job;
 use super::Outcome;
 use super::correlate_locked;
 use crate::progress;
+use crate::report;
 use crate::report::Report;
 
 /// Parts are made of at most this much of gzip.
@@ -41,10 +46,29 @@ fn open(job: &Job) -> anyhow::Result<Lake> {
     Ok(Lake::open_or_create(&job.config.lake, job.config.events.as_deref())?)
 }
 
-/// Needs: the lock of the lake.
-fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Summary> {
-    let options = Ingest {
+/// Says what a run would do.
+pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
+    let options = options(job)?;
+    let plan = match Lake::open(&job.config.lake) {
+        Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
+        // Of a lake that is not made yet nothing is known.
+        Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
+        Err(error) => return Err(error.into()),
+    };
+    let mut out = io::stdout().lock();
+    if job.common.json {
+        report::write_json(&mut out, &plan)?;
+    } else {
+        report::write_plan(&mut out, &plan)?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+fn options(job: &Job) -> anyhow::Result<Ingest> {
+    Ok(Ingest {
         sources: job.config.sources()?.to_vec(),
+        s3: job.config.s3.clone(),
         filter: job.config.filter.to_filter(),
         memory_bytes: job.config.memory.as_u64(),
         threads: job.config.threads,
@@ -52,7 +76,12 @@ fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Su
         batch_bytes: BATCH_BYTES,
         retry_quarantined: job.retry_quarantined,
         run_id: job.began.strftime("%Y%m%dT%H%M%S%3fZ").to_string(),
-    };
+    })
+}
+
+/// Needs: the lock of the lake.
+fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Summary> {
+    let options = options(job)?;
     let state = trailweave_ingest::Progress::default();
     progress::ingesting(&job.common, &state, || {
         job.runtime.block_on(trailweave_ingest::ingest(lake, &options, &state)).map_err(anyhow::Error::from)

@@ -7,4 +7,5 @@ mod duckdb;
 mod layers;
 mod program;
 mod published_chain;
+mod s3;
 mod usage;

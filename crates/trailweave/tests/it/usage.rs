@@ -21,11 +21,12 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("trailweave.toml");
     fs::write(&config, "lakes = 'typo'").unwrap();
-    let wrong: [(&[&str], &str); 6] = [
+    let wrong: [(&[&str], &str); 7] = [
         (&["run", "--sauce", "x"], "--sauce"),
         (&["run"], "--source"),
         (&["run", "--source", "x", "--from", "someday"], "`someday` is no from"),
-        (&["run", "--source", "s3://bucket/prefix"], "local folders"),
+        (&["run", "--source", "ftp://host/prefix"], "s3://bucket/prefix"),
+        (&["run", "--source", "x", "--lake", "s3://bucket/lake"], "local folders"),
         (&["run", "--source", "x", "--account", "12"], "12 digits"),
         (&["correlate", "--config", utf8(&config)], "unknown field `lakes`"),
     ];

@@ -1,0 +1,183 @@
+//! Objects in S3, on a real server that a test starts, in front of which a proxy may break connections.
+
+#![expect(clippy::disallowed_methods, reason = "servers live until the runtime of their test ends")]
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Builder;
+use jiff::civil::date;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use trailweave_ingest::IngestError;
+use trailweave_ingest::plan;
+use trailweave_table::EVENTS;
+
+use super::*;
+use crate::trail::event;
+use crate::trail::texts;
+
+const TIME: &str = "2026-09-01T12:00:00Z";
+/// The folder of the trail is the bucket.
+const BUCKET: &str = "trail";
+
+/// Serves the folder that holds a trail, over loopback; returns the server's URL.
+async fn serve(trail: &Trail) -> String {
+    let service = S3ServiceBuilder::new(FileSystem::new(trail.source().parent().unwrap()).unwrap()).build();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+    url
+}
+
+/// What a proxy does to answers that are longer than this many bytes.
+const LONG: usize = 4096;
+
+/// Stands before a server and, `faults` times, ends the connection in the middle of a long answer.
+async fn cut(url: &str, faults: u64) -> (String, Arc<AtomicU64>) {
+    let server = url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let left = Arc::new(AtomicU64::new(faults));
+    let shared = Arc::clone(&left);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (server, left) = (TcpStream::connect(&server).await.unwrap(), Arc::clone(&shared));
+            tokio::spawn(pass(client, server, left));
+        }
+    });
+    (proxy, left)
+}
+
+async fn pass(client: TcpStream, server: TcpStream, left: Arc<AtomicU64>) {
+    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut bytes = vec![0; 1 << 20];
+    while let Ok(n) = from_server.read(&mut bytes).await {
+        let is_cut = n > LONG && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        let n_passed = if is_cut { LONG } else { n };
+        if n == 0 || to_client.write_all(&bytes[..n_passed]).await.is_err() || is_cut {
+            break;
+        }
+    }
+    requests.abort();
+}
+
+fn options_for(trail: &Trail, url: &str, key: &str) -> Ingest {
+    let s3 =
+        S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
+    Ingest { sources: vec![format!("s3://{BUCKET}/{key}").parse().unwrap()], s3, ..options(trail) }
+}
+
+fn deliver(trail: &Trail, region: &str, day: &str, id: &str) {
+    trail.deliver(region, day, id, &[event(id, TIME)]);
+}
+
+#[tokio::test]
+async fn a_bucket_gives_the_rows_that_its_folder_gives_and_a_rerun_nothing() {
+    let trail = Trail::new();
+    for n in 0..1100 {
+        deliver(&trail, "eu-west-1", "2026/09/01", &format!("e{n}"));
+    }
+    deliver(&trail, "eu-west-2", "2026/09/02", "elsewhere");
+    trail.put("_hidden/x.json", b"{");
+    trail.put("AWSLogs-old/x.json", b"{");
+    let url = serve(&trail).await;
+    let options_s3 = options_for(&trail, &url, "AWSLogs");
+    let (local, s3) = (trail.lake("local"), trail.lake("s3"));
+    let from_folder = Ingest { sources: vec![Source::Local(trail.source().join("AWSLogs"))], ..options(&trail) };
+    ingest(&local, &from_folder).await;
+    let summary = ingest(&s3, &options_s3).await;
+    assert_eq!((summary.objects_done, summary.objects_listed, summary.tally.rows), (1101, 1101, 1101));
+    assert_eq!(texts(&s3, &EVENTS, "event_id"), texts(&local, &EVENTS, "event_id"));
+    let objects = texts(&s3, &EVENTS, "source_object");
+    assert!(objects.iter().all(|object| object.starts_with("s3://trail/AWSLogs/")), "{:?}", objects[0]);
+    let again = ingest(&s3, &options_s3).await;
+    assert_eq!((again.objects_done, again.objects_known), (0, 1101));
+}
+
+#[tokio::test]
+async fn one_object_is_a_source() {
+    let trail = Trail::new();
+    deliver(&trail, "eu-west-1", "2026/09/01", "a");
+    deliver(&trail, "eu-west-1", "2026/09/01", "ab");
+    let url = serve(&trail).await;
+    let key = format!("AWSLogs/{}/CloudTrail/eu-west-1/2026/09/01/a.json.gz", trail::ACCOUNT);
+    let lake = trail.lake("lake");
+    ingest(&lake, &options_for(&trail, &url, &key)).await;
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ["a"]);
+}
+
+#[tokio::test]
+async fn one_day_of_many_costs_a_handful_of_requests() {
+    let trail = Trail::new();
+    for year in 2020..2026 {
+        for month in 1..=12 {
+            deliver(&trail, "eu-west-1", &format!("{year}/{month:02}/01"), &format!("{year}-{month}"));
+        }
+    }
+    let url = serve(&trail).await;
+    let mut options = options_for(&trail, &url, "");
+    options.filter.from = Some(date(2024, 7, 1));
+    options.filter.to = Some(date(2024, 7, 1));
+    let foreseen = plan(None, &options).await.unwrap();
+    // The bucket, AWSLogs, the account, CloudTrail, the region, the year, the month, the day.
+    assert_eq!((foreseen.objects, foreseen.list_requests, foreseen.get_requests), (1, 8, 1));
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_asked_for_again() {
+    let trail = Trail::new();
+    let records: Vec<String> =
+        (0..3000_u32).map(|n| event(&format!("{:x}", n.wrapping_mul(0x9e37_79b1)), TIME)).collect();
+    let path = trail.deliver("eu-west-1", "2026/09/01", "long", &records);
+    assert!(std::fs::metadata(path).unwrap().len() > 2 * LONG as u64);
+    let (url, left) = cut(&serve(&trail).await, 2).await;
+    let lake = trail.lake("lake");
+    let summary = ingest(&lake, &options_for(&trail, &url, "AWSLogs/")).await;
+    assert_eq!((summary.objects_done, summary.objects_left, summary.tally.rows), (1, 0, 3000));
+    assert_eq!(left.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn another_content_of_a_key_is_another_object() {
+    let trail = Trail::new();
+    deliver(&trail, "eu-west-1", "2026/09/01", "first");
+    let url = serve(&trail).await;
+    let lake = trail.lake("lake");
+    let options = options_for(&trail, &url, "AWSLogs/");
+    ingest(&lake, &options).await;
+    trail.deliver("eu-west-1", "2026/09/01", "first", &[event("first", TIME), event("second", TIME)]);
+    let summary = ingest(&lake, &options).await;
+    assert_eq!((summary.objects_done, summary.objects_known, summary.tally.duplicates), (1, 0, 1));
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_listed_ends_the_run_with_a_remedy() {
+    let trail = Trail::new();
+    let url = serve(&trail).await;
+    let lake = trail.lake("lake");
+    let mut options = options_for(&trail, &url, "");
+    options.sources = vec!["s3://no-such-bucket/AWSLogs".parse().unwrap()];
+    let error = trailweave_ingest::ingest(&lake, &options, &Progress::default()).await.unwrap_err();
+    assert!(matches!(error, IngestError::S3 { .. }), "{error:?}");
+    let said = error.to_string();
+    assert_eq!(said, "cannot list `s3://no-such-bucket/AWSLogs`; check the name of the bucket");
+}

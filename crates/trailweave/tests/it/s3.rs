@@ -1,0 +1,93 @@
+//! The program with a trail in a bucket: a real server that knows one key, and credentials from the environment.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tokio::runtime::Runtime;
+
+use crate::program::trailweave;
+
+/// Serves the folders of `root` as buckets until the runtime is dropped; returns the server's URL.
+fn serve(runtime: &Runtime, root: &Path) -> String {
+    let mut builder = S3ServiceBuilder::new(FileSystem::new(root).unwrap());
+    builder.set_auth(SimpleAuth::from_single("AKIDEXAMPLE", "secret"));
+    let service = builder.build();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = service.clone();
+            connections.spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+    url
+}
+
+/// The exit code of the program and what it said, with nothing of the surroundings that AWS tools look at but `secret`.
+fn run(url: &str, folder: &Path, verb: &str, source: &str, secret: Option<&str>) -> (i32, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+    program.args([verb, "--quiet", "--source", source, "--endpoint-url", url, "--path-style", "--lake"]);
+    program.arg(folder.join("lake")).env_clear().env("HOME", folder).env("AWS_EC2_METADATA_DISABLED", "true");
+    if let Some(secret) = secret {
+        program.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", secret);
+    }
+    let output = program.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn a_trail_in_a_bucket_becomes_the_lake_that_its_folder_becomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, demo) = (folder.path(), folder.path().join("demo"));
+    let generated = trailweave(&["demo", "--quiet", "--records", "2000", "--dir", demo.to_str().unwrap()]);
+    assert_eq!(generated.code, 0, "{}", generated.stderr);
+    let runtime = Runtime::new().unwrap();
+    let url = serve(&runtime, &demo);
+    let (code, said) = run(&url, root, "plan", "s3://trail/AWSLogs", Some("secret"));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("requests") && said.contains(" GET, about 0."), "{said}");
+    assert!(!root.join("lake").exists());
+    let (code, said) = run(&url, root, "run", "s3://trail/AWSLogs", Some("secret"));
+    assert_eq!(code, 0, "{said}");
+    let links = |said: &str| {
+        let lines = said.lines().filter(|line| ["records", "links", "tables"].iter().any(|it| line.starts_with(it)));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(links(&said).len(), 3, "{said}");
+    assert!(links(&said).iter().all(|line| generated.stdout.contains(line)), "{said}\n{}", generated.stdout);
+}
+
+#[test]
+fn what_s3_refuses_is_said_with_a_remedy_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    std::fs::create_dir(root.join("trail")).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let url = serve(&runtime, root);
+    let nowhere = "http://127.0.0.1:1".to_owned();
+    for (url, source, secret, remedy) in [
+        (&url, "s3://nothing/AWSLogs", Some("secret"), "check the name of the bucket"),
+        (&url, "s3://trail/AWSLogs", Some("wrong-one"), "renew the AWS credentials"),
+        (&url, "s3://trail/AWSLogs", None, "give AWS credentials"),
+        (&nowhere, "s3://trail/AWSLogs", Some("secret"), "check the network"),
+    ] {
+        let (code, said) = run(url, root, "ingest", source, secret);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(&format!("cannot list `{source}`; {remedy}")), "{said}");
+        assert!(!said.contains("wrong-one"), "{said}");
+    }
+}
