@@ -88,6 +88,13 @@ fn is_region(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
+/// The hour in which an object was delivered, UTC, where its name says so.
+pub(crate) fn delivery_hour(key: &str) -> Option<u8> {
+    let time = key.rsplit('/').next()?.split('_').nth(3)?;
+    delivery_day(time)?;
+    time.get(9..11)?.parse().ok().filter(|hour| *hour < 24)
+}
+
 /// The day of `YYYYMMDDTHHmmZ`, after which older names go on without a border.
 fn delivery_day(time: &str) -> Option<Date> {
     let time = time.as_bytes().first_chunk::<14>()?;
@@ -127,6 +134,13 @@ mod tests {
                 assert_eq!(placed(&key), expected, "{key}");
             }
         }
+    }
+
+    #[test]
+    fn the_name_tells_the_hour() {
+        assert_eq!(delivery_hour("a_b/210987654321_CloudTrail_eu-west-1_20260831T2355Z_abcdefgh.json.gz"), Some(23));
+        assert_eq!(delivery_hour("210987654321_CloudTrail_eu-west-1_20260831T9955Z_abcdefgh.json.gz"), None);
+        assert_eq!(delivery_hour("events.json"), None);
     }
 
     #[test]

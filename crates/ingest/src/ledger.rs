@@ -14,6 +14,7 @@ use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
@@ -79,17 +80,11 @@ impl Ledger {
     }
 
     fn read_part(&mut self, path: &Path) -> Result<(), LakeError> {
-        let file = File::open(path).map_err(LakeError::file("open", path))?;
-        let damaged =
-            |source: Box<dyn std::error::Error + Send + Sync>| LakeError::Damaged { path: path.into(), source };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
-        let columns = ProjectionMask::columns(reader.parquet_schema(), IDENTITY);
-        let reader = reader.with_projection(columns).build().map_err(|error| damaged(error.into()))?;
-        for rows in reader {
-            let rows = rows.map_err(|error| damaged(error.into()))?;
+        for rows in read_columns(path, &IDENTITY)? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
-                return Err(damaged("it has no column `source_object`, `version` or `status`".into()));
+                let source = "it has no column `source_object`, `version` or `status`".into();
+                return Err(LakeError::Damaged { path: path.into(), source });
             };
             for row in 0..rows.num_rows() {
                 let read = identity(objects.value(row), versions.value(row));
@@ -153,6 +148,17 @@ pub(crate) fn batch_id(path: &Path) -> Option<&str> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let is_ours = batch_id.len() == 16 && batch_id.bytes().all(is_hex) && n.bytes().all(|byte| byte.is_ascii_digit());
     is_ours.then_some(batch_id)
+}
+
+/// Columns of a file of the ledger, which holds the objects of one batch.
+pub(crate) fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
+    let file = File::open(path).map_err(LakeError::file("open", path))?;
+    let read = || {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
+        let columns = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
+        Ok(reader.with_projection(columns).build()?.collect::<Result<_, _>>()?)
+    };
+    read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 
 fn identity(source_object: &str, version: &str) -> u128 {

@@ -34,6 +34,7 @@ mod progress;
 mod run;
 mod s3;
 mod source;
+mod status;
 mod summary;
 
 pub use cpu::Panicked;
@@ -43,6 +44,7 @@ pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
 pub use s3::S3Options;
 pub use source::{Location, Source};
+pub use status::{Coverage, Status, status};
 pub use summary::{PlanSummary, Quarantined, Summary};
 
 #[cfg(test)]

@@ -129,6 +129,13 @@ pub(crate) async fn ingest_across(
     Ok(run.summary)
 }
 
+/// The objects that a run with these options would read.
+pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Vec<ObjectRef>, IngestError> {
+    let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
+    let listing = list_all(&cpu, &S3::new(options.s3.clone()), options).await?;
+    Ok(choose(listing, &Ledger::read(lake)?, options).objects)
+}
+
 /// Lists every source. An object that several reach is listed once.
 async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
     let mut folders = Vec::new();

@@ -46,6 +46,15 @@ Examples:
   trailweave plan --source s3://bucket/AWSLogs --lake ./lake --from 2026-09-01 --to 2026-09-07
   trailweave plan --source ./trail --lake ./lake --json")]
     Plan(IngestArgs),
+    /// Say what the lake holds, by account, region and day of delivery; with --source also what it lacks
+    ///
+    /// Exits 0 when nothing is quarantined or unread, 3 when objects are quarantined, 1 when objects are unread.
+    #[command(after_help = "\
+Examples:
+  trailweave status --lake ./lake
+  trailweave status --lake ./lake --source s3://bucket/AWSLogs --from 2d && next-job
+  trailweave status --lake ./lake --json --account 111122223333")]
+    Status(IngestArgs),
     /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
     #[command(after_help = "\
 Examples:

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     match verb::carry_out(cli, now()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Quarantined) => ExitCode::from(QUARANTINED),
+        Ok(Outcome::Unread) => ExitCode::from(FAILED),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trailweave: {error:#}");

@@ -1,6 +1,7 @@
 //! The final summary, as text for people and as JSON for programs.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
@@ -8,6 +9,7 @@ use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Serialize;
 use trailweave_ingest::PlanSummary;
+use trailweave_ingest::Status;
 
 use crate::verb::Outcome;
 
@@ -89,6 +91,47 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
     }
     Ok(())
+}
+
+/// Writes what the lake holds, as a table.
+pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> {
+    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows"];
+    let [day, account, region, done, quarantined, unread, bytes, records, rows] = heads;
+    writeln!(
+        out,
+        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  hours without an object"
+    )?;
+    for row in &it.coverage {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        writeln!(
+            out,
+            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {}",
+            text(&row.day),
+            text(&row.account),
+            text(&row.region),
+            row.done,
+            row.quarantined,
+            row.unread,
+            ByteSize(row.bytes).to_string(),
+            row.records,
+            row.rows,
+            ranges(&row.missing_hours),
+        )?;
+    }
+    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)
+}
+
+/// Hours as `0-3 7 22-23`.
+fn ranges(hours: &BTreeSet<u8>) -> String {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for &hour in hours {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == hour => *last = hour,
+            _ => ranges.push((hour, hour)),
+        }
+    }
+    let text = |(first, last): &(u8, u8)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
+    ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
 /// What a thousand LIST and GET requests cost in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.

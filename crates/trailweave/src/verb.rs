@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
     Done,
     /// All but the quarantined objects is in the lake.
     Quarantined,
+    /// The sources hold what is not in the lake.
+    Unread,
 }
 
 /// Carries out the verb that was typed.
@@ -38,6 +40,7 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
         Verb::Run(args) => ingest::run(&Job::new(common, &args, now)?),
         Verb::Ingest(args) => ingest::ingest(&Job::new(common, &args, now)?),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
+        Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
         Verb::Correlate => correlate(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id),

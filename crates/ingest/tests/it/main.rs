@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod choice;
+mod coverage;
 mod duplicates;
 mod s3;
 mod scale;

@@ -65,6 +65,26 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Says what the lake holds.
+pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
+    let lake = Lake::open(&job.config.lake)?;
+    let options = if job.config.sources.is_empty() { None } else { Some(options(job)?) };
+    let filter = job.config.filter.to_filter();
+    let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
+    let mut out = io::stdout().lock();
+    if job.common.json {
+        report::write_json(&mut out, &status)?;
+    } else {
+        report::write_status(&mut out, &status)?;
+    }
+    out.flush()?;
+    Ok(match (status.unread, status.quarantined) {
+        (0, 0) => Outcome::Done,
+        (0, _) => Outcome::Quarantined,
+        _ => Outcome::Unread,
+    })
+}
+
 fn options(job: &Job) -> anyhow::Result<Ingest> {
     Ok(Ingest {
         sources: job.config.sources()?.to_vec(),

@@ -67,6 +67,8 @@ fn a_trail_in_a_bucket_becomes_the_lake_that_its_folder_becomes() {
         let lines = said.lines().filter(|line| ["records", "links", "tables"].iter().any(|it| line.starts_with(it)));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
+    let (code, status) = run(&url, root, "status", "s3://trail/AWSLogs", Some("secret"));
+    assert!(code == 0 && status.contains("0 quarantined, 0 unread"), "{status}");
     assert_eq!(links(&said).len(), 3, "{said}");
     assert!(links(&said).iter().all(|line| generated.stdout.contains(line)), "{said}\n{}", generated.stdout);
 }
