@@ -32,6 +32,7 @@ use crate::product;
 use crate::scratch::Scratch;
 use crate::session::context;
 use crate::session::listing;
+use crate::session::narrower;
 use crate::session::register_table;
 use crate::summary;
 
@@ -88,21 +89,51 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
         register_table(&context, lake, &EVENTS)?;
         Ok(context)
     });
-    let context = opened.map_err(|source| CorrelateError::Open(Box::new(source)))?;
+    let engines = Engines::new(opened.map_err(|source| CorrelateError::Open(Box::new(source)))?);
     for step in &STEPS {
-        let folder = scratch.folder(step.name)?;
-        let ran = run(&context, step, &folder).await;
-        ran.map_err(CorrelateError::step(step.name, options.memory_bytes))?;
+        engines
+            .first_that_fits(async |context| {
+                let ran = run(context, step, &scratch.emptied(step.name)?).await;
+                ran.map_err(CorrelateError::step(step.name, options.memory_bytes))
+            })
+            .await?;
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
     let mut files = 0;
     for it in &PRODUCTS {
-        let written = product::write(&context, lake, it, options).await?;
+        let written = engines.first_that_fits(async |context| product::write(context, lake, it, options).await).await?;
         files += written.files;
         progress.rows.fetch_add(written.rows, Ordering::Relaxed);
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
     summary::read(lake, options, files).await
+}
+
+/// The same engine, each time narrower: fewer parts of a step at once, and smaller batches, so that fewer and smaller
+/// things ask for a share of the same memory.
+struct Engines([SessionContext; 3]);
+
+impl Engines {
+    fn new(context: SessionContext) -> Self {
+        let narrow = narrower(&context);
+        let narrowest = narrower(&narrow);
+        Self([context, narrow, narrowest])
+    }
+
+    /// What `work` gives on the widest engine on which it fits into memory. It must be repeatable.
+    async fn first_that_fits<T>(
+        &self,
+        work: impl AsyncFn(&SessionContext) -> Result<T, CorrelateError>,
+    ) -> Result<T, CorrelateError> {
+        let [wider @ .., narrowest] = &self.0;
+        for context in wider {
+            match work(context).await {
+                Err(error @ CorrelateError::Memory { .. }) => tracing::info!(error = ?error, "again, narrower"),
+                outcome => return outcome,
+            }
+        }
+        work(narrowest).await
+    }
 }
 
 /// Runs a step, and makes its rows known under its name.

@@ -33,8 +33,14 @@ impl Scratch {
         self.path.join("spill")
     }
 
-    /// Makes a folder inside.
-    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, LakeError> {
+    /// Makes a folder inside, without what an earlier attempt left there.
+    pub(crate) fn emptied(&self, name: &str) -> Result<PathBuf, LakeError> {
+        let folder = self.folder(name)?;
+        fs::remove_dir_all(&folder).map_err(LakeError::file("empty the folder", &folder))?;
+        self.folder(name)
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf, LakeError> {
         let folder = self.path.join(name);
         fs::create_dir_all(&folder).map_err(LakeError::file("make the folder", &folder))?;
         Ok(folder)

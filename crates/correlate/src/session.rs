@@ -21,6 +21,7 @@ use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::disk_manager::DiskManagerMode;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SQLOptions;
 use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
@@ -84,12 +85,31 @@ pub(crate) fn context(options: &Correlate, disk: DiskManagerMode) -> Result<Sess
     Ok(SessionContext::new_with_config_rt(config(options, pool_bytes), runtime))
 }
 
+/// With one part of a step at a time the engine plans hash joins, whatever it is told.
+const MIN_PARTITIONS: usize = 2;
+
+fn partitions(options: &Correlate) -> usize {
+    options.threads.get().max(MIN_PARTITIONS)
+}
+
+/// The same tables and the same memory, for few parts of a step at once and in smaller batches.
+pub(crate) fn narrower(context: &SessionContext) -> SessionContext {
+    let state = context.state();
+    let (batch_rows, reserved) =
+        (state.config().batch_size(), state.config().options().execution.sort_spill_reservation_bytes);
+    let config = state.config().clone().with_target_partitions(MIN_PARTITIONS);
+    // It would be made anew, empty, in the place of the one that holds the tables.
+    let config = config.with_create_default_catalog_and_schema(false);
+    let config = config.with_batch_size((batch_rows / 8).max(16)).with_sort_spill_reservation_bytes(reserved / 8);
+    SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
+}
+
 fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
     // A sort needs room for a few batches to begin, and for merging to end. With small batches a step's many sorts
     // fit side by side into a small pool, each spilling beyond its share.
-    let share = pool_bytes / options.threads.get() / 128;
+    let share = pool_bytes / partitions(options) / 128;
     let mut config = SessionConfig::new()
-        .with_target_partitions(options.threads.get())
+        .with_target_partitions(partitions(options))
         .with_batch_size((share / 1024).clamp(64, 8192))
         .with_sort_spill_reservation_bytes(share.min(10 << 20))
         .with_information_schema(true);
