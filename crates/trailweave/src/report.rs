@@ -35,9 +35,10 @@ struct Timed<'a> {
 }
 
 impl Report {
-    /// How the run ended.
+    /// How the run ended. Where no object could be had, such as for lack of a permission, it did nothing.
     pub(crate) fn outcome(&self) -> Outcome {
         match &self.ingested {
+            Some(it) if it.objects_left > 0 && it.objects_done + it.objects_quarantined == 0 => Outcome::Unread,
             Some(ingested) if ingested.objects_quarantined > 0 => Outcome::Quarantined,
             _ => Outcome::Done,
         }
@@ -193,4 +194,29 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
 fn rate(bytes: u64, elapsed: SignedDuration) -> f64 {
     bytes as f64 / 1e6 / elapsed.as_secs_f64().max(1e-3)
+}
+
+#[cfg(test)]
+mod tests {
+    use trailweave_ingest::Summary;
+
+    use super::*;
+
+    #[test]
+    fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
+        let outcome = |objects_left, objects_done, objects_quarantined| {
+            let ingested = Some(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() });
+            Report { ingested, correlated: None }.outcome()
+        };
+        assert_eq!(outcome(0, 0, 0), Outcome::Done);
+        assert_eq!(outcome(2, 0, 0), Outcome::Unread);
+        assert_eq!(outcome(2, 1, 0), Outcome::Done);
+        assert_eq!(outcome(2, 0, 1), Outcome::Quarantined);
+    }
+
+    #[test]
+    fn hours_in_a_row_are_one_range() {
+        assert_eq!(ranges(&[0, 1, 2, 5, 22, 23].into()), "0-2 5 22-23");
+        assert_eq!(ranges(&BTreeSet::new()), "");
+    }
 }
