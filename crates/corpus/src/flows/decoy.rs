@@ -6,7 +6,7 @@ use crate::flows::calls::{self, Call};
 use crate::flows::launch::{self, Lives, Plan};
 use crate::record::Failure;
 use crate::scene::Scene;
-use crate::truth::Link;
+use crate::truth::{Link, Serves};
 use crate::world::Key;
 
 const DRY_RUN: Failure =
@@ -53,11 +53,12 @@ pub(crate) fn launch_denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let cause = launch::run_instances(scene, at, std::slice::from_ref(&id), &plan);
     scene.count("denied");
     let link = Link::shared("denied", &cause);
-    calls::denied(scene, Call::forwarded(at + 1, link), "GenerateDataKeyWithoutPlaintext");
+    let serves = Serves { instance: Some(id.clone()), ..Serves::default() };
+    calls::denied(scene, Call::forwarded(at + 1, link), "GenerateDataKeyWithoutPlaintext", serves);
 }
 
 /// A denied call whose EC2 event is not in the trail.
 pub(crate) fn denied_alone(scene: &mut Scene<'_, '_>, at: i64) {
     scene.count("denied");
-    calls::denied(scene, Call::forwarded(at, Link::none("denied", "denied")), "CreateGrant");
+    calls::denied(scene, Call::forwarded(at, Link::none("denied", "denied")), "CreateGrant", Serves::default());
 }

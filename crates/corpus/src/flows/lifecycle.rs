@@ -6,7 +6,7 @@ use crate::flows::calls::{self, Call, Grantee};
 use crate::flows::{Instance, Volume};
 use crate::record::Failure;
 use crate::scene::Scene;
-use crate::truth::{Cause, Link};
+use crate::truth::{Cause, Link, Serves};
 
 type State = (u8, &'static str);
 const PENDING: State = (0, "pending");
@@ -35,7 +35,8 @@ pub(crate) fn start(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance)
 pub(crate) fn start_denied(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     let cause = change(scene, at, "StartInstances", &instance.id, STOPPED, PENDING);
     scene.count("denied");
-    calls::denied(scene, Call::forwarded(at, Link::shared("denied", &cause)), "CreateGrant");
+    let serves = Serves { instance: Some(instance.id.clone()), ..Serves::default() };
+    calls::denied(scene, Call::forwarded(at, Link::shared("denied", &cause)), "CreateGrant", serves);
 }
 
 /// Flow D: the grants of the last start are retired.

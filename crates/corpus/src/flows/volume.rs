@@ -6,7 +6,7 @@ use crate::flows::calls::{self, Call, Grantee};
 use crate::flows::{Grant, Volume};
 use crate::record::Failure;
 use crate::scene::{By, Scene};
-use crate::truth::{Cause, Link};
+use crate::truth::{Cause, Link, Serves};
 use crate::world::Key;
 
 const EBS: &str = "ebs.amazonaws.com";
@@ -80,7 +80,7 @@ pub(crate) fn denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let (_, cause) = create(scene, at, key, None);
     scene.count("denied");
     let link = Link::shared("denied", &cause);
-    calls::denied(scene, Call::forwarded(at, link), "GenerateDataKeyWithoutPlaintext");
+    calls::denied(scene, Call::forwarded(at, link), "GenerateDataKeyWithoutPlaintext", Serves::default());
 }
 
 impl Snapshot {
