@@ -45,32 +45,53 @@ async fn serve(trail: &Trail) -> String {
     url
 }
 
-/// What a proxy does to answers that are longer than this many bytes.
+/// An answer of more bytes is a long one.
 const LONG: usize = 4096;
 
-/// Stands before a server and, `faults` times, ends the connection in the middle of a long answer.
-async fn cut(url: &str, faults: u64) -> (String, Arc<AtomicU64>) {
+/// What a proxy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It ends the connection in the middle of a long answer.
+    Cut,
+    /// It ends the connection before any answer.
+    Reset,
+    /// It answers that the server is busy.
+    SlowDown,
+}
+
+/// Stands before a server and does `fault` so many times.
+async fn spoil(url: &str, fault: Fault, times: u64) -> (String, Arc<AtomicU64>) {
     let server = url.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let proxy = format!("http://{}", listener.local_addr().unwrap());
-    let left = Arc::new(AtomicU64::new(faults));
+    let left = Arc::new(AtomicU64::new(times));
     let shared = Arc::clone(&left);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let (server, left) = (TcpStream::connect(&server).await.unwrap(), Arc::clone(&shared));
-            tokio::spawn(pass(client, server, left));
+            tokio::spawn(pass(client, server, fault, left));
         }
     });
     (proxy, left)
 }
 
-async fn pass(client: TcpStream, server: TcpStream, left: Arc<AtomicU64>) {
+async fn pass(mut client: TcpStream, server: TcpStream, fault: Fault, left: Arc<AtomicU64>) {
+    let is_due = || left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+    let mut bytes = vec![0; 1 << 20];
+    if fault != Fault::Cut && is_due() {
+        let n_asked = client.read(&mut bytes).await.unwrap();
+        if n_asked > 0 && fault == Fault::SlowDown {
+            let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+            let head = format!("HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            client.write_all((head + body).as_bytes()).await.unwrap();
+        }
+        return;
+    }
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-    let mut bytes = vec![0; 1 << 20];
     while let Ok(n) = from_server.read(&mut bytes).await {
-        let is_cut = n > LONG && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        let is_cut = fault == Fault::Cut && n > LONG && is_due();
         let n_passed = if is_cut { LONG } else { n };
         if n == 0 || to_client.write_all(&bytes[..n_passed]).await.is_err() || is_cut {
             break;
@@ -148,11 +169,24 @@ async fn a_body_that_ends_early_is_asked_for_again() {
         (0..3000_u32).map(|n| event(&format!("{:x}", n.wrapping_mul(0x9e37_79b1)), TIME)).collect();
     let path = trail.deliver("eu-west-1", "2026/09/01", "long", &records);
     assert!(std::fs::metadata(path).unwrap().len() > 2 * LONG as u64);
-    let (url, left) = cut(&serve(&trail).await, 2).await;
+    let (url, left) = spoil(&serve(&trail).await, Fault::Cut, 2).await;
     let lake = trail.lake("lake");
     let summary = ingest(&lake, &options_for(&trail, &url, "AWSLogs/")).await;
     assert_eq!((summary.objects_done, summary.objects_left, summary.tally.rows), (1, 0, 3000));
     assert_eq!(left.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_or_resets_is_asked_again() {
+    for fault in [Fault::SlowDown, Fault::Reset] {
+        let trail = Trail::new();
+        deliver(&trail, "eu-west-1", "2026/09/01", "a");
+        let (url, left) = spoil(&serve(&trail).await, fault, 2).await;
+        let lake = trail.lake("lake");
+        let summary = ingest(&lake, &options_for(&trail, &url, "AWSLogs/")).await;
+        assert_eq!((summary.objects_done, summary.objects_left), (1, 0), "{fault:?}");
+        assert_eq!(left.load(SeqCst), 0, "{fault:?}");
+    }
 }
 
 #[tokio::test]
