@@ -1,14 +1,25 @@
-//! Arrow builders that a table's columns drive: a column is added there, and here it is only filled.
+//! Columns that grow row by row, driven by a table: a column is added there, and here it is only filled.
+//!
+//! The buffers stay from object to object. What is taken is copied out of them once, at its exact size, so that what
+//! waits to be written holds no spare room and nothing is moved while it grows.
 
-use arrow::array::ArrayBuilder;
-use arrow::array::BooleanBuilder;
-use arrow::array::Int64Builder;
-use arrow::array::ListBuilder;
-use arrow::array::MapBuilder;
-use arrow::array::MapFieldNames;
+use std::mem;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::array::BooleanArray;
+use arrow::array::Int64Array;
+use arrow::array::ListArray;
+use arrow::array::MapArray;
 use arrow::array::RecordBatch;
-use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondBuilder;
+use arrow::array::StringArray;
+use arrow::array::StructArray;
+use arrow::array::TimestampMillisecondArray;
+use arrow::buffer::BooleanBuffer;
+use arrow::buffer::Buffer;
+use arrow::buffer::NullBuffer;
+use arrow::buffer::OffsetBuffer;
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::DataType;
 use arrow::datatypes::SchemaRef;
 use trailweave_table::Column;
@@ -41,31 +52,58 @@ const fn same(left: &str, right: &str) -> bool {
     at == left.len() && at == right.len()
 }
 
-/// Rows of one table. A column that a row does not set is null in it.
+/// Rows of one table. A column that a row does not set is null in it; none is set twice in a row.
 #[derive(Debug)]
 pub(crate) struct Rows {
     schema: SchemaRef,
-    columns: Vec<ColumnBuilder>,
+    columns: Vec<Values>,
     n_pending: usize,
     pending_bytes: usize,
     batches: Vec<RecordBatch>,
 }
 
+/// The values of a column, up to the last row that set one.
 #[derive(Debug)]
-enum ColumnBuilder {
-    Text(StringBuilder),
-    Time(TimestampMillisecondBuilder),
-    Bool(BooleanBuilder),
-    Integer(Int64Builder),
-    TextList(ListBuilder<StringBuilder>),
-    TextMap(MapBuilder<StringBuilder, StringBuilder>),
+enum Values {
+    Text(Texts),
+    Time(Numbers),
+    Bool(Truths),
+    Integer(Numbers),
+    TextList(Spans, Texts),
+    TextMap(Spans, Texts, Texts),
+}
+
+/// Which rows hold something, and where it ends among the values of all rows.
+#[derive(Debug)]
+struct Spans {
+    present: Vec<bool>,
+    /// One more than there are rows; the first is 0.
+    ends: Vec<i32>,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    spans: Spans,
+    text: String,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    present: Vec<bool>,
+    values: Vec<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Truths {
+    present: Vec<bool>,
+    values: Vec<bool>,
 }
 
 impl Rows {
     pub(crate) fn new(table: &Table) -> Self {
         Self {
             schema: table.schema(),
-            columns: table.columns.iter().map(ColumnBuilder::new).collect(),
+            columns: table.columns.iter().map(Values::new).collect(),
             n_pending: 0,
             pending_bytes: 0,
             batches: Vec::new(),
@@ -82,135 +120,227 @@ impl Rows {
 
     pub(crate) fn end_row(&mut self) {
         self.n_pending += 1;
-        for column in &mut self.columns {
-            column.fill(self.n_pending);
-        }
     }
 
     /// The rows since the last call.
     pub(crate) fn take(&mut self) -> Vec<RecordBatch> {
         self.flush();
-        std::mem::take(&mut self.batches)
+        mem::take(&mut self.batches)
     }
 
     pub(crate) fn text(&mut self, column: usize, value: Option<impl AsRef<str>>) {
-        let (ColumnBuilder::Text(builder), Some(value)) = (&mut self.columns[column], value) else {
+        if let Some(value) = value {
+            self.text_of(column, [value.as_ref()]);
+        }
+    }
+
+    /// A text in lower case.
+    pub(crate) fn lower_text(&mut self, column: usize, value: Option<&str>) {
+        let (Values::Text(texts), Some(value)) = (&mut self.columns[column], value) else {
             return;
         };
-        builder.append_value(value);
+        let start = texts.text.len();
+        texts.push(self.n_pending, [value]);
+        texts.text[start..].make_ascii_lowercase();
+    }
+
+    /// A text in pieces.
+    pub(crate) fn text_of<'a>(&mut self, column: usize, pieces: impl IntoIterator<Item = &'a str>) {
+        if let Values::Text(texts) = &mut self.columns[column] {
+            texts.push(self.n_pending, pieces);
+        }
     }
 
     pub(crate) fn time(&mut self, column: usize, value_ms: i64) {
-        if let ColumnBuilder::Time(builder) = &mut self.columns[column] {
-            builder.append_value(value_ms);
+        if let Values::Time(numbers) = &mut self.columns[column] {
+            numbers.push(self.n_pending, value_ms);
         }
     }
 
     pub(crate) fn truth(&mut self, column: usize, value: Option<bool>) {
-        let (ColumnBuilder::Bool(builder), Some(value)) = (&mut self.columns[column], value) else {
+        let (Values::Bool(truths), Some(value)) = (&mut self.columns[column], value) else {
             return;
         };
-        builder.append_value(value);
+        push_at(&mut truths.present, self.n_pending, true);
+        push_at(&mut truths.values, self.n_pending, value);
     }
 
     pub(crate) fn integer(&mut self, column: usize, value: i64) {
-        if let ColumnBuilder::Integer(builder) = &mut self.columns[column] {
-            builder.append_value(value);
+        if let Values::Integer(numbers) = &mut self.columns[column] {
+            numbers.push(self.n_pending, value);
         }
     }
 
     /// An empty list is null.
-    pub(crate) fn texts(&mut self, column: usize, values: &[impl AsRef<str>]) {
-        let ColumnBuilder::TextList(builder) = &mut self.columns[column] else {
+    pub(crate) fn texts(&mut self, column: usize, values: impl IntoIterator<Item = impl AsRef<str>>) {
+        let Values::TextList(spans, elements) = &mut self.columns[column] else {
             return;
         };
-        if !values.is_empty() {
-            builder.append_value(values.iter().map(|value| Some(value.as_ref())));
+        let before = elements.spans.len();
+        for value in values {
+            elements.push(elements.spans.len(), [value.as_ref()]);
+        }
+        if elements.spans.len() > before {
+            spans.push(self.n_pending, elements.spans.len());
         }
     }
 
     /// An empty map is null.
     pub(crate) fn text_map(&mut self, column: usize, entries: &[(&str, Option<impl AsRef<str>>)]) {
-        let ColumnBuilder::TextMap(builder) = &mut self.columns[column] else {
+        let Values::TextMap(spans, keys, values) = &mut self.columns[column] else {
             return;
         };
-        if entries.is_empty() {
-            return;
-        }
         for (key, value) in entries {
-            builder.keys().append_value(key);
-            builder.values().append_option(value.as_ref());
+            let at = keys.spans.len();
+            keys.push(at, [*key]);
+            if let Some(value) = value {
+                values.push(at, [value.as_ref()]);
+            }
         }
-        builder.append(true).expect("as many keys as values");
+        if !entries.is_empty() {
+            spans.push(self.n_pending, keys.spans.len());
+        }
     }
 
     fn flush(&mut self) {
-        if self.n_pending == 0 {
+        let n_rows = mem::take(&mut self.n_pending);
+        self.pending_bytes = 0;
+        if n_rows == 0 {
             return;
         }
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let schema = SchemaRef::clone(&self.schema);
-        let batch = RecordBatch::try_new(schema, columns).expect("builders are made from the schema's own columns");
+        let fields = self.schema.fields().iter();
+        let columns = self.columns.iter_mut().zip(fields).map(|(values, field)| values.take(n_rows, field.data_type()));
+        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns.collect())
+            .expect("columns are made from the schema's own");
         self.batches.push(batch);
-        self.n_pending = 0;
-        self.pending_bytes = 0;
     }
 }
 
-impl ColumnBuilder {
+impl Values {
     fn new(column: &Column) -> Self {
         match column.kind {
-            Kind::Text => Self::Text(StringBuilder::new()),
-            Kind::Time => Self::Time(TimestampMillisecondBuilder::new().with_data_type(column.kind.data_type())),
-            Kind::Bool => Self::Bool(BooleanBuilder::new()),
-            Kind::Integer => Self::Integer(Int64Builder::new()),
-            Kind::TextList => Self::TextList(list_builder(&column.kind.data_type())),
-            Kind::TextMap => Self::TextMap(map_builder(&column.kind.data_type())),
+            Kind::Text => Self::Text(Texts::default()),
+            Kind::Time => Self::Time(Numbers::default()),
+            Kind::Bool => Self::Bool(Truths::default()),
+            Kind::Integer => Self::Integer(Numbers::default()),
+            Kind::TextList => Self::TextList(Spans::default(), Texts::default()),
+            Kind::TextMap => Self::TextMap(Spans::default(), Texts::default(), Texts::default()),
         }
     }
 
-    /// Makes the column `n_pending` long.
-    fn fill(&mut self, n_pending: usize) {
+    /// The column as an array of `n_rows`; the values are forgotten.
+    fn take(&mut self, n_rows: usize, data_type: &DataType) -> ArrayRef {
         match self {
-            Self::Text(builder) if builder.len() < n_pending => builder.append_null(),
-            Self::Time(builder) if builder.len() < n_pending => builder.append_null(),
-            Self::Bool(builder) if builder.len() < n_pending => builder.append_null(),
-            Self::Integer(builder) if builder.len() < n_pending => builder.append_null(),
-            Self::TextList(builder) if builder.len() < n_pending => builder.append_null(),
-            Self::TextMap(builder) if builder.len() < n_pending => {
-                builder.append(false).expect("as many keys as values");
+            Self::Text(texts) => Arc::new(texts.take(n_rows)),
+            Self::Time(numbers) => {
+                let (values, nulls) = numbers.take(n_rows);
+                Arc::new(TimestampMillisecondArray::new(values, nulls).with_data_type(data_type.clone()))
             }
-            _ => {}
-        }
-    }
-
-    fn finish(&mut self) -> arrow::array::ArrayRef {
-        match self {
-            Self::Text(builder) => ArrayBuilder::finish(builder),
-            Self::Time(builder) => ArrayBuilder::finish(builder),
-            Self::Bool(builder) => ArrayBuilder::finish(builder),
-            Self::Integer(builder) => ArrayBuilder::finish(builder),
-            Self::TextList(builder) => ArrayBuilder::finish(builder),
-            Self::TextMap(builder) => ArrayBuilder::finish(builder),
+            Self::Bool(truths) => {
+                truths.values.resize(n_rows, false);
+                let values = BooleanBuffer::from(truths.values.as_slice());
+                truths.values.clear();
+                Arc::new(BooleanArray::new(values, nulls(&mut truths.present, n_rows)))
+            }
+            Self::Integer(numbers) => {
+                let (values, nulls) = numbers.take(n_rows);
+                Arc::new(Int64Array::new(values, nulls))
+            }
+            Self::TextList(spans, elements) => {
+                let DataType::List(element) = data_type else {
+                    unreachable!("lists of texts are lists");
+                };
+                let elements = Arc::new(elements.take(elements.spans.len()));
+                let (ends, nulls) = spans.take(n_rows);
+                Arc::new(ListArray::new(Arc::clone(element), ends, elements, nulls))
+            }
+            Self::TextMap(spans, keys, values) => {
+                let DataType::Map(entry, is_sorted) = data_type else {
+                    unreachable!("maps of texts are maps");
+                };
+                let DataType::Struct(fields) = entry.data_type() else {
+                    unreachable!("a map's entries are structs");
+                };
+                let n_entries = keys.spans.len();
+                let columns: Vec<ArrayRef> = vec![Arc::new(keys.take(n_entries)), Arc::new(values.take(n_entries))];
+                let entries = StructArray::new(fields.clone(), columns, None);
+                let (ends, nulls) = spans.take(n_rows);
+                Arc::new(MapArray::new(Arc::clone(entry), ends, entries, nulls, *is_sorted))
+            }
         }
     }
 }
 
-fn list_builder(data_type: &DataType) -> ListBuilder<StringBuilder> {
-    let DataType::List(element) = data_type else {
-        unreachable!("lists of texts are lists");
-    };
-    ListBuilder::new(StringBuilder::new()).with_field(std::sync::Arc::clone(element))
+impl Default for Spans {
+    fn default() -> Self {
+        Self { present: Vec::new(), ends: vec![0] }
+    }
 }
 
-fn map_builder(data_type: &DataType) -> MapBuilder<StringBuilder, StringBuilder> {
-    let DataType::Map(entry, _) = data_type else {
-        unreachable!("maps of texts are maps");
-    };
-    let DataType::Struct(fields) = entry.data_type() else {
-        unreachable!("a map's entries are structs");
-    };
-    let names =
-        MapFieldNames { entry: entry.name().clone(), key: fields[0].name().clone(), value: fields[1].name().clone() };
-    MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
+impl Spans {
+    fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Says that what `row` holds ends at `end`, and that the rows without a word before it are null.
+    fn push(&mut self, row: usize, end: usize) {
+        push_at(&mut self.present, row, true);
+        self.fill(row);
+        self.ends.push(i32::try_from(end).expect("a batch ends before its texts exceed 32-bit offsets"));
+    }
+
+    /// Makes the ends reach `n_rows`.
+    fn fill(&mut self, n_rows: usize) {
+        let end = *self.ends.last().expect("the first end is 0");
+        self.ends.resize(n_rows + 1, end);
+    }
+
+    fn take(&mut self, n_rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
+        self.fill(n_rows);
+        let ends = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_slice_ref(&self.ends)));
+        self.ends.truncate(1);
+        (ends, nulls(&mut self.present, n_rows))
+    }
+}
+
+impl Texts {
+    fn push<'a>(&mut self, row: usize, pieces: impl IntoIterator<Item = &'a str>) {
+        self.text.extend(pieces);
+        self.spans.push(row, self.text.len());
+    }
+
+    fn take(&mut self, n_rows: usize) -> StringArray {
+        let (ends, nulls) = self.spans.take(n_rows);
+        let text = Buffer::from(self.text.as_bytes());
+        self.text.clear();
+        StringArray::new(ends, text, nulls)
+    }
+}
+
+impl Numbers {
+    fn push(&mut self, row: usize, value: i64) {
+        push_at(&mut self.present, row, true);
+        push_at(&mut self.values, row, value);
+    }
+
+    fn take(&mut self, n_rows: usize) -> (ScalarBuffer<i64>, Option<NullBuffer>) {
+        self.values.resize(n_rows, 0);
+        let values = ScalarBuffer::from(Buffer::from_slice_ref(&self.values));
+        self.values.clear();
+        (values, nulls(&mut self.present, n_rows))
+    }
+}
+
+/// Puts `value` at `row`, after defaults for the rows that were passed over.
+fn push_at<T: Clone + Default>(values: &mut Vec<T>, row: usize, value: T) {
+    values.resize(row, T::default());
+    values.push(value);
+}
+
+/// Which of `n_rows` are null; `present` is forgotten.
+fn nulls(present: &mut Vec<bool>, n_rows: usize) -> Option<NullBuffer> {
+    present.resize(n_rows, false);
+    let nulls = NullBuffer::from(present.as_slice());
+    present.clear();
+    (nulls.null_count() > 0).then_some(nulls)
 }

@@ -1,5 +1,7 @@
 //! Who made the call: `userIdentity`.
 
+use std::borrow::Cow;
+
 use trailweave_table::EVENTS;
 
 use crate::append::{Rows, position};
@@ -49,7 +51,7 @@ impl<'t> Identity<'t> {
     }
 
     /// The instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves nothing.
-    pub(crate) fn infrastructure_instance(&self) -> Option<String> {
+    pub(crate) fn infrastructure_instance(&self) -> Option<Cow<'t, str>> {
         let named = [self.principal_id, self.arn].into_iter().flatten().find_map(normalise::infrastructure_instance);
         if named.is_some() || !self.is_infrastructure() {
             return named;

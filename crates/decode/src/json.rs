@@ -7,6 +7,9 @@ use std::hash::Hash;
 use simd_json::Node;
 use simd_json::StaticNode;
 
+/// Up to so many are compared with each other rather than hashed.
+pub(crate) const FEW: usize = 16;
+
 /// A value on the tape. What is not there reads as null, so paths chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Json<'t>(&'t [Node<'t>]);
@@ -55,7 +58,12 @@ impl<'t> Json<'t> {
 
     /// The last field of this name.
     pub(crate) fn get(self, key: &str) -> Self {
-        self.fields().filter(|(name, _)| *name == key).last().map_or(Self::NULL, |(_, value)| value)
+        self.get_where(|name| name == key)
+    }
+
+    /// The last field of a name such as this.
+    pub(crate) fn get_where(self, is_meant: impl Fn(&str) -> bool) -> Self {
+        self.fields().filter(|(name, _)| is_meant(name)).last().map_or(Self::NULL, |(_, value)| value)
     }
 
     /// The first of the `keys` that holds something.
@@ -131,8 +139,17 @@ fn size(node: &Node<'_>) -> usize {
     }
 }
 
-/// Keeps the last of the entries that share a key, in order. Linear, because a hostile record may have very many.
+/// Keeps the last of the entries that share a key, in order. Linear where there are many, because a hostile record may
+/// have very many.
 pub(crate) fn keep_last<K: Copy + Eq + Hash, V>(entries: &mut Vec<(K, V)>) {
+    if entries.len() <= FEW {
+        for at in (0..entries.len()).rev() {
+            if entries[at + 1..].iter().any(|(key, _)| *key == entries[at].0) {
+                entries.remove(at);
+            }
+        }
+        return;
+    }
     let mut seen = HashSet::new();
     entries.reverse();
     entries.retain(|(key, _)| seen.insert(*key));

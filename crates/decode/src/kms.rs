@@ -9,6 +9,7 @@ use crate::identity::Identity;
 use crate::json;
 use crate::json::Json;
 use crate::normalise;
+use crate::normalise::Resource;
 use crate::record::{Key, Record};
 use crate::resource_ids::ResourceIds;
 
@@ -70,7 +71,7 @@ pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Co
     if event_name == "ReEncrypt" {
         append_keys_of_reencrypt(record, rows);
     } else {
-        let key = keys_in_resources(record).into_iter().next().or_else(|| key_in_payload(record).map(Cow::Owned));
+        let key = keys_in_resources(record).next().or_else(|| key_in_payload(record).map(Cow::Owned));
         rows.text(KEY_ARN, key);
     }
     rows.text(GRANT_ID, grant_id(record, event_name).string().filter(|id| !id.is_empty()));
@@ -78,8 +79,7 @@ pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Co
         rows.text(GRANTEE_PRINCIPAL, grantee(parameters).scalar());
         let retiring = parameters.get_any(&["retiringPrincipal", "retiringServicePrincipal"]);
         rows.text(RETIRING_PRINCIPAL, retiring.scalar());
-        let operations = parameters.get("operations").elements().filter_map(Json::scalar).collect::<Vec<_>>();
-        rows.texts(OPERATIONS, &operations);
+        rows.texts(OPERATIONS, parameters.get("operations").elements().filter_map(Json::scalar));
     }
     rows.text_map(ENCRYPTION_CONTEXT, &contexts.entries());
     append_resource_ids(parameters, identity, contexts, rows);
@@ -89,7 +89,7 @@ fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: 
     let mut ids = ResourceIds::default();
     let grantee = grantee(parameters).string().and_then(normalise::infrastructure_instance);
     for instance in grantee.into_iter().chain(identity.infrastructure_instance()) {
-        ids.add(&instance);
+        ids.add_id(Resource::Instance, instance);
     }
     for id in contexts.ebs_ids() {
         ids.add_volume_or_snapshot(id);
@@ -111,9 +111,9 @@ fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
 }
 
 /// The keys among the event's `resources`, in logged order: the only place where an alias is resolved.
-fn keys_in_resources<'t>(record: &Record<'t>) -> Vec<Cow<'t, str>> {
+fn keys_in_resources<'t>(record: &Record<'t>) -> impl Iterator<Item = Cow<'t, str>> {
     let resources = record.json(Key::Resources).elements();
-    resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn)).collect()
+    resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn))
 }
 
 /// The key that the payload names in full; else the one that it names by a bare id.
@@ -145,7 +145,7 @@ pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t s
 /// `resources` lists the source first and the destination second, also when they are equal.
 fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
     let parameters = record.json(Key::RequestParameters);
-    let in_resources = keys_in_resources(record);
+    let in_resources: Vec<_> = keys_in_resources(record).collect();
     if let [source, destination, ..] = in_resources.as_slice() {
         rows.text(SOURCE_KEY_ARN, Some(source));
         rows.text(KEY_ARN, Some(destination));

@@ -1,12 +1,12 @@
 //! Which of 64 bytes are what JSON's structure is made of: one bit a byte, the first byte lowest.
 //!
-//! The vector code is chosen when the program runs; the portable code is what it must equal.
+//! What the machine can do is found out when the program runs; the portable code is what the others must equal.
 
-#[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "vector loads; the file holds nothing else")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
 mod avx2;
-#[cfg(target_arch = "aarch64")]
-#[expect(unsafe_code, reason = "vector loads; the file holds nothing else")]
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+#[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
 mod neon;
 
 /// Bytes that are looked at together.
@@ -32,26 +32,64 @@ pub(crate) struct Masks {
     pub(crate) unprintable: u64,
 }
 
-/// Fills `masks` with those of as many `blocks`.
-pub(crate) type Classify = fn(blocks: &[Block], masks: &mut [Masks]);
+/// Instructions of a processor. A value is the proof that this one has them.
+pub(crate) trait Instructions: Copy {
+    fn masks(self, block: &Block) -> Masks;
 
-/// The fastest that this machine can do.
-pub(crate) fn classify() -> Classify {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        return avx2::classify;
-    }
-    #[cfg(all(target_arch = "aarch64", not(miri)))]
-    if std::arch::is_aarch64_feature_detected!("neon") {
-        return neon::classify;
-    }
-    portable
+    /// All ones from every odd bit of `quotes` up to the next.
+    fn inside(self, quotes: u64) -> u64;
 }
 
-/// The same, in words of any machine.
-fn portable(blocks: &[Block], masks: &mut [Masks]) {
-    for (block, masks) in blocks.iter().zip(masks) {
-        *masks = Masks::default();
+/// Something to do with the best instructions. It is compiled for them as far as it is inlined.
+pub(crate) trait Work {
+    type Output;
+
+    fn work(self, instructions: impl Instructions) -> Self::Output;
+}
+
+/// The instructions that this processor has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Processor {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    Avx2(avx2::Avx2),
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    Neon(neon::Neon),
+    Portable,
+}
+
+/// Words of any machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Processor {
+    /// Asks the processor.
+    pub(crate) fn detect() -> Self {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if let Some(avx2) = avx2::Avx2::detect() {
+            return Self::Avx2(avx2);
+        }
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        if let Some(neon) = neon::Neon::detect() {
+            return Self::Neon(neon);
+        }
+        Self::Portable
+    }
+
+    /// Does the work.
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
+        match self {
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            Self::Avx2(avx2) => avx2.run(work),
+            #[cfg(all(target_arch = "aarch64", not(miri)))]
+            Self::Neon(neon) => neon.run(work),
+            Self::Portable => work.work(Portable),
+        }
+    }
+}
+
+impl Instructions for Portable {
+    fn masks(self, block: &Block) -> Masks {
+        let mut masks = Masks::default();
         for (at, byte) in block.iter().enumerate() {
             let bit = 1 << at;
             match byte {
@@ -64,6 +102,15 @@ fn portable(blocks: &[Block], masks: &mut [Masks]) {
                 _ => {}
             }
         }
+        masks
+    }
+
+    fn inside(self, quotes: u64) -> u64 {
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        inside
     }
 }
 

@@ -1,8 +1,10 @@
 //! Identifiers in their normal form: pure functions from the texts that CloudTrail logs.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
 
 /// 2000-01-01T00:00:00Z; CloudTrail began in 2013, but a test may not know that.
 const EARLIEST_MS: i64 = 946_684_800_000;
@@ -63,7 +65,7 @@ fn is_rfc3339(text: &[u8]) -> bool {
 
 /// The EC2 resource that `text` names, bare or as an ARN, and its id in lower case with 8 or 17 hexadecimal digits.
 /// `vol-ffffffff`, which stands for "no volume", is none.
-pub fn ec2_resource(text: &str) -> Option<(Resource, String)> {
+pub fn ec2_resource(text: &str) -> Option<(Resource, Cow<'_, str>)> {
     let bare = if text.starts_with("arn:") { text.rsplit('/').next()? } else { text };
     let (prefix, digits) = bare.split_once('-')?;
     let resource = match prefix {
@@ -75,7 +77,12 @@ pub fn ec2_resource(text: &str) -> Option<(Resource, String)> {
     };
     let is_id = matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_placeholder = resource == Resource::Volume && digits.bytes().all(|byte| matches!(byte, b'f' | b'F'));
-    (is_id && !is_placeholder).then(|| (resource, bare.to_ascii_lowercase()))
+    (is_id && !is_placeholder).then(|| (resource, lower(bare)))
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    let has_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if has_upper { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
 }
 
 /// Whether `text` is a bare instance id.
@@ -85,9 +92,9 @@ pub fn is_instance_id(text: &str) -> bool {
 
 /// The instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
 /// `..role/aws:ec2-infrastructure/i-..`. An ordinary role's session named `i-..` is none.
-pub fn infrastructure_instance(principal: &str) -> Option<String> {
+pub fn infrastructure_instance(principal: &str) -> Option<Cow<'_, str>> {
     let (_, session) = infrastructure_session(principal)?;
-    is_instance_id(session).then(|| session.to_ascii_lowercase())
+    is_instance_id(session).then(|| lower(session))
 }
 
 /// Whether a principal id or ARN is EC2's own role, for whichever instance.
@@ -97,7 +104,9 @@ pub fn is_infrastructure(principal: &str) -> bool {
 
 /// What stands before the infrastructure role's name, and the session after it.
 fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
-    let (before, after) = principal.split_once(INFRASTRUCTURE_ROLE)?;
+    static ROLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(INFRASTRUCTURE_ROLE));
+    let at = ROLE.find(principal.as_bytes())?;
+    let (before, after) = (&principal[..at], &principal[at + INFRASTRUCTURE_ROLE.len()..]);
     let is_role = if before.starts_with("arn:") { before.ends_with("role/") } else { before.ends_with(':') };
     let session = if after.is_empty() { after } else { after.strip_prefix([':', '/'])? };
     is_role.then_some((before, session))

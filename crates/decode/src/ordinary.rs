@@ -8,12 +8,9 @@
 //! escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
 
 use crate::MAX_DEPTH;
-use crate::mask::{BLOCK_BYTES, Block, Classify, Masks, classify};
+use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Processor, Work};
 use crate::split;
 use crate::split::{Field, Span};
-
-/// Blocks whose masks are made at once; they stay in the nearest cache.
-const BLOCKS: usize = 64;
 
 /// The object is none of those that this module reads; what was found so far may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,38 +30,52 @@ pub(crate) struct Found<'a> {
 /// Finds the records of inflated objects; keeps its buffers.
 #[derive(Debug)]
 pub(crate) struct Ordinary {
-    classify: Classify,
-    masks: Box<[Masks; BLOCKS]>,
+    processor: Processor,
     colons: Vec<usize>,
 }
 
 impl Default for Ordinary {
     fn default() -> Self {
-        Self { classify: classify(), masks: Box::new([Masks::default(); BLOCKS]), colons: Vec::new() }
+        Self { processor: Processor::detect(), colons: Vec::new() }
     }
 }
 
 impl Ordinary {
     /// Calls `each` for every record of `bytes`, in logged order.
     pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), Odd> {
+        self.processor.run(Pass { bytes, colons: &mut self.colons, each })
+    }
+}
+
+/// The pass over an object.
+struct Pass<'p, F> {
+    bytes: &'p [u8],
+    colons: &'p mut Vec<usize>,
+    each: &'p mut F,
+}
+
+impl<F: FnMut(Found<'_>)> Work for Pass<'_, F> {
+    type Output = Result<(), Odd>;
+
+    #[expect(clippy::inline_always, reason = "only what is inlined is compiled for the instructions")]
+    #[inline(always)]
+    fn work(self, instructions: impl Instructions) -> Result<(), Odd> {
+        let Self { bytes, colons, each } = self;
         let first = head(bytes).ok_or(Odd)?;
         if bytes.get(first) == Some(&b']') {
             return tail(bytes, first);
         }
-        self.colons.clear();
-        let mut walk = Walk::new(bytes, element(bytes, first)?, &mut self.colons);
+        colons.clear();
+        let mut walk = Walk::new(bytes, element(bytes, first)?, colons);
         let (blocks, rest) = bytes[first..].as_chunks::<BLOCK_BYTES>();
         let mut last: Block = [b' '; BLOCK_BYTES];
         last[..rest.len()].copy_from_slice(rest);
         let mut at = first;
-        for blocks in blocks.chunks(BLOCKS).chain([&[last][..]]) {
-            (self.classify)(blocks, &mut self.masks[..]);
-            for masks in &self.masks[..blocks.len()] {
-                if let Some(end) = walk.block(at, masks, each)? {
-                    return tail(bytes, end);
-                }
-                at += BLOCK_BYTES;
+        for block in blocks.iter().chain([&last]) {
+            if let Some(end) = walk.block(instructions, at, instructions.masks(block), each)? {
+                return tail(bytes, end);
             }
+            at += BLOCK_BYTES;
         }
         Err(Odd)
     }
@@ -91,10 +102,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes the block at `at`; returns where the array of records ends, if it does so here.
-    #[inline]
-    fn block(&mut self, at: usize, masks: &Masks, each: &mut impl FnMut(Found<'_>)) -> Result<Option<usize>, Odd> {
+    #[expect(clippy::inline_always, reason = "see `Pass`")]
+    #[inline(always)]
+    fn block(
+        &mut self,
+        instructions: impl Instructions,
+        at: usize,
+        masks: Masks,
+        each: &mut impl FnMut(Found<'_>),
+    ) -> Result<Option<usize>, Odd> {
         let quote = masks.quote & !self.escaped(masks.backslash);
-        let in_string = prefix_xor(quote) ^ self.in_string;
+        let in_string = instructions.inside(quote) ^ self.in_string;
         self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
         if masks.backslash & !in_string != 0 {
             return Err(Odd);
@@ -142,6 +160,7 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
+    #[inline(never)]
     fn end_record(&mut self, end: usize, each: &mut impl FnMut(Found<'_>)) -> Result<Next, Odd> {
         each(Found { raw: &self.bytes[self.start..end], colons: self.colons, is_plain: self.is_plain });
         self.colons.clear();
@@ -181,15 +200,6 @@ enum Next {
     Element(usize),
     /// The end of the array, which is here.
     End(usize),
-}
-
-/// All ones from every odd bit of `quotes` up to the next.
-fn prefix_xor(quotes: u64) -> u64 {
-    let mut inside = quotes;
-    for shift in [1, 2, 4, 8, 16, 32] {
-        inside ^= inside << shift;
-    }
-    inside
 }
 
 /// Where the first record begins, or where the array ends if there is none.

@@ -198,12 +198,17 @@ impl<'t> Record<'t> {
     }
 
     fn is_relevant(&self) -> bool {
+        let event_source = self.json(Key::EventSource).string().unwrap_or_default();
+        let event_name = self.json(Key::EventName).string().unwrap_or_default();
+        if let Some(is_relevant) = relevant::by_name(event_source, event_name) {
+            return is_relevant;
+        }
         let identity = Identity::new(self.json(Key::UserIdentity));
         let parameters = self.json(Key::RequestParameters);
         let grantee = kms::grantee(parameters).string();
         is_relevant(&Facts {
-            event_source: self.json(Key::EventSource).string().unwrap_or_default(),
-            event_name: self.json(Key::EventName).string().unwrap_or_default(),
+            event_source,
+            event_name,
             names_ebs: Contexts::new(parameters).name_ebs(),
             is_infrastructure: identity.is_infrastructure() || grantee.is_some_and(normalise::is_infrastructure),
             callers: [
@@ -227,11 +232,13 @@ impl<'t> Record<'t> {
         }
         rows.text(EVENT_ID, self.id(Key::EventId));
         rows.text(SHARED_EVENT_ID, self.id(Key::SharedEventId));
-        rows.text(REQUEST_ID, self.id(Key::RequestId).map(str::to_ascii_lowercase));
+        rows.lower_text(REQUEST_ID, self.id(Key::RequestId));
         rows.truth(READ_ONLY, self.json(Key::ReadOnly).truth());
         rows.truth(MANAGEMENT_EVENT, self.json(Key::ManagementEvent).truth());
         rows.text(CLIENT_TOKEN, self.client_token());
-        rows.text(EXTRA, self.extra());
+        if !self.extra.is_empty() {
+            rows.text_of(EXTRA, self.extra());
+        }
         let identity = Identity::new(self.json(Key::UserIdentity));
         identity.append(rows);
         let event_source = self.json(Key::EventSource).string().unwrap_or_default();
@@ -248,27 +255,21 @@ impl<'t> Record<'t> {
 
     /// EC2's newer operations wrap their parameters in `<eventName>Request` and a scalar in `{"content":..}`.
     fn client_token(&self) -> Option<&'t str> {
+        const NAMES: [&str; 2] = ["clientToken", "ClientToken"];
         let parameters = self.json(Key::RequestParameters);
         let event_name = self.json(Key::EventName).string().unwrap_or_default();
-        let wrapped = || parameters.get(&format!("{event_name}Request"));
-        let names = ["clientToken", "ClientToken"];
-        let token =
-            [parameters.get_any(&names), wrapped().get_any(&names)].into_iter().find(|token| !token.is_null())?;
+        let mut token = parameters.get_any(&NAMES);
+        if token.is_null() {
+            let wrapper = |key: &str| key.strip_suffix("Request") == Some(event_name);
+            token = parameters.get_where(wrapper).get_any(&NAMES);
+        }
         token.string().or_else(|| token.get("content").string())
     }
 
-    fn extra(&self) -> Option<String> {
-        if self.extra.is_empty() {
-            return None;
-        }
-        let mut object = String::from("{");
-        for (_, extra) in &self.extra {
-            if object.len() > 1 {
-                object.push(',');
-            }
-            object.extend([extra.raw_key, ":", extra.raw_value]);
-        }
-        object.push('}');
-        Some(object)
+    /// The text of an object of what no column holds.
+    fn extra(&self) -> impl Iterator<Item = &'t str> {
+        let separators = std::iter::once("{").chain(std::iter::repeat(","));
+        let fields = separators.zip(&self.extra);
+        fields.flat_map(|(before, (_, extra))| [before, extra.raw_key, ":", extra.raw_value]).chain(["}"])
     }
 }

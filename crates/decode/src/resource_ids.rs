@@ -1,11 +1,12 @@
 //! The EC2 identifiers that a record names, each once, in order of first appearance.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use trailweave_table::EVENTS;
 
 use crate::append::{Rows, position};
-use crate::json::Json;
+use crate::json::{FEW, Json};
 use crate::normalise;
 use crate::normalise::Resource;
 
@@ -18,35 +19,48 @@ const COLUMNS: [(Resource, usize); 4] = [
 
 /// Identifiers found so far.
 #[derive(Debug, Default)]
-pub(crate) struct ResourceIds {
-    found: Vec<(Resource, String)>,
-    seen: HashSet<String>,
+pub(crate) struct ResourceIds<'t> {
+    found: Vec<(Resource, Cow<'t, str>)>,
+    /// What was found, once there is much of it.
+    seen: HashSet<Cow<'t, str>>,
 }
 
-impl ResourceIds {
+impl<'t> ResourceIds<'t> {
     /// Adds what `text` names, if it is an identifier or the ARN of one.
-    pub(crate) fn add(&mut self, text: &str) {
-        let Some((resource, id)) = normalise::ec2_resource(text) else {
-            return;
-        };
-        if self.seen.insert(id.clone()) {
-            self.found.push((resource, id));
+    pub(crate) fn add(&mut self, text: &'t str) {
+        if let Some((resource, id)) = normalise::ec2_resource(text) {
+            self.add_id(resource, id);
         }
     }
 
-    pub(crate) fn add_volume_or_snapshot(&mut self, text: &str) {
-        if matches!(normalise::ec2_resource(text), Some((Resource::Volume | Resource::Snapshot, _))) {
-            self.add(text);
+    pub(crate) fn add_volume_or_snapshot(&mut self, text: &'t str) {
+        if let Some((resource @ (Resource::Volume | Resource::Snapshot), id)) = normalise::ec2_resource(text) {
+            self.add_id(resource, id);
+        }
+    }
+
+    /// Adds an identifier in its normal form.
+    pub(crate) fn add_id(&mut self, resource: Resource, id: Cow<'t, str>) {
+        let is_new = if self.found.len() < FEW {
+            self.found.iter().all(|(_, found)| *found != id)
+        } else {
+            if self.seen.is_empty() {
+                self.seen.extend(self.found.iter().map(|(_, id)| id.clone()));
+            }
+            self.seen.insert(id.clone())
+        };
+        if is_new {
+            self.found.push((resource, id));
         }
     }
 
     /// Adds every identifier under a key that holds identifiers, however EC2 wraps it: text, array, `{"items":[..]}`,
     /// `{"item":..}`, `{"tag":1,"content":".."}`. Keys decide, not values, because tags and names are the user's own.
-    pub(crate) fn add_all(&mut self, payload: Json<'_>) {
+    pub(crate) fn add_all(&mut self, payload: Json<'t>) {
         self.walk(payload, false);
     }
 
-    fn walk(&mut self, value: Json<'_>, is_id: bool) {
+    fn walk(&mut self, value: Json<'t>, is_id: bool) {
         if let Some(text) = value.string() {
             if is_id {
                 self.add(text);
@@ -64,7 +78,7 @@ impl ResourceIds {
     pub(crate) fn append(&self, rows: &mut Rows) {
         for (resource, column) in COLUMNS {
             let ids = self.found.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id);
-            rows.texts(column, &ids.collect::<Vec<_>>());
+            rows.texts(column, ids);
         }
     }
 }
@@ -83,5 +97,5 @@ fn is_id_key(key: &str) -> bool {
         "sourceVolumeId", "SourceVolumeId", "sourceSnapshotId", "SourceSnapshotId", "sourceImageId", "SourceImageId",
         "resourceId", "ResourceId",
     ];
-    KEYS.contains(&key)
+    matches!(key.as_bytes(), [.., b'd' | b's' | b't']) && KEYS.contains(&key)
 }

@@ -34,8 +34,8 @@ const DAY_MS: i64 = 86_400_000;
 const WRITE_ROWS: usize = 8192;
 /// What the columns of a chunk cost beside their data.
 const CHUNK_BYTES: u64 = 16 << 10;
-/// Chunks of fewer rows are put together, so that tiny objects do not cost a chunk each.
-const SMALL_CHUNK_ROWS: usize = 1024;
+/// Chunks of less are put together, so that tiny objects do not cost a chunk each.
+const SMALL_CHUNK_BYTES: u64 = 8 * CHUNK_BYTES;
 /// How many small chunks wait to be put together.
 const SMALL_CHUNKS: usize = 64;
 
@@ -95,14 +95,16 @@ impl Split {
     }
 }
 
-/// Takes the rows of each day, as copies without spare capacity.
+/// The rows of each day; copies only where there are several days.
 fn by_day(rows: &RecordBatch) -> Vec<Dated> {
     let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     for (row, time) in (0..).zip(event_times_ms(rows)) {
         days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
     }
+    let is_one_day = days.len() == 1;
     let chunk = |day_rows: Vec<u32>| {
-        let rows = take_record_batch(rows, &UInt32Array::from(day_rows)).expect("the rows are those of the batch");
+        let take = || take_record_batch(rows, &UInt32Array::from(day_rows)).expect("the rows are those of the batch");
+        let rows = if is_one_day { rows.clone() } else { take() };
         Chunk { keys: row_keys(&rows), origins: Vec::new(), rows }
     };
     days.into_iter().map(|(day, rows)| Dated { day, chunk: chunk(rows) }).collect()
@@ -144,8 +146,9 @@ impl Chunk {
 
 impl Buffer {
     pub(crate) fn push(&mut self, chunk: Chunk) {
-        self.bytes += chunk.bytes();
-        if chunk.rows.num_rows() >= SMALL_CHUNK_ROWS {
+        let bytes = chunk.bytes();
+        self.bytes += bytes;
+        if bytes >= SMALL_CHUNK_BYTES {
             self.chunks.push(chunk);
             return;
         }
@@ -185,7 +188,7 @@ pub(crate) fn write(chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64,
     let arrange = |source| IngestError::Arrange { path: path.to_owned(), source };
     let batches: Vec<&RecordBatch> = chunks.iter().map(|chunk| &chunk.rows).collect();
     let order = order(&batches, table).map_err(arrange)?;
-    let mut writer = TableWriter::new(WholeFile::create(path)?, table)?;
+    let mut writer = TableWriter::with_rows(WholeFile::create(path)?, table, order.len())?;
     for rows in order.chunks(WRITE_ROWS) {
         writer.write(&interleave_record_batch(&batches, rows).map_err(arrange)?)?;
     }

@@ -28,8 +28,13 @@ pub struct TableWriter {
 impl TableWriter {
     /// Begins `file` as a file of `table`.
     pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
+        Self::with_rows(file, table, ROW_GROUP_ROWS)
+    }
+
+    /// The same, for a file of at most `n_rows`, which spares room that is only thrown away.
+    pub fn with_rows(file: WholeFile, table: &Table, n_rows: usize) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
-        let writer = ArrowWriter::try_new(file, table.schema(), Some(writer_properties(table)))
+        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties(table, n_rows)))
             .map_err(|source| LakeError::Encode { path, source })?;
         Ok(Self { writer, n_rows: 0 })
     }
@@ -53,6 +58,12 @@ impl TableWriter {
 /// How the files of a table are encoded: zstd, statistics down to pages, and Bloom filters on the columns in which
 /// readers look for single values.
 pub fn writer_properties(table: &Table) -> WriterProperties {
+    properties(table, ROW_GROUP_ROWS)
+}
+
+fn properties(table: &Table, n_rows: usize) -> WriterProperties {
+    // A list may hold more values than there are rows; a filter that is too small only says "perhaps" more often.
+    let n_values = n_rows.saturating_mul(2).clamp(64, ROW_GROUP_ROWS) as u64;
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("trailweave ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -69,7 +80,7 @@ pub fn writer_properties(table: &Table) -> WriterProperties {
             .set_column_bloom_filter_enabled(path.clone(), true)
             .set_column_bloom_filter_fpp(path.clone(), 0.01)
             // The writer folds the filter down to the values that it really got.
-            .set_column_bloom_filter_max_ndv(path, ROW_GROUP_ROWS as u64);
+            .set_column_bloom_filter_max_ndv(path, n_values);
     }
     properties.build()
 }

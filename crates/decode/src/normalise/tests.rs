@@ -30,14 +30,14 @@ fn ec2_resources_have_one_normal_form() {
         ("x/i-81e2f56c", None),
         ("i-\u{e9}\u{e9}\u{e9}\u{e9}", None),
     ] {
-        let expected = expected.map(|(resource, id)| (resource, id.to_owned()));
+        let expected = expected.map(|(resource, id)| (resource, Cow::Borrowed(id)));
         assert_eq!(ec2_resource(text), expected, "{text}");
     }
 }
 
 #[test]
 fn only_the_infrastructure_role_gives_an_instance() {
-    let instance = Some("i-0a1b2c3d4e5f60718".to_owned());
+    let instance = Some(Cow::Borrowed("i-0a1b2c3d4e5f60718"));
     for (text, expected) in [
         ("210987654321:aws:ec2-infrastructure:i-0a1b2c3d4e5f60718", instance.clone()),
         ("arn:aws:sts::210987654321:assumed-role/aws:ec2-infrastructure/i-0a1b2c3d4e5f60718", instance.clone()),

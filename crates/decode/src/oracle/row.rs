@@ -7,6 +7,7 @@ use crate::oracle::batch::{Cell, Row};
 use crate::oracle::envelope;
 use crate::oracle::tree::Tree;
 use crate::relevant::{Facts, is_relevant};
+use std::borrow::Cow;
 
 /// A record, parsed; of fields that are there twice only the last.
 #[derive(Debug)]
@@ -216,7 +217,8 @@ impl<'a> Record<'a> {
         put_list(row, "volume_ids", of(Resource::Volume, &ids));
         put_list(row, "snapshot_ids", of(Resource::Snapshot, &ids));
         let served = grantee.text().and_then(normalise::infrastructure_instance);
-        put_list(row, "instance_ids", unique(served.into_iter().chain(self.infrastructure_instance()).collect()));
+        let served = served.into_iter().chain(self.infrastructure_instance()).map(Cow::into_owned);
+        put_list(row, "instance_ids", unique(served.collect()));
         self.put_keys(row, name);
     }
 
@@ -259,10 +261,10 @@ impl<'a> Record<'a> {
         named.iter().find_map(|key| normalise::complete_key_arn(key, region, account))
     }
 
-    fn infrastructure_instance(&self) -> Option<String> {
+    fn infrastructure_instance(&self) -> Option<Cow<'_, str>> {
         let identity = self.tree("userIdentity");
-        let principal = |tree: &Tree| tree.text().and_then(normalise::infrastructure_instance);
-        let named = principal(identity.get("principalId")).or_else(|| principal(identity.get("arn")));
+        let principals = [identity.get("principalId"), identity.get("arn")];
+        let named = principals.iter().filter_map(|name| name.text()).find_map(normalise::infrastructure_instance);
         let issuer = identity.at(&["sessionContext", "sessionIssuer"]);
         let roles = [identity.get("principalId"), identity.get("arn"), issuer.get("principalId"), issuer.get("arn")];
         let is_infrastructure = roles.iter().filter_map(|name| name.text()).any(normalise::is_infrastructure);
@@ -346,8 +348,8 @@ fn map(context: &Tree) -> Vec<(String, Option<String>)> {
     entries
 }
 
-fn of(resource: Resource, ids: &[(Resource, String)]) -> Vec<String> {
-    unique(ids.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id.clone()).collect())
+fn of(resource: Resource, ids: &[(Resource, Cow<'_, str>)]) -> Vec<String> {
+    unique(ids.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id.to_string()).collect())
 }
 
 fn unique(ids: Vec<String>) -> Vec<String> {
