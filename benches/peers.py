@@ -16,18 +16,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "target" / "release"
 WORK = ROOT / "target" / "bench"
-RECORDS = 600_000
 OBJECT = "AWSLogs/**/*.json.gz"
 
+# What the generator is asked for. `busy`: large objects of a busy account; `quiet`: an organization whose objects
+# hold 1 to 3 records each; `giant`: nearly all of a day in one object.
+SHAPES = {
+    "busy": {"records": 600_000, "records_per_object": 1500},
+    "quiet": {"records": 280_000, "records_per_object": 3, "accounts": 40, "regions": 4},
+    "giant": {"records": 400_000, "records_per_object": 10**7, "accounts": 1, "regions": 1, "days": 1}
+    | {"late": 0, "doubled": 0},
+}
 
-def corpus(records: int) -> Path:
-    """A trail of a busy account: objects of 1,500 records over a week."""
-    folder = WORK / f"busy-{records}"
+
+def corpus(name: str, options: dict[str, object]) -> Path:
+    """The trail of these options, generated once."""
+    folder = WORK / f"{name}-{options['records']}"
     if not folder.exists():
         made = folder.with_suffix(".tmp")
         shutil.rmtree(made, ignore_errors=True)
         example = RELEASE / "examples" / "corpus"
-        subprocess.run([example, made, "1", str(records), "7", "1500"], check=True, stdout=subprocess.DEVNULL)
+        asked = [f"{option}={value}" for option, value in options.items()]
+        subprocess.run([example, made, *asked], check=True, stdout=subprocess.DEVNULL)
         made.rename(folder)
     return folder
 
@@ -74,10 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ours", action="store_true", help="leave the peers out")
-    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--shape", choices=SHAPES, default="busy", help="what the trail looks like")
+    parser.add_argument("--records", type=int, help="a trail of so many instead")
     parser.add_argument("--memory", default="1GiB", help="what `trailweave --memory` gets")
     asked = parser.parse_args()
-    folder = corpus(asked.records)
+    options = SHAPES[asked.shape]
+    folder = corpus(asked.shape, options | {"records": asked.records or options["records"]})
     floor = str(RELEASE / "floor")
     contenders = {
         "floor, 1 thread": lambda: [floor, str(folder), "1"],
@@ -94,11 +105,12 @@ def main() -> None:
     for _ in range(asked.rounds):
         for name, command in contenders.items():
             runs[name].append(timed(command()))
-    base = statistics.median(cpu for cpu, _, _ in runs["floor, 1 thread"])
-    print("| contender | CPU s | wall s | peak RSS MB | CPU over the floor |\n|---|---|---|---|---|")
-    for name, figures in runs.items():
-        cpu, wall, rss = (statistics.median(column) for column in zip(*figures))
-        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {cpu / base:.1f} |")
+    medians = {name: [statistics.median(column) for column in zip(*figures)] for name, figures in runs.items()}
+    floor_cpu, floor_wall = medians["floor, 1 thread"][0], medians["floor, 2 threads"][1]
+    print("| contender | CPU s | wall s | peak RSS MB | CPU over the floor | wall over the floor |")
+    print("|---|---|---|---|---|---|")
+    for name, (cpu, wall, rss) in medians.items():
+        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {cpu / floor_cpu:.1f} | {wall / floor_wall:.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,41 @@
-//! Writes a corpus and prints what it holds: `corpus DIR [SEED] [RECORDS] [DAYS] [RECORDS_PER_OBJECT]`.
+//! Writes a corpus and prints what it holds: `corpus DIR [OPTION=VALUE]..`, the options being those of
+//! [`Options`]: `seed=7 records=200000 records_per_object=3`.
 
 use std::env;
 use std::error::Error;
 use std::path::Path;
+use std::str::FromStr;
 
 use trailweave_corpus::{Options, generate};
 
 #[expect(clippy::print_stdout, reason = "the example's only output")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let root = arguments.first().ok_or("usage: corpus DIR [SEED] [RECORDS] [DAYS] [RECORDS_PER_OBJECT]")?;
+    let mut arguments = env::args().skip(1);
+    let root = arguments.next().ok_or("usage: corpus DIR [OPTION=VALUE]..")?;
     let mut options = Options::default();
-    if let Some(seed) = arguments.get(1) {
-        options.seed = seed.parse()?;
+    for argument in arguments {
+        let (name, value) = argument.split_once('=').ok_or_else(|| format!("`{argument}` is no OPTION=VALUE"))?;
+        match name {
+            "seed" => set(&mut options.seed, value),
+            "accounts" => set(&mut options.accounts, value),
+            "regions" => set(&mut options.regions, value),
+            "days" => set(&mut options.days, value),
+            "first_day" => set(&mut options.first_day, value),
+            "records" => set(&mut options.records, value),
+            "records_per_object" => set(&mut options.records_per_object, value),
+            "flows" => set(&mut options.flows, value),
+            "doubled" => set(&mut options.doubled, value),
+            "late" => set(&mut options.late, value),
+            _ => Err("there is no such option".into()),
+        }
+        .map_err(|error| format!("`{argument}`: {error}"))?;
     }
-    if let Some(records) = arguments.get(2) {
-        options.records = records.parse()?;
-    }
-    if let Some(days) = arguments.get(3) {
-        options.days = days.parse()?;
-    }
-    if let Some(records_per_object) = arguments.get(4) {
-        options.records_per_object = records_per_object.parse()?;
-    }
-    let corpus = generate(&options, Path::new(root))?;
+    let corpus = generate(&options, Path::new(&root))?;
     println!("{}", serde_json::to_string_pretty(&corpus)?);
+    Ok(())
+}
+
+fn set<T: FromStr<Err: Error + 'static>>(option: &mut T, value: &str) -> Result<(), Box<dyn Error>> {
+    *option = value.parse()?;
     Ok(())
 }

@@ -78,7 +78,7 @@ pub struct Corpus {
 pub fn generate(options: &Options, root: &Path) -> Result<Corpus, Error> {
     let world = World::new(options, options.span()?);
     let mut stage = Stage::new(&world);
-    stories::tell(&mut stage, options.records);
+    stories::tell(&mut stage, share(options.records, options.flows));
     let n_noise = options.records.saturating_sub(stage.records.len());
     let noise = noise::slots(&world, n_noise);
     let records = Records { world: &world, placed: &stage.records, noise: &noise };
@@ -92,6 +92,16 @@ pub fn generate(options: &Options, root: &Path) -> Result<Corpus, Error> {
         chains: stage.chains,
         first_instance: stage.first_instance.unwrap_or_default(),
     })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "about so many; the share is between 0 and 1"
+)]
+fn share(records: usize, share: f64) -> usize {
+    (records as f64 * share).round() as usize
 }
 
 fn write_truth(rows: &[Row], path: &Path) -> Result<(), Error> {

@@ -23,6 +23,8 @@ pub struct Options {
     pub records: usize,
     /// Records that one object holds at most.
     pub records_per_object: usize,
+    /// Share of the records that flows make; the rest is noise.
+    pub flows: f64,
     /// Share of the records that are delivered twice.
     pub doubled: f64,
     /// Share of the records that arrive in a later day's folder.
@@ -52,6 +54,7 @@ impl Default for Options {
             first_day: date(2026, 3, 2),
             records: 20_000,
             records_per_object: 50,
+            flows: 0.08,
             doubled: 0.03,
             late: 0.02,
             generations: Generations::Both,
@@ -76,6 +79,7 @@ impl Options {
             ("days", (1..=36_500).contains(&self.days), "1 to 36500"),
             ("first_day", (1..=9_800).contains(&self.first_day.year()), "a year from 1 to 9800"),
             ("records_per_object", self.records_per_object > 0, "1 or more"),
+            ("flows", share.contains(&self.flows), "0 to 1"),
             ("doubled", share.contains(&self.doubled), "0 to 1"),
             ("late", share.contains(&self.late), "0 to 1"),
         ];

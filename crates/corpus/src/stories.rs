@@ -11,9 +11,6 @@ use crate::record::Version;
 use crate::scene::{Scene, Stage};
 use crate::world::Key;
 
-/// Share of the records that flows make, in percent; the rest is noise.
-const CHAIN_PERCENT: usize = 8;
-
 type Story = fn(&mut Scene<'_, '_>, Clock);
 
 /// How often a story is told beside the others, and in which years' shape.
@@ -38,15 +35,15 @@ const STORIES: [(Story, usize, Generations); 18] = [
     (legacy_volume, 5, Generations::Legacy),
 ];
 
-/// Tells every story once in full, then stories by weight until flows have their share of `records`.
-pub(crate) fn tell(stage: &mut Stage<'_>, records: usize) {
+/// Tells every story once in full, then stories by weight until they have made `n_records`.
+pub(crate) fn tell(stage: &mut Stage<'_>, n_records: usize) {
     let wanted = stage.world.generations;
     let told: Vec<_> =
         STORIES.into_iter().filter(|(_, _, shape)| wanted == Generations::Both || wanted == *shape).collect();
     let weights: Vec<_> = told.iter().enumerate().map(|(index, &(_, weight, _))| (index, weight)).collect();
     let mut dice = Dice::new(stage.world.seed, 1);
     let mut n_told = 0;
-    while n_told < told.len() || stage.records.len() < records * CHAIN_PERCENT / 100 {
+    while n_told < told.len() || stage.records.len() < n_records {
         let full = n_told < told.len();
         let (story, _, shape) = told[if full { n_told } else { dice.weighted(&weights) }];
         let stream = 1_000 + u64::try_from(n_told).expect("a corpus has fewer stories than 64 bits count");
