@@ -29,6 +29,7 @@ use crate::plan::PRODUCTS;
 use crate::plan::STEPS;
 use crate::plan::Step;
 use crate::product;
+use crate::product::Replacement;
 use crate::scratch::Scratch;
 use crate::session::context;
 use crate::session::listing;
@@ -71,8 +72,8 @@ pub struct Progress {
     pub rows: AtomicU64,
 }
 
-/// Computes every product of `lake` from its events, and replaces the products date by date. The products of the same
-/// events are the same bytes, whatever `options` say.
+/// Computes every product of `lake` from its events, and replaces all products together, so that a kill leaves the old
+/// ones or the new ones. The products of the same events are the same bytes, whatever `options` say.
 ///
 /// Needs: the lake's lock, held by the caller, and a Tokio runtime.
 pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
@@ -99,13 +100,16 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
             .await?;
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
+    let products = Replacement::new(lake);
     let mut files = 0;
     for it in &PRODUCTS {
-        let written = engines.first_that_fits(async |context| product::write(context, lake, it, options).await).await?;
+        let write = async |context: &SessionContext| product::write(context, &products, it, options).await;
+        let written = engines.first_that_fits(write).await?;
         files += written.files;
         progress.rows.fetch_add(written.rows, Ordering::Relaxed);
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
+    products.commit()?;
     summary::read(lake, options, files).await
 }
 

@@ -1,7 +1,8 @@
 //! Products: one file per date, replaced as a whole.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use arrow::array::Array;
 use arrow::array::ArrayRef;
@@ -16,6 +17,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
@@ -39,11 +41,40 @@ pub(crate) struct Written {
     pub(crate) files: u64,
 }
 
-/// Makes the rows of a product, writes those of each date to its file, and removes the dates that have no rows any
-/// more.
+/// The files of all products, which replace those of the lake together.
+pub(crate) struct Replacement<'a> {
+    lake: &'a Lake,
+    change: Mutex<Change<'a>>,
+}
+
+impl<'a> Replacement<'a> {
+    pub(crate) fn new(lake: &'a Lake) -> Self {
+        Self { lake, change: Mutex::new(Change::new(lake, "products")) }
+    }
+
+    /// Makes them the lake's.
+    pub(crate) fn commit(self) -> Result<(), LakeError> {
+        self.change.into_inner().unwrap_or_else(PoisonError::into_inner).commit()
+    }
+
+    /// Lets vanish what a product has besides the files of `dates`.
+    pub(crate) fn remove_others(&self, table: &Table, dates: &BTreeSet<String>) -> Result<(), LakeError> {
+        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in self.lake.parts(table)? {
+            let is_ours = part.path.file_name().is_some_and(|name| name == PRODUCT_FILE);
+            if !is_ours || !part.event_date.as_ref().is_some_and(|date| dates.contains(date)) {
+                change.remove(&part.path);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the rows of a product, writes those of each date to its file, and lets the dates vanish that have no rows any
+/// more. May be done again.
 pub(crate) async fn write(
     context: &SessionContext,
-    lake: &Lake,
+    products: &Replacement<'_>,
     product: &Product,
     options: &Correlate,
 ) -> Result<Written, CorrelateError> {
@@ -52,12 +83,12 @@ pub(crate) async fn write(
     let rows = context.sql(&product.sql()).await.map_err(failed())?;
     check(table, rows.schema().as_arrow())?;
     let mut rows = rows.execute_stream().await.map_err(failed())?;
-    let mut dates = Dates { lake, table, open: None, done: BTreeSet::new(), rows: 0 };
+    let mut dates = Dates { products, table, open: None, done: BTreeSet::new(), rows: 0 };
     while let Some(batch) = rows.next().await {
         dates.write(&batch.map_err(failed())?)?;
     }
     let (done, rows) = dates.finish()?;
-    remove_others(lake, table, &done)?;
+    products.remove_others(table, &done)?;
     Ok(Written { rows, files: done.len() as u64 })
 }
 
@@ -80,15 +111,15 @@ fn check(table: &Table, made: &Schema) -> Result<(), CorrelateError> {
 }
 
 /// The files of a product while its rows arrive in the order of their dates.
-struct Dates<'a> {
-    lake: &'a Lake,
+struct Dates<'p, 'a> {
+    products: &'p Replacement<'a>,
     table: &'static Table,
     open: Option<DateFile>,
     done: BTreeSet<String>,
     rows: u64,
 }
 
-impl Dates<'_> {
+impl Dates<'_, '_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), CorrelateError> {
         let days = batch.column(0).as_primitive::<Date32Type>();
         assert_eq!(days.null_count(), 0, "every event has a time");
@@ -110,7 +141,7 @@ impl Dates<'_> {
             Some(file) if file.day == day => Ok(self.open.insert(file)),
             before => {
                 self.end(before)?;
-                Ok(self.open.insert(DateFile::create(self.lake, self.table, day)?))
+                Ok(self.open.insert(DateFile::create(self.products, self.table, day)?))
             }
         }
     }
@@ -139,8 +170,9 @@ pub(crate) struct DateFile {
 }
 
 impl DateFile {
-    pub(crate) fn create(lake: &Lake, table: &'static Table, day: i32) -> Result<Self, LakeError> {
-        let path = lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE);
+    pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
+        let path = products.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE);
+        let path = products.change.lock().unwrap_or_else(PoisonError::into_inner).promise(&path);
         let writer = TableWriter::new(WholeFile::create(&path)?, table)?;
         Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
@@ -172,20 +204,4 @@ impl DateFile {
 /// The name of the day that is `day` days after 1970-01-01.
 pub(crate) fn date(day: i32) -> String {
     Date::constant(1970, 1, 1).saturating_add(day.days()).to_string()
-}
-
-/// Removes what the product had besides the files just written.
-pub(crate) fn remove_others(lake: &Lake, table: &Table, dates: &BTreeSet<String>) -> Result<(), LakeError> {
-    for part in lake.parts(table)? {
-        let is_ours = part.path.file_name().is_some_and(|name| name == PRODUCT_FILE);
-        if is_ours && part.event_date.as_ref().is_some_and(|date| dates.contains(date)) {
-            continue;
-        }
-        fs::remove_file(&part.path).map_err(LakeError::file("remove", &part.path))?;
-        if let Some(folder) = part.path.parent() {
-            // It stays where something else is in it.
-            let _ = fs::remove_dir(folder);
-        }
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ use trailweave_table::Table;
 use crate::Format;
 use crate::LakeError;
 use crate::WholeFile;
+use crate::change;
 
 /// A lake in a local folder.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct Lake {
 /// The right to write a lake, held until dropped. The operating system releases it when the process dies.
 #[derive(Debug)]
 pub struct LakeLock {
-    _file: File,
+    _files: Vec<File>,
 }
 
 /// A committed file of a table.
@@ -90,12 +91,33 @@ impl Lake {
         &self.format
     }
 
-    /// Takes the right to write, or says that another run has it.
+    /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is finished.
     pub fn lock(&self) -> Result<LakeLock, LakeError> {
-        let path = self.state_dir().join("lock");
+        let whole = self.lock_file("lock", File::try_lock)?;
+        change::finish_all(self)?;
+        Ok(LakeLock { _files: vec![whole] })
+    }
+
+    /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
+    /// or this share. Shares are told apart by `name`, and only those of the same count write together.
+    pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
+        let whole = self.lock_file("lock", File::try_lock_shared)?;
+        let ours = format!("lock-shards-of-{count}");
+        let counted = self.lock_file(&ours, File::try_lock_shared)?;
+        for other in names(&self.state_dir())? {
+            if other.starts_with("lock-shards-of-") && other != ours {
+                drop(self.lock_file(&other, File::try_lock)?);
+            }
+        }
+        let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
+        Ok(LakeLock { _files: vec![share, counted, whole] })
+    }
+
+    fn lock_file(&self, name: &str, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<File, LakeError> {
+        let path = self.state_dir().join(name);
         let file = File::options().create(true).append(true).open(&path).map_err(LakeError::file("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(LakeLock { _file: file }),
+        match lock(&file) {
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(LakeError::Locked { root: self.root.clone() }),
             Err(TryLockError::Error(source)) => Err(LakeError::file("lock", path)(source)),
         }

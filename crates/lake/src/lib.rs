@@ -5,15 +5,19 @@
 //!                                (no reader lists it)                                (complete, for ever)
 //! ```
 //!
+//! [`Change`] does the same for several files at once.
+//!
 //! Both arms write through this crate, so that how a file looks (compression, statistics, Bloom filters, order) and
 //! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.
 
+mod change;
 mod error;
 mod file;
 mod format;
 mod lake;
 mod writer;
 
+pub use change::Change;
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;

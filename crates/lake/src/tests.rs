@@ -15,6 +15,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Kind;
 use trailweave_table::TABLES;
+use trailweave_table::partition_dir;
 
 use super::*;
 
@@ -44,6 +45,21 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
     assert!(matches!(lake.lock(), Err(LakeError::Locked { .. })));
     drop(lock);
     lake.lock().unwrap();
+}
+
+#[test]
+fn shares_of_one_count_write_together_and_with_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let first = lake.lock_shard("0/2", 2).unwrap();
+    let second = lake.lock_shard("1/2", 2).unwrap();
+    let refused = [lake.lock_shard("1/2", 2), lake.lock_shard("2/3", 3), lake.lock()];
+    assert!(refused.iter().all(|lock| matches!(lock, Err(LakeError::Locked { .. }))), "{refused:?}");
+    drop((first, second));
+    let whole = lake.lock().unwrap();
+    assert!(matches!(lake.lock_shard("0/2", 2), Err(LakeError::Locked { .. })));
+    drop(whole);
+    lake.lock_shard("2/3", 3).unwrap();
 }
 
 #[test]
@@ -106,5 +122,55 @@ fn no_nested_column_stands_before_a_sort_column() {
         let nested = |kind| matches!(kind, Kind::TextList | Kind::TextMap);
         let first = table.columns.iter().position(|column| nested(column.kind)).unwrap_or(usize::MAX);
         assert!(table.sort_by.iter().all(|column| table.position(column) < first), "{}", table.name);
+    }
+}
+
+#[test]
+fn a_change_that_was_not_committed_never_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let (old, new) = (lake.table_dir(&EVENTS).join("part-0.parquet"), lake.table_dir(&EVENTS).join("part-1.parquet"));
+    WholeFile::write_all_at(&old, b"old").unwrap();
+    let mut change = Change::new(&lake, "test");
+    WholeFile::write_all_at(&change.promise(&new), b"new").unwrap();
+    change.remove(&old);
+    drop(change);
+    assert_eq!(fs::read_dir(old.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(fs::read(&old).unwrap(), b"old");
+}
+
+/// The borders at which a process may die while it carries a change out: after so many of its renames and removals.
+#[test]
+fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
+    for done in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path(), None).unwrap();
+        let [old, new, replaced] = ["old", "new", "replaced"]
+            .map(|name| lake.table_dir(&EVENTS).join(partition_dir("2026-09-01")).join(format!("{name}.parquet")));
+        WholeFile::write_all_at(&old, b"old").unwrap();
+        WholeFile::write_all_at(&replaced, b"before").unwrap();
+        let staged = |path: &std::path::Path| {
+            path.with_file_name(format!(".{}.next", path.file_name().unwrap().to_string_lossy()))
+        };
+        WholeFile::write_all_at(&staged(&new), b"new").unwrap();
+        WholeFile::write_all_at(&staged(&replaced), b"after").unwrap();
+        let below = |path: &std::path::Path| path.strip_prefix(lake.root()).unwrap().to_owned();
+        let note = serde_json::json!({"appear": [below(&new), below(&replaced)], "vanish": [below(&old)]});
+        let path = lake.state_dir().join("changes").join("test.json");
+        WholeFile::write_all_at(&path, note.to_string().as_bytes()).unwrap();
+        if done > 0 {
+            fs::rename(staged(&new), &new).unwrap();
+        }
+        if done > 1 {
+            fs::rename(staged(&replaced), &replaced).unwrap();
+        }
+        if done > 2 {
+            fs::remove_file(&old).unwrap();
+        }
+        drop(lake.lock().unwrap());
+        assert_eq!(fs::read(&new).unwrap(), b"new");
+        assert_eq!(fs::read(&replaced).unwrap(), b"after");
+        assert_eq!(fs::read_dir(new.parent().unwrap()).unwrap().count(), 2, "{done}");
+        assert!(!path.exists());
     }
 }

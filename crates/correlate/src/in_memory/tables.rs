@@ -30,8 +30,8 @@ use crate::in_memory::read::{Flags, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
 use crate::product::BATCH_ROWS;
 use crate::product::DateFile;
+use crate::product::Replacement;
 use crate::product::date;
-use crate::product::remove_others;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -51,7 +51,8 @@ pub(super) fn write(
         progress.rows.fetch_add(n_rows, Ordering::Relaxed);
         Ok::<(), CorrelateError>(())
     };
-    let out = Out { lake, threads };
+    let replacement = Replacement::new(lake);
+    let out = Out { replacement: &replacement, threads };
     put(out.write(
         &CORRELATED,
         &products.correlated(),
@@ -82,16 +83,17 @@ pub(super) fn write(
         |it| rows.times[*it as usize],
         |name, grants| products.grants_column(name, grants),
     ))?;
+    replacement.commit()?;
     Ok(files)
 }
 
 /// Where products go.
-struct Out<'a> {
-    lake: &'a Lake,
+struct Out<'a, 'l> {
+    replacement: &'a Replacement<'l>,
     threads: NonZeroUsize,
 }
 
-impl Out<'_> {
+impl Out<'_, '_> {
     /// Writes the items of a table, which are in the order of their dates and then of the table; returns how many files
     /// and rows.
     fn write<T: Sync>(
@@ -107,7 +109,7 @@ impl Out<'_> {
         let next = AtomicUsize::new(0);
         let work = || -> Result<(), CorrelateError> {
             while let Some((day, items)) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let mut file = DateFile::create(self.lake, table, *day)?;
+                let mut file = DateFile::create(self.replacement, table, *day)?;
                 for items in items.chunks(BATCH_ROWS) {
                     let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
                     let batch = RecordBatch::try_new(table.schema(), columns);
@@ -122,7 +124,7 @@ impl Out<'_> {
             workers.into_iter().try_for_each(|worker| worker.join().expect("writing does not panic"))
         })?;
         let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
-        remove_others(self.lake, table, &dates)?;
+        self.replacement.remove_others(table, &dates)?;
         Ok((dates.len() as u64, items.len() as u64))
     }
 }
