@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := target/venv
 DUCKDB := $(VENV)/duckdb-2.0
 
-.PHONY: demo test lint docs duckdb fuzz bench bench-peers release
+.PHONY: demo test lint docs duckdb fuzz crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -32,6 +32,10 @@ $(DUCKDB):
 # A minute of damaged objects against the decoder and its oracle.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
+
+# Fifty kills at random moments, then every row beside those of a run that was never killed.
+crash: release duckdb
+	$(VENV)/bin/python benches/crash.py --kills 50
 
 # Stages with criterion, then the floor and the real binary on one trail.
 bench: release

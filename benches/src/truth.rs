@@ -97,6 +97,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
         cap_bytes: 2 << 30,
         batch_bytes: 256 << 20,
         retry_quarantined: false,
+        shard: None,
         run_id: "truth".to_owned(),
     };
     let ingested = trailweave_ingest::ingest(&lake, &ingest, &trailweave_ingest::Progress::default()).await?;

@@ -52,7 +52,12 @@ pub(crate) fn known_to_lake(
     let sought = Sought::new(chunks);
     let mut known = HashSet::new();
     for path in other_parts(partition, own_batch_id)? {
-        let file = File::open(&path).map_err(LakeError::file("open", &path))?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // What another shard did not commit, and removes; it holds no row of ours.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(LakeError::file("open", path)(error)),
+        };
         let found = Part::try_new(file).and_then(|part| sought.find_in(part, &mut known));
         found.map_err(|source| LakeError::Damaged { path, source: source.into() })?;
     }

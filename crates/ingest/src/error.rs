@@ -95,6 +95,30 @@ pub enum IngestError {
         #[source]
         source: arrow::error::ArrowError,
     },
+    /// A shard would run beside a plan that is not of the same job.
+    #[error(
+        "run {run_id} did not end, and was no share of this job; finish it first: run without --shard, or with its own"
+    )]
+    OtherPlan {
+        /// The run.
+        run_id: String,
+    },
+    /// An object whose account and region are not known is of no share.
+    #[error("`{source_object}` stands outside of CloudTrail's folders, so it is of no share; run without --shard")]
+    NotToShare {
+        /// The object.
+        source_object: Box<str>,
+    },
+    /// A merged part does not hold the rows of its parts: a bug, so these stay.
+    #[error("`{}` would hold {rows} rows, its parts hold {expected}; nothing was changed, please report this", path.display())]
+    Merge {
+        /// The part that was to be made.
+        path: PathBuf,
+        /// Rows of its parts.
+        expected: u64,
+        /// Rows that were written.
+        rows: u64,
+    },
     /// A worker ended without an answer: a bug.
     #[error("a worker ended early while it was to {task}; run again, and please report this")]
     Worker {

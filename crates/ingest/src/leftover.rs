@@ -1,51 +1,96 @@
-//! What a killed run left behind: parts that the ledger does not know, and temporary files.
+//! What a killed run left behind: parts that the ledger does not know, and files that never got their name.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
+use trailweave_table::TABLES;
+use trailweave_table::Table;
 
+use crate::IngestError;
+use crate::ledger::Ledger;
 use crate::ledger::batch_id;
 
-/// Removes them. An unfinished plan writes its parts anew, so nothing is lost. Needs: the lake's lock.
-pub(crate) fn remove(lake: &Lake, committed: &HashSet<String>) -> Result<(), LakeError> {
-    for table in [&EVENTS, &REJECTS, &LEDGER] {
-        for folder in folders(&lake.table_dir(table), table.dated_by.is_some())? {
-            for path in entries(&folder)? {
-                if is_leftover(&path, committed) {
-                    tracing::info!(path = %path.display(), "removing what an earlier run did not commit");
-                    fs::remove_file(&path).map_err(LakeError::file("remove", &path))?;
-                }
-            }
-        }
+/// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. An
+/// unfinished plan writes its parts anew, so nothing is lost.
+///
+/// Needs: the caller holds the lake's lock.
+pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
+    let ledger = Ledger::read(lake)?;
+    let found = find(lake, TABLES.into_iter().chain([&LEDGER]), ledger.batches(), None)?;
+    if !is_dry {
+        remove_all(&found)?;
+    }
+    Ok(found)
+}
+
+/// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the batches
+/// of `ours` only.
+pub(crate) fn remove(
+    lake: &Lake,
+    committed: &HashSet<String>,
+    ours: Option<&HashSet<String>>,
+) -> Result<(), LakeError> {
+    if ours.is_some_and(HashSet::is_empty) {
+        return Ok(());
+    }
+    remove_all(&find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?)
+}
+
+fn remove_all(leftovers: &[PathBuf]) -> Result<(), LakeError> {
+    for path in leftovers {
+        tracing::info!(path = %path.display(), "removing what an earlier run did not commit");
+        fs::remove_file(path).map_err(LakeError::file("remove", path))?;
     }
     Ok(())
 }
 
-fn is_leftover(path: &Path, committed: &HashSet<String>) -> bool {
+fn find<'t>(
+    lake: &Lake,
+    tables: impl IntoIterator<Item = &'t Table>,
+    committed: &HashSet<String>,
+    ours: Option<&HashSet<String>>,
+) -> Result<Vec<PathBuf>, LakeError> {
+    let mut found = Vec::new();
+    for table in tables {
+        for folder in folders(&lake.table_dir(table), table.dated_by.is_some())? {
+            found.extend(entries(&folder)?.into_iter().filter(|path| is_leftover(path, committed, ours)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<String>>) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return false;
     };
-    match name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")) {
-        Some(part) => batch_id(Path::new(part)).is_some(),
-        None => batch_id(path).is_some_and(|batch_id| !committed.contains(batch_id)),
+    let unnamed =
+        name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp").or_else(|| name.strip_suffix(".next")));
+    let batch = batch_id(Path::new(unnamed.unwrap_or(name)));
+    match (ours, batch) {
+        (Some(ours), Some(batch)) => ours.contains(batch) && !committed.contains(batch),
+        (Some(_), None) => false,
+        (None, _) if unnamed.is_some() => name.contains(".parquet."),
+        (None, batch) => batch.is_some_and(|batch| !committed.contains(batch)),
     }
 }
 
-fn folders(table: &Path, is_dated: bool) -> Result<Vec<std::path::PathBuf>, LakeError> {
+fn folders(table: &Path, is_dated: bool) -> Result<Vec<PathBuf>, LakeError> {
     if !is_dated {
         return Ok(vec![table.to_owned()]);
     }
     Ok(entries(table)?.into_iter().filter(|path| path.is_dir()).collect())
 }
 
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, LakeError> {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, LakeError> {
     match fs::read_dir(folder) {
         Ok(entries) => {
             let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();

@@ -17,6 +17,7 @@
 mod borders;
 mod budget;
 mod commit;
+mod compact;
 mod cpu;
 mod duplicates;
 mod error;
@@ -33,16 +34,20 @@ mod plan;
 mod progress;
 mod run;
 mod s3;
+mod shard;
 mod source;
 mod status;
 mod summary;
 
+pub use compact::{Compact, Compacted, compact};
 pub use cpu::Panicked;
 pub use error::IngestError;
 pub use filter::Filter;
+pub use leftover::gc;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
 pub use s3::S3Options;
+pub use shard::{NoShard, Shard};
 pub use source::{Location, Source};
 pub use status::{Coverage, Status, status};
 pub use summary::{PlanSummary, Quarantined, Summary};

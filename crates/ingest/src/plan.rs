@@ -21,6 +21,7 @@ use trailweave_lake::WholeFile;
 
 use crate::fingerprint::short_hex;
 use crate::list::ObjectRef;
+use crate::shard::Shard;
 
 /// Neighbours share a batch up to this size.
 const SHARED_BATCH_BYTES: u64 = 8 << 20;
@@ -31,6 +32,9 @@ const BATCH_OBJECTS: usize = 20_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) run_id: String,
+    /// The share of a job that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
     pub(crate) batches: Vec<Batch>,
 }
 
@@ -65,7 +69,7 @@ impl Plan {
             }
         }
         batches.extend(batch.take());
-        Self { run_id: run_id.to_owned(), batches }
+        Self { run_id: run_id.to_owned(), shard: None, batches }
     }
 
     /// The plans that no run has finished, in the order of their runs.

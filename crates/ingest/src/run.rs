@@ -16,6 +16,7 @@ use crate::IngestError;
 use crate::PlanSummary;
 use crate::Progress;
 use crate::S3Options;
+use crate::Shard;
 use crate::Source;
 use crate::Summary;
 use crate::borders::Borders;
@@ -63,14 +64,16 @@ pub struct Ingest {
     pub batch_bytes: u64,
     /// Whether objects that were quarantined are read again.
     pub retry_quarantined: bool,
+    /// The share of the objects that is read, while other processes read theirs.
+    pub shard: Option<Shard>,
     /// The name of the run, under which its plan is kept.
     pub run_id: String,
 }
 
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
-/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, and where
-/// he drops the future before its end, until the process ends; a worker may still be writing.
+/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that of
+/// the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
 pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Result<Summary, IngestError> {
     ingest_across(Borders::default(), lake, options, progress).await
 }
@@ -81,7 +84,8 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
     let s3 = S3::new(options.s3.clone());
     let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
-    let chosen = choose(list_all(&cpu, &s3, options).await?, &ledger, options);
+    let selection = lake.map(selection).transpose()?.unwrap_or_default();
+    let chosen = choose(list_all(&cpu, &s3, options).await?, &ledger, options, selection)?;
     let (known, filtered, skipped) = (chosen.known, chosen.filtered, chosen.skipped);
     let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
     let (objects, bytes) = plan.extent();
@@ -108,19 +112,21 @@ pub(crate) async fn ingest_across(
     options: &Ingest,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
-    let mut run = Run::start(borders, lake, options, progress).await?;
-    for mut plan in Plan::unfinished(lake)? {
+    let unfinished = unfinished(lake, options.shard)?;
+    let mut run = Run::start(borders, lake, options, &unfinished, progress).await?;
+    for mut plan in unfinished {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
         run.carry_out(mem::take(&mut plan.batches)).await?;
         plan.finish(lake, &run.summary)?;
     }
     let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
     add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped);
-    let chosen = choose(listing, &run.ledger, options);
+    let chosen = choose(listing, &run.ledger, options, selection(lake)?)?;
     run.summary.objects_known = chosen.known;
     run.summary.objects_filtered = chosen.filtered;
     run.summary.objects_skipped = chosen.skipped;
     let mut plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
+    plan.shard = options.shard;
     plan.write(lake)?;
     run.outflow.borders.cross()?;
     run.carry_out(mem::take(&mut plan.batches)).await?;
@@ -133,7 +139,20 @@ pub(crate) async fn ingest_across(
 pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Vec<ObjectRef>, IngestError> {
     let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
     let listing = list_all(&cpu, &S3::new(options.s3.clone()), options).await?;
-    Ok(choose(listing, &Ledger::read(lake)?, options).objects)
+    Ok(choose(listing, &Ledger::read(lake)?, options, selection(lake)?)?.objects)
+}
+
+/// The plans that a run has to finish first: all that no run has finished; of a shard, its own.
+fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestError> {
+    let mut plans = Plan::unfinished(lake)?;
+    if let Some(shard) = shard {
+        let is_other = |plan: &&Plan| plan.shard.is_none_or(|other| other.count() != shard.count());
+        if let Some(other) = plans.iter().find(is_other) {
+            return Err(IngestError::OtherPlan { run_id: other.run_id.clone() });
+        }
+        plans.retain(|plan| plan.shard == Some(shard));
+    }
+    Ok(plans)
 }
 
 /// Lists every source. An object that several reach is listed once.
@@ -170,13 +189,22 @@ struct Chosen {
     skipped: u64,
 }
 
-fn choose(listing: Listing, ledger: &Ledger, options: &Ingest) -> Chosen {
+fn choose(listing: Listing, ledger: &Ledger, options: &Ingest, selection: Selection) -> Result<Chosen, IngestError> {
     let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: 0, skipped: listing.skipped };
     for mut object in listing.objects {
         if !options.filter.takes(object.place.as_ref()) {
             // What was read for an unfinished plan is counted there.
             chosen.filtered += u64::from(ledger.knows(&object) != Known::Fresh);
             continue;
+        }
+        if let Some(shard) = options.shard {
+            let Some(place) = &object.place else {
+                return Err(IngestError::NotToShare { source_object: object.source_object });
+            };
+            if !shard.takes(place, selection) {
+                chosen.filtered += 1;
+                continue;
+            }
         }
         match ledger.knows(&object) {
             Known::New => chosen.objects.push(object),
@@ -188,7 +216,7 @@ fn choose(listing: Listing, ledger: &Ledger, options: &Ingest) -> Chosen {
             Known::Fresh => {}
         }
     }
-    chosen
+    Ok(chosen)
 }
 
 struct Run<'a> {
@@ -202,24 +230,28 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads the ledger and removes what it does not know.
+    /// Reads the ledger and removes what it does not know; of a shard, what its own unfinished plans left.
     async fn start(
         borders: Borders,
         lake: &Lake,
         options: &'a Ingest,
+        unfinished: &[Plan],
         progress: &'a Progress,
     ) -> Result<Self, IngestError> {
         let threads = options.threads.get();
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
-        let decode = decode_options(lake, options.cap_bytes)?;
+        let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
+        let decode = Options { cap_bytes, selection: selection(lake)? };
         let memory_bytes = options.memory_bytes.max(MIN_MEMORY_BYTES);
         let inflow =
             Inflow::new(cpu.clone(), options.threads, memory_bytes / 2, decode, Arc::new(S3::new(options.s3.clone())));
         let outflow = Outflow::new(lake.clone(), cpu.clone(), memory_bytes / 2, borders);
         let of_ledger = lake.clone();
+        let batches = unfinished.iter().flat_map(|plan| &plan.batches);
+        let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
-            leftover::remove(&of_ledger, ledger.batches())?;
+            leftover::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
             Ok::<_, LakeError>(ledger)
         });
         let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
@@ -307,12 +339,11 @@ impl<'a> Run<'a> {
 }
 
 /// The lake decides which records become rows.
-fn decode_options(lake: &Lake, cap_bytes: u64) -> Result<Options, LakeError> {
-    let selection: Selection = lake.format().events.parse().map_err(|source| {
+fn selection(lake: &Lake) -> Result<Selection, LakeError> {
+    lake.format().events.parse().map_err(|source| {
         let path = lake.state_dir().join("lake.json");
         LakeError::Damaged { path, source: Box::new(source) }
-    })?;
-    Ok(Options { cap_bytes: usize::try_from(cap_bytes).unwrap_or(usize::MAX), selection })
+    })
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ Examples:
   trailweave ingest --source s3://bucket/prefix/AWSLogs --lake ./lake --from 1d
   trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
-  trailweave ingest --source ./trail --lake ./lake --retry-quarantined")]
+  trailweave ingest --source ./trail --lake ./lake --retry-quarantined
+  trailweave ingest --source s3://bucket/AWSLogs --lake /shared/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest(IngestArgs),
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
     #[command(after_help = "\
@@ -61,6 +62,24 @@ Examples:
   trailweave correlate --lake ./lake
   trailweave correlate --lake ./lake --memory 4GiB --json")]
     Correlate,
+    /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
+    ///
+    /// Who lists a partition in the moment of its change may see rows twice, never none; a kill costs nothing but time.
+    #[command(after_help = "\
+Examples:
+  trailweave compact --lake ./lake
+  trailweave compact --lake ./lake --memory 4GiB --json")]
+    Compact,
+    /// Remove what killed runs left behind; a run does so too before it begins
+    #[command(after_help = "\
+Examples:
+  trailweave gc --lake ./lake --dry-run
+  trailweave gc --lake ./lake")]
+    Gc {
+        /// Only name the files
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Ask the lake a question in SQL, its tables by name
     #[command(after_help = "\
 Examples:
@@ -112,6 +131,9 @@ pub(crate) struct Common {
     /// Threads that compute [default: one per core]
     #[arg(long, global = true, env = "TRAILWEAVE_THREADS", value_name = "N", help_heading = "Common")]
     pub(crate) threads: Option<String>,
+    /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text
+    #[arg(long, global = true, env = "TRAILWEAVE_METRICS_FILE", value_name = "FILE", help_heading = "Common")]
+    pub(crate) metrics_file: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long, global = true, help_heading = "Common")]
     pub(crate) json: bool,
@@ -150,6 +172,9 @@ pub(crate) struct IngestArgs {
     /// Read the objects again that earlier runs quarantined
     #[arg(long)]
     pub(crate) retry_quarantined: bool,
+    /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
+    #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
+    pub(crate) shard: Option<String>,
     #[command(flatten)]
     pub(crate) s3: S3Args,
 }

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use trailweave_ingest::Filter;
 use trailweave_ingest::S3Options;
+use trailweave_ingest::Shard;
 use trailweave_ingest::Source;
 
 use crate::args::Common;
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) memory: ByteSize,
     pub(crate) threads: NonZeroUsize,
     pub(crate) cap: ByteSize,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) metrics_file: Option<PathBuf>,
 }
 
 /// Which objects a run reads.
@@ -53,6 +56,8 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("`{value}` is no {key}: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
+    #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
+    RunShard,
     #[error("no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source")]
     NoSource,
     #[error("--from {from} is after --to {to}: no object can match")]
@@ -62,6 +67,7 @@ pub(crate) enum ConfigError {
 /// The file, with the keys and defaults of `config/default.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "named as the flags are")]
 struct File {
     source: Vec<String>,
     endpoint_url: String,
@@ -79,6 +85,8 @@ struct File {
     memory: String,
     threads: usize,
     cap: String,
+    shard: String,
+    metrics_file: PathBuf,
 }
 
 impl Default for File {
@@ -101,6 +109,8 @@ impl Default for File {
             memory: text("1GiB"),
             threads: 0,
             cap: text("2GiB"),
+            shard: String::new(),
+            metrics_file: PathBuf::new(),
         }
     }
 }
@@ -127,6 +137,12 @@ impl Config {
             memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
             threads: threads(&or(&common.threads, &file.threads.to_string()))?,
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
+            shard: shard(&or(&ingest.shard, &file.shard))?,
+            metrics_file: common
+                .metrics_file
+                .clone()
+                .or(Some(file.metrics_file))
+                .filter(|path| !path.as_os_str().is_empty()),
         })
     }
 
@@ -246,6 +262,15 @@ fn size(key: &'static str, value: &str, least: ByteSize) -> Result<ByteSize, Con
     let expected = "a size such as 64MiB or 4GiB is expected, for memory at least 64MiB";
     let found = value.parse::<ByteSize>().ok().filter(|size| *size >= least);
     found.ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+fn shard(value: &str) -> Result<Option<Shard>, ConfigError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let expected = "a share such as 0/8, the first of eight, or 7/8, the last, is expected";
+    let parsed = value.parse().map_err(|_| ConfigError::Value { key: "shard", value: value.to_owned(), expected });
+    parsed.map(Some)
 }
 
 fn threads(value: &str) -> Result<NonZeroUsize, ConfigError> {

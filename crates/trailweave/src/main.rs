@@ -8,22 +8,28 @@
 
 mod args;
 mod config;
+mod metrics;
 mod progress;
 mod report;
 mod trace;
 mod verb;
 
 use std::io;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use jiff::Timestamp;
 use tracing::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Cli;
 use crate::config::ConfigError;
-use crate::verb::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -37,21 +43,17 @@ fn main() -> ExitCode {
     };
     log(cli.common.verbose);
     match verb::carry_out(cli, now()) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Quarantined) => ExitCode::from(QUARANTINED),
-        Ok(Outcome::Unread) => ExitCode::from(FAILED),
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trailweave: {error:#}");
-            let code = if error.is::<ConfigError>() { USAGE } else { FAILED };
+            let code = if error.is::<ConfigError>() { USAGE } else { verb::FAILED };
             ExitCode::from(code)
         }
     }
 }
 
-const FAILED: u8 = 1;
 const USAGE: u8 = 2;
-const QUARANTINED: u8 = 3;
 
 /// The one place that reads the clock: everything else takes the time as an argument.
 fn now() -> Timestamp {
@@ -63,11 +65,18 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Text for people at a terminal, else a JSON object a line. Progress is said in any case.
 fn log(verbose: u8) {
     let level = match verbose {
         0 => Level::WARN,
         1 => Level::INFO,
         _ => Level::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+    let said = Targets::new().with_default(level).with_target(progress::TARGET, Level::INFO);
+    let lines = fmt::layer().with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        tracing_subscriber::registry().with(lines.with_filter(said)).init();
+    } else {
+        tracing_subscriber::registry().with(lines.json().flatten_event(true).with_filter(said)).init();
+    }
 }

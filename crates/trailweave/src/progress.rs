@@ -17,6 +17,8 @@ use crate::args::Common;
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(10);
+/// What the log calls progress.
+pub(crate) const TARGET: &str = "trailweave::progress";
 
 /// Shows how far an ingest is while `work` runs.
 pub(crate) fn ingesting<T>(common: &Common, state: &trailweave_ingest::Progress, work: impl FnOnce() -> T) -> T {
@@ -80,6 +82,7 @@ fn draw(stopped: &mpsc::Receiver<()>, look: &dyn Fn() -> Look) {
 
 fn print(stopped: &mpsc::Receiver<()>, look: &dyn Fn() -> Look) {
     while stopped.recv_timeout(LINE) == Err(RecvTimeoutError::Timeout) {
-        eprintln!("{}", look().text);
+        let Look { done, of, text } = look();
+        tracing::info!(target: TARGET, done, of, "{text}");
     }
 }

@@ -8,6 +8,7 @@ use std::io::Write;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Serialize;
+use trailweave_ingest::Compacted;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::Status;
 
@@ -92,6 +93,19 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
     }
     Ok(())
+}
+
+/// Writes what was merged, as text.
+pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Result<()> {
+    writeln!(
+        out,
+        "parts        {} before, {} after; {} rows rewritten, {} to {}",
+        it.parts_before,
+        it.parts_after,
+        it.rows,
+        ByteSize(it.bytes_before),
+        ByteSize(it.bytes_after)
+    )
 }
 
 /// Writes what the lake holds, as a table.

@@ -3,6 +3,7 @@
 mod demo;
 mod ingest;
 mod read;
+mod tidy;
 
 use std::io;
 use std::io::Write;
@@ -19,6 +20,7 @@ use crate::args::Common;
 use crate::args::IngestArgs;
 use crate::args::Verb;
 use crate::config::Config;
+use crate::metrics;
 use crate::progress;
 use crate::report::Report;
 
@@ -33,15 +35,30 @@ pub(crate) enum Outcome {
     Unread,
 }
 
+/// The exit code of a verb that failed.
+pub(crate) const FAILED: u8 = 1;
+
+impl Outcome {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unread => FAILED,
+            Self::Quarantined => 3,
+        }
+    }
+}
+
 /// Carries out the verb that was typed.
 pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
     let Cli { verb, common } = cli;
     match verb {
-        Verb::Run(args) => ingest::run(&Job::new(common, &args, now)?),
-        Verb::Ingest(args) => ingest::ingest(&Job::new(common, &args, now)?),
+        Verb::Run(args) => Job::new(common, &args, now)?.report(ingest::run),
+        Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
-        Verb::Correlate => correlate(&Job::new(common, &IngestArgs::default(), now)?),
+        Verb::Correlate => Job::new(common, &IngestArgs::default(), now)?.report(correlate),
+        Verb::Compact => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?),
+        Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id),
         Verb::Ddl { engine } => read::ddl(&common, engine),
@@ -72,6 +89,18 @@ impl Job {
         Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, join: Way::Fitting }
     }
 
+    /// Does the work of a run, notes its figures where that is asked for, and prints its report.
+    fn report(&self, work: impl FnOnce(&Self) -> anyhow::Result<Report>) -> anyhow::Result<Outcome> {
+        let worked = work(self);
+        if let Some(path) = &self.config.metrics_file {
+            let code = worked.as_ref().map_or(FAILED, |report| report.outcome().exit_code());
+            if let Err(error) = metrics::write(path, worked.as_ref().ok(), code, self.began, Timestamp::now()) {
+                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
+            }
+        }
+        self.print(&worked?)
+    }
+
     /// Prints a report, as text or as JSON.
     fn print(&self, report: &Report) -> anyhow::Result<Outcome> {
         let elapsed = Timestamp::now().duration_since(self.began);
@@ -86,11 +115,11 @@ impl Job {
     }
 }
 
-fn correlate(job: &Job) -> anyhow::Result<Outcome> {
+fn correlate(job: &Job) -> anyhow::Result<Report> {
     let lake = Lake::open(&job.config.lake)?;
     let _lock = lake.lock()?;
     let correlated = correlate_locked(job, &lake)?;
-    job.print(&Report { ingested: None, correlated: Some(correlated) })
+    Ok(Report { ingested: None, correlated: Some(correlated) })
 }
 
 /// Needs: the lock of the lake.

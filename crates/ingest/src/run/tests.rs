@@ -27,6 +27,7 @@ fn options(trail: &Trail) -> Ingest {
         // Every object is a batch of its own.
         batch_bytes: 1,
         retry_quarantined: false,
+        shard: None,
         run_id: "run".to_owned(),
     }
 }

@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod choice;
+mod compact;
 mod coverage;
 mod duplicates;
 mod s3;
 mod scale;
+mod shards;
 mod trail;
 
 use std::num::NonZeroUsize;
@@ -32,6 +34,7 @@ fn options(trail: &Trail) -> Ingest {
         cap_bytes: 64 << 20,
         batch_bytes: 256 << 20,
         retry_quarantined: false,
+        shard: None,
         run_id: "run".to_owned(),
     }
 }

@@ -36,8 +36,7 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::R
     let common = Common { lake: Some(typed(&lake)), json: false, ..common };
     let sources = IngestArgs { source: vec![typed(&trail)], ..IngestArgs::default() };
     let job = Job::new(common, &sources, now)?;
-    let report = ingest::run_job(&job)?;
-    let outcome = job.print(&report)?;
+    let outcome = job.report(ingest::run)?;
 
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
     read::trace(&job, &corpus.first_instance)?;

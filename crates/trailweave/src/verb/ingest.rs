@@ -10,6 +10,7 @@ use trailweave_lake::LakeError;
 use super::Job;
 use super::Outcome;
 use super::correlate_locked;
+use crate::config::ConfigError;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
@@ -18,13 +19,10 @@ use crate::report::Report;
 const BATCH_BYTES: u64 = 256 << 20;
 
 /// Ingests, then correlates, under one lock.
-pub(super) fn run(job: &Job) -> anyhow::Result<Outcome> {
-    let report = run_job(job)?;
-    job.print(&report)
-}
-
-/// Ingests, then correlates; the report is the caller's to print.
-pub(super) fn run_job(job: &Job) -> anyhow::Result<Report> {
+pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
+    if job.config.shard.is_some() {
+        return Err(ConfigError::RunShard.into());
+    }
     job.config.sources()?;
     let lake = open(job)?;
     let _lock = lake.lock()?;
@@ -34,12 +32,15 @@ pub(super) fn run_job(job: &Job) -> anyhow::Result<Report> {
 }
 
 /// Ingests only.
-pub(super) fn ingest(job: &Job) -> anyhow::Result<Outcome> {
+pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
     job.config.sources()?;
     let lake = open(job)?;
-    let _lock = lake.lock()?;
+    let _lock = match job.config.shard {
+        Some(shard) => lake.lock_shard(&shard.to_string(), shard.count())?,
+        None => lake.lock()?,
+    };
     let ingested = ingest_locked(job, &lake)?;
-    job.print(&Report { ingested: Some(ingested), correlated: None })
+    Ok(Report { ingested: Some(ingested), correlated: None })
 }
 
 fn open(job: &Job) -> anyhow::Result<Lake> {
@@ -95,8 +96,18 @@ fn options(job: &Job) -> anyhow::Result<Ingest> {
         cap_bytes: job.config.cap.as_u64(),
         batch_bytes: BATCH_BYTES,
         retry_quarantined: job.retry_quarantined,
-        run_id: job.began.strftime("%Y%m%dT%H%M%S%3fZ").to_string(),
+        shard: job.config.shard,
+        run_id: run_id(job),
     })
+}
+
+/// The time at which the run began, and its share, so that shards that begin together differ.
+fn run_id(job: &Job) -> String {
+    let began = job.began.strftime("%Y%m%dT%H%M%S%3fZ");
+    match job.config.shard {
+        Some(shard) => format!("{began}-{}", shard.to_string().replace('/', "-of-")),
+        None => began.to_string(),
+    }
 }
 
 /// Needs: the lock of the lake.

@@ -8,4 +8,5 @@ mod layers;
 mod program;
 mod published_chain;
 mod s3;
+mod scheduled;
 mod usage;

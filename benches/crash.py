@@ -1,0 +1,119 @@
+"""Kills the real program at random moments, runs it again until it ends, and compares the lake with one never killed.
+
+A round is a lake made by `run` and `compact`, killed again and again on the way: each attempt gets a random part of the
+time that the whole takes. Every table must then hold the same rows. Needs the release build, and DuckDB (`make crash`
+has both).
+"""
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASE = ROOT / "target" / "release"
+WORK = ROOT / "target" / "bench" / "crash"
+TABLES = ["events", "rejects", "correlated", "instances", "volumes", "attachments", "grants"]
+# Which of two equal copies stays may differ; which kill decides it, too.
+LOGGED = "EXCLUDE (source_object, source_index)"
+
+
+def corpus(records: int) -> Path:
+    """A trail with an object that is cut and one whose records are partly none."""
+    folder = WORK / f"trail-{records}"
+    if not folder.exists():
+        options = [f"records={records}", "records_per_object=20", "accounts=4", "seed=11"]
+        example = RELEASE / "examples" / "corpus"
+        subprocess.run([example, folder, *options], check=True, stdout=subprocess.DEVNULL)
+        (folder / "AWSLogs" / "odd.json").write_text('{"Records": [7, {"eventTime": "never"}]}')
+        (folder / "AWSLogs" / "cut.json.gz").write_bytes(b"\x1f\x8b\x08")
+    return folder / "AWSLogs"
+
+
+def steps(source: Path, lake: Path) -> list[list[str]]:
+    """The job, then its tidying."""
+    program = str(RELEASE / "trailweave")
+    given = ["--lake", str(lake), "--threads", "2", "--quiet"]
+    return [[program, "run", "--source", str(source), *given], [program, "compact", *given]]
+
+
+def finish(command: list[str]) -> None:
+    """Runs a step to its end; 3 says that an object is quarantined, which one is."""
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if ended.returncode not in (0, 3):
+        sys.exit(f"{command} failed:\n{ended.stderr.decode()}")
+
+
+def digests(lake: Path) -> dict[str, tuple]:
+    """Rows of every table, and a digest that does not depend on their order."""
+    found = {}
+    for table in [*TABLES, "_trailweave/ledger"]:
+        files = str(lake / table / "**" / "*.parquet")
+        columns = "source_object, version, status, records, rejects" if "ledger" in table else "*"
+        if table == "events":
+            columns = f"* {LOGGED}"
+        if table == "correlated":
+            columns = "* EXCLUDE (kms_source_object, ec2_source_object)"
+        sql = f"SELECT count(*), sum(hash(r)::HUGEINT) FROM (SELECT {columns} FROM read_parquet('{files}')) r"
+        found[table] = duckdb.sql(sql).fetchone()
+    return found
+
+
+def killed(source: Path, lake: Path, seconds: float, dice: random.Random, kills: int) -> int:
+    """Makes a lake under up to so many kills; returns how many met the program alive."""
+    shutil.rmtree(lake, ignore_errors=True)
+    met = 0
+    for command in steps(source, lake):
+        while met < kills:
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                child.wait(timeout=dice.uniform(0, seconds))
+                break
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+                met += 1
+                if dice.random() < 0.2:
+                    break
+        finish(command)
+    return met
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--records", type=int, default=60_000)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    source = corpus(asked.records)
+    whole = WORK / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    began = time.perf_counter()
+    for command in steps(source, whole):
+        finish(command)
+    seconds = time.perf_counter() - began
+    expected = digests(whole)
+    dice = random.Random(asked.seed)
+    met, rounds = 0, 0
+    while met < asked.kills:
+        lake = WORK / "lake"
+        met += killed(source, lake, seconds, dice, min(8, asked.kills - met))
+        rounds += 1
+        found = digests(lake)
+        if found != expected:
+            sys.exit(f"round {rounds} differs:\n{expected}\n{found}")
+        leftovers = [path for path in lake.rglob(".*") if path.is_file()]
+        if leftovers or (lake / "_trailweave" / "scratch").exists():
+            sys.exit(f"round {rounds} left {leftovers} behind")
+    rows = {table: count for table, (count, _) in expected.items()}
+    print(f"{met} kills over {rounds} lakes, each took {seconds:.2f} s unkilled; every table has the same rows: {rows}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+//! Small parts become large ones, and the rows stay what they are.
+
+use std::fs;
+use std::num::NonZeroUsize;
+
+use trailweave_ingest::Compact;
+use trailweave_ingest::compact;
+use trailweave_ingest::gc;
+use trailweave_lake::Lake;
+use trailweave_table::EVENTS;
+use trailweave_table::REJECTS;
+
+use crate::ingest;
+use crate::options;
+use crate::trail::Trail;
+use crate::trail::event;
+use crate::trail::object;
+use crate::trail::read;
+use crate::trail::texts;
+
+const OPTIONS: Compact = Compact { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN };
+
+/// A lake of many small parts of two days, with rejects.
+async fn lake_of_small_parts(trail: &Trail) -> Lake {
+    let lake = trail.lake("lake");
+    for n in 0..6 {
+        let mut records = vec![
+            event(&format!("a{n}"), "2026-09-01T23:59:59Z"),
+            event(&format!("b{n}"), &format!("2026-09-02T00:00:0{}Z", 9 - n)),
+        ];
+        records.push("7".to_owned());
+        trail.put(&format!("{n}.json"), &object(&records));
+        ingest(&lake, &options(trail)).await;
+    }
+    lake
+}
+
+#[tokio::test]
+async fn a_partition_becomes_one_sorted_part_with_the_same_rows() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let _lock = lake.lock().unwrap();
+    let before = (texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object"));
+    let compacted = compact(&lake, &OPTIONS).unwrap();
+    assert_eq!((compacted.parts_before, compacted.parts_after, compacted.rows), (18, 3, 18));
+    assert_eq!((texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object")), before);
+    let [first, second] = lake.parts(&EVENTS).unwrap().try_into().unwrap();
+    assert_eq!(first.event_date.as_deref(), Some("2026-09-01"));
+    let times: Vec<i64> = read(&second.path).iter().flat_map(times_ms).collect();
+    assert!(times.is_sorted() && times.len() == 6, "{times:?}");
+    let again = compact(&lake, &OPTIONS).unwrap();
+    assert_eq!((again.parts_before, again.parts_after, again.rows), (3, 3, 0));
+}
+
+fn times_ms(rows: &arrow::array::RecordBatch) -> Vec<i64> {
+    use arrow::array::AsArray;
+    rows.column(EVENTS.position("event_time"))
+        .as_primitive::<arrow::datatypes::TimestampMillisecondType>()
+        .values()
+        .to_vec()
+}
+
+#[tokio::test]
+async fn what_is_delivered_again_is_known_in_a_merged_part() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    {
+        let _lock = lake.lock().unwrap();
+        compact(&lake, &OPTIONS).unwrap();
+    }
+    trail.put("late.json", &object(&[event("a3", "2026-09-01T23:59:59Z"), event("new", "2026-09-01T00:00:00Z")]));
+    let summary = ingest(&lake, &options(&trail)).await;
+    assert_eq!((summary.tally.rows, summary.tally.duplicates), (1, 1));
+    assert_eq!(lake.parts(&EVENTS).unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_kill_leaves_is_named_and_then_removed() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let _lock = lake.lock().unwrap();
+    let part = lake.parts(&EVENTS).unwrap().remove(0).path;
+    let leftovers = [".part-0123456789abcdef-0.parquet.tmp", ".compact-0123456789abcdef-0.parquet.next"]
+        .map(|name| part.with_file_name(name));
+    let unknown = part.with_file_name("part-0123456789abcdef-0.parquet");
+    for path in leftovers.iter().chain([&unknown]) {
+        fs::copy(&part, path).unwrap();
+    }
+    let mut expected = leftovers.to_vec();
+    expected.push(unknown);
+    expected.sort();
+    assert_eq!(gc(&lake, true).unwrap(), expected);
+    assert_eq!(gc(&lake, false).unwrap(), expected);
+    assert!(gc(&lake, false).unwrap().is_empty());
+    assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 12);
+}

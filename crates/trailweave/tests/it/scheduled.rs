@@ -1,0 +1,95 @@
+//! The job as a scheduler runs it: again and again, in shards, measured and tidied.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::query;
+use crate::program::run;
+use crate::program::trailweave;
+use crate::program::utf8;
+
+/// A small trail of several accounts and regions; returns its source.
+fn trail(folder: &Path) -> std::path::PathBuf {
+    let options = trailweave_corpus::Options { records: 2_000, days: 2, ..trailweave_corpus::Options::default() };
+    trailweave_corpus::generate(&options, folder).unwrap();
+    folder.join("AWSLogs")
+}
+
+/// Every row of `correlated`, which depends on every event.
+fn rows(lake: &Path) -> Vec<String> {
+    let rows = query(lake, "SELECT * FROM correlated ORDER BY kms_event_id, recipient_account_id");
+    rows.iter().map(Value::to_string).collect()
+}
+
+fn done(arguments: &[&str], lake: &Path) -> String {
+    let said = trailweave(&[arguments, &["--lake", utf8(lake)]].concat());
+    assert_eq!(said.code, 0, "{arguments:?}: {}", said.stderr);
+    said.stdout
+}
+
+#[test]
+fn shards_then_one_correlation_make_what_a_run_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let (whole, lake) = (folder.path().join("whole"), folder.path().join("lake"));
+    run(&source, &whole, 0);
+    for shard in ["2/3", "0/3", "1/3"] {
+        done(&["ingest", "--source", utf8(&source), "--shard", shard], &lake);
+    }
+    done(&["correlate"], &lake);
+    assert_eq!(rows(&lake), rows(&whole));
+    assert!(!rows(&lake).is_empty());
+    let refused = trailweave(&["run", "--source", utf8(&source), "--lake", utf8(&lake), "--shard", "0/3"]);
+    assert!(refused.code == 2 && refused.stderr.contains("correlate"), "{refused:?}");
+}
+
+#[test]
+fn merging_parts_changes_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let lake = folder.path().join("lake");
+    let accounts: BTreeSet<_> = fs::read_dir(&source).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for account in accounts {
+        run(&account, &lake, 0);
+    }
+    let before = rows(&lake);
+    let compacted: Value = serde_json::from_str(&done(&["compact", "--json"], &lake)).unwrap();
+    let parts = |name: &str| compacted[name].as_u64().unwrap();
+    assert!(parts("parts_after") < parts("parts_before") && parts("rows") > 0, "{compacted}");
+    assert_eq!(rows(&lake), before);
+    done(&["correlate"], &lake);
+    assert_eq!(rows(&lake), before);
+    assert_eq!(done(&["gc"], &lake), "0 files removed\n");
+}
+
+#[test]
+fn a_run_leaves_its_figures_whether_it_ends_well_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let (lake, metrics) = (folder.path().join("lake"), folder.path().join("trailweave.prom"));
+    done(&["run", "--source", utf8(&source), "--metrics-file", utf8(&metrics)], &lake);
+    let text = fs::read_to_string(&metrics).unwrap();
+    assert!(text.contains("trailweave_last_run_exit_code 0\n"), "{text}");
+    assert!(text.contains("trailweave_last_run_records{outcome=\"rows\"}"), "{text}");
+    assert!(text.contains("trailweave_last_run_links{link=\"request_id\"}"), "{text}");
+    let nowhere = folder.path().join("no-such-folder");
+    let arguments = ["run", "--source", utf8(&nowhere), "--lake", utf8(&lake), "--metrics-file", utf8(&metrics)];
+    assert_eq!(trailweave(&arguments).code, 1);
+    assert!(fs::read_to_string(&metrics).unwrap().contains("trailweave_last_run_exit_code 1\n"));
+}
+
+#[test]
+fn logs_are_json_where_nobody_watches() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("trail");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("cut.json.gz"), [0x1f, 0x8b, 8]).unwrap();
+    let said = trailweave(&["ingest", "--source", utf8(&source), "--lake", utf8(&folder.path().join("lake"))]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let line: Value = serde_json::from_str(said.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!((line["level"].as_str(), line["message"].as_str()), (Some("WARN"), Some("quarantined")));
+    assert!(line["object"].as_str().unwrap().ends_with("cut.json.gz"), "{line}");
+}
