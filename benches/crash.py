@@ -1,6 +1,6 @@
 """Kills the real program at random moments, runs it again until it ends, and compares the lake with one never killed.
 
-A round is a lake made by `run` and `compact`, killed again and again on the way: each attempt gets a random part of the
+A round is a lake made by `run`, `compact` and `gc`, killed again and again on the way: each attempt gets a random part of the
 time that the whole takes. Every table must then hold the same rows. Needs the release build, and DuckDB (`make crash`
 has both).
 """
@@ -39,7 +39,7 @@ def steps(source: Path, lake: Path) -> list[list[str]]:
     """The job, then its tidying."""
     program = str(RELEASE / "trailweave")
     given = ["--lake", str(lake), "--threads", "2", "--quiet"]
-    return [[program, "run", "--source", str(source), *given], [program, "compact", *given]]
+    return [[program, "run", "--source", str(source), *given], [program, "compact", *given], [program, "gc", *given]]
 
 
 def finish(command: list[str]) -> None:
@@ -60,7 +60,7 @@ def digests(lake: Path) -> dict[str, tuple]:
         if table == "correlated":
             columns = "* EXCLUDE (kms_source_object, ec2_source_object)"
         sql = f"SELECT count(*), sum(hash(r)::HUGEINT) FROM (SELECT {columns} FROM read_parquet('{files}')) r"
-        found[table] = duckdb.sql(sql).fetchone()
+        found[table] = duckdb.sql(sql).fetchall()[0]
     return found
 
 

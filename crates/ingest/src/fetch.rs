@@ -1,7 +1,10 @@
 //! The stored bytes of an object.
 
 use std::error::Error;
+use std::fs::File;
 use std::io;
+use std::io::Read;
+use std::path::Path;
 
 use crate::list::ObjectRef;
 use crate::list::version;
@@ -37,20 +40,28 @@ pub(crate) async fn fetch(object: &ObjectRef, s3: &S3) -> Result<Vec<u8>, FetchE
     if object.is_in_s3() { s3.get(object).await } else { read(object).await }
 }
 
-/// Reads a file, whose version is looked at before, so that none that has grown is read, and after.
+/// Reads a file on a thread that may wait: one crossing for all that it takes.
 async fn read(object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
-    let failed = |source| FetchError::Read { source_object: object.source_object.clone(), source };
-    let changed = || FetchError::Changed { source_object: object.source_object.clone() };
-    if current_version(object).await.map_err(failed)? != object.version {
-        return Err(changed());
+    let (path, version, bytes) = (object.path().to_owned(), object.version.clone(), object.bytes);
+    #[expect(clippy::disallowed_methods, reason = "as tokio's own files do, but once for an object")]
+    let read = tokio::task::spawn_blocking(move || read_version(&path, &version, bytes)).await;
+    match read.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+        Ok(Some(stored)) => Ok(stored),
+        Ok(None) => Err(FetchError::Changed { source_object: object.source_object.clone() }),
+        Err(source) => Err(FetchError::Read { source_object: object.source_object.clone(), source }),
     }
-    let stored = tokio::fs::read(object.path()).await.map_err(failed)?;
-    let is_same = current_version(object).await.map_err(failed)? == object.version;
-    if is_same && stored.len() as u64 == object.bytes { Ok(stored) } else { Err(changed()) }
 }
 
-async fn current_version(object: &ObjectRef) -> io::Result<Box<str>> {
-    version(&tokio::fs::metadata(object.path()).await?)
+/// The content of a file, if it has this version before it is read, so that none that has grown is read, and after.
+fn read_version(path: &Path, listed: &str, bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(path)?;
+    if *version(&file.metadata()?)? != *listed {
+        return Ok(None);
+    }
+    let mut stored = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    file.read_to_end(&mut stored)?;
+    let is_same = *version(&file.metadata()?)? == *listed && stored.len() as u64 == bytes;
+    Ok(is_same.then_some(stored))
 }
 
 /// How large an object will be when inflated: what its gzip trailer says, where that is plausible.

@@ -24,7 +24,10 @@ use crate::ledger::batch_id;
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
     let ledger = Ledger::read(lake)?;
-    let found = find(lake, TABLES.into_iter().chain([&LEDGER]), ledger.batches(), None)?;
+    let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), ledger.batches(), None)?;
+    for folder in state_folders(lake)? {
+        found.extend(entries(&folder)?.into_iter().filter(|path| is_unnamed(path)));
+    }
     if !is_dry {
         remove_all(&found)?;
     }
@@ -81,6 +84,21 @@ fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<S
         (None, _) if unnamed.is_some() => name.contains(".parquet."),
         (None, batch) => batch.is_some_and(|batch| !committed.contains(batch)),
     }
+}
+
+/// Whether it is a file of the lake's state that never got its name.
+fn is_unnamed(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".json.tmp")
+}
+
+/// `_trailweave`, and where it keeps plans and changes.
+fn state_folders(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
+    let state = lake.state_dir();
+    let mut folders = entries(&state.join("runs"))?;
+    folders.retain(|path| path.is_dir());
+    folders.extend([state.join("changes"), state]);
+    Ok(folders)
 }
 
 fn folders(table: &Path, is_dated: bool) -> Result<Vec<PathBuf>, LakeError> {

@@ -89,6 +89,10 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     let mut expected = leftovers.to_vec();
     expected.push(unknown);
     expected.sort();
+    let plan = lake.state_dir().join("runs").join("killed").join(".plan.json.tmp");
+    fs::create_dir_all(plan.parent().unwrap()).unwrap();
+    fs::write(&plan, "{").unwrap();
+    expected.push(plan);
     assert_eq!(gc(&lake, true).unwrap(), expected);
     assert_eq!(gc(&lake, false).unwrap(), expected);
     assert!(gc(&lake, false).unwrap().is_empty());
