@@ -43,16 +43,19 @@ impl Cpu {
     ) -> Result<T, Panicked> {
         let (answer, answered) = oneshot::channel();
         self.pool.spawn(move || {
-            let result =
-                catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked { message: message(&*payload) });
             // Nobody waits any more where the run has ended.
-            let _ = answer.send(result);
+            let _ = answer.send(caught(work));
         });
         match answered.await {
             Ok(result) => result,
             Err(_) => Err(Panicked { message: "the worker gave no answer".to_owned() }),
         }
     }
+}
+
+/// Does `work`, which may panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked { message: message(&*payload) })
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

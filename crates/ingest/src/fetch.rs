@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::list::ObjectRef;
 use crate::list::version;
-use crate::s3::S3;
 
 /// How far gzip can shrink: no stream inflates to more than this many times its size.
 const MAX_RATIO: u64 = 1032;
@@ -35,21 +35,22 @@ pub(crate) enum FetchError {
     Changed { source_object: Box<str> },
 }
 
-/// Reads an object whole, in the version that was listed.
-pub(crate) async fn fetch(object: &ObjectRef, s3: &S3) -> Result<Vec<u8>, FetchError> {
-    if object.is_in_s3() { s3.get(object).await } else { read(object).await }
-}
-
-/// Reads a file on a thread that may wait: one crossing for all that it takes.
-async fn read(object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
-    let (path, version, bytes) = (object.path().to_owned(), object.version.clone(), object.bytes);
-    #[expect(clippy::disallowed_methods, reason = "as tokio's own files do, but once for an object")]
-    let read = tokio::task::spawn_blocking(move || read_version(&path, &version, bytes)).await;
-    match read.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+/// Reads files whole, in the versions that were listed, on a thread that may wait: one crossing for all of them.
+pub(crate) async fn read(objects: &[ObjectRef]) -> Vec<Result<Vec<u8>, FetchError>> {
+    let listed: Vec<_> = objects.iter().map(|it| (it.path().to_owned(), it.version.clone(), it.bytes)).collect();
+    #[expect(clippy::disallowed_methods, reason = "as tokio's own files do, but once for many objects")]
+    let read = tokio::task::spawn_blocking(move || {
+        let read = |(path, version, bytes): &(PathBuf, Box<str>, u64)| read_version(path, version, *bytes);
+        listed.iter().map(read).collect::<Vec<_>>()
+    });
+    let stopped = |_| objects.iter().map(|_| Err(io::Error::other("the reading thread stopped"))).collect();
+    let read = read.await.unwrap_or_else(stopped);
+    let named = |(object, read): (&ObjectRef, io::Result<Option<Vec<u8>>>)| match read {
         Ok(Some(stored)) => Ok(stored),
         Ok(None) => Err(FetchError::Changed { source_object: object.source_object.clone() }),
         Err(source) => Err(FetchError::Read { source_object: object.source_object.clone(), source }),
-    }
+    };
+    objects.iter().zip(read).map(named).collect()
 }
 
 /// The content of a file, if it has this version before it is read, so that none that has grown is read, and after.
@@ -105,11 +106,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let object = crate::list::list(std::slice::from_ref(&path)).unwrap().objects.remove(0);
-        assert_eq!(read(&object).await.unwrap(), b"{}");
+        let objects = crate::list::list(std::slice::from_ref(&path)).unwrap().objects;
+        let read = || async { read(&objects).await.remove(0) };
+        assert_eq!(read().await.unwrap(), b"{}");
         std::fs::write(&path, "{} ").unwrap();
-        assert!(matches!(read(&object).await, Err(FetchError::Changed { .. })));
+        assert!(matches!(read().await, Err(FetchError::Changed { .. })));
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(read(&object).await, Err(FetchError::Read { .. })));
+        assert!(matches!(read().await, Err(FetchError::Read { .. })));
     }
 }

@@ -4,10 +4,14 @@
 //!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) --> Arrived, in plan order
 //! ```
 //!
+//! Small files travel together, because for them a change of threads costs more than the work.
+//!
 //! Both reservations are asked for in plan order, and given back in plan order or at once. So the object that the
 //! writer waits for never waits for one behind it, and a full budget cannot lock up.
 
+use std::iter;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,10 +26,11 @@ use trailweave_decode::Options;
 use crate::budget::Budget;
 use crate::budget::Reservation;
 use crate::cpu::Cpu;
+use crate::cpu::caught;
 use crate::error::chain;
 use crate::fetch::FetchError;
-use crate::fetch::fetch;
 use crate::fetch::inflated_estimate_bytes;
+use crate::fetch::read;
 use crate::list::ObjectRef;
 use crate::part::Split;
 use crate::plan::Batch;
@@ -35,6 +40,9 @@ use crate::s3::S3;
 const READS: usize = 16;
 /// Objects of S3 that are fetched at once, which hides the time that each answer takes.
 const FETCHES: usize = 256;
+/// Files that are read and decoded together, at most, and their bytes.
+const TOGETHER: usize = 64;
+const TOGETHER_BYTES: u64 = 256 << 10;
 /// Objects that are decoded and wait for the writer.
 const ARRIVALS: usize = 16;
 /// Decoding needs the text and, at most about as large, the rows.
@@ -70,7 +78,7 @@ pub(crate) enum Outcome {
     Left(FetchError),
 }
 
-/// An object at the end of the pipeline. Its rows are paid for until it is dropped.
+/// An object at the end of the pipeline. What travelled with it is paid for until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     /// Its position in its batch.
@@ -79,17 +87,19 @@ pub(crate) struct Arrived {
     pub(crate) reservation: Option<Reservation>,
 }
 
-/// An object of the plan, which stays reachable from tasks that outlive their caller.
+/// Neighbours of a batch of the plan, which stays reachable from tasks that outlive their caller.
 #[derive(Debug, Clone)]
 struct Planned {
     batches: Arc<[Batch]>,
     batch: usize,
-    position: usize,
+    positions: Range<usize>,
 }
 
 struct Fetched {
     planned: Planned,
-    stored: Result<(Vec<u8>, Reservation), FetchError>,
+    /// One for each object.
+    stored: Vec<Result<Vec<u8>, FetchError>>,
+    reservation: Reservation,
 }
 
 impl Inflow {
@@ -100,14 +110,23 @@ impl Inflow {
         Self { cpu, threads, stored, inflated, options, s3, idle: Mutex::default() }
     }
 
-    async fn decode(self: Arc<Self>, object: Box<str>, stored: Vec<u8>) -> Outcome {
+    async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Vec<Outcome> {
         let inflow = Arc::clone(&self);
-        let decoded = self.cpu.run(move || inflow.decode_now(&object, &stored)).await;
-        match decoded {
-            Ok(Ok(split)) => Outcome::Read(split),
-            Ok(Err(error)) => Outcome::Quarantined(error),
-            Err(panicked) => Outcome::Quarantined(chain(&panicked)),
-        }
+        let n_objects = stored.len();
+        let decoded = self.cpu.run(move || {
+            let decode = |(object, stored): (&ObjectRef, Result<Vec<u8>, FetchError>)| match stored {
+                Ok(stored) => match caught(|| inflow.decode_now(&object.source_object, &stored)) {
+                    Ok(Ok(split)) => Outcome::Read(split),
+                    Ok(Err(error)) => Outcome::Quarantined(error),
+                    Err(panicked) => Outcome::Quarantined(chain(&panicked)),
+                },
+                Err(error) => Outcome::Left(error),
+            };
+            planned.objects().iter().zip(stored).map(decode).collect()
+        });
+        decoded
+            .await
+            .unwrap_or_else(|panicked| (0..n_objects).map(|_| Outcome::Quarantined(chain(&panicked))).collect())
     }
 
     fn decode_now(&self, object: &str, stored: &[u8]) -> Result<Split, String> {
@@ -134,14 +153,16 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
     let pay_stored = |planned: Planned| {
         let stored = inflow.stored.clone();
         async move {
-            let reservation = stored.reserve(planned.object().bytes).await;
+            let bytes = planned.objects().iter().map(|object| object.bytes).sum();
+            let reservation = stored.reserve(bytes).await;
             (planned, reservation)
         }
     };
     let pay_inflated = |fetched: Fetched| {
         let inflow = Arc::clone(&inflow);
         async move {
-            let bytes = fetched.stored.as_ref().map_or(0, |(stored, _)| decode_bytes(stored, &inflow.options));
+            let stored = fetched.stored.iter().flatten();
+            let bytes = stored.map(|stored| decode_bytes(stored, &inflow.options)).sum();
             let reservation = inflow.inflated.reserve(bytes).await;
             (inflow, fetched, reservation)
         }
@@ -157,31 +178,50 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         .map(|(inflow, fetched, reservation)| arrive(inflow, fetched, reservation))
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
-    while let Some(arrived) = arrivals.next().await {
-        if out.send(arrived).await.is_err() {
-            return;
+    while let Some(together) = arrivals.next().await {
+        for arrived in together {
+            if out.send(arrived).await.is_err() {
+                return;
+            }
         }
     }
 }
 
-/// Every object, in the order of the plan.
+/// Every object, in the order of the plan; small files with their neighbours.
 fn in_order(batches: Arc<[Batch]>) -> impl Iterator<Item = Planned> {
-    (0..batches.len()).flat_map(move |batch| {
-        let batches = Arc::clone(&batches);
-        let positions = 0..batches[batch].objects.len();
-        positions.map(move |position| Planned { batches: Arc::clone(&batches), batch, position })
+    let (mut batch, mut next) = (0, 0);
+    iter::from_fn(move || {
+        while batches.get(batch)?.objects.len() == next {
+            (batch, next) = (batch + 1, 0);
+        }
+        let start = next;
+        next += together(&batches[batch].objects[start..]);
+        Some(Planned { batches: Arc::clone(&batches), batch, positions: start..next })
     })
 }
 
+/// How many of the `objects`, from the first on, travel together; at least one.
+fn together(objects: &[ObjectRef]) -> usize {
+    let mut bytes = 0;
+    let fits = |object: &&ObjectRef| {
+        bytes += object.bytes;
+        bytes <= TOGETHER_BYTES && !object.is_in_s3()
+    };
+    objects.iter().take(TOGETHER).take_while(fits).count().max(1)
+}
+
 impl Planned {
-    fn object(&self) -> &ObjectRef {
-        &self.batches[self.batch].objects[self.position]
+    fn objects(&self) -> &[ObjectRef] {
+        &self.batches[self.batch].objects[self.positions.clone()]
     }
 }
 
 async fn fetch_into(s3: &S3, planned: Planned, reservation: Reservation) -> Fetched {
-    let stored = fetch(planned.object(), s3).await.map(|stored| (stored, reservation));
-    Fetched { planned, stored }
+    let stored = match planned.objects() {
+        [object] if object.is_in_s3() => vec![s3.get(object).await],
+        objects => read(objects).await,
+    };
+    Fetched { planned, stored, reservation }
 }
 
 fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
@@ -189,18 +229,39 @@ fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
     inflated.saturating_mul(DECODE_FACTOR).max(MIN_DECODE_BYTES)
 }
 
-async fn arrive(inflow: Arc<Inflow>, fetched: Fetched, mut reservation: Reservation) -> Arrived {
-    let position = fetched.planned.position;
-    match fetched.stored {
-        Err(error) => Arrived { position, outcome: Outcome::Left(error), reservation: None },
-        Ok((stored, stored_reservation)) => {
-            let name = fetched.planned.object().source_object.clone();
-            let outcome = inflow.decode(name, stored).await;
-            drop(stored_reservation);
-            if let Outcome::Read(split) = &outcome {
-                reservation.shrink_to(split.memory_bytes());
-            }
-            Arrived { position, outcome, reservation: Some(reservation) }
-        }
+/// The objects, decoded. Their rows are paid for until the last of them is dropped.
+async fn arrive(inflow: Arc<Inflow>, fetched: Fetched, mut reservation: Reservation) -> Vec<Arrived> {
+    let positions = fetched.planned.positions.clone();
+    let outcomes = inflow.decode(fetched.planned, fetched.stored).await;
+    drop(fetched.reservation);
+    let rows = outcomes.iter().map(|outcome| match outcome {
+        Outcome::Read(split) => split.memory_bytes(),
+        _ => 0,
+    });
+    reservation.shrink_to(rows.sum());
+    let arrived = |(position, outcome)| Arrived { position, outcome, reservation: None };
+    let mut arrived: Vec<Arrived> = positions.zip(outcomes).map(arrived).collect();
+    if let Some(last) = arrived.last_mut() {
+        last.reservation = Some(reservation);
+    }
+    arrived
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str, bytes: u64) -> ObjectRef {
+        ObjectRef { source_object: name.into(), path: None, version: "1".into(), bytes, attempt: 0, place: None }
+    }
+
+    #[test]
+    fn small_files_travel_together_and_every_object_once() {
+        let batch = |objects: Vec<ObjectRef>| Batch { batch_id: String::new(), objects };
+        let small = (0..100).map(|_| object("small", 1)).collect();
+        let mixed = vec![object("a", 1), object("b", TOGETHER_BYTES), object("c", 1), object("s3://d", 1)];
+        let batches = [batch(small), batch(Vec::new()), batch(mixed)].into();
+        let ranges: Vec<_> = in_order(batches).map(|planned| (planned.batch, planned.positions)).collect();
+        assert_eq!(ranges, [(0, 0..64), (0, 64..100), (2, 0..1), (2, 1..2), (2, 2..3), (2, 3..4)]);
     }
 }
