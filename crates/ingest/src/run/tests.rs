@@ -137,3 +137,35 @@ async fn a_batch_that_fails_is_removed_and_the_next_run_goes_on() {
         lake.parts(&EVENTS).unwrap().iter().flat_map(|part| read(&part.path)).map(|it| it.num_rows()).sum();
     assert_eq!(rows, 6);
 }
+
+#[tokio::test]
+async fn a_killed_shard_is_finished_by_itself_or_by_a_run_and_by_no_other_job() {
+    let trail = trail();
+    let options = options(&trail);
+    let whole = trail.lake("whole");
+    ingest(&whole, &options, &Progress::default()).await.unwrap();
+    // All of the trail is of one account, so of one share.
+    let shard = |index: u32, count: u32| Ingest {
+        shard: Some(format!("{index}/{count}").parse().unwrap()),
+        run_id: format!("{index}-of-{count}"),
+        ..options.clone()
+    };
+    let first = ingest(&trail.lake("probe"), &shard(0, 2), &Progress::default()).await.unwrap();
+    let busy = u32::from(first.objects_done == 0);
+    for finisher in [shard(busy, 2), options.clone()] {
+        for end in [0, 2, 5] {
+            let lake = trail.lake(&format!("killed-{end}-{}", finisher.run_id));
+            let killed = ingest_across(Borders::end_after(end), &lake, &shard(busy, 2), &Progress::default()).await;
+            assert!(matches!(killed, Err(IngestError::Stopped)));
+            let other = ingest(&lake, &shard(0, 3), &Progress::default()).await;
+            assert!(matches!(other, Err(IngestError::OtherPlan { .. })), "{other:?}");
+            // The other share of the same job neither finishes it nor removes what it has begun.
+            let before = texts(&lake, &EVENTS, "event_id");
+            ingest(&lake, &shard(1 - busy, 2), &Progress::default()).await.unwrap();
+            assert_eq!(texts(&lake, &EVENTS, "event_id"), before);
+            ingest(&lake, &finisher, &Progress::default()).await.unwrap();
+            assert_eq!(texts(&lake, &EVENTS, "event_id"), texts(&whole, &EVENTS, "event_id"));
+            assert!(Plan::unfinished(&lake).unwrap().is_empty());
+        }
+    }
+}
