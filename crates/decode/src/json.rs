@@ -155,3 +155,18 @@ pub(crate) fn keep_last<K: Copy + Eq + Hash, V>(entries: &mut Vec<(K, V)>) {
     entries.retain(|(key, _)| seen.insert(*key));
     entries.reverse();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_key_stays_whether_few_or_many() {
+        for n in [2, FEW, FEW + 1, 10 * FEW] {
+            let mut entries: Vec<(usize, usize)> = (0..n).map(|at| (at % (n / 2), at)).collect();
+            keep_last(&mut entries);
+            let expected: Vec<_> = (n - n / 2..n).map(|at| (at % (n / 2), at)).collect();
+            assert_eq!(entries, expected, "{n}");
+        }
+    }
+}

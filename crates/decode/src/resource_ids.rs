@@ -99,3 +99,19 @@ fn is_id_key(key: &str) -> bool {
     ];
     matches!(key.as_bytes(), [.., b'd' | b's' | b't']) && KEYS.contains(&key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_identifier_is_kept_once_whether_few_or_many() {
+        let texts: Vec<String> = (0..3 * FEW).chain(0..3 * FEW).map(|n| format!("i-{n:08x}")).collect();
+        let mut ids = ResourceIds::default();
+        for text in &texts {
+            ids.add(text);
+        }
+        let found: Vec<&str> = ids.found.iter().map(|(_, id)| &**id).collect();
+        assert_eq!(found, texts[..3 * FEW]);
+    }
+}

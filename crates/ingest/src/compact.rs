@@ -119,7 +119,10 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     for path in &group.parts {
         chunks.extend(read(path)?);
     }
-    let names = group.parts.iter().map(|path| path.as_os_str().as_encoded_bytes());
+    // Below the lake's folder, so that a lake that is moved gives the same names.
+    let below = |path: &'_ PathBuf| path.strip_prefix(lake.root()).unwrap_or(path).to_owned();
+    let names: Vec<PathBuf> = group.parts.iter().map(below).collect();
+    let names = names.iter().map(|path| path.as_os_str().as_encoded_bytes());
     let id = short_hex(names);
     let path = group.parts[0].with_file_name(format!("compact-{id}-0.parquet"));
     let mut change = Change::new(lake, &format!("compact-{id}"));

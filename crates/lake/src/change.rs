@@ -115,10 +115,8 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
         }
         folders.extend(file.parent().map(Path::to_owned));
     }
-    for folder in &folders {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(LakeError::file("sync the folder", folder))?;
-    }
+    sync(&folders)?;
+    folders.clear();
     for file in &note.vanish {
         let file = lake.root().join(file);
         match fs::remove_file(&file) {
@@ -128,9 +126,20 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
         if let Some(folder) = file.parent() {
             // It stays where something else is in it.
             let _ = fs::remove_dir(folder);
+            folders.extend(folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned));
         }
     }
+    // Else a power failure could forget a removal and remember that of the note.
+    sync(&folders)?;
     fs::remove_file(path).map_err(LakeError::file("remove", path))
+}
+
+fn sync(folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(LakeError::file("sync the folder", folder))?;
+    }
+    Ok(())
 }
 
 fn folder(lake: &Lake) -> PathBuf {

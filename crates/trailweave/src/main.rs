@@ -29,7 +29,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Cli;
-use crate::config::ConfigError;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
             let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(verb::USAGE) };
         }
     };
     log(cli.common.verbose);
@@ -47,13 +46,10 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trailweave: {error:#}");
-            let code = if error.is::<ConfigError>() { USAGE } else { verb::FAILED };
-            ExitCode::from(code)
+            ExitCode::from(verb::exit_code(&error))
         }
     }
 }
-
-const USAGE: u8 = 2;
 
 /// The one place that reads the clock: everything else takes the time as an argument.
 fn now() -> Timestamp {

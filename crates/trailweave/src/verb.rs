@@ -6,10 +6,12 @@ mod read;
 mod tidy;
 
 use std::io;
+use std::io::StdoutLock;
 use std::io::Write;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Way;
@@ -20,8 +22,10 @@ use crate::args::Common;
 use crate::args::IngestArgs;
 use crate::args::Verb;
 use crate::config::Config;
+use crate::config::ConfigError;
 use crate::metrics;
 use crate::progress;
+use crate::report;
 use crate::report::Report;
 
 /// How a verb ended, if not by an error.
@@ -35,8 +39,13 @@ pub(crate) enum Outcome {
     Unread,
 }
 
-/// The exit code of a verb that failed.
-pub(crate) const FAILED: u8 = 1;
+const FAILED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+
+/// The exit code of a verb that ended by an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() { USAGE } else { FAILED }
+}
 
 impl Outcome {
     pub(crate) fn exit_code(self) -> u8 {
@@ -93,12 +102,27 @@ impl Job {
     fn report(&self, work: impl FnOnce(&Self) -> anyhow::Result<Report>) -> anyhow::Result<Outcome> {
         let worked = work(self);
         if let Some(path) = &self.config.metrics_file {
-            let code = worked.as_ref().map_or(FAILED, |report| report.outcome().exit_code());
+            let code = worked.as_ref().map_or_else(exit_code, |report| report.outcome().exit_code());
             if let Err(error) = metrics::write(path, worked.as_ref().ok(), code, self.began, Timestamp::now()) {
                 tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
             }
         }
         self.print(&worked?)
+    }
+
+    /// Prints a result, as JSON or by `text`.
+    fn put<T: Serialize>(
+        &self,
+        result: &T,
+        text: impl FnOnce(&mut StdoutLock<'_>, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.common.json {
+            report::write_json(&mut out, result)?;
+        } else {
+            text(&mut out, result)?;
+        }
+        out.flush()
     }
 
     /// Prints a report, as text or as JSON.

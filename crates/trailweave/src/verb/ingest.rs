@@ -1,8 +1,5 @@
 //! `run` and `ingest`.
 
-use std::io;
-use std::io::Write;
-
 use trailweave_ingest::Ingest;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -56,13 +53,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
         Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
         Err(error) => return Err(error.into()),
     };
-    let mut out = io::stdout().lock();
-    if job.common.json {
-        report::write_json(&mut out, &plan)?;
-    } else {
-        report::write_plan(&mut out, &plan)?;
-    }
-    out.flush()?;
+    job.put(&plan, |out, plan| report::write_plan(out, plan))?;
     Ok(Outcome::Done)
 }
 
@@ -72,13 +63,7 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     let options = if job.config.sources.is_empty() { None } else { Some(options(job)?) };
     let filter = job.config.filter.to_filter();
     let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
-    let mut out = io::stdout().lock();
-    if job.common.json {
-        report::write_json(&mut out, &status)?;
-    } else {
-        report::write_status(&mut out, &status)?;
-    }
-    out.flush()?;
+    job.put(&status, |out, status| report::write_status(out, status))?;
     Ok(match (status.unread, status.quarantined) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Quarantined,

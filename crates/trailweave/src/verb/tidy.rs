@@ -1,6 +1,5 @@
 //! `compact` and `gc`.
 
-use std::io;
 use std::io::Write;
 
 use trailweave_ingest::Compact;
@@ -16,13 +15,7 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
     let _lock = lake.lock()?;
     let options = Compact { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let compacted = trailweave_ingest::compact(&lake, &options)?;
-    let mut out = io::stdout().lock();
-    if job.common.json {
-        report::write_json(&mut out, &compacted)?;
-    } else {
-        report::write_compacted(&mut out, &compacted)?;
-    }
-    out.flush()?;
+    job.put(&compacted, |out, compacted| report::write_compacted(out, compacted))?;
     Ok(Outcome::Done)
 }
 
@@ -31,15 +24,11 @@ pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
     let lake = Lake::open(&job.config.lake)?;
     let _lock = lake.lock()?;
     let leftovers = trailweave_ingest::gc(&lake, is_dry)?;
-    let mut out = io::stdout().lock();
-    if job.common.json {
-        report::write_json(&mut out, &leftovers)?;
-    } else {
-        for path in &leftovers {
+    job.put(&leftovers, |out, leftovers| {
+        for path in leftovers {
             writeln!(out, "{}", path.display())?;
         }
-        writeln!(out, "{} files {}", leftovers.len(), if is_dry { "would be removed" } else { "removed" })?;
-    }
-    out.flush()?;
+        writeln!(out, "{} files {}", leftovers.len(), if is_dry { "would be removed" } else { "removed" })
+    })?;
     Ok(Outcome::Done)
 }
