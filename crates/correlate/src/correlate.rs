@@ -34,6 +34,7 @@ use crate::scratch::Scratch;
 use crate::session::context;
 use crate::session::listing;
 use crate::session::narrower;
+use crate::session::register_store;
 use crate::session::register_table;
 use crate::summary;
 
@@ -87,6 +88,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     let scratch = Scratch::create(lake)?;
     let spill = DiskManagerMode::Directories(vec![scratch.spill()]);
     let opened = context(options, spill).and_then(|context| {
+        register_store(&context, lake)?;
         register_table(&context, lake, &EVENTS)?;
         Ok(context)
     });

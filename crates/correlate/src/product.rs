@@ -21,7 +21,6 @@ use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
-use trailweave_lake::WholeFile;
 use trailweave_table::PRODUCT_FILE;
 use trailweave_table::Table;
 use trailweave_table::partition_dir;
@@ -173,7 +172,7 @@ impl DateFile {
     pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
         let path = products.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE);
         let path = products.change.lock().unwrap_or_else(PoisonError::into_inner).promise(&path);
-        let writer = TableWriter::new(WholeFile::create(&path)?, table)?;
+        let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
         Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
 

@@ -1,13 +1,15 @@
 //! The folder for what lives no longer than one correlation.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process;
 
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-/// `_trailweave/scratch`: empty when made, removed when dropped. What a killed run left there goes with the next one.
+/// `_trailweave/scratch`, or in the system's folder for such: empty when made, removed when dropped. What a killed run left there goes with the next one.
 /// Needs: the lake's lock.
 #[derive(Debug)]
 pub(crate) struct Scratch {
@@ -16,7 +18,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn create(lake: &Lake) -> Result<Self, LakeError> {
-        let path = lake.state_dir().join("scratch");
+        // A lake in an object store has no folder to spill to.
+        let path = match lake.object_store() {
+            None => lake.state_dir().join("scratch"),
+            Some(_) => env::temp_dir().join(format!("trailweave-scratch-{}", process::id())),
+        };
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(LakeError::file("remove the folder", path)(error));

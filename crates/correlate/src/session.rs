@@ -43,6 +43,7 @@ pub struct Session {
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
     let open = || {
         let context = context(options, DiskManagerMode::OsTmpDirectory)?;
+        register_store(&context, lake)?;
         for table in TABLES {
             register_table(&context, lake, table)?;
         }
@@ -124,11 +125,22 @@ fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
     config
 }
 
+/// Makes the object store in which a lake stands known to the engine.
+pub(crate) fn register_store(context: &SessionContext, lake: &Lake) -> Result<(), DataFusionError> {
+    if let Some(store) = lake.object_store() {
+        let url = folder_url(lake.root())?;
+        let url = ListingTableUrl::parse(url)?.object_store();
+        context.register_object_store(url.as_ref(), store);
+    }
+    Ok(())
+}
+
 /// Makes a table of the lake known under its name.
 pub(crate) fn register_table(context: &SessionContext, lake: &Lake, table: &Table) -> Result<(), DataFusionError> {
     let folder = lake.table_dir(table);
     let date = table.dated_by.map(|_| (DATE_PARTITION.to_owned(), DataType::Date32));
-    let provider: Arc<dyn TableProvider> = if folder.is_dir() {
+    let has_files = || lake.parts(table).is_ok_and(|parts| !parts.is_empty());
+    let provider: Arc<dyn TableProvider> = if has_files() {
         Arc::new(listing(&folder, table.schema(), date.into_iter().collect())?)
     } else {
         let mut fields = table.schema().fields().to_vec();
@@ -154,8 +166,11 @@ pub(crate) fn listing(
 /// The URL of a folder. The engine takes a bare path for a glob where it holds `*`, `?` or `[`.
 pub(crate) fn folder_url(folder: &Path) -> Result<String, DataFusionError> {
     use std::fmt::Write;
-    let path: PathBuf = std::path::absolute(folder)?;
-    let mut url = "file://".to_owned();
+    let (scheme, path) = match folder.to_str().and_then(|folder| folder.split_once("://")) {
+        Some((scheme, path)) => (scheme, PathBuf::from(path)),
+        None => ("file", std::path::absolute(folder)?),
+    };
+    let mut url = format!("{scheme}://");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'=' => url.push(char::from(*byte)),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
-use std::fs;
 use std::mem;
 use std::path::Path;
 use std::path::PathBuf;
@@ -227,8 +226,8 @@ impl OpenBatch {
         let path = folder.join(part_name(&self.batch_id, partition.n));
         let buffer = mem::take(&mut partition.buffer);
         partition.n += 1;
-        let batch_id = self.batch_id.clone();
-        self.begin(path, buffer, move |path, chunks| write_new(day, &folder, &batch_id, chunks, path)).await;
+        let (lake, batch_id) = (self.outflow.lake.clone(), self.batch_id.clone());
+        self.begin(path, buffer, move |path, chunks| write_new(&lake, day, &folder, &batch_id, chunks, path)).await;
     }
 
     /// Begins the next part of rejects.
@@ -236,8 +235,9 @@ impl OpenBatch {
         let path = self.outflow.lake.table_dir(&REJECTS).join(part_name(&self.batch_id, self.rejects.n));
         let buffer = mem::take(&mut self.rejects.buffer);
         self.rejects.n += 1;
-        let write = |path: &Path, chunks: Vec<Chunk>| {
-            part::write(&chunks, &REJECTS, path)?;
+        let lake = self.outflow.lake.clone();
+        let write = move |path: &Path, chunks: Vec<Chunk>| {
+            part::write(&lake, &chunks, &REJECTS, path)?;
             Ok(Written { day: None, n_rows: 0, objects: BTreeMap::new() })
         };
         self.begin(path, buffer, write).await;
@@ -316,7 +316,7 @@ impl OpenBatch {
     pub(crate) async fn discard(mut self) {
         self.settle().await;
         for path in &self.paths {
-            if path.exists() && fs::remove_file(path).is_err() {
+            if self.outflow.lake.remove(path).is_err() {
                 tracing::warn!(path = %path.display(), "left for the next run to remove");
             }
         }
@@ -360,6 +360,7 @@ fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
 
 /// Writes the rows that no other batch has brought.
 fn write_new(
+    lake: &Lake,
     day: i64,
     folder: &Path,
     batch_id: &str,
@@ -367,7 +368,7 @@ fn write_new(
     path: &Path,
 ) -> Result<Written, IngestError> {
     let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
-    let known = known_to_lake(folder, batch_id, &chunks)?;
+    let known = known_to_lake(lake, folder, batch_id, &chunks)?;
     if !known.is_empty() {
         for chunk in &mut chunks {
             let keep: Vec<bool> = chunk.keys.iter().map(|key| !known.contains(key)).collect();
@@ -385,7 +386,7 @@ fn write_new(
     }
     let n_rows = chunks.iter().map(|chunk| chunk.rows.num_rows()).sum::<usize>() as u64;
     if n_rows > 0 {
-        part::write(&chunks, &EVENTS, path)?;
+        part::write(lake, &chunks, &EVENTS, path)?;
     }
     Ok(Written { day: Some(day), n_rows, objects })
 }

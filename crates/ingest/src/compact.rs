@@ -4,14 +4,13 @@
 //! change of the lake (see `trailweave_lake::Change`): a kill costs nothing but time. A reader who lists the partition in
 //! that moment may see both and so rows twice, never none.
 
-use std::fs;
-use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use parquet::file::reader::Length;
 use rayon::ThreadPoolBuilder;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
@@ -19,6 +18,7 @@ use serde::Serialize;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Part;
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
@@ -76,7 +76,7 @@ pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError>
         let parts = lake.parts(table)?;
         compacted.parts_before += parts.len() as u64;
         for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
-            groups.extend(group(table, partition.iter().map(|part| &*part.path), group_bytes)?);
+            groups.extend(group(table, partition, group_bytes));
         }
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
@@ -93,31 +93,26 @@ pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError>
 }
 
 /// Puts the parts of a partition together as long as they fit, in the order of their names.
-fn group<'a>(
-    table: &'static Table,
-    parts: impl Iterator<Item = &'a Path>,
-    group_bytes: u64,
-) -> Result<Vec<Group>, LakeError> {
+fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for path in parts {
-        let bytes = fs::metadata(path).map_err(LakeError::file("read", path))?.len();
+    for Part { path, bytes, .. } in parts {
         match groups.last_mut() {
             Some(group) if group.bytes + bytes <= group_bytes => {
                 group.bytes += bytes;
-                group.parts.push(path.to_owned());
+                group.parts.push(path.clone());
             }
-            _ => groups.push(Group { table, parts: vec![path.to_owned()], bytes }),
+            _ => groups.push(Group { table, parts: vec![path.clone()], bytes: *bytes }),
         }
     }
     groups.retain(|group| group.parts.len() > 1);
-    Ok(groups)
+    groups
 }
 
 /// Makes one part of a group; returns its rows and bytes.
 fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     let mut chunks = Vec::new();
     for path in &group.parts {
-        chunks.extend(read(path)?);
+        chunks.extend(read(lake, path)?);
     }
     // Below the lake's folder, so that a lake that is moved gives the same names.
     let below = |path: &'_ PathBuf| path.strip_prefix(lake.root()).unwrap_or(path).to_owned();
@@ -128,21 +123,21 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     let mut change = Change::new(lake, &format!("compact-{id}"));
     let staged = change.promise(&path);
     let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();
-    let rows = part::write(&chunks, group.table, &staged)?;
+    let rows = part::write(lake, &chunks, group.table, &staged)?;
     if rows != expected {
         return Err(IngestError::Merge { path, expected, rows });
     }
-    let bytes = fs::metadata(&staged).map_err(LakeError::file("read", &staged))?.len();
     for part in &group.parts {
         change.remove(part);
     }
     change.commit()?;
+    let bytes = lake.open_part(&path)?.len();
     Ok((rows, bytes))
 }
 
 /// The rows of a part, as many as its footer says.
-fn read(path: &Path) -> Result<Vec<Chunk>, LakeError> {
-    let file = File::open(path).map_err(LakeError::file("open", path))?;
+fn read(lake: &Lake, path: &Path) -> Result<Vec<Chunk>, LakeError> {
+    let file = lake.open_part(path)?;
     let read = || {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
         let expected = reader.metadata().file_metadata().num_rows();

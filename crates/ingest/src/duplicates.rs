@@ -4,9 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
-use std::fs;
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -17,7 +14,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
+use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::LakeFile;
 use trailweave_table::EVENTS;
 
 use crate::fingerprint::fingerprint;
@@ -27,7 +26,7 @@ use crate::part::Chunk;
 const EVENT_ID: &str = "event_id";
 const ACCOUNT: &str = "recipient_account_id";
 
-type Part = ParquetRecordBatchReaderBuilder<File>;
+type Part = ParquetRecordBatchReaderBuilder<LakeFile>;
 
 /// The key of every row; 0 where it has none.
 pub(crate) fn row_keys(rows: &RecordBatch) -> Vec<u128> {
@@ -45,40 +44,28 @@ fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128> {
 /// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.
 pub(crate) fn known_to_lake(
+    lake: &Lake,
     partition: &Path,
     own_batch_id: &str,
     chunks: &[Chunk],
 ) -> Result<HashSet<u128>, LakeError> {
     let sought = Sought::new(chunks);
     let mut known = HashSet::new();
-    for path in other_parts(partition, own_batch_id)? {
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            // What another shard did not commit, and removes; it holds no row of ours.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(LakeError::file("open", path)(error)),
-        };
+    for path in other_parts(lake, partition, own_batch_id)? {
+        // None: what another shard did not commit, and removed; it holds no row of ours.
+        let Some(file) = lake.open_file(&path)? else { continue };
         let found = Part::try_new(file).and_then(|part| sought.find_in(part, &mut known));
         found.map_err(|source| LakeError::Damaged { path, source: source.into() })?;
     }
     Ok(known)
 }
 
-fn other_parts(partition: &Path, own_batch_id: &str) -> Result<Vec<PathBuf>, LakeError> {
-    let entries = match fs::read_dir(partition) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(LakeError::file("list", partition)(error)),
-    };
-    let mut parts = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(LakeError::file("list", partition))?.path();
+fn other_parts(lake: &Lake, partition: &Path, own_batch_id: &str) -> Result<Vec<PathBuf>, LakeError> {
+    let is_other = |path: &PathBuf| {
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !is_hidden && path.extension().is_some_and(|it| it == "parquet") && batch_id(&path) != Some(own_batch_id) {
-            parts.push(path);
-        }
-    }
-    Ok(parts)
+        !is_hidden && path.extension().is_some_and(|it| it == "parquet") && batch_id(path) != Some(own_batch_id)
+    };
+    Ok(lake.files(partition)?.into_iter().map(|file| file.path).filter(is_other).collect())
 }
 
 /// Ids to look for, with their keys, by account.

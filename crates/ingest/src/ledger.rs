@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +17,6 @@ use parquet::errors::ParquetError;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
-use trailweave_lake::WholeFile;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::part_name;
@@ -74,13 +72,13 @@ impl Ledger {
             if let Some(batch_id) = batch_id(&part.path) {
                 ledger.batches.insert(batch_id.to_owned());
             }
-            ledger.read_part(&part.path)?;
+            ledger.read_part(lake, &part.path)?;
         }
         Ok(ledger)
     }
 
-    fn read_part(&mut self, path: &Path) -> Result<(), LakeError> {
-        for rows in read_columns(path, &IDENTITY)? {
+    fn read_part(&mut self, lake: &Lake, path: &Path) -> Result<(), LakeError> {
+        for rows in read_columns(lake, path, &IDENTITY)? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
                 let source = "it has no column `source_object`, `version` or `status`".into();
@@ -128,7 +126,7 @@ impl Ledger {
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
-        let mut writer = TableWriter::new(WholeFile::create(&path)?, &LEDGER)?;
+        let mut writer = TableWriter::new(lake.create_file(&path)?, &LEDGER)?;
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
         for entry in &entries {
@@ -151,8 +149,8 @@ pub(crate) fn batch_id(path: &Path) -> Option<&str> {
 }
 
 /// Columns of a file of the ledger, which holds the objects of one batch.
-pub(crate) fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
-    let file = File::open(path).map_err(LakeError::file("open", path))?;
+pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
+    let file = lake.open_part(path)?;
     let read = || {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
         let columns = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());

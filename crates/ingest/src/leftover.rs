@@ -1,8 +1,6 @@
 //! What a killed run left behind: parts that the ledger does not know, and files that never got their name.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -25,11 +23,9 @@ use crate::ledger::batch_id;
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
     let ledger = Ledger::read(lake)?;
     let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), ledger.batches(), None)?;
-    for folder in state_folders(lake)? {
-        found.extend(entries(&folder)?.into_iter().filter(|path| is_unnamed(path)));
-    }
+    found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     if !is_dry {
-        remove_all(&found)?;
+        remove_all(lake, &found)?;
     }
     Ok(found)
 }
@@ -44,13 +40,13 @@ pub(crate) fn remove(
     if ours.is_some_and(HashSet::is_empty) {
         return Ok(());
     }
-    remove_all(&find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?)
+    remove_all(lake, &find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?)
 }
 
-fn remove_all(leftovers: &[PathBuf]) -> Result<(), LakeError> {
+fn remove_all(lake: &Lake, leftovers: &[PathBuf]) -> Result<(), LakeError> {
     for path in leftovers {
         tracing::info!(path = %path.display(), "removing what an earlier run did not commit");
-        fs::remove_file(path).map_err(LakeError::file("remove", path))?;
+        lake.remove(path)?;
     }
     Ok(())
 }
@@ -63,9 +59,8 @@ fn find<'t>(
 ) -> Result<Vec<PathBuf>, LakeError> {
     let mut found = Vec::new();
     for table in tables {
-        for folder in folders(&lake.table_dir(table), table.dated_by.is_some())? {
-            found.extend(entries(&folder)?.into_iter().filter(|path| is_leftover(path, committed, ours)));
-        }
+        let files = lake.files(&lake.table_dir(table))?.into_iter().map(|file| file.path);
+        found.extend(files.filter(|path| is_leftover(path, committed, ours)));
     }
     found.sort();
     Ok(found)
@@ -90,31 +85,4 @@ fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<S
 fn is_unnamed(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".") && name.ends_with(b".json.tmp")
-}
-
-/// `_trailweave`, and where it keeps plans and changes.
-fn state_folders(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
-    let state = lake.state_dir();
-    let mut folders = entries(&state.join("runs"))?;
-    folders.retain(|path| path.is_dir());
-    folders.extend([state.join("changes"), state]);
-    Ok(folders)
-}
-
-fn folders(table: &Path, is_dated: bool) -> Result<Vec<PathBuf>, LakeError> {
-    if !is_dated {
-        return Ok(vec![table.to_owned()]);
-    }
-    Ok(entries(table)?.into_iter().filter(|path| path.is_dir()).collect())
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, LakeError> {
-    match fs::read_dir(folder) {
-        Ok(entries) => {
-            let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
-            paths.map_err(LakeError::file("list", folder))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(LakeError::file("list", folder)(error)),
-    }
 }

@@ -46,7 +46,7 @@ pub use filter::Filter;
 pub use leftover::gc;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
-pub use s3::S3Options;
+pub use s3::{S3Options, object_store};
 pub use shard::{NoShard, Shard};
 pub use source::{Location, Source};
 pub use status::{Coverage, Status, status};

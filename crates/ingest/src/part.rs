@@ -20,8 +20,8 @@ use arrow::error::ArrowError;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use trailweave_decode::Decoded;
+use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
-use trailweave_lake::WholeFile;
 use trailweave_table::EVENTS;
 use trailweave_table::Table;
 use trailweave_table::Tally;
@@ -184,11 +184,11 @@ impl Buffer {
 ///
 /// The order is total: rows that the table's own order does not tell apart are ordered by where they were logged. So
 /// the same rows give the same bytes, however they were cut into chunks.
-pub(crate) fn write(chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64, IngestError> {
+pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64, IngestError> {
     let arrange = |source| IngestError::Arrange { path: path.to_owned(), source };
     let batches: Vec<&RecordBatch> = chunks.iter().map(|chunk| &chunk.rows).collect();
     let order = order(&batches, table).map_err(arrange)?;
-    let mut writer = TableWriter::with_rows(WholeFile::create(path)?, table, order.len())?;
+    let mut writer = TableWriter::with_rows(lake.create_file(path)?, table, order.len())?;
     for rows in order.chunks(WRITE_ROWS) {
         writer.write(&interleave_record_batch(&batches, rows).map_err(arrange)?)?;
     }

@@ -6,10 +6,6 @@
 //! and a ledger file: a quiet trail of 17 regions over a year would otherwise leave 6,000 tiny files. The batches
 //! depend on the set of new objects and on `batch_bytes` alone.
 
-use std::fs;
-use std::io;
-use std::io::BufReader;
-use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -17,7 +13,6 @@ use serde::Deserialize;
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
-use trailweave_lake::WholeFile;
 
 use crate::fingerprint::short_hex;
 use crate::list::ObjectRef;
@@ -74,38 +69,27 @@ impl Plan {
 
     /// The plans that no run has finished, in the order of their runs.
     pub(crate) fn unfinished(lake: &Lake) -> Result<Vec<Self>, LakeError> {
-        let runs = lake.state_dir().join("runs");
-        let mut folders = match fs::read_dir(&runs) {
-            Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-        .map_err(LakeError::file("list", &runs))?;
-        folders.retain(|run| !run.join("done.json").exists() && run.join("plan.json").exists());
-        folders.sort();
-        folders.iter().map(|run| Self::read(&run.join("plan.json"))).collect()
+        let files = lake.files(&lake.state_dir().join("runs"))?;
+        let is_there = |path: &Path| files.binary_search_by(|file| file.path.as_path().cmp(path)).is_ok();
+        let plans = files.iter().map(|file| &*file.path).filter(|path| path.ends_with("plan.json"));
+        plans.filter(|path| !is_there(&path.with_file_name("done.json"))).map(|path| Self::read(lake, path)).collect()
     }
 
-    fn read(path: &Path) -> Result<Self, LakeError> {
-        let file = fs::File::open(path).map_err(LakeError::file("open", path))?;
-        serde_json::from_reader(BufReader::new(file))
+    fn read(lake: &Lake, path: &Path) -> Result<Self, LakeError> {
+        let text = lake.read(path)?.unwrap_or_default();
+        serde_json::from_slice(&text)
             .map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
     }
 
     /// Writes the plan down. From here on it will be finished, by this run or by the next.
     pub(crate) fn write(&self, lake: &Lake) -> Result<(), LakeError> {
-        let done = self.file(lake, "done.json");
-        if let Err(error) = fs::remove_file(&done)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(LakeError::file("remove", done)(error));
-        }
-        write_json(&self.file(lake, "plan.json"), self)
+        lake.remove(&self.file(lake, "done.json"))?;
+        lake.write(&self.file(lake, "plan.json"), &json(self))
     }
 
     /// Notes that every batch is committed.
     pub(crate) fn finish(&self, lake: &Lake, summary: &impl Serialize) -> Result<(), LakeError> {
-        write_json(&self.file(lake, "done.json"), summary)
+        lake.write(&self.file(lake, "done.json"), &json(summary))
     }
 
     fn file(&self, lake: &Lake, name: &str) -> PathBuf {
@@ -119,11 +103,10 @@ impl Plan {
     }
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LakeError> {
-    let mut file = WholeFile::create(path)?;
-    let written = serde_json::to_writer(&mut file, value).map_err(io::Error::from);
-    written.and_then(|()| file.write_all(b"\n")).map_err(LakeError::file("write", path))?;
-    file.commit()
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec(value).expect("plans and summaries are plain data");
+    text.push(b'\n');
+    text
 }
 
 /// The batch that is being filled.

@@ -1,5 +1,6 @@
 //! Objects in S3: how it is reached, and their bytes.
 
+mod lake;
 mod list;
 mod visit;
 
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::Region;
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::ResponseChecksumValidation;
+use aws_sdk_s3::config::SharedCredentialsProvider;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::error::SdkError;
@@ -145,8 +148,19 @@ impl S3 {
     }
 }
 
+pub use lake::open as object_store;
+
 /// Makes a client, which asks nothing yet.
 async fn connect(options: &S3Options) -> Client {
+    let shared = shared(options).await;
+    let mut config = aws_sdk_s3::config::Builder::from(&shared);
+    // The checksum of gzip is checked in any case.
+    config = config.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    Client::from_conf(config.force_path_style(options.path_style).build())
+}
+
+/// What the options and the surroundings say: region, endpoint, credentials.
+async fn shared(options: &S3Options) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_PAUSE);
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).retry_config(retry);
@@ -156,21 +170,20 @@ async fn connect(options: &S3Options) -> Client {
     if options.anonymous {
         loader = loader.no_credentials();
     }
-    let shared = loader.load().await;
-    let mut config = aws_sdk_s3::config::Builder::from(&shared);
-    if let Some(url) = &options.endpoint_url {
-        config = config.endpoint_url(url);
-    }
-    if shared.region().is_none() {
-        config = config.region(Region::from_static(FALLBACK_REGION));
+    let found = loader.load().await;
+    let mut shared = found.to_builder();
+    if found.region().is_none() {
+        shared = shared.region(Region::from_static(FALLBACK_REGION));
     }
     if let Some(arn) = &options.assume_role_arn {
-        let role = AssumeRoleProvider::builder(arn).session_name("trailweave").configure(&shared);
-        config = config.credentials_provider(role.build().await);
+        let role = AssumeRoleProvider::builder(arn).session_name("trailweave").configure(&found);
+        shared = shared.credentials_provider(SharedCredentialsProvider::new(role.build().await));
     }
-    // The checksum of gzip is checked in any case.
-    config = config.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    Client::from_conf(config.force_path_style(options.path_style).build())
+    // Of S3, not of STS, which the role comes from.
+    if let Some(url) = &options.endpoint_url {
+        shared = shared.endpoint_url(url);
+    }
+    shared.build()
 }
 
 /// What tells one content of an object from the next: its `ETag`, quotes included, or where a server lists none, its

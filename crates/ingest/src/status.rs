@@ -70,7 +70,7 @@ pub struct Coverage {
 pub async fn status(lake: &Lake, filter: &Filter, options: Option<&Ingest>) -> Result<Status, IngestError> {
     let mut found = Found::default();
     for part in lake.parts(&LEDGER)? {
-        for rows in read_columns(&part.path, &COLUMNS)? {
+        for rows in read_columns(lake, &part.path, &COLUMNS)? {
             found.add(&part.path, &rows, filter)?;
         }
     }

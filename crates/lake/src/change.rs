@@ -11,9 +11,6 @@
 //! the new.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -22,7 +19,6 @@ use serde::Serialize;
 
 use crate::Lake;
 use crate::LakeError;
-use crate::WholeFile;
 
 /// A change that is being prepared. Dropped before [`Change::commit`], it never was. Needs: the lake's lock.
 #[derive(Debug)]
@@ -62,7 +58,7 @@ impl<'a> Change<'a> {
     pub fn commit(mut self) -> Result<(), LakeError> {
         let path = folder(self.lake).join(format!("{}.json", self.name));
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
-        WholeFile::write_all_at(&path, &note)?;
+        self.lake.write(&path, &note)?;
         self.is_committed = true;
         carry_out(self.lake, &self.note, &path)
     }
@@ -77,7 +73,7 @@ impl Drop for Change<'_> {
         if !self.is_committed {
             for path in &self.note.appear {
                 // A leftover is harmless, and the next change overwrites it.
-                let _ = fs::remove_file(staged(&self.lake.root().join(path)));
+                let _ = self.lake.remove(&staged(&self.lake.root().join(path)));
             }
         }
     }
@@ -85,16 +81,9 @@ impl Drop for Change<'_> {
 
 /// Carries out every change that holds and that no process has finished.
 pub(crate) fn finish_all(lake: &Lake) -> Result<(), LakeError> {
-    let folder = folder(lake);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(LakeError::file("list", folder)(error)),
-    };
-    for entry in entries {
-        let path = entry.map_err(LakeError::file("list", &folder))?.path();
+    for path in lake.files(&folder(lake))?.into_iter().map(|file| file.path) {
         if path.extension().is_some_and(|extension| extension == "json") {
-            let text = fs::read(&path).map_err(LakeError::file("read", &path))?;
+            let text = lake.read(&path)?.unwrap_or_default();
             let note = serde_json::from_slice(&text)
                 .map_err(|source| LakeError::Damaged { path: path.clone(), source: source.into() })?;
             carry_out(lake, &note, &path)?;
@@ -105,41 +94,21 @@ pub(crate) fn finish_all(lake: &Lake) -> Result<(), LakeError> {
 
 /// May be done again from any point at which it was cut.
 fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
-    let mut folders = BTreeSet::new();
     for file in &note.appear {
         let file = lake.root().join(file);
-        match fs::rename(staged(&file), &file) {
-            // It has its name since an earlier attempt.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && file.exists() => {}
-            renamed => renamed.map_err(LakeError::file("rename to", &file))?,
-        }
-        folders.extend(file.parent().map(Path::to_owned));
+        lake.store().rename(&staged(&file), &file)?;
     }
-    sync(&folders)?;
-    folders.clear();
+    lake.store().settle(&folders(lake, &note.appear))?;
     for file in &note.vanish {
-        let file = lake.root().join(file);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(LakeError::file("remove", &file))?,
-        }
-        if let Some(folder) = file.parent() {
-            // It stays where something else is in it.
-            let _ = fs::remove_dir(folder);
-            folders.extend(folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned));
-        }
+        lake.remove(&lake.root().join(file))?;
     }
     // Else a power failure could forget a removal and remember that of the note.
-    sync(&folders)?;
-    fs::remove_file(path).map_err(LakeError::file("remove", path))
+    lake.store().settle(&folders(lake, &note.vanish))?;
+    lake.remove(path)
 }
 
-fn sync(folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(LakeError::file("sync the folder", folder))?;
-    }
-    Ok(())
+fn folders(lake: &Lake, files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    files.iter().filter_map(|file| Some(lake.root().join(file.parent()?))).collect()
 }
 
 fn folder(lake: &Lake) -> PathBuf {

@@ -39,6 +39,23 @@ pub enum LakeError {
         /// The lake.
         root: PathBuf,
     },
+    /// Another run took the lake, because this one did not renew its lease for too long.
+    #[error("cannot write `{}`: this run has lost its lease of the lake to another; run again later", path.display())]
+    LeaseLost {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// An object of the lake could not be read or written.
+    #[error("cannot {action} `{}`; {}", path.display(), remedy(source))]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// The object.
+        path: PathBuf,
+        /// What the store said.
+        #[source]
+        source: Box<object_store::Error>,
+    },
     /// A file of the lake could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -75,5 +92,18 @@ impl LakeError {
     pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
+    }
+}
+
+/// What a user can do about an answer of an object store.
+fn remedy(error: &object_store::Error) -> &'static str {
+    match error {
+        object_store::Error::Unauthenticated { .. } => "give AWS credentials, or renew them",
+        object_store::Error::PermissionDenied { .. } => {
+            "allow s3:ListBucket on the bucket and s3:GetObject, s3:PutObject and s3:DeleteObject on the lake, with \
+             valid credentials"
+        }
+        object_store::Error::NotFound { .. } => "check the name of the bucket, which must exist",
+        _ => "check the network, the credentials and --endpoint-url",
     }
 }

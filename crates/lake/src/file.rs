@@ -8,16 +8,28 @@ use std::io::BufWriter;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::LakeError;
+use crate::remote::Remote;
+use crate::remote::Upload;
 
 /// A file under a temporary name, hidden from every reader until [`WholeFile::commit`]. Dropped before, it is removed;
 /// killed before, its leftover has a name that no reader lists and that the next attempt overwrites.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
-    temporary: PathBuf,
-    out: Option<BufWriter<File>>,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// Under its temporary name; without it once it is committed.
+    Local {
+        temporary: PathBuf,
+        out: Option<BufWriter<File>>,
+    },
+    Remote(Upload),
 }
 
 impl WholeFile {
@@ -30,14 +42,24 @@ impl WholeFile {
         name.push(".tmp");
         let temporary = folder.join(name);
         let out = File::create(&temporary).map_err(LakeError::file("create", &temporary))?;
-        Ok(Self { path: path.to_owned(), temporary, out: Some(BufWriter::new(out)) })
+        let target = Target::Local { temporary, out: Some(BufWriter::new(out)) };
+        Ok(Self { path: path.to_owned(), target })
+    }
+
+    /// The same in an object store.
+    pub(crate) fn upload(remote: &Arc<Remote>, path: &Path) -> Self {
+        Self { path: path.to_owned(), target: Target::Remote(Upload::new(remote, path)) }
     }
 
     /// Writes `content` as the whole file.
     pub fn write_all_at(path: &Path, content: &[u8]) -> Result<(), LakeError> {
-        let mut file = Self::create(path)?;
-        file.write_all(content).map_err(LakeError::file("write", path))?;
-        file.commit()
+        Self::create(path)?.write_whole(content)
+    }
+
+    /// Writes `content` as the whole file.
+    pub(crate) fn write_whole(mut self, content: &[u8]) -> Result<(), LakeError> {
+        Write::write_all(&mut self, content).map_err(LakeError::file("write", &self.path))?;
+        self.commit()
     }
 
     /// Where the file will stand.
@@ -47,31 +69,44 @@ impl WholeFile {
 
     /// Makes the content durable, then visible, replacing what stood there.
     pub fn commit(mut self) -> Result<(), LakeError> {
-        let out = self.out.take().expect("a file is committed once");
-        let durable = out.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-        durable.map_err(LakeError::file("write", &self.temporary))?;
-        fs::rename(&self.temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
-        let folder = folder(&self.path);
-        let listed = File::open(folder).and_then(|folder| folder.sync_all());
-        listed.map_err(LakeError::file("sync the folder", folder))
+        match &mut self.target {
+            Target::Remote(upload) => upload.finish(),
+            Target::Local { temporary, out } => {
+                let out = out.take().expect("a file is committed once");
+                let durable = out.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+                durable.map_err(LakeError::file("write", &*temporary))?;
+                fs::rename(temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
+                let folder = folder(&self.path);
+                let listed = File::open(folder).and_then(|folder| folder.sync_all());
+                listed.map_err(LakeError::file("sync the folder", folder))
+            }
+        }
     }
 }
 
 impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.as_mut().expect("no write follows the commit").write(bytes)
+        match &mut self.target {
+            Target::Local { out, .. } => out.as_mut().expect("no write follows the commit").write(bytes),
+            Target::Remote(upload) => upload.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.as_mut().expect("no flush follows the commit").flush()
+        match &mut self.target {
+            Target::Local { out, .. } => out.as_mut().expect("no flush follows the commit").flush(),
+            Target::Remote(_) => Ok(()),
+        }
     }
 }
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        if self.out.take().is_some() {
+        if let Target::Local { temporary, out } = &mut self.target
+            && out.take().is_some()
+        {
             // A leftover is harmless, and the error that led here is the one to report.
-            let _ = fs::remove_file(&self.temporary);
+            let _ = fs::remove_file(temporary);
         }
     }
 }

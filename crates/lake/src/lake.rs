@@ -1,11 +1,12 @@
 //! A lake: its folders, its format and its lock.
 
-use std::fs;
 use std::fs::File;
 use std::fs::TryLockError;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
 
 use trailweave_table::DATE_PARTITION;
 use trailweave_table::LEDGER;
@@ -13,20 +14,44 @@ use trailweave_table::Table;
 
 use crate::Format;
 use crate::LakeError;
+use crate::LakeFile;
+use crate::LeaseTimes;
+use crate::Listed;
 use crate::WholeFile;
 use crate::change;
+use crate::lease::Claim;
+use crate::lease::Lease;
+use crate::remote::Remote;
+use crate::store::Store;
 
-/// A lake in a local folder.
+/// A lake in a local folder or in an object store.
 #[derive(Debug, Clone)]
 pub struct Lake {
     root: PathBuf,
     format: Format,
+    store: Store,
+    lease_times: LeaseTimes,
 }
 
-/// The right to write a lake, held until dropped. The operating system releases it when the process dies.
+/// Where a lake stands.
+#[derive(Debug, Clone)]
+pub struct Place {
+    root: PathBuf,
+    store: Store,
+    lease_times: LeaseTimes,
+}
+
+/// The right to write a lake, held until dropped. When the process dies, the operating system releases it; that of a
+/// lake in an object store expires.
 #[derive(Debug)]
 pub struct LakeLock {
-    _files: Vec<File>,
+    _held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Files { _files: Vec<File> },
+    Lease { _lease: Lease },
 }
 
 /// A committed file of a table.
@@ -36,33 +61,56 @@ pub struct Part {
     pub event_date: Option<String>,
     /// Where it stands.
     pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Place {
+    /// A folder.
+    pub fn local(root: &Path) -> Self {
+        Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default() }
+    }
+
+    /// A prefix of a bucket, `url` being `s3://bucket/prefix` and `store` that of the bucket. A run writes under a lease
+    /// of `lease_times`.
+    pub fn remote(url: &str, store: Arc<dyn ObjectStore>, lease_times: LeaseTimes) -> Result<Self, LakeError> {
+        let remote = Remote::start(url, store)?;
+        Ok(Self { root: url.trim_end_matches('/').into(), store: Store::Remote(remote), lease_times })
+    }
 }
 
 impl Lake {
-    /// Opens the lake at `root`.
+    /// Opens the lake in the folder `root`.
     pub fn open(root: &Path) -> Result<Self, LakeError> {
-        let path = format_file(root);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(LakeError::NotALake { root: root.to_owned() });
-            }
-            Err(source) => return Err(LakeError::file("read", path)(source)),
+        Self::open_at(&Place::local(root))
+    }
+
+    /// Opens the lake at a place.
+    pub fn open_at(place: &Place) -> Result<Self, LakeError> {
+        let root = place.root.clone();
+        let path = format_file(&root);
+        let Some(text) = place.store.read(&path)? else {
+            return Err(LakeError::NotALake { root });
         };
         let format: Format =
             serde_json::from_slice(&text).map_err(|source| LakeError::Damaged { path, source: source.into() })?;
         if format.format_version > Format::VERSION {
-            let root = root.to_owned();
             return Err(LakeError::NewerFormat { root, found: format.format_version, known: Format::VERSION });
         }
-        Ok(Self { root: root.to_owned(), format })
+        Ok(Self { root, format, store: place.store.clone(), lease_times: place.lease_times })
     }
 
-    /// Opens the lake at `root`, or makes one that keeps `events` (`relevant` where `None`). An existing lake must have been made with the same choice.
+    /// Opens the lake in the folder `root`, or makes one, as [`Lake::open_or_create_at`].
     pub fn open_or_create(root: &Path, events: Option<&str>) -> Result<Self, LakeError> {
-        let lake = match Self::open(root) {
+        Self::open_or_create_at(&Place::local(root), events)
+    }
+
+    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). An existing lake must have
+    /// been made with the same choice.
+    pub fn open_or_create_at(place: &Place, events: Option<&str>) -> Result<Self, LakeError> {
+        let lake = match Self::open_at(place) {
             Ok(lake) => lake,
-            Err(LakeError::NotALake { .. }) => Self::create(root, events.unwrap_or("relevant"))?,
+            Err(LakeError::NotALake { .. }) => Self::create(place, events.unwrap_or("relevant"))?,
             Err(other) => return Err(other),
         };
         match events {
@@ -74,14 +122,16 @@ impl Lake {
         }
     }
 
-    fn create(root: &Path, events: &str) -> Result<Self, LakeError> {
+    fn create(place: &Place, events: &str) -> Result<Self, LakeError> {
+        let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned() };
-        let text = serde_json::to_vec_pretty(&format).expect("a format is plain data");
-        WholeFile::write_all_at(&format_file(root), &text)?;
-        Ok(Self { root: root.to_owned(), format })
+        let lake = Self { root, format, store, lease_times };
+        let text = serde_json::to_vec_pretty(&lake.format).expect("a format is plain data");
+        lake.write(&format_file(&lake.root), &text)?;
+        Ok(lake)
     }
 
-    /// The folder of the lake.
+    /// The folder of the lake, or its URL.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -93,24 +143,36 @@ impl Lake {
 
     /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is finished.
     pub fn lock(&self) -> Result<LakeLock, LakeError> {
-        let whole = self.lock_file("lock", File::try_lock)?;
+        let held = match &self.store {
+            Store::Local => Held::Files { _files: vec![self.lock_file("lock", File::try_lock)?] },
+            Store::Remote(remote) => self.lease(remote, &Claim::Whole)?,
+        };
         change::finish_all(self)?;
-        Ok(LakeLock { _files: vec![whole] })
+        Ok(LakeLock { _held: held })
     }
 
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
     /// or this share. Shares are told apart by `name`, and only those of the same count write together.
     pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
+        if let Store::Remote(remote) = &self.store {
+            let claim = Claim::Share { name: name.to_owned(), count };
+            return Ok(LakeLock { _held: self.lease(remote, &claim)? });
+        }
         let whole = self.lock_file("lock", File::try_lock_shared)?;
         let ours = format!("lock-shards-of-{count}");
         let counted = self.lock_file(&ours, File::try_lock_shared)?;
-        for other in names(&self.state_dir())? {
+        for other in self.files(&self.state_dir())? {
+            let other = other.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if other.starts_with("lock-shards-of-") && other != ours {
                 drop(self.lock_file(&other, File::try_lock)?);
             }
         }
         let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
-        Ok(LakeLock { _files: vec![share, counted, whole] })
+        Ok(LakeLock { _held: Held::Files { _files: vec![share, counted, whole] } })
+    }
+
+    fn lease(&self, remote: &Arc<Remote>, claim: &Claim) -> Result<Held, LakeError> {
+        Ok(Held::Lease { _lease: Lease::take(remote, &self.state_dir(), claim, self.lease_times)? })
     }
 
     fn lock_file(&self, name: &str, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<File, LakeError> {
@@ -137,44 +199,72 @@ impl Lake {
     pub fn parts(&self, table: &Table) -> Result<Vec<Part>, LakeError> {
         let folder = self.table_dir(table);
         let mut parts = Vec::new();
-        if table.dated_by.is_none() {
-            push_parts(&mut parts, &folder, None)?;
-        } else {
-            for name in names(&folder)? {
-                if let Some(date) = name.strip_prefix(DATE_PARTITION).and_then(|rest| rest.strip_prefix('=')) {
-                    push_parts(&mut parts, &folder.join(&name), Some(date))?;
-                }
+        for Listed { path, bytes } in self.files(&folder)? {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if !name.ends_with(".parquet") || name.starts_with(['.', '_']) {
+                continue;
+            }
+            let above = path.parent().and_then(|above| above.strip_prefix(&folder).ok()).and_then(Path::to_str);
+            let date = above.and_then(|above| above.strip_prefix(DATE_PARTITION)?.strip_prefix('='));
+            match (table.dated_by, date) {
+                (None, _) if above == Some("") => parts.push(Part { event_date: None, path, bytes }),
+                (Some(_), Some(date)) => parts.push(Part { event_date: Some(date.to_owned()), path, bytes }),
+                _ => {}
             }
         }
         parts.sort();
         Ok(parts)
     }
+
+    /// Everything below a folder of the lake, hidden or not, in the order of the paths.
+    pub fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
+        self.store.files(folder)
+    }
+
+    /// The content of a small file; `None` where there is none.
+    pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
+        self.store.read(path)
+    }
+
+    /// Opens a Parquet file; `None` where there is none.
+    pub fn open_file(&self, path: &Path) -> Result<Option<LakeFile>, LakeError> {
+        self.store.open(path)
+    }
+
+    /// Opens a part that was listed.
+    pub fn open_part(&self, path: &Path) -> Result<LakeFile, LakeError> {
+        let missing = || LakeError::file("open", path)(std::io::ErrorKind::NotFound.into());
+        self.open_file(path)?.ok_or_else(missing)
+    }
+
+    /// Begins a file that appears whole or not at all.
+    pub fn create_file(&self, path: &Path) -> Result<WholeFile, LakeError> {
+        self.store.create(path)
+    }
+
+    /// Writes a whole file.
+    pub fn write(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
+        self.create_file(path)?.write_whole(content)
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, path: &Path) -> Result<(), LakeError> {
+        self.store.remove(path)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The object store in which the lake stands, for engines that read it; `None` for a local lake.
+    pub fn object_store(&self) -> Option<Arc<dyn ObjectStore>> {
+        match &self.store {
+            Store::Local => None,
+            Store::Remote(remote) => Some(Arc::clone(remote.store())),
+        }
+    }
 }
 
 fn format_file(root: &Path) -> PathBuf {
     root.join("_trailweave").join("lake.json")
-}
-
-fn push_parts(parts: &mut Vec<Part>, folder: &Path, date: Option<&str>) -> Result<(), LakeError> {
-    for name in names(folder)? {
-        if name.ends_with(".parquet") && !name.starts_with(['.', '_']) {
-            parts.push(Part { event_date: date.map(str::to_owned), path: folder.join(name) });
-        }
-    }
-    Ok(())
-}
-
-/// The names in a folder; none where the folder does not exist.
-fn names(folder: &Path) -> Result<Vec<String>, LakeError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(LakeError::file("list", folder)(source)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(LakeError::file("list", folder))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    Ok(names)
 }

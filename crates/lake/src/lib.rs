@@ -1,8 +1,9 @@
-//! The lake on disk: its format, its lock, and Parquet files that appear whole or not at all.
+//! The lake, in a local folder or in an object store: its format, its lock, and Parquet files that appear whole or not at all.
 //!
 //! ```text
 //!  RecordBatch --TableWriter--> .part-x.parquet.tmp --commit: flush, fsync, rename--> part-x.parquet
 //!                                (no reader lists it)                                (complete, for ever)
+//!                                 in an object store: the parts of an upload --complete--> part-x.parquet
 //! ```
 //!
 //! [`Change`] does the same for several files at once.
@@ -15,13 +16,21 @@ mod error;
 mod file;
 mod format;
 mod lake;
+mod lease;
+mod open;
+mod remote;
+mod store;
 mod writer;
 
 pub use change::Change;
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;
-pub use lake::{Lake, LakeLock, Part};
+pub use lake::{Lake, LakeLock, Part, Place};
+pub use lease::LeaseTimes;
+pub use open::{LakeFile, LakeRead};
+pub use remote::{RemoteFile, RemoteRead};
+pub use store::Listed;
 pub use writer::{TableWriter, writer_properties};
 
 #[cfg(test)]

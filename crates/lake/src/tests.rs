@@ -1,15 +1,21 @@
 //! A lake is opened, locked and written as its documentation says.
 
 use std::fs;
+use std::io::Read;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::new_null_array;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use parquet::file::reader::ChunkReader;
 use parquet::file::reader::FileReader;
+use parquet::file::reader::Length;
 use parquet::file::serialized_reader::SerializedFileReader;
 use trailweave_table::EVENTS;
 use trailweave_table::INSTANCES;
@@ -173,4 +179,89 @@ fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
         assert_eq!(fs::read_dir(new.parent().unwrap()).unwrap().count(), 2, "{done}");
         assert!(!path.exists());
     }
+}
+
+/// A lake in memory, as an object store holds it, and another owner's view of the same.
+fn in_a_store(times: LeaseTimes) -> [Lake; 2] {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    [(); 2].map(|()| {
+        let place = Place::remote("s3://bucket/a/lake/", Arc::clone(&store), times).unwrap();
+        Lake::open_or_create_at(&place, Some("all")).unwrap()
+    })
+}
+
+const NEVER: Duration = Duration::from_hours(1);
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_lake_in_a_store_is_listed_read_and_changed_as_one_in_a_folder() {
+    let [lake, other] = in_a_store(LeaseTimes::default());
+    assert_eq!((lake.root().to_str().unwrap(), &*other.format().events), ("s3://bucket/a/lake", "all"));
+    let folder = lake.table_dir(&EVENTS).join(partition_dir("2026-09-01"));
+    let [old, new] = ["part-0.parquet", "part-1.parquet"].map(|name| folder.join(name));
+    lake.write(&old, b"old").unwrap();
+    let mut change = Change::new(&lake, "test");
+    lake.write(&change.promise(&new), b"new").unwrap();
+    change.remove(&old);
+    assert_eq!(other.parts(&EVENTS).unwrap().len(), 1);
+    change.commit().unwrap();
+    let part = Part { event_date: Some("2026-09-01".into()), path: new.clone(), bytes: 3 };
+    assert_eq!(other.parts(&EVENTS).unwrap(), [part]);
+    assert_eq!(other.files(&folder).unwrap().len(), 1);
+    assert_eq!((other.read(&new).unwrap().unwrap(), other.read(&old).unwrap()), (b"new".to_vec(), None));
+    assert!(other.open_file(&old).unwrap().is_none());
+    lake.remove(&old).unwrap();
+}
+
+#[test]
+fn a_large_file_goes_into_a_store_in_parts_and_is_read_in_blocks() {
+    let [lake, other] = in_a_store(LeaseTimes::default());
+    let path = lake.table_dir(&EVENTS).join("part-0.parquet");
+    let content: Vec<u8> = (0..40_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let mut file = lake.create_file(&path).unwrap();
+    file.write_all(&content[..30_000_000]).unwrap();
+    assert!(other.files(lake.root()).unwrap().iter().all(|file| file.path != path));
+    file.write_all(&content[30_000_000..]).unwrap();
+    file.commit().unwrap();
+    let file = other.open_part(&path).unwrap();
+    assert_eq!(file.len(), content.len() as u64);
+    for (start, n) in [(0, 1), (39_999_000, 1000), (1_048_570, 12), (5_000_000, 3_000_000), (5_100_000, 7)] {
+        assert_eq!(&file.get_bytes(start as u64, n).unwrap()[..], &content[start..start + n], "{start}");
+    }
+    let mut rest = Vec::new();
+    file.get_read(37_000_000).unwrap().read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, &content[37_000_000..]);
+    assert!(file.get_bytes(39_999_999, 2).is_err());
+}
+
+#[test]
+fn a_lease_keeps_others_out_while_it_is_renewed() {
+    let [lake, other] = in_a_store(LeaseTimes { expiry: NEVER, renewal: AT_ONCE });
+    let lease = lake.lock().unwrap();
+    assert!(matches!(other.lock(), Err(LakeError::Locked { .. })));
+    assert!(matches!(other.lock_shard("0/2", 2), Err(LakeError::Locked { .. })));
+    drop(lease);
+    let (first, _second) = (lake.lock_shard("0/2", 2).unwrap(), other.lock_shard("1/2", 2).unwrap());
+    for refused in [lake.lock(), lake.lock_shard("1/2", 2), lake.lock_shard("0/3", 3)] {
+        assert!(matches!(refused, Err(LakeError::Locked { .. })), "{refused:?}");
+    }
+    drop(first);
+    lake.lock_shard("0/2", 2).unwrap();
+}
+
+#[test]
+fn a_lease_whose_owner_is_dead_is_taken_over_and_one_who_wakes_up_writes_no_more() {
+    let [lake, other] = in_a_store(LeaseTimes { expiry: Duration::ZERO, renewal: NEVER });
+    let path = lake.table_dir(&EVENTS).join("part-0.parquet");
+    let _asleep = lake.lock().unwrap();
+    let _taken = other.lock().unwrap();
+    other.write(&path, b"other").unwrap();
+
+    let [lake, other] = in_a_store(LeaseTimes { expiry: Duration::ZERO, renewal: AT_ONCE });
+    let _woken = lake.lock().unwrap();
+    let lost = (0..).find_map(|_| {
+        drop(other.lock());
+        lake.write(&path, b"lake").err()
+    });
+    assert!(matches!(lost, Some(LakeError::LeaseLost { .. })), "{lost:?}");
 }

@@ -27,7 +27,7 @@ pub(crate) enum Verb {
     #[command(after_help = "\
 Examples:
   trailweave run --source ./trail --lake ./lake
-  trailweave run --source s3://bucket/AWSLogs --lake ./lake --from 2d --profile audit
+  trailweave run --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --from 2d --profile audit
   trailweave run --source ./trail --lake ./lake --from 7d --account 111122223333
   trailweave run --config trailweave.toml --json")]
     Run(IngestArgs),
@@ -39,7 +39,7 @@ Examples:
   trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
-  trailweave ingest --source s3://bucket/AWSLogs --lake /shared/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
+  trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest(IngestArgs),
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
     #[command(after_help = "\
@@ -122,8 +122,8 @@ pub(crate) struct Common {
     /// A TOML file with the settings below; flags and environment override it
     #[arg(long, global = true, env = "TRAILWEAVE_CONFIG", value_name = "FILE", help_heading = "Common")]
     pub(crate) config: Option<PathBuf>,
-    /// The lake, a folder [default: lake]
-    #[arg(long, global = true, env = "TRAILWEAVE_LAKE", value_name = "DIR", help_heading = "Common")]
+    /// The lake, a folder or a prefix of a bucket [default: lake]
+    #[arg(long, global = true, env = "TRAILWEAVE_LAKE", value_name = "S3|DIR", help_heading = "Common")]
     pub(crate) lake: Option<String>,
     /// Memory to work in, such as 512MiB or 4GiB [default: 1GiB]
     #[arg(long, global = true, env = "TRAILWEAVE_MEMORY", value_name = "SIZE", help_heading = "Common")]
@@ -143,6 +143,8 @@ pub(crate) struct Common {
     /// Log more (-v: what is done, -vv: debugging)
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Common")]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
 }
 
 /// What `run` and `ingest` understand.
@@ -175,31 +177,28 @@ pub(crate) struct IngestArgs {
     /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
     #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
     pub(crate) shard: Option<String>,
-    #[command(flatten)]
-    pub(crate) s3: S3Args,
 }
 
 /// How S3 is reached; what is not said comes from where every AWS tool takes it.
 #[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "S3")]
 pub(crate) struct S3Args {
     /// Another S3 server than AWS's
-    #[arg(long, env = "TRAILWEAVE_ENDPOINT_URL", value_name = "URL")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ENDPOINT_URL", value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// A profile of the shared AWS configuration
-    #[arg(long, env = "TRAILWEAVE_PROFILE", value_name = "NAME")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PROFILE", value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// A role to assume first, such as one of the account that owns the bucket
-    #[arg(long, env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
     pub(crate) assume_role_arn: Option<String>,
     /// Name the bucket in the path of a request, not in its host name
-    #[arg(long)]
+    #[arg(long, global = true, help_heading = "S3")]
     pub(crate) path_style: bool,
     /// Pay for the requests to a bucket of somebody else
-    #[arg(long)]
+    #[arg(long, global = true, help_heading = "S3")]
     pub(crate) requester_pays: bool,
     /// Send requests without credentials, to a public bucket
-    #[arg(long)]
+    #[arg(long, global = true, help_heading = "S3")]
     pub(crate) no_sign_request: bool,
 }
 

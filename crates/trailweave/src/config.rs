@@ -28,7 +28,7 @@ use crate::args::S3Args;
 pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
     pub(crate) s3: S3Options,
-    pub(crate) lake: PathBuf,
+    pub(crate) lake: Source,
     pub(crate) filter: Window,
     pub(crate) events: Option<String>,
     pub(crate) memory: ByteSize,
@@ -121,11 +121,12 @@ impl Config {
         let file = read(common.config.as_deref())?;
         let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
         let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
-        let sources = all(&ingest.source, &file.source).iter().map(|it| source(it)).collect::<Result<_, _>>()?;
+        let sources =
+            all(&ingest.source, &file.source).iter().map(|it| place("source", it)).collect::<Result<_, _>>()?;
         Ok(Self {
             sources,
-            s3: s3(&ingest.s3, &file),
-            lake: local("lake", &or(&common.lake, &file.lake))?,
+            s3: s3(&common.s3, &file),
+            lake: place("lake", &or(&common.lake, &file.lake))?,
             filter: Window {
                 from: when("from", &or(&ingest.from, &file.from), now)?,
                 to: when("to", &or(&ingest.to, &file.to), now)?,
@@ -189,25 +190,14 @@ fn s3(typed: &S3Args, file: &File) -> S3Options {
     }
 }
 
-fn source(value: &str) -> Result<Source, ConfigError> {
-    let refuse = |expected| Err(ConfigError::Value { key: "source", value: value.to_owned(), expected });
+fn place(key: &'static str, value: &str) -> Result<Source, ConfigError> {
+    let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
     match value.parse() {
         Ok(Source::S3(location)) if location.bucket.is_empty() => refuse("s3://bucket/prefix is expected"),
         Ok(Source::Local(_)) if value.is_empty() => refuse("a path or s3://bucket/prefix is expected"),
-        Ok(Source::Local(_)) if value.contains("://") => refuse("of URLs only s3://bucket/prefix is read"),
+        Ok(Source::Local(_)) if value.contains("://") => refuse("of URLs only s3://bucket/prefix is known"),
         Ok(source) => Ok(source),
         Err(never) => match never {},
-    }
-}
-
-fn local(key: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
-    let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
-    if value.is_empty() {
-        refuse("a path is expected")
-    } else if value.contains("://") {
-        refuse("this release writes local folders only")
-    } else {
-        Ok(PathBuf::from(value))
     }
 }
 

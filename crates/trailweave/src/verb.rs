@@ -15,7 +15,10 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Way;
+use trailweave_ingest::Source;
 use trailweave_lake::Lake;
+use trailweave_lake::LeaseTimes;
+use trailweave_lake::Place;
 
 use crate::args::Cli;
 use crate::args::Common;
@@ -93,6 +96,23 @@ impl Job {
         Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began: now, runtime })
     }
 
+    /// Where the lake is, or is to be.
+    fn place(&self) -> anyhow::Result<Place> {
+        match &self.config.lake {
+            Source::Local(folder) => Ok(Place::local(folder)),
+            Source::S3(location) => {
+                let store = self.runtime.block_on(trailweave_ingest::object_store(location, &self.config.s3));
+                let store = store.with_context(|| format!("cannot reach the lake `{location}`"))?;
+                Ok(Place::remote(&location.to_string(), store, LeaseTimes::default())?)
+            }
+        }
+    }
+
+    /// The lake.
+    fn lake(&self) -> anyhow::Result<Lake> {
+        Ok(Lake::open_at(&self.place()?)?)
+    }
+
     /// How the read arm is to work.
     fn correlate_options(&self) -> Correlate {
         Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, join: Way::Fitting }
@@ -140,7 +160,7 @@ impl Job {
 }
 
 fn correlate(job: &Job) -> anyhow::Result<Report> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let _lock = lake.lock()?;
     let correlated = correlate_locked(job, &lake)?;
     Ok(Report { ingested: None, correlated: Some(correlated) })

@@ -1,6 +1,5 @@
 //! The KMS and EC2 rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
 
-use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -344,7 +343,7 @@ pub(super) fn read(lake: &Lake, max_bytes: u64, threads: NonZeroUsize) -> Result
     let batches = Mutex::new(Vec::new());
     let work = || -> Result<(), CorrelateError> {
         while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for batch in piece.read()? {
+            for batch in piece.read(lake)? {
                 let batch = batch.map_err(|error| piece.damaged(error.into()))?;
                 let batch = Batch::new(&batch);
                 if bytes.fetch_add(batch.memory_bytes(), Ordering::Relaxed) + batch.memory_bytes() > max_bytes {
@@ -380,7 +379,7 @@ fn pieces(lake: &Lake) -> Result<Vec<Piece>, CorrelateError> {
     let mut pieces = Vec::new();
     for part in lake.parts(&EVENTS)? {
         let path = Arc::new(part.path);
-        let file = File::open(&*path).map_err(LakeError::file("open", &*path))?;
+        let file = lake.open_part(&path)?;
         let options = ArrowReaderOptions::new().with_schema(schema());
         let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(&path, error))?;
         for group in 0..metadata.metadata().num_row_groups() {
@@ -409,8 +408,11 @@ fn schema() -> SchemaRef {
 }
 
 impl Piece {
-    fn read(&self) -> Result<impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>, CorrelateError> {
-        let file = File::open(&*self.path).map_err(LakeError::file("open", &*self.path))?;
+    fn read(
+        &self,
+        lake: &Lake,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>> + use<>, CorrelateError> {
+        let file = lake.open_part(&self.path)?;
         let schema = self.metadata.parquet_schema();
         let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
         let names = names.chain(["event_time", "event_source", "encrypted", "source_index"]);

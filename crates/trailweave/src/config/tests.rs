@@ -29,7 +29,7 @@ fn what_is_typed_overrides_the_file() {
     let (_folder, common) = with_file("lake = 'filed'\nsource = ['filed']\nthreads = 3");
     let common = Common { lake: Some("typed".into()), ..common };
     let config = resolve(&common, &IngestArgs::default()).unwrap();
-    assert_eq!((config.lake, config.threads.get()), (PathBuf::from("typed"), 3));
+    assert_eq!((config.lake, config.threads.get()), (Source::Local("typed".into()), 3));
     assert_eq!(config.sources, [Source::Local("filed".into())]);
 }
 
@@ -64,7 +64,7 @@ fn a_setting_out_of_range_is_refused_by_name() {
     let wrong = [
         (Common { memory: text("1MiB"), ..common.clone() }, IngestArgs::default(), "memory"),
         (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
-        (Common { lake: text("s3://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
+        (Common { lake: text("gs://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
         (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
         (common, IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
     ];

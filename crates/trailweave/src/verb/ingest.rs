@@ -41,13 +41,13 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
 }
 
 fn open(job: &Job) -> anyhow::Result<Lake> {
-    Ok(Lake::open_or_create(&job.config.lake, job.config.events.as_deref())?)
+    Ok(Lake::open_or_create_at(&job.place()?, job.config.events.as_deref())?)
 }
 
 /// Says what a run would do.
 pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     let options = options(job)?;
-    let plan = match Lake::open(&job.config.lake) {
+    let plan = match Lake::open_at(&job.place()?) {
         Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
         // Of a lake that is not made yet nothing is known.
         Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
@@ -59,7 +59,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
 
 /// Says what the lake holds.
 pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let options = if job.config.sources.is_empty() { None } else { Some(options(job)?) };
     let filter = job.config.filter.to_filter();
     let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;

@@ -21,7 +21,7 @@ use crate::trace;
 
 /// Answers a question in SQL, as a table or as JSON lines.
 pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let rows = job.runtime.block_on(async {
         let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
         session.query(sql).await
@@ -46,7 +46,7 @@ pub(super) fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()>
 
 /// Draws a chain.
 pub(super) fn trace(job: &Job, id: &str) -> anyhow::Result<Outcome> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let chain = job.runtime.block_on(async {
         let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
         trailweave_correlate::trace(&session, id).await

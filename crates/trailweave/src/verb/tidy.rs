@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use trailweave_ingest::Compact;
-use trailweave_lake::Lake;
 
 use super::Job;
 use super::Outcome;
@@ -11,7 +10,7 @@ use crate::report;
 
 /// Merges small parts.
 pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let _lock = lake.lock()?;
     let options = Compact { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let compacted = trailweave_ingest::compact(&lake, &options)?;
@@ -21,7 +20,7 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
 
 /// Removes, or only names, what killed runs left behind.
 pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
-    let lake = Lake::open(&job.config.lake)?;
+    let lake = job.lake()?;
     let _lock = lake.lock()?;
     let leftovers = trailweave_ingest::gc(&lake, is_dry)?;
     job.put(&leftovers, |out, leftovers| {

@@ -10,7 +10,7 @@ use toml::Table;
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
 const LAYERS: [(&str, &[&str], &[&str]); 8] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
-    ("lake", &["table"], &["tokio", "datafusion", "simd-json", "flate2", "clap"]),
+    ("lake", &["table"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2"]),

@@ -1,7 +1,10 @@
 //! The program with a trail in a bucket: a real server that knows one key, and credentials from the environment.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use hyper_util::rt::TokioExecutor;
@@ -38,9 +41,19 @@ fn serve(runtime: &Runtime, root: &Path) -> String {
 
 /// The exit code of the program and what it said, with nothing of the surroundings that AWS tools look at but `secret`.
 fn run(url: &str, folder: &Path, verb: &str, source: &str, secret: Option<&str>) -> (i32, String) {
+    let lake = folder.join("lake");
+    say(url, folder, &[verb, "--source", source, "--lake", lake.to_str().unwrap()], secret)
+}
+
+/// The same of any arguments.
+fn say(url: &str, folder: &Path, arguments: &[&str], secret: Option<&str>) -> (i32, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trailweave"));
-    program.args([verb, "--quiet", "--source", source, "--endpoint-url", url, "--path-style", "--lake"]);
-    program.arg(folder.join("lake")).env_clear().env("HOME", folder).env("AWS_EC2_METADATA_DISABLED", "true");
+    program
+        .args(arguments)
+        .args(["--quiet", "--endpoint-url", url, "--path-style"])
+        .env_clear()
+        .env("HOME", folder)
+        .env("AWS_EC2_METADATA_DISABLED", "true");
     if let Some(secret) = secret {
         program.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", secret);
     }
@@ -77,7 +90,7 @@ fn a_trail_in_a_bucket_becomes_the_lake_that_its_folder_becomes() {
 fn what_s3_refuses_is_said_with_a_remedy_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    std::fs::create_dir(root.join("trail")).unwrap();
+    fs::create_dir(root.join("trail")).unwrap();
     let runtime = Runtime::new().unwrap();
     let url = serve(&runtime, root);
     let nowhere = "http://127.0.0.1:1".to_owned();
@@ -91,5 +104,75 @@ fn what_s3_refuses_is_said_with_a_remedy_and_no_secret() {
         assert_eq!(code, 1, "{said}");
         assert!(said.contains(&format!("cannot list `{source}`; {remedy}")), "{said}");
         assert!(!said.contains("wrong-one"), "{said}");
+    }
+}
+
+/// The Parquet files of a lake but for the ledger, which names runs: their paths below it, and their bytes.
+fn tables(lake: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![lake.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("_trailweave") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "parquet") {
+                found.insert(path.strip_prefix(lake).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_lake_in_a_bucket_is_the_lake_that_a_folder_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, demo) = (folder.path(), folder.path().join("demo"));
+    let generated = trailweave(&["demo", "--quiet", "--records", "2000", "--dir", demo.to_str().unwrap()]);
+    assert_eq!(generated.code, 0, "{}", generated.stderr);
+    fs::create_dir(demo.join("lakes")).unwrap();
+    let (local, in_bucket) = (root.join("lake"), demo.join("lakes").join("main"));
+    let runtime = Runtime::new().unwrap();
+    let url = serve(&runtime, &demo);
+    let told = |verb: &[&str], lake: &str| {
+        let (code, said) = say(&url, root, &[verb, &["--lake", lake]].concat(), Some("secret"));
+        assert_eq!(code, 0, "{verb:?} {said}");
+        said
+    };
+    let (local_name, name) = (local.to_str().unwrap(), "s3://lakes/main");
+    for lake in [local_name, name] {
+        // Two runs, so that the second looks for duplicates in the parts of the first.
+        told(&["ingest", "--source", "s3://trail/AWSLogs", "--to", "2026-03-04"], lake);
+        told(&["run", "--source", "s3://trail/AWSLogs"], lake);
+    }
+    assert!(tables(&local).len() >= 20, "{:?}", tables(&local).keys());
+    assert!(tables(&local) == tables(&in_bucket), "{:?}\n{:?}", tables(&local).keys(), tables(&in_bucket).keys());
+    for question in [&["status"][..], &["query", "SELECT link, count(*) FROM correlated GROUP BY 1 ORDER BY 1"]] {
+        assert_eq!(told(question, local_name).replace(local_name, ""), told(question, name).replace(name, ""));
+    }
+    for lake in [local_name, name] {
+        told(&["compact"], lake);
+        told(&["correlate", "--memory", "64MiB"], lake);
+        assert!(told(&["gc"], lake).contains("0 files"));
+    }
+    assert!(tables(&local) == tables(&in_bucket), "{:?}\n{:?}", tables(&local).keys(), tables(&in_bucket).keys());
+    assert_eq!(fs::read_dir(in_bucket.join("_trailweave").join("leases")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn a_lake_that_s3_refuses_is_said_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir_all(root.join("trail/AWSLogs")).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let url = serve(&runtime, root);
+    for (lake, secret, remedy) in [
+        ("s3://trail/lake", Some("wrong-one"), "with valid credentials"),
+        ("s3://trail/lake", None, "give AWS credentials, or renew them"),
+    ] {
+        let arguments = ["ingest", "--source", "s3://trail/AWSLogs", "--lake", lake];
+        let (code, said) = say(&url, root, &arguments, secret);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(lake) && said.contains(remedy) && !said.contains("wrong-one"), "{said}");
     }
 }

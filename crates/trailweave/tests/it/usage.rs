@@ -26,7 +26,7 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
         (&["run"], "--source"),
         (&["run", "--source", "x", "--from", "someday"], "`someday` is no from"),
         (&["run", "--source", "ftp://host/prefix"], "s3://bucket/prefix"),
-        (&["run", "--source", "x", "--lake", "s3://bucket/lake"], "local folders"),
+        (&["run", "--source", "x", "--lake", "gs://bucket/lake"], "of URLs only s3://bucket/prefix"),
         (&["run", "--source", "x", "--account", "12"], "12 digits"),
         (&["correlate", "--config", utf8(&config)], "unknown field `lakes`"),
     ];

@@ -1,0 +1,190 @@
+//! The right to write a lake in an object store, where no operating system keeps locks.
+//!
+//! ```text
+//!  put   _trailweave/leases/<whom>.<id>.json        my own, and nobody else's
+//!  list  _trailweave/leases/                        does another one stand that was renewed lately?
+//!    yes: remove mine; wait: once renewed again, its owner lives: refuse; once it has expired, its owner is dead: go on
+//!    no:  it is mine; renew it until it is dropped
+//! ```
+//!
+//! Each writes its own object first and lists then, so of two who come at once at least one sees the other. Ages are
+//! differences of times that the store itself gave to objects: no clock of any machine takes part, so none can jump.
+//! A renewal is conditional: an owner who slept for so long that another took the lake learns it there, and writes no
+//! more.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures::TryStreamExt;
+use object_store::ObjectMeta;
+use object_store::ObjectStore;
+use object_store::ObjectStoreExt;
+use object_store::PutMode;
+use object_store::PutPayload;
+use object_store::UpdateVersion;
+use object_store::path::Path as Key;
+use tokio::task::AbortHandle;
+
+use crate::LakeError;
+use crate::remote::Remote;
+use crate::remote::failed;
+
+/// How long a lease holds, and how often it is renewed.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseTimes {
+    /// A lease that was not renewed for so long has no owner any more.
+    pub expiry: Duration,
+    /// How often an owner renews it; a small part of `expiry`.
+    pub renewal: Duration,
+}
+
+impl Default for LeaseTimes {
+    fn default() -> Self {
+        Self { expiry: Duration::from_mins(1), renewal: Duration::from_secs(10) }
+    }
+}
+
+/// Whom a lease is for: the whole lake, or a share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Whole,
+    Share { name: String, count: u32 },
+}
+
+/// A lease that is held and renewed until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    remote: Arc<Remote>,
+    key: Key,
+    renewing: AbortHandle,
+}
+
+impl Claim {
+    /// What a lease's object is named by, before its id.
+    fn name(&self) -> String {
+        match self {
+            Self::Whole => "whole".to_owned(),
+            Self::Share { name, count } => format!("share-of-{count}-{}", name.replace('/', "-of-")),
+        }
+    }
+
+    /// Whether the owner of the object `other` stands in the way.
+    fn collides(&self, other: &Key) -> bool {
+        let other = other.filename().unwrap_or_default().split('.').next().unwrap_or_default();
+        match self {
+            Self::Whole => true,
+            Self::Share { count, .. } => other == self.name() || !other.starts_with(&format!("share-of-{count}-")),
+        }
+    }
+}
+
+impl Lease {
+    /// Takes the lake, or says that another run has it.
+    pub(crate) fn take(
+        remote: &Arc<Remote>,
+        state: &Path,
+        claim: &Claim,
+        times: LeaseTimes,
+    ) -> Result<Self, LakeError> {
+        let folder = state.join("leases");
+        let id = RandomState::new().hash_one(claim.name());
+        let path = folder.join(format!("{}.{id:016x}.json", claim.name()));
+        let (folder, key) = (remote.key(&folder), remote.key(&path));
+        let (claim, mine) = (claim.clone(), key.clone());
+        let taken = remote.wait(|store| async move { take(&*store, &folder, &mine, &claim, times).await });
+        let Some(version) = taken.map_err(failed("take the lease", &path))? else {
+            let root = state.parent().unwrap_or(state).to_owned();
+            return Err(LakeError::Locked { root });
+        };
+        remote.is_lost.store(false, SeqCst);
+        let renewing = remote.thread().spawn(renew(Arc::downgrade(remote), key.clone(), version, times));
+        Ok(Self { remote: Arc::clone(remote), key, renewing: renewing.abort_handle() })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewing.abort();
+        let key = self.key.clone();
+        // Else it expires.
+        let _ = self.remote.wait(|store| async move { store.delete(&key).await });
+    }
+}
+
+async fn put(store: &dyn ObjectStore, key: &Key, mode: PutMode) -> object_store::Result<UpdateVersion> {
+    let content = PutPayload::from_static(b"{\"lease\": \"of a run that writes this lake\"}\n");
+    Ok(store.put_opts(key, content, mode.into()).await?.into())
+}
+
+/// Puts and keeps an object, unless another owner lives.
+async fn take(
+    store: &dyn ObjectStore,
+    folder: &Key,
+    mine: &Key,
+    claim: &Claim,
+    times: LeaseTimes,
+) -> object_store::Result<Option<UpdateVersion>> {
+    let mut seen: Option<Vec<ObjectMeta>> = None;
+    loop {
+        let version = put(store, mine, PutMode::Create).await?;
+        let leases: Vec<ObjectMeta> = store.list(Some(folder)).try_collect().await?;
+        let now = leases.iter().find(|lease| lease.location == *mine).map(|lease| lease.last_modified);
+        let expiry = times.expiry.as_millis();
+        let is_dead = |lease: &ObjectMeta| {
+            now.is_some_and(|now| {
+                u128::try_from((now - lease.last_modified).num_milliseconds()).is_ok_and(|age| age >= expiry)
+            })
+        };
+        let others: Vec<_> =
+            leases.into_iter().filter(|lease| lease.location != *mine && claim.collides(&lease.location)).collect();
+        let (dead, living): (Vec<_>, Vec<_>) = others.into_iter().partition(is_dead);
+        if living.is_empty() {
+            for lease in dead {
+                store.delete(&lease.location).await?;
+            }
+            return Ok(Some(version));
+        }
+        store.delete(mine).await?;
+        // One that is new, or was renewed, has an owner who lives.
+        let lives = |lease: &ObjectMeta| !seen.as_ref().is_none_or(|seen| seen.contains(lease));
+        if living.iter().any(lives) {
+            return Ok(None);
+        }
+        if seen.is_none() {
+            tracing::info!("the lake has a lease; waiting to see whether its owner still renews it");
+        }
+        seen = Some(living);
+        tokio::time::sleep(times.renewal).await;
+    }
+}
+
+/// Renews a lease for as long as the lake is used.
+async fn renew(remote: std::sync::Weak<Remote>, key: Key, mut version: UpdateVersion, times: LeaseTimes) {
+    let mut renewed = Instant::now();
+    loop {
+        tokio::time::sleep(times.renewal).await;
+        let Some(remote) = remote.upgrade() else { return };
+        match put(&**remote.store(), &key, PutMode::Update(version.clone())).await {
+            Ok(next) => {
+                version = next;
+                renewed = Instant::now();
+            }
+            Err(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => {
+                remote.is_lost.store(true, SeqCst);
+                return;
+            }
+            // It may pass; until then the lease still holds.
+            Err(error) => tracing::warn!(%error, "the lease of the lake could not be renewed"),
+        }
+        // Half, so that nothing is written by who has lost it without knowing.
+        if renewed.elapsed() > times.expiry / 2 {
+            remote.is_lost.store(true, SeqCst);
+            return;
+        }
+    }
+}
