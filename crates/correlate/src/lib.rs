@@ -31,7 +31,7 @@ pub use correlate::{Correlate, Progress, Way, correlate};
 pub use error::CorrelateError;
 pub use session::{Session, open};
 pub use summary::Summary;
-pub use trace::{Call, Cause, Chain, Event, trace};
+pub use trace::{Call, Cause, Chain, Event, Missing, trace};
 
 #[cfg(test)]
 mod tests;

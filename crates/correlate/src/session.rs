@@ -29,6 +29,8 @@ use trailweave_lake::Lake;
 use trailweave_table::DATE_PARTITION;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
+use trailweave_table::VIEWS;
+use trailweave_table::View;
 
 use crate::Correlate;
 use crate::CorrelateError;
@@ -39,17 +41,20 @@ pub struct Session {
     context: SessionContext,
 }
 
-/// Opens the tables of `lake` for questions. A table that has no files yet is empty.
+/// Opens the tables of `lake` and the views over them for questions. A table that has no files yet is empty.
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
-    let open = || {
+    let open = async || {
         let context = context(options, DiskManagerMode::OsTmpDirectory)?;
         register_store(&context, lake)?;
         for table in TABLES {
             register_table(&context, lake, table)?;
         }
+        for View { name, sql, .. } in VIEWS {
+            context.sql(&format!("CREATE VIEW {name} AS {sql}")).await?;
+        }
         Ok(Session { context })
     };
-    open().map_err(|source| CorrelateError::Open(Box::new(source)))
+    open().await.map_err(|source| CorrelateError::Open(Box::new(source)))
 }
 
 impl Session {

@@ -1,8 +1,10 @@
 //! The chain of one identifier: the EC2 events that caused KMS calls on it, and those calls.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use arrow::array::Array;
+use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
@@ -18,6 +20,31 @@ pub struct Chain {
     pub id: String,
     /// The causes, earliest call first.
     pub causes: Vec<Cause>,
+    /// What the lake does not hold and a whole chain would.
+    pub missing: Vec<Missing>,
+}
+
+/// What a chain lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "missing", rename_all = "snake_case")]
+pub enum Missing {
+    /// A Decrypt of a volume's key succeeded, and no `CreateGrant` allowed it.
+    Grant {
+        /// The event id of the Decrypt.
+        kms_event_id: Option<String>,
+        /// When it was, RFC 3339.
+        time: String,
+    },
+    /// A grant was neither retired nor revoked.
+    Retirement {
+        /// The grant.
+        grant_id: String,
+    },
+    /// A volume's data key was made, and never decrypted.
+    Decrypt {
+        /// The volume.
+        volume_id: String,
+    },
 }
 
 /// An EC2 event and the KMS calls that it made; or calls without one, by the reason.
@@ -65,6 +92,7 @@ pub struct Call {
     pub volume_id: Option<String>,
     pub snapshot_id: Option<String>,
     pub grant_id: Option<String>,
+    pub grant_event_id: Option<String>,
     pub key_arn: Option<String>,
     pub link: String,
     pub confidence: Option<String>,
@@ -91,7 +119,45 @@ pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError>
     if causes.is_empty() {
         return Err(CorrelateError::NothingKnown { id: id.to_owned() });
     }
-    Ok(Chain { id: id.to_owned(), causes })
+    let missing = missing(session, causes.iter().flat_map(|cause| &cause.calls)).await?;
+    Ok(Chain { id: id.to_owned(), causes, missing })
+}
+
+/// What the lake lacks about calls that succeeded.
+async fn missing<'a>(session: &Session, calls: impl Iterator<Item = &'a Call>) -> Result<Vec<Missing>, CorrelateError> {
+    let mut missing = Vec::new();
+    let (mut grants, mut volumes) = (BTreeSet::new(), BTreeSet::new());
+    for call in calls.filter(|call| call.error_code.is_none()) {
+        match call.name.as_str() {
+            "Decrypt" if call.volume_id.is_some() && call.grant_event_id.is_none() => {
+                missing.push(Missing::Grant { kms_event_id: call.event_id.clone(), time: call.time.clone() });
+            }
+            "CreateGrant" => grants.extend(call.grant_id.clone()),
+            name if name.starts_with("GenerateDataKey") => volumes.extend(call.volume_id.clone()),
+            _ => {}
+        }
+    }
+    let unretired = session.texts("SELECT grant_id FROM grants_never_retired WHERE grant_id", &grants).await?;
+    let decrypted = "SELECT DISTINCT volume_id FROM correlated \
+                     WHERE kms_event_name = 'Decrypt' AND kms_error_code IS NULL AND volume_id";
+    let decrypted = session.texts(decrypted, &volumes).await?;
+    missing.extend(unretired.into_iter().map(|grant_id| Missing::Retirement { grant_id }));
+    let unused = volumes.into_iter().filter(|volume_id| !decrypted.contains(volume_id));
+    missing.extend(unused.map(|volume_id| Missing::Decrypt { volume_id }));
+    Ok(missing)
+}
+
+impl Session {
+    /// The texts that a question gives, which ends before `IN (..)`; none where nothing is looked for.
+    async fn texts(&self, question: &str, among: &BTreeSet<String>) -> Result<BTreeSet<String>, CorrelateError> {
+        if among.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let among: Vec<_> = among.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
+        let batches = self.query(&format!("{question} IN ({})", among.join(", "))).await?;
+        let texts = batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten());
+        Ok(texts.map(str::to_owned).collect())
+    }
 }
 
 /// Which rows of `correlated` an identifier is in.
@@ -159,6 +225,7 @@ impl Rows<'_> {
             volume_id: self.text("volume_id", row),
             snapshot_id: self.text("snapshot_id", row),
             grant_id: self.text("grant_id", row),
+            grant_event_id: self.text("grant_event_id", row),
             key_arn: self.text("key_arn", row),
             link: self.text("link", row).unwrap_or_default(),
             confidence: self.text("confidence", row),

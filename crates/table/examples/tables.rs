@@ -5,9 +5,10 @@
 use trailweave_table::LEDGER;
 use trailweave_table::TABLES;
 use trailweave_table::markdown;
+use trailweave_table::view_markdown;
 
 fn main() {
     let tables: Vec<_> = TABLES.into_iter().chain([&LEDGER]).collect();
     println!("# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null.");
-    print!("{}", markdown(&tables));
+    print!("{}{}", markdown(&tables), view_markdown());
 }

@@ -18,6 +18,7 @@ mod events;
 mod layout;
 mod products;
 mod tally;
+mod views;
 
 pub use audit::{LEDGER, REJECTS};
 pub use column::{Column, Kind, Lookup, Table};
@@ -27,6 +28,7 @@ pub use events::EVENTS;
 pub use layout::{DATE_PARTITION, PRODUCT_FILE, part_name, partition_dir};
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;
+pub use views::{VIEWS, View, view_ddl, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.
 pub const TABLES: [&Table; 7] = [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];

@@ -84,9 +84,11 @@ Examples:
     #[command(after_help = "\
 Examples:
   trailweave query --lake ./lake \"SELECT link, confidence, count(*) AS n FROM correlated GROUP BY 1, 2 ORDER BY n DESC\"
-  trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"")]
+  trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"
+  trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
-        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects
+        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, or the views that
+        /// `ddl` prints
         sql: String,
     },
     /// Draw the chain of an instance, volume, snapshot, key, grant or event
@@ -94,10 +96,14 @@ Examples:
 Examples:
   trailweave trace --lake ./lake i-0a1b2c3d4e5f60718
   trailweave trace --lake ./lake vol-0a1b2c3d4e5f60718 --json
+  trailweave trace --lake ./lake vol-0a1b2c3d4e5f60718 --dot | dot -Tsvg > chain.svg
   trailweave trace --lake ./lake arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab")]
     Trace {
         /// i-.., vol-.., snap-.., a key's ARN or id, a grant id, or an event id
         id: String,
+        /// Print the chain as a graph for Graphviz
+        #[arg(long, conflicts_with = "json")]
+        dot: bool,
     },
     /// Print the statements that make the lake's tables known to a query engine
     #[command(after_help = "\

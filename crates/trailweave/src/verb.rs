@@ -72,7 +72,7 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
         Verb::Compact => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
-        Verb::Trace { id } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id),
+        Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&common, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),
     }

@@ -39,7 +39,7 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::R
     let outcome = job.report(ingest::run)?;
 
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
-    read::trace(&job, &corpus.first_instance)?;
+    read::trace(&job, &corpus.first_instance, false)?;
     say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
     read::query(&job, QUESTION)?;
     say(&format!("\nThe lake is yours to ask: {}", lake.display()))?;

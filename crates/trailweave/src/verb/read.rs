@@ -12,6 +12,7 @@ use trailweave_table::Dialect;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
+use trailweave_table::view_ddl;
 
 use super::Job;
 use super::Outcome;
@@ -45,7 +46,7 @@ pub(super) fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()>
 }
 
 /// Draws a chain.
-pub(super) fn trace(job: &Job, id: &str) -> anyhow::Result<Outcome> {
+pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let chain = job.runtime.block_on(async {
         let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
@@ -55,6 +56,8 @@ pub(super) fn trace(job: &Job, id: &str) -> anyhow::Result<Outcome> {
     if job.common.json {
         serde_json::to_writer_pretty(&mut out, &chain)?;
         writeln!(out)?;
+    } else if is_dot {
+        trace::dot(&mut out, &chain)?;
     } else {
         trace::draw(&mut out, &chain)?;
     }
@@ -74,6 +77,7 @@ pub(super) fn ddl(common: &Common, engine: Engine) -> anyhow::Result<Outcome> {
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
     out.write_all(statements(dialect, lake, &TABLES, has_files).as_bytes())?;
+    out.write_all(view_ddl().as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
 }

@@ -1,6 +1,8 @@
 //! The chain of "Amazon EC2 example two" in the KMS developer guide: a launch in 2014 whose three KMS events are logged
 //! in another region than the launch, one of them with a request id in common.
 
+use std::path::Path;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -42,6 +44,60 @@ fn every_kms_event_of_the_published_launch_finds_it() {
         )
     );
     assert_eq!(said.stdout.matches("i-81e2f56c  vol-f67bafb2").count(), 3, "{}", said.stdout);
+    assert!(!said.stdout.contains("missing"), "{}", said.stdout);
+
+    let said = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2", "--dot"]);
+    let arrow = format!(r#""{LAUNCH}" -> "c1ad79e3-0d3f-402a-b119-d5c31d7c6a6c" [label="request_id, exact"];"#);
+    assert!(said.stdout.starts_with("digraph \"vol-f67bafb2\" {") && said.stdout.contains(&arrow), "{}", said.stdout);
+    assert_eq!(said.stdout.matches(" -> \"vol-f67bafb2\" [style=dashed];").count(), 3, "{}", said.stdout);
+}
+
+#[test]
+fn a_trace_says_what_the_lake_lacks() {
+    let unretired = {
+        let mut record = create_grant();
+        record["responseElements"] = json!({"grantId": "0".repeat(64)});
+        record
+    };
+    for (records, lacks) in [
+        (
+            vec![launch(), decrypt()],
+            "missing: the CreateGrant that allowed the Decrypt of 2014-11-05T21:35:47Z".to_owned(),
+        ),
+        (vec![launch(), data_key()], "missing: a use of the data key of vol-f67bafb2: no Decrypt".to_owned()),
+        (vec![launch(), unretired], format!("missing: the end of grant {}", "0".repeat(64))),
+    ] {
+        let lake = tempfile::tempdir().unwrap();
+        ingest(lake.path(), &records);
+        let said = trailweave(&["trace", "--lake", utf8(&lake.path().join("lake")), "vol-f67bafb2"]);
+        assert_eq!(said.stdout.matches("missing: ").count(), 1, "{}", said.stdout);
+        assert!(said.stdout.contains(&lacks), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn views_tell_a_use_of_a_disabled_key_and_a_volume_of_an_unknown_instance() {
+    let state = |name: &str, time: &str| kms(name, time, name, name, &json!({"keyId": KEY}));
+    let folder = tempfile::tempdir().unwrap();
+    let records = [
+        state("DisableKey", "2014-11-05T21:00:00Z"),
+        state("EnableKey", "2014-11-05T21:30:00Z"),
+        state("ScheduleKeyDeletion", "2014-11-05T21:35:40Z"),
+        data_key(),
+        decrypt(),
+    ];
+    ingest(folder.path(), &records);
+    let lake = folder.path().join("lake");
+    let rows = query(&lake, "SELECT disabled_by, kms_event_name FROM key_use_after_disabling");
+    assert_eq!(rows, [json!({"disabled_by": "ScheduleKeyDeletion", "kms_event_name": "Decrypt"})]);
+    let rows = query(&lake, "SELECT instance_id, decrypts, volumes FROM decrypts_without_launch");
+    assert_eq!(rows, [json!({"instance_id": "i-81e2f56c", "decrypts": 1, "volumes": 1})]);
+}
+
+fn ingest(folder: &Path, records: &[Value]) {
+    let trail = folder.join("trail");
+    deliver(&trail, ACCOUNT, "us-west-2", "2014-11-05", json!({"Records": records}).to_string().as_bytes());
+    run(&trail, &folder.join("lake"), 0);
 }
 
 fn launch() -> Value {
