@@ -90,6 +90,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     let _lock = lake.lock()?;
     let ingest = Ingest {
         sources: vec![Source::Local(source)],
+        keys: Vec::new(),
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 1 << 30,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::mem;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -13,6 +14,7 @@ use trailweave_lake::LakeError;
 
 use crate::Filter;
 use crate::IngestError;
+use crate::Location;
 use crate::PlanSummary;
 use crate::Progress;
 use crate::S3Options;
@@ -49,6 +51,9 @@ const MIN_MEMORY_BYTES: u64 = 32 << 20;
 pub struct Ingest {
     /// Where the objects are.
     pub sources: Vec<Source>,
+    /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
+    /// lines and those that begin with `#` say nothing.
+    pub keys: Vec<PathBuf>,
     /// How those in S3 are reached.
     pub s3: S3Options,
     /// Which objects.
@@ -159,10 +164,20 @@ fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestErro
 async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
     let mut folders = Vec::new();
     let mut locations = Vec::new();
+    let mut objects = Vec::new();
     for source in &options.sources {
         match source {
             Source::Local(path) => folders.push(path.clone()),
             Source::S3(location) => locations.push(location),
+        }
+    }
+    for file in &options.keys {
+        let text = tokio::fs::read_to_string(file).await.map_err(IngestError::source("read", file))?;
+        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            match Location::of(name) {
+                Some(location) => objects.push(location),
+                None => folders.push(name.into()),
+            }
         }
     }
     let listed = cpu.run(move || list(&folders)).await;
@@ -174,7 +189,8 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
             tracing::warn!(source = %location, "it holds no object that is asked for");
         }
     }
-    if locations.len() > 1 {
+    s3.look_at(&objects, &mut listing).await?;
+    if locations.len() > 1 || !objects.is_empty() {
         let mut seen = HashSet::new();
         listing.objects.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
     }

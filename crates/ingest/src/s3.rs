@@ -227,6 +227,7 @@ where
     SdkError<E, HttpResponse>: ProvideErrorMetadata + Error,
 {
     match error.code() {
+        Some("NoSuchKey" | "NotFound") => "check its name, or take it from the list",
         Some("NoSuchBucket") => "check the name of the bucket",
         Some("AccessDenied" | "AllAccessDisabled" | "Forbidden") => {
             "allow s3:ListBucket on the bucket and s3:GetObject on its objects, and kms:Decrypt on their key"

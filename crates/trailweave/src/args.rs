@@ -38,6 +38,7 @@ Examples:
   trailweave ingest --source s3://bucket/prefix/AWSLogs --lake ./lake --from 1d
   trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
+  trailweave ingest --keys new-objects.txt --lake ./lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest(IngestArgs),
@@ -159,6 +160,9 @@ pub(crate) struct IngestArgs {
     /// A bucket's prefix or a folder of trail objects, or one object; repeatable
     #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR|FILE")]
     pub(crate) source: Vec<String>,
+    /// A file that names objects, one in a line, by path or by URL in S3, instead of listing them; repeatable
+    #[arg(long, env = "TRAILWEAVE_KEYS", value_delimiter = ',', value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
     /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,

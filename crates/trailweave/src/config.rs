@@ -27,6 +27,7 @@ use crate::args::S3Args;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
+    pub(crate) keys: Vec<PathBuf>,
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
     pub(crate) filter: Window,
@@ -58,7 +59,9 @@ pub(crate) enum ConfigError {
     Value { key: &'static str, value: String, expected: &'static str },
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,
-    #[error("no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source")]
+    #[error(
+        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; or a file that names objects, with --keys"
+    )]
     NoSource,
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
@@ -70,6 +73,7 @@ pub(crate) enum ConfigError {
 #[expect(clippy::struct_field_names, reason = "named as the flags are")]
 struct File {
     source: Vec<String>,
+    keys: Vec<PathBuf>,
     endpoint_url: String,
     profile: String,
     assume_role_arn: String,
@@ -94,6 +98,7 @@ impl Default for File {
         let text = |text: &str| text.to_owned();
         Self {
             source: Vec::new(),
+            keys: Vec::new(),
             endpoint_url: String::new(),
             profile: String::new(),
             assume_role_arn: String::new(),
@@ -125,6 +130,7 @@ impl Config {
             all(&ingest.source, &file.source).iter().map(|it| place("source", it)).collect::<Result<_, _>>()?;
         Ok(Self {
             sources,
+            keys: if ingest.keys.is_empty() { file.keys.clone() } else { ingest.keys.clone() },
             s3: s3(&common.s3, &file),
             lake: place("lake", &or(&common.lake, &file.lake))?,
             filter: Window {
@@ -147,9 +153,14 @@ impl Config {
         })
     }
 
-    /// The sources, of which a run needs at least one.
-    pub(crate) fn sources(&self) -> Result<&[Source], ConfigError> {
-        if self.sources.is_empty() { Err(ConfigError::NoSource) } else { Ok(&self.sources) }
+    /// Whether anything is named that could be read.
+    pub(crate) fn has_source(&self) -> bool {
+        !self.sources.is_empty() || !self.keys.is_empty()
+    }
+
+    /// A run needs at least one source.
+    pub(crate) fn check_source(&self) -> Result<(), ConfigError> {
+        if self.has_source() { Ok(()) } else { Err(ConfigError::NoSource) }
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::Object;
 use futures::StreamExt;
+use futures::TryStreamExt;
+use futures::stream;
 use futures::stream::FuturesUnordered;
 
 use super::S3;
@@ -20,6 +22,8 @@ use crate::source::Location;
 
 /// LIST requests under way at once.
 const LISTS: usize = 32;
+/// HEAD requests under way at once.
+const HEADS: usize = 64;
 
 /// What a folder of a bucket holds.
 #[derive(Debug, Default)]
@@ -61,6 +65,27 @@ impl S3 {
             let folders = found.folders.into_iter().filter(|folder| is_below(&source.key, folder));
             waiting.extend(folders.map(|folder| (folder.clone(), visit(&folder, filter))));
         }
+    }
+
+    /// Adds to `listing` objects that are named, each by a request of its own.
+    pub(crate) async fn look_at(&self, objects: &[Location], listing: &mut Listing) -> Result<(), IngestError> {
+        let mut found = stream::iter(objects).map(|object| Box::pin(self.head(object))).buffered(HEADS);
+        while let Some((name, version, bytes)) = found.try_next().await? {
+            listing.push(name, None, version, bytes);
+        }
+        Ok(())
+    }
+
+    async fn head(&self, object: &Location) -> Result<(Box<str>, Box<str>, u64), IngestError> {
+        let request = self.client().await.head_object().bucket(&object.bucket).key(&object.key);
+        let answer = request.set_request_payer(self.payer()).send().await.map_err(|error| IngestError::S3 {
+            action: "look at",
+            name: object.to_string(),
+            remedy: remedy(&error),
+            source: error.into(),
+        })?;
+        let bytes = answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+        Ok((object.to_string().into(), version(answer.e_tag(), bytes, answer.last_modified()), bytes))
     }
 
     async fn folder(&self, bucket: &str, prefix: String, visit: Visit) -> Result<Folder, IngestError> {

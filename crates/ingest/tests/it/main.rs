@@ -27,6 +27,7 @@ use crate::trail::Trail;
 fn options(trail: &Trail) -> Ingest {
     Ingest {
         sources: vec![Source::Local(trail.source())],
+        keys: Vec::new(),
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,

@@ -20,7 +20,7 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     if job.config.shard.is_some() {
         return Err(ConfigError::RunShard.into());
     }
-    job.config.sources()?;
+    job.config.check_source()?;
     let lake = open(job)?;
     let _lock = lake.lock()?;
     let ingested = ingest_locked(job, &lake)?;
@@ -30,7 +30,7 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
 
 /// Ingests only.
 pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
-    job.config.sources()?;
+    job.config.check_source()?;
     let lake = open(job)?;
     let _lock = match job.config.shard {
         Some(shard) => lake.lock_shard(&shard.to_string(), shard.count())?,
@@ -60,7 +60,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
 /// Says what the lake holds.
 pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    let options = if job.config.sources.is_empty() { None } else { Some(options(job)?) };
+    let options = if job.config.has_source() { Some(options(job)?) } else { None };
     let filter = job.config.filter.to_filter();
     let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
     job.put(&status, |out, status| report::write_status(out, status))?;
@@ -72,8 +72,10 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
 }
 
 fn options(job: &Job) -> anyhow::Result<Ingest> {
+    job.config.check_source()?;
     Ok(Ingest {
-        sources: job.config.sources()?.to_vec(),
+        sources: job.config.sources.clone(),
+        keys: job.config.keys.clone(),
         s3: job.config.s3.clone(),
         filter: job.config.filter.to_filter(),
         memory_bytes: job.config.memory.as_u64(),

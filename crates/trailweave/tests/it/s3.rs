@@ -109,15 +109,26 @@ fn what_s3_refuses_is_said_with_a_remedy_and_no_secret() {
 
 /// The Parquet files of a lake but for the ledger, which names runs: their paths below it, and their bytes.
 fn tables(lake: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![lake.to_owned()];
+    let below = |path: &PathBuf| path.strip_prefix(lake).unwrap().to_owned();
+    let is_table = |path: &PathBuf| !below(path).starts_with("_trailweave");
+    files(lake, "parquet")
+        .iter()
+        .filter(|path| is_table(path))
+        .map(|path| (below(path), fs::read(path).unwrap()))
+        .collect()
+}
+
+/// The files below a folder whose names have an extension.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("_trailweave") {
+            if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "parquet") {
-                found.insert(path.strip_prefix(lake).unwrap().to_owned(), fs::read(&path).unwrap());
+            } else if path.extension().is_some_and(|it| it == extension) {
+                found.push(path);
             }
         }
     }
@@ -147,6 +158,7 @@ fn a_lake_in_a_bucket_is_the_lake_that_a_folder_gets() {
     }
     assert!(tables(&local).len() >= 20, "{:?}", tables(&local).keys());
     assert!(tables(&local) == tables(&in_bucket), "{:?}\n{:?}", tables(&local).keys(), tables(&in_bucket).keys());
+    the_objects_that_a_file_names_are_read(&demo, &|verb: &[&str], lake: &str| told(verb, lake));
     for question in [&["status"][..], &["query", "SELECT link, count(*) FROM correlated GROUP BY 1 ORDER BY 1"]] {
         assert_eq!(told(question, local_name).replace(local_name, ""), told(question, name).replace(name, ""));
     }
@@ -175,4 +187,22 @@ fn a_lake_that_s3_refuses_is_said_with_a_remedy() {
         assert_eq!(code, 1, "{said}");
         assert!(said.contains(lake) && said.contains(remedy) && !said.contains("wrong-one"), "{said}");
     }
+}
+
+/// Names every other object of the trail twice, and then all.
+fn the_objects_that_a_file_names_are_read(demo: &Path, told: &dyn Fn(&[&str], &str) -> String) {
+    let (keys, lake) = (demo.join("keys.txt"), demo.join("of-keys"));
+    let count = |lake: &Path| told(&["query", "--json", "SELECT count(*) AS n FROM events"], lake.to_str().unwrap());
+    let trail = demo.join("trail");
+    let objects = files(&trail.join("AWSLogs"), "gz");
+    let name = |path: &PathBuf| format!("s3://trail/{}", path.strip_prefix(&trail).unwrap().display());
+    let names: Vec<_> = objects.iter().map(name).collect();
+    let half: Vec<_> = names.iter().step_by(2).flat_map(|name| [name.as_str(), "", "# again", name]).collect();
+    let ingest = ["ingest", "--json", "--keys", keys.to_str().unwrap()];
+    fs::write(&keys, half.join("\n")).unwrap();
+    let said = told(&ingest, lake.to_str().unwrap());
+    assert!(said.contains(&format!("\"objects_done\": {}", names.len().div_ceil(2))), "{said}");
+    fs::write(&keys, names.join("\n")).unwrap();
+    told(&ingest, lake.to_str().unwrap());
+    assert_eq!(count(&lake), count(&demo.join("lake")));
 }
