@@ -39,10 +39,13 @@ struct Truth {
     instance_id: Option<String>,
     volume_id: Option<String>,
     launch_event_id: Option<String>,
+    root_principal_arn: Option<String>,
+    root_source: Option<String>,
 }
 
 /// The columns that are compared.
-const COMPARED: [&str; 4] = ["ec2_event_id", "instance_id", "volume_id", "launch_event_id"];
+const COMPARED: [&str; 6] =
+    ["ec2_event_id", "instance_id", "volume_id", "launch_event_id", "root_principal_arn", "root_source"];
 
 /// How the links of a flow compare with the truth.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -184,7 +187,14 @@ fn batch_columns(batch: &RecordBatch) -> anyhow::Result<Vec<&StringArray>> {
 
 fn difference(truth: &Truth, found: Option<&[Option<String>]>) -> Option<String> {
     let Some(found) = found else { return Some(format!("{} has no row", truth.kms_event_id)) };
-    let wanted = [&truth.ec2_event_id, &truth.instance_id, &truth.volume_id, &truth.launch_event_id];
+    let wanted = [
+        &truth.ec2_event_id,
+        &truth.instance_id,
+        &truth.volume_id,
+        &truth.launch_event_id,
+        &truth.root_principal_arn,
+        &truth.root_source,
+    ];
     let is_copy = |found: &Option<String>| found.as_ref().is_some_and(|id| truth.ec2_event_copies.contains(id));
     let is_right = |column: &str, wanted: &Option<String>, found: &Option<String>| {
         wanted == found || column == COMPARED[0] && wanted.is_some() && is_copy(found)

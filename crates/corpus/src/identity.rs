@@ -14,12 +14,27 @@ pub(crate) struct Caller {
     pub(crate) agent: String,
     /// Whether its calls come from a browser.
     pub(crate) console: bool,
+    /// Who stands behind it, as far as the trail tells, and how it tells.
+    pub(crate) root: (String, &'static str),
 }
 
 #[derive(Clone)]
 pub(crate) enum Identity {
-    User { account: String, name: String, id: String, access_key: String },
-    Role { account: String, role: String, path: &'static str, id: String, session: String, access_key: String },
+    User {
+        account: String,
+        name: String,
+        id: String,
+        access_key: String,
+    },
+    Role {
+        account: String,
+        role: String,
+        path: &'static str,
+        id: String,
+        session: String,
+        access_key: String,
+        source_identity: Option<String>,
+    },
 }
 
 impl Caller {
@@ -31,12 +46,27 @@ impl Caller {
             ("Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0", true),
         ];
         let (agent, console) = *dice.pick(&agents);
-        Self { identity, address: dice.address(), agent: agent.to_owned(), console }
+        Self::alone(identity, dice.address(), agent.to_owned(), console)
+    }
+
+    /// A principal of which the trail tells no more than its own calls do.
+    pub(crate) fn alone(identity: Identity, address: String, agent: String, console: bool) -> Self {
+        let source = if identity.session().is_some() { "session" } else { "direct" };
+        Self { root: (identity.arn(), source), identity, address, agent, console }
+    }
+
+    /// Says in its sessions from now on who it is.
+    pub(crate) fn identify(&mut self, person: &str) {
+        if let Identity::Role { source_identity, .. } = &mut self.identity {
+            *source_identity = Some(person.to_owned());
+            self.root = (person.to_owned(), "source_identity");
+        }
     }
 
     /// An AWS service that acts through its service-linked role.
     pub(crate) fn service(identity: Identity, service: &str) -> Self {
-        Self { identity, address: service.to_owned(), agent: service.to_owned(), console: false }
+        let (address, agent) = (service.to_owned(), service.to_owned());
+        Self { root: (service.to_owned(), "service"), ..Self::alone(identity, address, agent, false) }
     }
 
     /// `userIdentity` of a call that the caller makes itself.
@@ -86,6 +116,7 @@ impl Identity {
             id: dice.principal_id("AROA"),
             session: session.to_owned(),
             access_key: dice.principal_id("ASIA")[..20].to_owned(),
+            source_identity: None,
         }
     }
 
@@ -98,6 +129,7 @@ impl Identity {
             id: dice.principal_id("AROA"),
             session: "AutoScaling".to_owned(),
             access_key: dice.principal_id("ASIA")[..20].to_owned(),
+            source_identity: None,
         }
     }
 
@@ -106,6 +138,45 @@ impl Identity {
         match self {
             Self::Role { session, .. } if session.starts_with("i-") => Some(session),
             _ => None,
+        }
+    }
+
+    /// The session's name, when it is a role's.
+    pub(crate) fn session(&self) -> Option<&str> {
+        match self {
+            Self::Role { session, .. } => Some(session),
+            Self::User { .. } => None,
+        }
+    }
+
+    /// The access key of its calls.
+    pub(crate) fn access_key(&self) -> &str {
+        match self {
+            Self::User { access_key, .. } | Self::Role { access_key, .. } => access_key,
+        }
+    }
+
+    /// Gives its calls another access key.
+    pub(crate) fn renew(&mut self, key: &str) {
+        let (Self::User { access_key, .. } | Self::Role { access_key, .. }) = self;
+        key.clone_into(access_key);
+    }
+
+    /// The ARN of a user, or of the session of a role.
+    pub(crate) fn arn(&self) -> String {
+        match self {
+            Self::User { account, name, .. } => format!("arn:aws:iam::{account}:user/{name}"),
+            Self::Role { account, role, session, .. } => {
+                format!("arn:aws:sts::{account}:assumed-role/{role}/{session}")
+            }
+        }
+    }
+
+    /// The ARN of a role, or of a user.
+    pub(crate) fn role_arn(&self) -> String {
+        match self {
+            Self::User { .. } => self.arn(),
+            Self::Role { account, role, path, .. } => format!("arn:aws:iam::{account}:role/{path}{role}"),
         }
     }
 
@@ -122,22 +193,22 @@ impl Identity {
             Self::User { account, name, id, access_key } => json!({
                 "type": "IAMUser",
                 "principalId": id,
-                "arn": format!("arn:aws:iam::{account}:user/{name}"),
+                "arn": self.arn(),
                 "accountId": account,
                 "accessKeyId": access_key,
                 "userName": name,
             }),
-            Self::Role { account, role, path, id, session, access_key } => json!({
+            Self::Role { account, role, id, session, access_key, .. } => json!({
                 "type": "AssumedRole",
                 "principalId": format!("{id}:{session}"),
-                "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/{session}"),
+                "arn": self.arn(),
                 "accountId": account,
                 "accessKeyId": access_key,
                 "sessionContext": {
                     "sessionIssuer": {
                         "type": "Role",
                         "principalId": id,
-                        "arn": format!("arn:aws:iam::{account}:role/{path}{role}"),
+                        "arn": self.role_arn(),
                         "accountId": account,
                         "userName": role,
                     },
@@ -152,6 +223,9 @@ impl Identity {
             && session.starts_with("i-")
         {
             identity["sessionContext"]["ec2RoleDelivery"] = json!("2.0");
+        }
+        if let Self::Role { source_identity: Some(person), .. } = self {
+            identity["sessionContext"]["sourceIdentity"] = json!(person);
         }
         if let (Some(service), false) = (invoked_by, version.is_legacy()) {
             identity["invokedBy"] = json!(service);

@@ -28,6 +28,7 @@
 //! | `unmatched_reason` | why none did |
 //! | `ambiguous` | why rules that only see the trail may fail to find this; null when they must find it |
 //! | `launch_event_id` | the `RunInstances` of `instance_id`, else of `caller_instance_id` |
+//! | `root_principal_arn`, `root_source` | who stands behind the cause, else behind the launch, and how the trail tells |
 
 mod clock;
 mod delivery;

@@ -172,7 +172,8 @@ impl Scene<'_, '_> {
             self.write(account, record);
             copies.push((recipient, event_id));
         }
-        Cause { at, request_id, copies, names_its_volume: name == "CreateVolume" }
+        let root = self.caller.root.clone();
+        Cause { at, request_id, copies, names_its_volume: name == "CreateVolume", root }
     }
 
     /// An EC2 call that failed or was a dry run.

@@ -4,7 +4,8 @@ use crate::dice::Dice;
 use crate::flows::launch::{Lives, Plan};
 use crate::flows::volume::Snapshot;
 use crate::flows::{
-    Attached, Instance, Volume, attach, calls, decoy, external, launch, legacy, lifecycle, role, snapshot, volume,
+    Attached, Instance, Volume, attach, calls, decoy, external, launch, legacy, lifecycle, role, session, snapshot,
+    volume,
 };
 use crate::options::Generations;
 use crate::record::Version;
@@ -64,7 +65,9 @@ fn open<'s, 'w>(stage: &'s mut Stage<'w>, stream: u64, full: bool, shape: Genera
     let span = world.end - world.start;
     let first = if full { dice.between(600, span / 8) } else { dice.between(60, span - 1_200) };
     let clock = Clock { at: world.start + first, longest: if full { span / 20 } else { 36_000 }, full };
-    (Scene { stage, world, dice, account, region, caller, version }, clock)
+    let mut scene = Scene { stage, world, dice, account, region, caller, version };
+    session::begin(&mut scene, clock.at);
+    (scene, clock)
 }
 
 /// The time of a story.

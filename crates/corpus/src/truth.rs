@@ -13,6 +13,8 @@ pub(crate) struct Cause {
     pub(crate) copies: Vec<(String, String)>,
     /// Whether its response names the volume that it created.
     pub(crate) names_its_volume: bool,
+    /// Who stands behind the call, and how the trail tells.
+    pub(crate) root: (String, &'static str),
 }
 
 impl Cause {
@@ -88,8 +90,8 @@ pub(crate) struct Draft {
 pub(crate) struct Facts {
     /// By volume: when an event showed it at which instance.
     pub(crate) sightings: BTreeMap<String, Vec<(i64, String)>>,
-    /// By instance: event id of its `RunInstances`.
-    pub(crate) launches: BTreeMap<String, String>,
+    /// By instance: its `RunInstances`.
+    pub(crate) launches: BTreeMap<String, Cause>,
     /// Volumes that a `CreateSnapshot` names.
     pub(crate) snapshotted: BTreeSet<String>,
 }
@@ -113,6 +115,8 @@ pub(crate) struct Row {
     ambiguous: Option<&'static str>,
     unmatched_reason: Option<&'static str>,
     launch_event_id: Option<String>,
+    root_principal_arn: Option<String>,
+    root_source: Option<&'static str>,
 }
 
 /// The rows in the order of time.
@@ -126,8 +130,9 @@ fn row(draft: Draft, facts: &Facts) -> Row {
     let ambiguous = draft.ambiguous.or(tie).or_else(|| rule_gap(&draft, facts));
     let instance_id = draft.serves.instance.or(learned);
     let launch_of = instance_id.as_ref().or(draft.caller_instance.as_ref());
-    let launch_event_id = launch_of.and_then(|instance| facts.launches.get(instance)).cloned();
+    let launch = launch_of.and_then(|instance| facts.launches.get(instance));
     let cause = draft.cause.as_ref();
+    let root = cause.or(launch).map(|call| &call.root);
     Row {
         flow: draft.flow,
         kms_event_id: draft.event_id,
@@ -144,7 +149,9 @@ fn row(draft: Draft, facts: &Facts) -> Row {
         link_exists: cause.is_some(),
         ambiguous,
         unmatched_reason: draft.unmatched,
-        launch_event_id,
+        launch_event_id: launch.map(|launch| launch.event_id().to_owned()),
+        root_principal_arn: root.map(|(principal, _)| principal.clone()),
+        root_source: root.map(|(_, source)| *source),
     }
 }
 
@@ -165,13 +172,10 @@ fn nearest_instance(draft: &Draft, facts: &Facts) -> (Option<String>, Option<&'s
 /// Where the rules of the join, as they are written, miss the cause or find another.
 fn rule_gap(draft: &Draft, facts: &Facts) -> Option<&'static str> {
     let cause = draft.cause.as_ref()?;
-    if draft.shares_request && cause.copy_in(&draft.recipient).is_some() {
+    if draft.shares_request {
         return None;
     }
     let retires = draft.event_name == "RetireGrant";
-    if draft.shares_request && (retires || draft.event_name == "DescribeKey") {
-        return Some("owner_copy");
-    }
     let snapshotted = draft.serves.volume.as_ref().is_some_and(|volume| facts.snapshotted.contains(volume));
     let by_volume_only = draft.serves.instance.is_none() && !retires && !cause.names_its_volume;
     (snapshotted && by_volume_only).then_some("snapshot_names_volume")

@@ -11,6 +11,7 @@
 mod ids;
 mod join;
 mod read;
+mod roots;
 mod rows;
 mod tables;
 

@@ -4,14 +4,17 @@
 //! functions is a sentence of that page, and it is quadratic.
 
 mod asof;
+mod batch;
 mod cause;
 mod event;
 mod kms;
 mod learned;
+mod root;
 mod row;
 mod tables;
 mod trail;
 
+pub use batch::batch;
 pub use event::Event;
 pub use event::events_from;
 pub use row::Row;

@@ -12,8 +12,8 @@ use trailweave_table::VOLUMES;
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     sql: &'static str,
-    /// The as-of step: the steps whose rows ask, and those whose rows offer.
-    asof: Option<(&'static str, &'static str)>,
+    /// The steps that stand in the statement under a name in braces.
+    reads: Reads,
 }
 
 /// A table of the lake, and the statement that makes its rows: the columns of the table, then `rid`, which orders
@@ -25,23 +25,24 @@ pub(crate) struct Product {
 }
 
 /// Every step reads `events` or steps before it.
-pub(crate) const STEPS: [Step; 23] = [
+pub(crate) const STEPS: [Step; 31] = [
     step("ec2_calls", include_str!("plan/ec2_calls.sql")),
     step("ec2", include_str!("plan/ec2.sql")),
     step("kms_calls", include_str!("plan/kms_calls.sql")),
+    step("requested", include_str!("plan/requested.sql")),
     step("kms", include_str!("plan/kms.sql")),
     step("creates", include_str!("plan/creates.sql")),
     step("rows", include_str!("plan/rows.sql")),
     step("evidence", include_str!("plan/evidence.sql")),
     step("learn_asks", include_str!("plan/learn_asks.sql")),
     step("learn_offers", include_str!("plan/learn_offers.sql")),
-    asof("learn_asof", "learn_asks", "learn_offers"),
+    asof("learn_asof", &[("{asks}", "learn_asks"), ("{offers}", "learn_offers")]),
     step("learned", include_str!("plan/learned.sql")),
     step("launches", include_str!("plan/launches.sql")),
     step("created", include_str!("plan/created.sql")),
     step("asks", include_str!("plan/asks.sql")),
     step("offers", include_str!("plan/offers.sql")),
-    asof("asof", "asks", "offers"),
+    asof("asof", &[("{asks}", "asks"), ("{offers}", "offers")]),
     step("found", include_str!("plan/found.sql")),
     step("causes", include_str!("plan/causes.sql")),
     step("linked", include_str!("plan/linked.sql")),
@@ -49,6 +50,13 @@ pub(crate) const STEPS: [Step; 23] = [
     step("launched", include_str!("plan/launched.sql")),
     step("data_keys", include_str!("plan/data_keys.sql")),
     step("volume_keys", include_str!("plan/volume_keys.sql")),
+    step("actors", include_str!("plan/actors.sql")),
+    step("issued", include_str!("plan/issued.sql")),
+    step("followed_1", include_str!("plan/followed.sql")),
+    twice("followed_2", &[("{steps}", "followed_1")]),
+    twice("followed_4", &[("{steps}", "followed_2")]),
+    twice("followed_8", &[("{steps}", "followed_4")]),
+    step("roots", include_str!("plan/roots.sql")),
 ];
 
 /// The products read the steps.
@@ -60,20 +68,23 @@ pub(crate) const PRODUCTS: [Product; 5] = [
     Product { table: &GRANTS, sql: include_str!("plan/grants.sql") },
 ];
 
+type Reads = &'static [(&'static str, &'static str)];
+
 const fn step(name: &'static str, sql: &'static str) -> Step {
-    Step { name, sql, asof: None }
+    Step { name, sql, reads: &[] }
 }
 
-const fn asof(name: &'static str, asks: &'static str, offers: &'static str) -> Step {
-    Step { name, sql: include_str!("plan/asof.sql"), asof: Some((asks, offers)) }
+const fn asof(name: &'static str, reads: Reads) -> Step {
+    Step { name, sql: include_str!("plan/asof.sql"), reads }
+}
+
+const fn twice(name: &'static str, reads: Reads) -> Step {
+    Step { name, sql: include_str!("plan/twice.sql"), reads }
 }
 
 impl Step {
     pub(crate) fn sql(&self) -> String {
-        match self.asof {
-            Some((asks, offers)) => self.sql.replace("{asks}", asks).replace("{offers}", offers),
-            None => self.sql.to_owned(),
-        }
+        self.reads.iter().fold(self.sql.to_owned(), |sql, (place, step)| sql.replace(place, step))
     }
 }
 

@@ -7,6 +7,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
@@ -336,4 +338,27 @@ async fn a_lake_may_stand_in_a_folder_of_any_name() {
     write(&lake, &published_launch());
     let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
     assert_eq!((summary.events, summary.kms_rows), (4, 3));
+}
+
+#[tokio::test]
+async fn parts_that_lack_a_column_of_today_are_joined() {
+    let (_folder, lake) = lake_of(&published_launch());
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let today = files(&lake);
+    for part in lake.parts(&EVENTS).unwrap() {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&part.path).unwrap()).unwrap();
+        let rows: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+        let added = EVENTS.position("issued_access_key_id");
+        let kept: Vec<usize> = (0..EVENTS.columns.len()).filter(|at| *at != added).collect();
+        let file = fs::File::create(&part.path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, rows[0].project(&kept).unwrap().schema(), None).unwrap();
+        for rows in rows {
+            writer.write(&rows.project(&kept).unwrap()).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    for join in [Way::Spilling, Way::Fitting] {
+        correlate(&lake, &Correlate { join, ..OPTIONS }, &Progress::default()).await.unwrap();
+        assert_eq!(files(&lake), today);
+    }
 }

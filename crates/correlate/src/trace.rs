@@ -69,6 +69,10 @@ pub struct Event {
     pub name: String,
     /// Who.
     pub principal_arn: Option<String>,
+    /// Who stands behind that.
+    pub root_principal_arn: Option<String>,
+    /// How that is known.
+    pub root_source: Option<String>,
     /// From where.
     pub source_ip_address: Option<String>,
     /// Its error, if it failed.
@@ -206,6 +210,8 @@ impl Rows<'_> {
             time: self.time("ec2_event_time", row),
             name,
             principal_arn: self.text("ec2_principal_arn", row),
+            root_principal_arn: self.text("root_principal_arn", row),
+            root_source: self.text("root_source", row),
             source_ip_address: self.text("ec2_source_ip_address", row),
             error_code: self.text("ec2_error_code", row),
             source_object: self.text("ec2_source_object", row),

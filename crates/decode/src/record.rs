@@ -24,6 +24,7 @@ const SHARED_EVENT_ID: usize = position(&EVENTS, "shared_event_id");
 const READ_ONLY: usize = position(&EVENTS, "read_only");
 const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
 const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
+const ISSUED_ACCESS_KEY_ID: usize = position(&EVENTS, "issued_access_key_id");
 const EXTRA: usize = position(&EVENTS, "extra");
 
 /// Columns that hold a field as it is.
@@ -250,7 +251,14 @@ impl<'t> Record<'t> {
         ec2::append_resource_ids(self, rows);
         if relevant::is_ec2(event_source) {
             ec2::append(self, rows);
+        } else if relevant::is_sts(event_source) {
+            rows.text(ISSUED_ACCESS_KEY_ID, self.issued_access_key_id());
         }
+    }
+
+    fn issued_access_key_id(&self) -> Option<&'t str> {
+        let credentials = self.json(Key::ResponseElements).get("credentials");
+        credentials.get("accessKeyId").string().filter(|id| !id.is_empty())
     }
 
     /// EC2's newer operations wrap their parameters in `<eventName>Request` and a scalar in `{"content":..}`.

@@ -27,8 +27,13 @@ pub(crate) fn is_ec2(event_source: &str) -> bool {
     matches!(event_source, "ec2.amazonaws.com" | "ec2.amazonaws.com.cn")
 }
 
+/// Whether the event is STS's.
+pub(crate) fn is_sts(event_source: &str) -> bool {
+    matches!(event_source, "sts.amazonaws.com" | "sts.amazonaws.com.cn")
+}
+
 /// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
-/// alias of a key.
+/// alias of a key, or issues the credentials with which others are made.
 pub fn is_relevant(facts: &Facts<'_>) -> bool {
     by_name(facts.event_source, facts.event_name).unwrap_or_else(|| {
         facts.names_ebs
@@ -42,6 +47,9 @@ pub fn is_relevant(facts: &Facts<'_>) -> bool {
 pub(crate) fn by_name(event_source: &str, event_name: &str) -> Option<bool> {
     if is_ec2(event_source) {
         return Some(EC2_EVENTS.binary_search(&event_name).is_ok());
+    }
+    if is_sts(event_source) {
+        return Some(STS_EVENTS.binary_search(&event_name).is_ok());
     }
     if !is_kms(event_source) {
         return Some(false);
@@ -142,6 +150,16 @@ const EC2_EVENTS: &[&str] = &[
     "StopInstances",
     "TerminateInstances",
     "UnlockSnapshot",
+];
+
+/// STS events that issue credentials. In order, for a search.
+const STS_EVENTS: &[&str] = &[
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoot",
+    "GetFederationToken",
+    "GetSessionToken",
 ];
 
 #[cfg(test)]

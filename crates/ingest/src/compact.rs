@@ -7,7 +7,11 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::array::new_null_array;
+use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
@@ -19,6 +23,7 @@ use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
+use trailweave_table::Column;
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
@@ -112,7 +117,7 @@ fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> 
 fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     let mut chunks = Vec::new();
     for path in &group.parts {
-        chunks.extend(read(lake, path)?);
+        chunks.extend(read(lake, path, group.table)?);
     }
     // Below the lake's folder, so that a lake that is moved gives the same names.
     let below = |path: &'_ PathBuf| path.strip_prefix(lake.root()).unwrap_or(path).to_owned();
@@ -136,7 +141,7 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
 }
 
 /// The rows of a part, as many as its footer says.
-fn read(lake: &Lake, path: &Path) -> Result<Vec<Chunk>, LakeError> {
+fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
@@ -146,9 +151,18 @@ fn read(lake: &Lake, path: &Path) -> Result<Vec<Chunk>, LakeError> {
         for batch in reader.build()? {
             let batch = batch?;
             rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-            chunks.push(Chunk { rows: batch, keys: Vec::new(), origins: Vec::new() });
+            chunks.push(Chunk { rows: whole(table, &batch)?, keys: Vec::new(), origins: Vec::new() });
         }
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };
     read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
+}
+
+/// Rows with every column of the table: a part that was written before the table got one lacks it.
+fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let column = |column: &Column| match rows.column_by_name(column.name) {
+        Some(array) => Arc::clone(array),
+        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
+    };
+    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }

@@ -64,6 +64,7 @@ const COLUMNS: &[Column] = &[
     text("reservation_id", "RunInstances: reservationId"),
     text("client_token", "clientToken of the request"),
     column("encrypted", Bool, "CreateVolume, CopySnapshot, CreateSnapshot: whether the result is encrypted"),
+    text("issued_access_key_id", "STS: the access key that the call issued, responseElements.credentials.accessKeyId"),
     text("request_parameters", "requestParameters, JSON text as logged"),
     text("response_elements", "responseElements, JSON text as logged"),
     text("additional_event_data", "additionalEventData, JSON text as logged"),

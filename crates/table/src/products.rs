@@ -125,6 +125,8 @@ const CORRELATED_COLUMNS: &[Column] = &[
     id("launch_event_id", "event_id of the RunInstances that created instance_id, else caller_instance_id"),
     column("launch_event_time", Time, "its event_time"),
     text("launch_principal_arn", "who launched"),
+    text("root_principal_arn", "who stands behind the cause, else behind the launch: its caller, followed through STS"),
+    text("root_source", "how that is known: direct, assume_role, service, source_identity, session"),
     text("grant_event_id", "event_id of the CreateGrant that allowed this call"),
     text("data_key_event_id", "event_id of the GenerateDataKey* that made the volume's key"),
     text("kms_source_object", "object in which the KMS event was logged"),

@@ -7,6 +7,7 @@ use std::io::Write;
 use trailweave_correlate::Call;
 use trailweave_correlate::Cause;
 use trailweave_correlate::Chain;
+use trailweave_correlate::Event;
 use trailweave_correlate::Missing;
 
 /// Draws `chain`: below its identifier the causes in time, below each cause the KMS calls that it made.
@@ -42,7 +43,7 @@ pub(crate) fn dot(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
     for (position, cause) in chain.causes.iter().enumerate() {
         let (id, label) = match &cause.event {
             Some(event) => {
-                let by = event.principal_arn.as_deref().unwrap_or("an unnamed principal");
+                let by = actor(event);
                 (event.event_id.clone(), format!("{}\n{}\n{by}", event.name, event.time))
             }
             None => (format!("cause {position}"), headline(cause)),
@@ -85,10 +86,19 @@ fn headline(cause: &Cause) -> String {
     let Some(event) = &cause.event else {
         return format!("no EC2 event: {}", cause.unmatched_reason.as_deref().unwrap_or("unknown"));
     };
-    let by = event.principal_arn.as_deref().unwrap_or("an unnamed principal");
+    let by = actor(event);
     let from = event.source_ip_address.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
     let failed = event.error_code.as_ref().map(|code| format!(" failed: {code}")).unwrap_or_default();
     format!("{}  {}{failed}  by {by}{from}  event {}", event.time, event.name, event.event_id)
+}
+
+/// Who made an EC2 call, and who stands behind that.
+fn actor(event: &Event) -> String {
+    let by = event.principal_arn.as_deref().unwrap_or("an unnamed principal");
+    match &event.root_principal_arn {
+        Some(root) if root != by => format!("{by}, for {root}"),
+        _ => by.to_owned(),
+    }
 }
 
 fn draw_calls(out: &mut impl Write, stem: &str, calls: &[Call]) -> io::Result<()> {

@@ -58,7 +58,7 @@ pub(crate) fn run_instances(scene: &mut Scene<'_, '_>, at: i64, ids: &[String], 
     });
     let cause = scene.ec2(at, "RunInstances", request, response);
     for id in ids {
-        scene.stage.facts.launches.insert(id.clone(), cause.event_id().to_owned());
+        scene.stage.facts.launches.insert(id.clone(), cause.clone());
     }
     cause
 }

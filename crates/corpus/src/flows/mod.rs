@@ -8,6 +8,7 @@ pub(crate) mod launch;
 pub(crate) mod legacy;
 pub(crate) mod lifecycle;
 pub(crate) mod role;
+pub(crate) mod session;
 pub(crate) mod snapshot;
 pub(crate) mod volume;
 

@@ -13,7 +13,7 @@ use crate::world::Key;
 pub(crate) fn caller(dice: &mut Dice, account: &str, role: &str, instance: &str) -> Caller {
     let identity = Identity::role(dice, account, role, instance);
     let agent = "aws-sdk-go-v2/1.36.5 os/linux lang/go#1.24.4 md/GOOS#linux".to_owned();
-    Caller { identity, address: dice.address(), agent, console: false }
+    Caller::alone(identity, dice.address(), agent, false)
 }
 
 /// KMS calls of the scene's caller, who is such software: no EC2 event causes them.

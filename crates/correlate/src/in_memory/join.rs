@@ -1,7 +1,7 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
 use crate::in_memory::ids::{Entry, Ids, Index, NONE};
-use crate::in_memory::read::{Flags, List};
+use crate::in_memory::read::{Flags, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
 
 /// An offer before the asking event counts at once when it is no older than this.
@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) row: u32,
     /// The `CreateGrant` of its grant; none for a `CreateGrant` itself.
     pub(super) create: u32,
+    /// The first copy of it, in any account, whose request an EC2 event of that account has.
+    requested_copy: u32,
     /// The `CreateGrant` that allowed it, where it names no grant.
     pub(super) granted: u32,
     pub(super) trusted: bool,
@@ -121,7 +123,7 @@ impl Join {
     /// Gathers from the calls what others learn from and what the tables list.
     fn collect(&mut self, rows: &Rows<'_>) {
         let (mut granted, mut keyed) = (Ids::new(), Ids::new());
-        for row in rows.all().filter(|row| !rows.is_kms(*row) && rows.is_candidate(*row)) {
+        for row in rows.all().filter(|row| rows.is_candidate(*row)) {
             let shows = matches!(rows.kind(row), Kind::AttachVolume | Kind::DetachVolume);
             if shows && rows.volumes[row as usize] != NONE && rows.instances[row as usize] != NONE {
                 self.evidence.push(row);
@@ -189,12 +191,13 @@ impl Call {
 /// The rows of `correlated`, with what they take from their grants.
 fn calls(rows: &Rows<'_>) -> Vec<Call> {
     let mut requested = vec![false; rows.n_requests];
-    for row in rows.all().filter(|row| !rows.is_kms(*row)) {
+    for row in rows.all().filter(|row| rows.is_ec2(*row)) {
         if let Some(requested) = requested.get_mut(rows.requests[row as usize] as usize) {
             *requested = true;
         }
     }
     let is_requested = |at: usize| requested.get(rows.requests[at] as usize).is_some_and(|it| *it);
+    let copies = RequestedCopies::new(rows, |row| is_requested(row as usize));
     let touches = |row: u32| {
         let at = row as usize;
         rows.has(row, Flags::TOUCHES)
@@ -202,6 +205,7 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
                 .iter()
                 .any(|ids| ids[at] != NONE)
             || is_requested(at)
+            || copies.of(rows, row) != NONE
     };
     let creates = Creates::new(rows, touches);
     let mut calls = Vec::new();
@@ -219,6 +223,7 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
         calls.push(Call {
             row,
             create,
+            requested_copy: copies.of(rows, row),
             granted: NONE,
             trusted: rows.has(row, Flags::TRUSTED) || create != NONE && rows.has(create, Flags::TRUSTED),
             volume: own_or(&rows.volumes),
@@ -233,6 +238,31 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
         });
     }
     calls
+}
+
+/// Of KMS events that were logged in several accounts the first copy whose request is known there.
+struct RequestedCopies<'a> {
+    shared: Ids<&'a str>,
+    firsts: Vec<u32>,
+}
+
+impl<'a> RequestedCopies<'a> {
+    fn new(rows: &Rows<'a>, is_requested: impl Fn(u32) -> bool) -> Self {
+        let (mut shared, mut firsts) = (Ids::new(), Vec::new());
+        for row in rows.all().filter(|row| rows.is_kms(*row) && is_requested(*row)) {
+            let Some(id) = rows.text(Text::SharedEventId, row as usize) else { continue };
+            match firsts.get_mut(shared.number(id) as usize) {
+                None => firsts.push(row),
+                Some(first) => *first = rows.first_copy(*first, row),
+            }
+        }
+        Self { shared, firsts }
+    }
+
+    fn of(&self, rows: &Rows<'a>, row: u32) -> u32 {
+        let number = rows.text(Text::SharedEventId, row as usize).map_or(NONE, |id| self.shared.get(id));
+        self.firsts.get(number as usize).copied().unwrap_or(NONE)
+    }
 }
 
 /// The `CreateGrant`s of each grant, failed ones too.
@@ -365,7 +395,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         let under = |key: u32, row: u32| Entry { key, home: rows.homes[row as usize], row };
         let first: Vec<Entry> = join.launches.iter().map(|(instance, row)| under(*instance, *row)).collect();
         let launches = named.started.into_iter().chain(first.iter().copied()).collect();
-        let requests = rows.all().filter(|row| !rows.is_kms(*row) && rows.requests[*row as usize] != NONE);
+        let requests = rows.all().filter(|row| rows.is_ec2(*row) && rows.requests[*row as usize] != NONE);
         let requests = requests.map(|row| under(rows.requests[row as usize], row)).collect();
         let evidence = join.evidence.iter().map(|row| under(rows.volumes[*row as usize], *row)).collect();
         let mut granted_pairs = Ids::new();
@@ -409,7 +439,8 @@ impl<'r, 'a> Offers<'r, 'a> {
         if teaches && call.volume != NONE && call.instance == NONE {
             call.learned = self.learned(row, call.volume);
         }
-        let requested = self.requested(row);
+        // Rule 1: by its own request, else by that of a copy of it.
+        let requested = self.requested(row).or_else(|| self.requested(call.requested_copy)).unwrap_or(NONE);
         call.found = if requested != NONE {
             (rows.canonical[requested as usize], Link::RequestId)
         } else if teaches && rows.kind(row) != Kind::EndGrant {
@@ -440,8 +471,11 @@ impl<'r, 'a> Offers<'r, 'a> {
         }
     }
 
-    /// Rule 1: of several of one time the first stands for all.
-    fn requested(&self, row: u32) -> u32 {
+    /// The EC2 event of an event's request; of several of one time the first stands for all.
+    fn requested(&self, row: u32) -> Option<u32> {
+        if row == NONE {
+            return None;
+        }
         let rows = self.rows;
         let (request, home) = (rows.requests[row as usize], rows.homes[row as usize]);
         let choose = |list: &[u32]| {
@@ -452,8 +486,7 @@ impl<'r, 'a> Offers<'r, 'a> {
             });
             first.or(after)
         };
-        let at_home = choose(self.requests.at_home(request, home));
-        at_home.or_else(|| choose(self.requests.of(request))).unwrap_or(NONE)
+        choose(self.requests.at_home(request, home)).or_else(|| choose(self.requests.of(request)))
     }
 
     /// The instance at which the volume was seen nearest in time.

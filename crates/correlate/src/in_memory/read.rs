@@ -1,4 +1,4 @@
-//! The KMS and EC2 rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
+//! The KMS, EC2 and STS rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -40,12 +40,16 @@ use trailweave_table::EVENTS;
 
 use crate::CorrelateError;
 
+/// The path of roles that services assume for themselves.
+pub(super) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
+
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 16;
 
 /// A text column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
+    AccessKeyId,
     AwsRegion,
     ClientToken,
     ErrorCode,
@@ -55,21 +59,26 @@ pub(super) enum Text {
     GranteePrincipal,
     InstanceType,
     InvokedBy,
+    IssuedAccessKeyId,
     KeyArn,
     PrincipalAccountId,
     PrincipalArn,
+    PrincipalId,
     RecipientAccountId,
     RequestId,
     ReservationId,
     RetiringPrincipal,
+    SessionIssuerArn,
     SharedEventId,
+    SourceIdentity,
     SourceIpAddress,
     SourceObject,
     UserIdentityType,
 }
 
 /// The columns of [`Text`], in its order, and whether few values fill them.
-const TEXTS: [(&str, bool); 20] = [
+const TEXTS: [(&str, bool); 25] = [
+    ("access_key_id", true),
     ("aws_region", true),
     ("client_token", false),
     ("error_code", true),
@@ -79,14 +88,18 @@ const TEXTS: [(&str, bool); 20] = [
     ("grantee_principal", true),
     ("instance_type", true),
     ("invoked_by", true),
+    ("issued_access_key_id", false),
     ("key_arn", true),
     ("principal_account_id", true),
     ("principal_arn", true),
+    ("principal_id", true),
     ("recipient_account_id", true),
     ("request_id", false),
     ("reservation_id", false),
     ("retiring_principal", true),
+    ("session_issuer_arn", true),
     ("shared_event_id", false),
+    ("source_identity", true),
     ("source_ip_address", true),
     ("source_object", true),
     ("user_identity_type", true),
@@ -106,9 +119,9 @@ pub(super) enum List {
 const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_ids", "volume_ids"];
 
 /// Columns of which only flags are kept.
-const FLAGGED: [&str; 5] = ["user_agent", "principal_id", "session_issuer_arn", "session_name", "encryption_context"];
+const FLAGGED: [&str; 3] = ["user_agent", "session_name", "encryption_context"];
 /// Of these, how many are texts.
-const N_FLAGGED_TEXTS: usize = 4;
+const N_FLAGGED_TEXTS: usize = 2;
 
 /// What a row is, as far as its own columns tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,6 +140,8 @@ impl Flags {
     /// The copy of an event in the trail of another account than the caller's.
     pub(super) const OF_ANOTHER_ACCOUNT: u16 = 1 << 7;
     pub(super) const ASSUMED_ROLE: u16 = 1 << 8;
+    pub(super) const EC2: u16 = 1 << 9;
+    pub(super) const STS: u16 = 1 << 10;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -215,7 +230,10 @@ impl Batch {
 
     fn new(rows: &RecordBatch) -> Self {
         let texts = |name: &str| {
-            let column = &rows[name];
+            // A part that was written before the table got a column lacks it.
+            let Some(column) = rows.column_by_name(name) else {
+                return Texts::Plain(StringArray::new_null(rows.num_rows()));
+            };
             match column.as_dictionary_opt::<Int32Type>() {
                 Some(shared) => Texts::Shared(shared.keys().clone(), shared.values().as_string::<i32>().clone()),
                 None => Texts::Plain(column.as_string::<i32>().clone()),
@@ -240,14 +258,17 @@ impl Batch {
 
     /// The flags of `docs/join.md`, but for what the encryption context says.
     fn set_flags(&mut self, event_source: &Texts, flagged: &[Texts]) {
-        let [user_agent, principal_id, issuer, session] = flagged else {
+        let [user_agent, session] = flagged else {
             unreachable!("as many as are read");
         };
         let (texts, flags) = (&self.texts, &mut self.flags);
         let text = |column: Text| &texts[column as usize];
         event_source.flag(flags, Flags::KMS, |source| source.starts_with("kms."));
-        principal_id.flag(flags, Flags::INFRASTRUCTURE, |id| id.contains(":aws:ec2-infrastructure:"));
+        event_source.flag(flags, Flags::EC2, |source| source.starts_with("ec2."));
+        event_source.flag(flags, Flags::STS, |source| source.starts_with("sts."));
+        text(Text::PrincipalId).flag(flags, Flags::INFRASTRUCTURE, |id| id.contains(":aws:ec2-infrastructure:"));
         text(Text::PrincipalArn).flag(flags, Flags::INFRASTRUCTURE, |arn| arn.contains("/aws:ec2-infrastructure/"));
+        let issuer = text(Text::SessionIssuerArn);
         issuer.flag(flags, Flags::INFRASTRUCTURE, |arn| arn.ends_with(":role/aws:ec2-infrastructure"));
         let identity_type = text(Text::UserIdentityType);
         identity_type.flag(flags, Flags::BY_SERVICE, |it| it == "AWSService");
@@ -380,8 +401,11 @@ fn pieces(lake: &Lake) -> Result<Vec<Piece>, CorrelateError> {
     for part in lake.parts(&EVENTS)? {
         let path = Arc::new(part.path);
         let file = lake.open_part(&path)?;
-        let options = ArrowReaderOptions::new().with_schema(schema());
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| damaged(&path, error))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).and_then(|logged| {
+            let options = ArrowReaderOptions::new().with_schema(shared(logged.schema()));
+            ArrowReaderMetadata::try_new(Arc::clone(logged.metadata()), options)
+        });
+        let metadata = metadata.map_err(|error| damaged(&path, error))?;
         for group in 0..metadata.metadata().num_row_groups() {
             pieces.push(Piece { path: Arc::clone(&path), metadata: metadata.clone(), group });
         }
@@ -389,8 +413,8 @@ fn pieces(lake: &Lake) -> Result<Vec<Piece>, CorrelateError> {
     Ok(pieces)
 }
 
-/// The schema of `events`, with columns of few values as dictionaries.
-fn schema() -> SchemaRef {
+/// The schema of a part of `events`, with columns of few values as dictionaries.
+fn shared(part: &Schema) -> SchemaRef {
     let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let is_shared = |name: &str| {
         name == "event_source"
@@ -404,7 +428,7 @@ fn schema() -> SchemaRef {
             Arc::clone(field)
         }
     };
-    Arc::new(Schema::new(EVENTS.schema().fields().iter().map(field).collect::<Vec<_>>()))
+    Arc::new(Schema::new(part.fields().iter().map(field).collect::<Vec<_>>()))
 }
 
 impl Piece {
@@ -440,7 +464,7 @@ impl Piece {
 
 /// Whether events of a source are joined.
 fn is_joined(event_source: &str) -> bool {
-    amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2"))
+    amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
 }
 
 fn damaged(path: &std::path::Path, source: ParquetError) -> CorrelateError {

@@ -109,21 +109,22 @@ impl<'a> Rows<'a> {
         let mut shared = Ids::new();
         let mut firsts: Vec<u32> = Vec::new();
         let mut numbers = vec![NONE; self.len()];
-        for row in self.all().filter(|row| !self.is_kms(*row)) {
+        for row in self.all().filter(|row| self.is_ec2(*row)) {
             let Some(id) = self.text(Text::SharedEventId, row as usize) else { continue };
             let number = shared.number(id);
             numbers[row as usize] = number;
             match firsts.get_mut(number as usize) {
                 None => firsts.push(row),
-                Some(first) => {
-                    let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
-                    if is_owners(*first) && !is_owners(row) {
-                        *first = row;
-                    }
-                }
+                Some(first) => *first = self.first_copy(*first, row),
             }
         }
         self.all().map(|row| firsts.get(numbers[row as usize] as usize).copied().unwrap_or(row)).collect()
+    }
+
+    /// Of two copies of an event, of which `row` is the later one, that which stands for both: an owner's copy last.
+    pub(super) fn first_copy(&self, first: u32, row: u32) -> u32 {
+        let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
+        if is_owners(first) && !is_owners(row) { row } else { first }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -142,13 +143,17 @@ impl<'a> Rows<'a> {
         self.has(row, Flags::KMS)
     }
 
+    pub(super) fn is_ec2(&self, row: u32) -> bool {
+        self.has(row, Flags::EC2)
+    }
+
     pub(super) fn kind(&self, row: u32) -> Kind {
         self.kinds[row as usize]
     }
 
     /// Whether an EC2 event may be a cause of rules 3 to 5.
     pub(super) fn is_candidate(&self, row: u32) -> bool {
-        !self.is_kms(row) && self.canonical[row as usize] == row && !self.has(row, Flags::FAILED)
+        self.is_ec2(row) && self.canonical[row as usize] == row && !self.has(row, Flags::FAILED)
     }
 
     fn place(&self, row: usize) -> (&'a Batch, usize) {
@@ -256,7 +261,7 @@ fn kind(batch: &Batch, row: usize) -> Kind {
             _ if name.starts_with("GenerateDataKey") => Kind::GenerateDataKey,
             _ => Kind::Other,
         }
-    } else {
+    } else if batch.flags[row].has(Flags::EC2) {
         match name {
             "AttachVolume" => Kind::AttachVolume,
             "CreateReplaceRootVolumeTask" => Kind::CreateReplaceRootVolumeTask,
@@ -267,5 +272,7 @@ fn kind(batch: &Batch, row: usize) -> Kind {
             "StartInstances" => Kind::StartInstances,
             _ => Kind::Other,
         }
+    } else {
+        Kind::Other
     }
 }

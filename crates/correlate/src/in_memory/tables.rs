@@ -27,6 +27,7 @@ use crate::Progress;
 use crate::in_memory::ids::NONE;
 use crate::in_memory::join::{Call, Join, Link};
 use crate::in_memory::read::{Flags, List, Text};
+use crate::in_memory::roots::{Root, Roots};
 use crate::in_memory::rows::{Kind, Rows};
 use crate::product::BATCH_ROWS;
 use crate::product::DateFile;
@@ -43,7 +44,7 @@ pub(super) fn write(
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
-    let products = Products { rows, join };
+    let products = Products { rows, join, roots: Roots::new(rows) };
     let mut files = 0;
     let mut put = |written: Result<(u64, u64), CorrelateError>| {
         let (n_files, n_rows) = written?;
@@ -132,6 +133,7 @@ impl Out<'_, '_> {
 struct Products<'r, 'a> {
     rows: &'r Rows<'a>,
     join: &'r Join,
+    roots: Roots<'r, 'a>,
 }
 
 /// A row of `volumes`.
@@ -147,7 +149,7 @@ struct Volume {
     created_at: i64,
 }
 
-impl Products<'_, '_> {
+impl<'a> Products<'_, 'a> {
     fn time(&self, row: u32) -> Option<i64> {
         self.rows.times.get(row as usize).copied()
     }
@@ -253,6 +255,8 @@ impl Products<'_, '_> {
             "launch_event_id" => texts(calls, |call| self.text(Text::EventId, call.launch)),
             "launch_event_time" => times(calls, |call| self.time(call.launch)),
             "launch_principal_arn" => texts(calls, |call| self.text(Text::PrincipalArn, call.launch)),
+            "root_principal_arn" => texts(calls, |call| self.root(call).map(|root| root.principal)),
+            "root_source" => texts(calls, |call| self.root(call).map(|root| root.source)),
             "grant_event_id" => texts(calls, |call| {
                 let of_create = self.text(Text::EventId, call.create);
                 of_create.or_else(|| self.text(Text::EventId, call.granted))
@@ -266,6 +270,12 @@ impl Products<'_, '_> {
 
     fn key_arn(&self, call: &Call) -> Option<&str> {
         self.text(Text::KeyArn, call.row).or_else(|| self.text(Text::KeyArn, call.create))
+    }
+
+    /// Who stands behind the cause, else behind the launch.
+    fn root(&self, call: &Call) -> Option<Root<'a>> {
+        let row = if call.cause == NONE { call.launch } else { call.cause };
+        if row == NONE { None } else { self.roots.root(row) }
     }
 
     fn delta_ms(&self, call: &Call) -> Option<i64> {

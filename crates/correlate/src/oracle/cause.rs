@@ -36,13 +36,18 @@ pub(super) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
         .or_else(|| by_what_it_names(trail, kms))
 }
 
-/// Rule 1. Failed EC2 events count here.
+/// Rule 1: by its own request, else by that of the first copy which has one.
 fn by_request_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    trail.copies(kms.event).into_iter().find_map(|copy| of_request(trail, copy))
+}
+
+/// The EC2 event of the same request. Failed ones count here.
+fn of_request<'a>(trail: &Trail<'a>, event: &Event) -> Option<&'a Event> {
     let preference = |ec2: &&Event| {
-        let delta_ms = kms.event.event_time - ec2.event_time;
-        (ec2.region() != kms.event.region(), delta_ms < 0, delta_ms.abs(), ec2.rid())
+        let delta_ms = event.event_time - ec2.event_time;
+        (ec2.region() != event.region(), delta_ms < 0, delta_ms.abs(), ec2.rid())
     };
-    let of_request = trail.ec2.iter().copied().filter(|ec2| shares_request(kms.event, ec2));
+    let of_request = trail.ec2.iter().copied().filter(|ec2| shares_request(event, ec2));
     of_request.min_by_key(preference).map(|ec2| trail.canonical(ec2))
 }
 

@@ -33,6 +33,9 @@ pub struct Event {
     pub session_issuer_arn: Option<String>,
     pub session_name: Option<String>,
     pub invoked_by: Option<String>,
+    pub access_key_id: Option<String>,
+    pub source_identity: Option<String>,
+    pub issued_access_key_id: Option<String>,
     pub key_arn: Option<String>,
     pub grant_id: Option<String>,
     pub grantee_principal: Option<String>,
@@ -85,6 +88,10 @@ impl Event {
 
     pub(super) fn is_ec2(&self) -> bool {
         self.is_from("ec2")
+    }
+
+    pub(super) fn is_sts(&self) -> bool {
+        self.is_from("sts")
     }
 
     fn is_from(&self, service: &str) -> bool {
@@ -154,6 +161,9 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
         session_issuer_arn: text("session_issuer_arn"),
         session_name: text("session_name"),
         invoked_by: text("invoked_by"),
+        access_key_id: text("access_key_id"),
+        source_identity: text("source_identity"),
+        issued_access_key_id: text("issued_access_key_id"),
         key_arn: text("key_arn"),
         grant_id: text("grant_id"),
         grantee_principal: text("grantee_principal"),

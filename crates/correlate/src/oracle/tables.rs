@@ -14,6 +14,7 @@ use super::learned;
 use super::learned::data_key;
 use super::learned::data_keys;
 use super::learned::learned_instance;
+use super::root::root;
 use super::row::joined;
 use super::trail::Trail;
 
@@ -30,6 +31,8 @@ fn correlated_row(trail: &Trail<'_>, kms: &Kms<'_>) -> Row {
     let launch = instance.or(caller_instance.as_deref()).and_then(|instance| launch(trail, event, instance));
     let data_key = kms.volume().filter(|_| kms.teaches()).and_then(|volume| data_key(trail, volume));
 
+    let root = cause.map(|cause| cause.event).or(launch).and_then(|event| root(trail, event));
+
     let row = with_cause(kms_columns(event), event, cause.as_ref());
     row.with("key_arn", kms.key_arn())
         .with("key_account_id", kms.key_arn().and_then(|arn| arn.split(':').nth(4)).filter(|it| !it.is_empty()))
@@ -41,6 +44,8 @@ fn correlated_row(trail: &Trail<'_>, kms: &Kms<'_>) -> Row {
         .with("launch_event_id", launch.and_then(|launch| launch.event_id.as_ref()))
         .with("launch_event_time", launch.map(|launch| launch.event_time))
         .with("launch_principal_arn", launch.and_then(|launch| launch.principal_arn.as_ref()))
+        .with("root_principal_arn", root.as_ref().map(|(principal, _)| principal))
+        .with("root_source", root.as_ref().map(|(_, source)| source))
         .with("grant_event_id", allowed_by(trail, kms).and_then(|grant| grant.event_id.as_ref()))
         .with("data_key_event_id", data_key.and_then(|data_key| data_key.event_id.as_ref()))
 }

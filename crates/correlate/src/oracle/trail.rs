@@ -13,6 +13,8 @@ pub(super) struct Trail<'a> {
     pub(super) ec2: Vec<&'a Event>,
     /// The canonical copies that succeeded. Of `RunInstances` also retries: see [`Trail::is_first_launch`].
     pub(super) successes: Vec<&'a Event>,
+    /// Every STS event that issued an access key.
+    pub(super) issues: Vec<&'a Event>,
 }
 
 impl<'a> Trail<'a> {
@@ -21,12 +23,22 @@ impl<'a> Trail<'a> {
         let ec2: Vec<&Event> = events.iter().filter(|event| event.is_ec2()).collect();
         let is_canonical = |event: &Event| canonical(&ec2, event).rid() == event.rid();
         let successes = ec2.iter().copied().filter(|event| event.succeeded() && is_canonical(event)).collect();
-        Self { kms: alone.iter().map(|kms| with_grant(&alone, kms)).collect(), ec2, successes }
+        let issues = events.iter().filter(|it| it.is_sts() && it.succeeded() && it.issued_access_key_id.is_some());
+        let issues = issues.collect();
+        Self { kms: alone.iter().map(|kms| with_grant(&alone, kms)).collect(), ec2, successes, issues }
     }
 
     /// The copy of an EC2 event that the tables report.
     pub(super) fn canonical(&self, event: &'a Event) -> &'a Event {
         canonical(&self.ec2, event)
+    }
+
+    /// The event, and its copies in other accounts: those of the accounts that only own the key last.
+    pub(super) fn copies(&self, event: &'a Event) -> Vec<&'a Event> {
+        let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
+        let mut copies: Vec<&Event> = self.kms.iter().map(|kms| kms.event).filter(is_copy).collect();
+        copies.sort_by_key(|it| (it.user_identity_type.as_deref() == Some("AWSAccount"), it.order()));
+        [vec![event], copies].concat()
     }
 
     /// Whether no earlier `RunInstances` of the same account and region succeeded with this instance. A retry with
@@ -44,7 +56,7 @@ impl<'a> Trail<'a> {
     }
 
     /// Whether a KMS event is a row of `correlated`.
-    pub(super) fn is_row(&self, kms: &Kms<'_>) -> bool {
+    pub(super) fn is_row(&self, kms: &Kms<'a>) -> bool {
         self.touches_ec2(kms)
             || kms.event.grant_id.as_ref().is_some_and(|grant_id| {
                 let mut grants = self.kms.iter().filter(|it| it.is_create_grant());
@@ -53,7 +65,7 @@ impl<'a> Trail<'a> {
     }
 
     /// Whether a KMS event is a row whatever grant it names.
-    fn touches_ec2(&self, kms: &Kms<'_>) -> bool {
+    fn touches_ec2(&self, kms: &Kms<'a>) -> bool {
         let event = kms.event;
         event.encryption_context.contains_key("aws:ebs:id")
             || kms.own_instance().is_some()
@@ -61,7 +73,7 @@ impl<'a> Trail<'a> {
             || kms.own_snapshot().is_some()
             || kms::is_forwarded(event)
             || kms::caller_instance(event).is_some()
-            || self.ec2.iter().any(|ec2| shares_request(event, ec2))
+            || self.copies(event).iter().any(|copy| self.ec2.iter().any(|ec2| shares_request(copy, ec2)))
     }
 }
 

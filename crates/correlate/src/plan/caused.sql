@@ -7,6 +7,7 @@ FROM (
     r.*,
     k.link,
     k.grant_event_id,
+    k.cause_rid,
     e.event_id AS ec2_event_id,
     e.event_time AS ec2_event_time,
     e.event_name AS ec2_event_name,

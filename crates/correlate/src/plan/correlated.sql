@@ -41,6 +41,8 @@ SELECT
   l.event_id AS launch_event_id,
   l.event_time AS launch_event_time,
   l.principal_arn AS launch_principal_arn,
+  o.root AS root_principal_arn,
+  o.root_source,
   r.grant_event_id,
   d.event_id AS data_key_event_id,
   r.source_object AS kms_source_object,
@@ -48,4 +50,5 @@ SELECT
   r.rid
 FROM caused r
 LEFT JOIN launched l ON l.rid = r.rid
+LEFT JOIN roots o ON o.rid = coalesce(r.cause_rid, l.launch_rid)
 LEFT JOIN volume_keys d ON d.volume = CASE WHEN r.teaches THEN r.volume END

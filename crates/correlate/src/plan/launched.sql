@@ -2,6 +2,7 @@
 -- else the first of any.
 SELECT
   r.rid,
+  substr(l.at, 17) AS launch_rid,
   l.event_id,
   l.event_time,
   l.principal_arn

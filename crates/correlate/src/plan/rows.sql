@@ -21,6 +21,7 @@ SELECT
   k.creates_grant,
   k.ends_grant,
   k.requested,
+  k.requested_copy,
   k.by_service,
   k.external,
   k.caller_instance,

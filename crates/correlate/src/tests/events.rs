@@ -2,21 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::array::BooleanArray;
-use arrow::array::Int64Array;
-use arrow::array::ListBuilder;
-use arrow::array::MapBuilder;
-use arrow::array::MapFieldNames;
-use arrow::array::RecordBatch;
-use arrow::array::StringArray;
-use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondArray;
-use arrow::array::new_null_array;
-use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_lake::WholeFile;
@@ -25,6 +11,7 @@ use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
 use crate::oracle::Event;
+use crate::oracle::batch;
 
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const HOME: &str = "us-west-2";
@@ -111,96 +98,11 @@ pub(crate) fn published_launch() -> Vec<Event> {
 pub(crate) fn write(lake: &Lake, events: &[Event]) {
     let days: BTreeSet<i64> = events.iter().map(|event| event.event_time.div_euclid(DAY_MS)).collect();
     for day in days {
-        let of_day: Vec<&Event> = events.iter().filter(|event| event.event_time.div_euclid(DAY_MS) == day).collect();
+        let of_day = events.iter().filter(|event| event.event_time.div_euclid(DAY_MS) == day).cloned();
         let date = jiff::Timestamp::from_millisecond(day * DAY_MS).unwrap().strftime("%F").to_string();
         let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(part_name("batch", 0));
         let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
-        writer.write(&batch(&of_day)).unwrap();
+        writer.write(&batch(&of_day.collect::<Vec<_>>())).unwrap();
         writer.commit().unwrap();
     }
-}
-
-fn batch(events: &[&Event]) -> RecordBatch {
-    let columns = EVENTS.columns.iter().map(|column| {
-        let array = array(column.name, events);
-        array.unwrap_or_else(|| new_null_array(&column.kind.data_type(), events.len()))
-    });
-    RecordBatch::try_new(EVENTS.schema(), columns.collect()).unwrap()
-}
-
-fn array(column: &str, events: &[&Event]) -> Option<ArrayRef> {
-    let text = |of: fn(&Event) -> &Option<String>| -> Option<ArrayRef> {
-        let values = events.iter().map(|event| of(event).as_deref());
-        Some(Arc::new(values.collect::<StringArray>()))
-    };
-    match column {
-        "event_id" => text(|it| &it.event_id),
-        "event_source" => text(|it| &it.event_source),
-        "event_name" => text(|it| &it.event_name),
-        "aws_region" => text(|it| &it.aws_region),
-        "recipient_account_id" => text(|it| &it.recipient_account_id),
-        "request_id" => text(|it| &it.request_id),
-        "shared_event_id" => text(|it| &it.shared_event_id),
-        "source_ip_address" => text(|it| &it.source_ip_address),
-        "user_agent" => text(|it| &it.user_agent),
-        "error_code" => text(|it| &it.error_code),
-        "user_identity_type" => text(|it| &it.user_identity_type),
-        "principal_id" => text(|it| &it.principal_id),
-        "principal_arn" => text(|it| &it.principal_arn),
-        "principal_account_id" => text(|it| &it.principal_account_id),
-        "session_issuer_arn" => text(|it| &it.session_issuer_arn),
-        "session_name" => text(|it| &it.session_name),
-        "invoked_by" => text(|it| &it.invoked_by),
-        "key_arn" => text(|it| &it.key_arn),
-        "grant_id" => text(|it| &it.grant_id),
-        "grantee_principal" => text(|it| &it.grantee_principal),
-        "retiring_principal" => text(|it| &it.retiring_principal),
-        "instance_type" => text(|it| &it.instance_type),
-        "reservation_id" => text(|it| &it.reservation_id),
-        "client_token" => text(|it| &it.client_token),
-        "source_object" => text(|it| &it.source_object),
-        _ => array_of_no_text(column, events),
-    }
-}
-
-fn array_of_no_text(column: &str, events: &[&Event]) -> Option<ArrayRef> {
-    let list = |of: fn(&Event) -> &Vec<String>| -> Option<ArrayRef> {
-        let mut builder =
-            ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
-        for event in events {
-            for text in of(event) {
-                builder.values().append_value(text);
-            }
-            builder.append(!of(event).is_empty());
-        }
-        Some(Arc::new(builder.finish()))
-    };
-    match column {
-        "event_time" => {
-            let times: TimestampMillisecondArray = events.iter().map(|event| Some(event.event_time)).collect();
-            Some(Arc::new(times.with_timezone("UTC")))
-        }
-        "source_index" => Some(Arc::new(events.iter().map(|event| event.source_index).collect::<Int64Array>())),
-        "encrypted" => Some(Arc::new(events.iter().map(|event| event.encrypted).collect::<BooleanArray>())),
-        "instance_ids" => list(|it| &it.instance_ids),
-        "volume_ids" => list(|it| &it.volume_ids),
-        "snapshot_ids" => list(|it| &it.snapshot_ids),
-        "image_ids" => list(|it| &it.image_ids),
-        "operations" => list(|it| &it.operations),
-        "encryption_context" => Some(contexts(events)),
-        _ => None,
-    }
-}
-
-fn contexts(events: &[&Event]) -> ArrayRef {
-    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-    for event in events {
-        for (key, value) in &event.encryption_context {
-            builder.keys().append_value(key);
-            builder.values().append_value(value);
-        }
-        builder.append(!event.encryption_context.is_empty()).unwrap();
-    }
-    Arc::new(builder.finish())
 }

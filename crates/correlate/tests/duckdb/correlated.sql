@@ -4,7 +4,7 @@
 
 -- ---------------------------------------------------------------------------------------------------- rows --
 
--- KMS and EC2 events with account, region, time in milliseconds and row id.
+-- KMS, EC2 and STS events with account, region, time in milliseconds and row id.
 CREATE TEMP TABLE logged AS
 SELECT
     e.*,
@@ -12,19 +12,16 @@ SELECT
     coalesce(aws_region, '') AS region,
     epoch_ms(event_time) AS t,
     account || '/' || coalesce(event_id, coalesce(source_object, '') || '#' || coalesce(source_index, 0)) AS rid,
-    event_source LIKE 'kms%' AS is_kms
-FROM events AS e
-WHERE regexp_full_match(event_source, '(kms|ec2)\.amazonaws\.com(\.cn)?');
-
--- EC2 events with the copy that the tables report: the owner's copy last, then the first.
-CREATE TEMP TABLE ec2 AS
-SELECT
-    *,
+    event_source[:3] AS service,
+    -- The first copy of an event that was logged in several accounts: the owner's copy last.
     first_value(rid) OVER (
-        PARTITION BY coalesce('copies of ' || shared_event_id, 'only ' || rid)
+        PARTITION BY service, coalesce('copies of ' || shared_event_id, 'only ' || rid)
         ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
     ) AS canonical
-FROM logged WHERE NOT is_kms;
+FROM events AS e
+WHERE regexp_full_match(event_source, '(kms|ec2|sts)\.amazonaws\.com(\.cn)?');
+
+CREATE TEMP TABLE ec2 AS FROM logged WHERE service = 'ec2';
 
 -- What can be a cause without an equal request id, but for repeated launches.
 CREATE TEMP TABLE successes AS SELECT * FROM ec2 WHERE rid = canonical AND error_code IS NULL;
@@ -43,23 +40,23 @@ WITH told AS (
     SELECT
         *,
         instance_ids[1] AS instance, volume_ids[1] AS volume, snapshot_ids[1] AS snapshot,
-        regexp_extract(invoked_by, '^(.*?)\.amazonaws\.com(\.cn)?$', 1) AS service,
+        regexp_extract(invoked_by, '^(.*?)\.amazonaws\.com(\.cn)?$', 1) AS invoker,
         coalesce(map_keys(encryption_context), []) AS context,
         coalesce(user_identity_type = 'AWSService', false) AS by_service,
         coalesce(contains(principal_id, ':aws:ec2-infrastructure:'), false)
             OR coalesce(contains(principal_arn, '/aws:ec2-infrastructure/'), false)
             OR coalesce(session_issuer_arn LIKE '%:role/aws:ec2-infrastructure', false) AS infrastructure
-    FROM logged WHERE is_kms
+    FROM logged WHERE service = 'kms'
 )
 SELECT
     *,
     coalesce(invoked_by, '') = 'ec2-frontend-api.amazonaws.com'
         OR coalesce(user_agent, '') = 'ec2-frontend-api.amazonaws.com'
         OR coalesce(source_ip_address, '') = 'ec2-frontend-api.amazonaws.com' AS forwarded,
-    coalesce(service = 'ebs', false) AND NOT by_service
+    coalesce(invoker = 'ebs', false) AND NOT by_service
         OR invoked_by IS NOT NULL
             AND invoked_by NOT IN ('AWS Internal', 'Amazon Internal')
-            AND NOT regexp_full_match(service,
+            AND NOT regexp_full_match(invoker,
                 'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+')
         OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external,
     infrastructure
@@ -95,6 +92,30 @@ SELECT
     coalesce(k.key_arn, g.key_arn) AS key_arn
 FROM kms_alone AS k LEFT JOIN granted AS g ON g.rid = k.rid;
 
+-- The EC2 event of a KMS event's request, whether it failed or not.
+CREATE TEMP TABLE requests AS
+SELECT k.rid, e.canonical AS cause
+FROM kms AS k JOIN ec2 AS e ON e.account = k.account AND e.request_id = k.request_id
+QUALIFY row_number() OVER (
+    PARTITION BY k.rid ORDER BY e.region <> k.region, e.t > k.t, abs(k.t - e.t), e.rid
+) = 1;
+
+-- Rule 1: that of its own request, else of the first copy's which has one: an owner's copy last.
+CREATE TEMP TABLE by_request AS
+WITH of_copies AS (
+    SELECT k.shared_event_id, r.cause
+    FROM requests AS r JOIN kms AS k ON k.rid = r.rid
+    WHERE k.shared_event_id IS NOT NULL
+    QUALIFY row_number() OVER (
+        PARTITION BY k.shared_event_id ORDER BY k.user_identity_type IS NOT DISTINCT FROM 'AWSAccount', k.t, k.rid
+    ) = 1
+)
+SELECT k.rid, coalesce(own.cause, copied.cause) AS cause
+FROM kms AS k
+LEFT JOIN requests AS own ON own.rid = k.rid
+LEFT JOIN of_copies AS copied ON copied.shared_event_id = k.shared_event_id
+WHERE coalesce(own.cause, copied.cause) IS NOT NULL;
+
 -- The KMS events that are rows.
 CREATE TEMP TABLE kms_rows AS
 WITH touching AS (
@@ -102,7 +123,7 @@ WITH touching AS (
     WHERE list_contains(context, 'aws:ebs:id')
         OR instance IS NOT NULL OR volume IS NOT NULL OR snapshot IS NOT NULL
         OR forwarded OR caller_instance IS NOT NULL
-        OR (account, request_id) IN (SELECT (account, request_id) FROM ec2 WHERE request_id IS NOT NULL)
+        OR rid IN (SELECT rid FROM by_request)
 )
 FROM touching
 UNION
@@ -181,14 +202,6 @@ SELECT rid, instance FROM sides
 QUALIFY row_number() OVER (PARTITION BY rid ORDER BY scope, distance, side) = 1;
 
 -- ------------------------------------------------------------------------------------------------- causes --
-
--- Rule 1: the same account and request id, whether the EC2 event failed or not.
-CREATE TEMP TABLE by_request AS
-SELECT k.rid, e.canonical AS cause
-FROM kms_rows AS k JOIN ec2 AS e ON e.account = k.account AND e.request_id = k.request_id
-QUALIFY row_number() OVER (
-    PARTITION BY k.rid ORDER BY e.region <> k.region, e.t > k.t, abs(k.t - e.t), e.rid
-) = 1;
 
 -- Rules 3 and 5: what was done to the instance that the event names, or else to the one that it learned of.
 -- An attachment counts when it is of the event's volume.
@@ -321,6 +334,45 @@ LEFT JOIN (
     FROM launches QUALIFY row_number() OVER (PARTITION BY instance ORDER BY t, rid) = 1
 ) AS anywhere ON anywhere.instance = i.launched_instance;
 
+-- Who made EC2 and STS calls, and whether somebody stands behind a caller.
+CREATE TEMP TABLE actors AS
+SELECT
+    rid, t, service AS called, access_key_id, source_identity,
+    CASE WHEN service = 'sts' AND error_code IS NULL THEN issued_access_key_id END AS issued,
+    coalesce(nullif(principal_arn, ''), nullif(principal_id, '')) AS caller,
+    nullif(CASE
+        WHEN user_identity_type = 'AWSService' THEN invoked_by
+        ELSE regexp_extract(session_issuer_arn, ':role/aws-service-role/([^/]*)', 1)
+    END, '') AS service,
+    coalesce(user_identity_type IN ('AssumedRole', 'AWSAccount'), false) AS in_session,
+    row_number() OVER (
+        PARTITION BY issued ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
+    ) AS nth
+FROM logged WHERE service <> 'kms';
+
+-- The callers of each EC2 event: its own, the one who got that caller's access key, and so on.
+CREATE TEMP TABLE roots AS
+WITH RECURSIVE chain AS (
+    SELECT rid, 0 AS step, source_identity, access_key_id, caller, service, in_session FROM actors WHERE called = 'ec2'
+    UNION ALL
+    SELECT c.rid, c.step + 1, c.source_identity, a.access_key_id, a.caller, a.service, a.in_session
+    FROM chain AS c JOIN actors AS a ON a.issued = c.access_key_id AND a.nth = 1
+    WHERE c.step < 9
+)
+SELECT
+    rid,
+    CASE
+        WHEN service IS NOT NULL THEN 'service'
+        WHEN in_session AND source_identity <> '' THEN 'source_identity'
+        WHEN caller IS NULL THEN NULL
+        WHEN in_session THEN 'session'
+        WHEN step > 0 THEN 'assume_role'
+        ELSE 'direct'
+    END AS source,
+    CASE source WHEN 'service' THEN service WHEN 'source_identity' THEN source_identity ELSE caller END AS principal
+FROM chain
+QUALIFY row_number() OVER (PARTITION BY rid ORDER BY step DESC) = 1;
+
 CREATE TEMP TABLE answer AS
 SELECT
     k.event_id AS kms_event_id,
@@ -347,6 +399,8 @@ SELECT
     k.key_arn,
     k.caller_instance AS caller_instance_id,
     launch.event_id AS launch_event_id,
+    root.principal AS root_principal_arn,
+    root.source AS root_source,
     granting.event_id AS grant_event_id,
     CASE WHEN k.teaches THEN d.event_id END AS data_key_event_id,
     k.t - e.t AS delta_ms
@@ -355,6 +409,7 @@ JOIN causes AS c ON c.rid = k.rid
 JOIN instances_with_launch AS i ON i.rid = k.rid
 LEFT JOIN ec2 AS e ON e.rid = c.cause
 LEFT JOIN ec2 AS launch ON launch.rid = i.launch_rid
+LEFT JOIN roots AS root ON root.rid = coalesce(c.cause, i.launch_rid)
 LEFT JOIN allowed AS a ON a.rid = k.rid
 LEFT JOIN kms AS granting ON granting.rid = coalesce(k.grant_rid, a.grant_rid)
 LEFT JOIN data_keys AS d ON d.volume = k.volume_known;

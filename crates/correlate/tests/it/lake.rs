@@ -6,24 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::array::AsArray;
-use arrow::array::BooleanArray;
-use arrow::array::Int64Array;
-use arrow::array::ListBuilder;
-use arrow::array::MapBuilder;
-use arrow::array::MapFieldNames;
 use arrow::array::RecordBatch;
-use arrow::array::StringArray;
-use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondArray;
 use arrow::array::UInt32Array;
-use arrow::array::new_null_array;
 use arrow::compute::SortColumn;
 use arrow::compute::lexsort_to_indices;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
 use arrow::datatypes::TimestampMillisecondType;
 use tempfile::TempDir;
 use trailweave_correlate::Correlate;
@@ -31,7 +19,6 @@ use trailweave_correlate::Progress;
 use trailweave_correlate::Way;
 use trailweave_correlate::correlate;
 use trailweave_correlate::open;
-use trailweave_correlate::oracle::Event;
 use trailweave_correlate::oracle::Products;
 use trailweave_correlate::oracle::Row;
 use trailweave_correlate::oracle::rows_from;
@@ -43,9 +30,12 @@ use trailweave_table::PRODUCTS;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
+use crate::duckdb::assert_duckdb_agrees;
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The products of `deliveries`, each of which becomes files of its own. Both ways to join make the same bytes.
+/// The products of `deliveries`, each of which becomes files of its own. Both ways to join make the same bytes, and
+/// DuckDB the same rows of `correlated`.
 pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
     let folder = lake_of(deliveries);
     let lake = Lake::open(folder.path()).unwrap();
@@ -57,6 +47,7 @@ pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
         let spilled = files(&lake);
         correlate(&lake, &options, &Progress::default()).await.unwrap();
         assert!(files(&lake) == spilled, "the join in memory makes other bytes than the steps in SQL");
+        assert_duckdb_agrees(folder.path());
         let session = open(&lake, &options).await.unwrap();
         let mut tables = Vec::new();
         for table in PRODUCTS {
@@ -163,86 +154,4 @@ fn difference(table: &str, found: Option<&Row>, expected: Option<&Row>) -> Strin
         }
         (found, expected) => format!("{table}: only found {found:#?}, only expected {expected:#?}\n"),
     }
-}
-
-/// `events` as rows of the table.
-pub(crate) fn batch(events: &[Event]) -> RecordBatch {
-    let columns = EVENTS.columns.iter().map(|column| {
-        let array = array(column.name, events);
-        array.unwrap_or_else(|| new_null_array(&column.kind.data_type(), events.len()))
-    });
-    RecordBatch::try_new(EVENTS.schema(), columns.collect()).unwrap()
-}
-
-/// A column of `events`; none where no [`Event`] has it.
-fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
-    Some(match column {
-        "event_id" => texts(events, |it| &it.event_id),
-        "event_source" => texts(events, |it| &it.event_source),
-        "event_name" => texts(events, |it| &it.event_name),
-        "aws_region" => texts(events, |it| &it.aws_region),
-        "recipient_account_id" => texts(events, |it| &it.recipient_account_id),
-        "request_id" => texts(events, |it| &it.request_id),
-        "shared_event_id" => texts(events, |it| &it.shared_event_id),
-        "source_ip_address" => texts(events, |it| &it.source_ip_address),
-        "user_agent" => texts(events, |it| &it.user_agent),
-        "error_code" => texts(events, |it| &it.error_code),
-        "user_identity_type" => texts(events, |it| &it.user_identity_type),
-        "principal_id" => texts(events, |it| &it.principal_id),
-        "principal_arn" => texts(events, |it| &it.principal_arn),
-        "principal_account_id" => texts(events, |it| &it.principal_account_id),
-        "session_issuer_arn" => texts(events, |it| &it.session_issuer_arn),
-        "session_name" => texts(events, |it| &it.session_name),
-        "invoked_by" => texts(events, |it| &it.invoked_by),
-        "key_arn" => texts(events, |it| &it.key_arn),
-        "grant_id" => texts(events, |it| &it.grant_id),
-        "grantee_principal" => texts(events, |it| &it.grantee_principal),
-        "retiring_principal" => texts(events, |it| &it.retiring_principal),
-        "instance_type" => texts(events, |it| &it.instance_type),
-        "reservation_id" => texts(events, |it| &it.reservation_id),
-        "client_token" => texts(events, |it| &it.client_token),
-        "source_object" => texts(events, |it| &it.source_object),
-        "instance_ids" => lists(events, |it| &it.instance_ids),
-        "volume_ids" => lists(events, |it| &it.volume_ids),
-        "snapshot_ids" => lists(events, |it| &it.snapshot_ids),
-        "image_ids" => lists(events, |it| &it.image_ids),
-        "operations" => lists(events, |it| &it.operations),
-        "encryption_context" => contexts(events),
-        "event_time" => {
-            let times: TimestampMillisecondArray = events.iter().map(|it| Some(it.event_time)).collect();
-            Arc::new(times.with_timezone("UTC"))
-        }
-        "encrypted" => Arc::new(events.iter().map(|it| it.encrypted).collect::<BooleanArray>()),
-        "source_index" => Arc::new(events.iter().map(|it| it.source_index).collect::<Int64Array>()),
-        _ => return None,
-    })
-}
-
-fn texts(events: &[Event], of: fn(&Event) -> &Option<String>) -> ArrayRef {
-    Arc::new(events.iter().map(|event| of(event).as_deref()).collect::<StringArray>())
-}
-
-fn lists(events: &[Event], of: fn(&Event) -> &Vec<String>) -> ArrayRef {
-    let element = Field::new("element", DataType::Utf8, true);
-    let mut builder = ListBuilder::new(StringBuilder::new()).with_field(element);
-    for event in events {
-        for text in of(event) {
-            builder.values().append_value(text);
-        }
-        builder.append(!of(event).is_empty());
-    }
-    Arc::new(builder.finish())
-}
-
-fn contexts(events: &[Event]) -> ArrayRef {
-    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-    for event in events {
-        for (key, value) in &event.encryption_context {
-            builder.keys().append_value(key);
-            builder.values().append_value(value);
-        }
-        builder.append(!event.encryption_context.is_empty()).unwrap();
-    }
-    Arc::new(builder.finish())
 }

@@ -13,10 +13,10 @@ use proptest::test_runner::TestRng;
 use proptest::test_runner::TestRunner;
 use trailweave_correlate::oracle::Event;
 use trailweave_correlate::oracle::Products;
+use trailweave_correlate::oracle::batch;
 use trailweave_correlate::oracle::correlate;
 use trailweave_correlate::oracle::events_from;
 
-use crate::lake::batch;
 use crate::lake::differences;
 use crate::lake::products_of_plan;
 use crate::lake::together;
@@ -54,6 +54,8 @@ fn worlds_have_every_link_and_every_reason() {
             let link = row.value("link").unwrap_or_default();
             let why = row.value("unmatched_reason").or_else(|| row.value("confidence")).unwrap_or_default();
             *counts.borrow_mut().entry(format!("{link} {why}")).or_default() += 1;
+            let root = row.value("root_source").unwrap_or_default();
+            *counts.borrow_mut().entry(format!("root {root}")).or_default() += 1;
         }
         Ok(())
     });
@@ -71,6 +73,11 @@ fn worlds_have_every_link_and_every_reason() {
         "none denied",
         "none outside_lookback",
         "none no_ec2_event",
+        "root direct",
+        "root assume_role",
+        "root service",
+        "root source_identity",
+        "root session",
     ] {
         assert!(counts.get(wanted).is_some_and(|n| *n >= 20), "{wanted} is rare: {counts:#?}");
     }

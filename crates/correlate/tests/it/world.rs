@@ -46,6 +46,8 @@ fn moved(event: &mut Event, to: &str) {
         &mut event.grant_id,
         &mut event.principal_id,
         &mut event.session_name,
+        &mut event.access_key_id,
+        &mut event.issued_access_key_id,
         &mut event.source_object,
     ];
     let lists = [&mut event.instance_ids, &mut event.volume_ids, &mut event.snapshot_ids];
@@ -56,7 +58,8 @@ fn moved(event: &mut Event, to: &str) {
 
 /// The events of a world, unique in their row ids.
 pub(crate) fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
-    vec(prop_oneof![5 => kms_event(), 4 => ec2_event(), 1 => other_event()], n_events).prop_map(|mut events| {
+    let event = prop_oneof![10 => kms_event(), 8 => ec2_event(), 2 => sts_event(), 2 => other_event()];
+    vec(event, n_events).prop_map(|mut events| {
         for (index, event) in (0..).zip(&mut events) {
             event.source_object = Some(format!("object{WORLD}-{}", index % 3));
             event.source_index = Some(index);
@@ -115,17 +118,65 @@ fn other_event() -> impl Strategy<Value = Event> {
     })
 }
 
+/// One that issues an access key, if it succeeds. So few are there that keys are issued twice, and by each other.
+fn sts_event() -> impl Strategy<Value = Event> {
+    let error = weighted(0.1, one_of(&["AccessDenied"]));
+    let issued = weighted(0.95, 0..5_u8);
+    (logged(), source("sts"), actor(), error, issued).prop_map(|(event, event_source, actor, error_code, issued)| {
+        let issued_access_key_id = issued.map(|id| format!("key{WORLD}-{id}"));
+        let event = Event { event_source, event_name: some("AssumeRole"), error_code, issued_access_key_id, ..event };
+        actor.of(event)
+    })
+}
+
+/// Who called EC2 or STS, and with which access key.
+#[derive(Debug, Clone)]
+struct Actor {
+    kind: Option<String>,
+    detail: u8,
+    access_key: Option<u8>,
+    source_identity: Option<String>,
+}
+
+fn actor() -> impl Strategy<Value = Actor> {
+    let kind = weighted(0.9, one_of(&["IAMUser", "AssumedRole", "AssumedRole", "AWSAccount", "AWSService"]));
+    let source_identity = weighted(0.2, one_of(&["ana", ""]));
+    (kind, any::<u8>(), weighted(0.8, 0..5_u8), source_identity)
+        .prop_map(|(kind, detail, access_key, source_identity)| Actor { kind, detail, access_key, source_identity })
+}
+
+impl Actor {
+    fn of(self, event: Event) -> Event {
+        let Self { kind, detail, access_key, source_identity } = self;
+        let role = format!("arn:aws:iam::111122223333:role/role-{detail}");
+        let service_linked = format!("arn:aws:iam::111122223333:role/aws-service-role/{detail}.amazonaws.com/Linked");
+        let is_service = kind.as_deref() == Some("AWSService");
+        Event {
+            session_issuer_arn: (kind.as_deref() == Some("AssumedRole")).then_some(if detail % 5 == 0 {
+                service_linked
+            } else {
+                role
+            }),
+            invoked_by: (is_service && detail % 7 != 0).then(|| format!("{detail}.amazonaws.com")),
+            principal_arn: (detail % 6 != 0).then(|| format!("arn:{detail}")),
+            principal_id: (detail % 4 != 0).then(|| format!("id:{detail}")),
+            user_identity_type: kind,
+            access_key_id: access_key.map(|id| format!("key{WORLD}-{id}")),
+            source_identity,
+            ..event
+        }
+    }
+}
+
 fn ec2_event() -> impl Strategy<Value = Event> {
     let instances = subsequence(INSTANCES.to_vec(), 0..=2).prop_shuffle();
     let error = weighted(0.1, one_of(&["Client.DryRunOperation", "Server.InternalError"]));
-    let caller = weighted(0.9, one_of(&["IAMUser", "AssumedRole", "AWSAccount", "AWSService"]));
     let named = (instances, volumes(), snapshots());
     let details = (weighted(0.5, any::<bool>()), weighted(0.3, one_of(&KEYS)), any::<u8>());
-    (logged(), source("ec2"), ec2_name(), error, caller, named, details).prop_map(
-        |(event, event_source, name, error_code, caller, named, (encrypted, key_arn, detail))| {
+    (logged(), source("ec2"), ec2_name(), error, actor(), named, details).prop_map(
+        |(event, event_source, name, error_code, actor, named, (encrypted, key_arn, detail))| {
             let event = Event { event_source, event_name: some(name), error_code, encrypted, key_arn, ..event };
-            let event = Event { user_identity_type: caller, principal_arn: Some(format!("arn:{detail}")), ..event };
-            with_ec2_resources(event, name, named, detail)
+            with_ec2_resources(actor.of(event), name, named, detail)
         },
     )
 }

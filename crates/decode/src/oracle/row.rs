@@ -164,6 +164,10 @@ impl<'a> Record<'a> {
         if ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"].contains(&source) {
             self.put_ec2(&mut row);
         }
+        if ["sts.amazonaws.com", "sts.amazonaws.com.cn"].contains(&source) {
+            let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
+            put(&mut row, "issued_access_key_id", issued.filter(|id| !id.is_empty()).map(str::to_owned));
+        }
         row
     }
 

@@ -59,6 +59,14 @@ fn ec2_events_are_kept_by_name_and_never_if_they_only_read() {
 }
 
 #[test]
+fn sts_events_are_kept_when_they_issue_credentials() {
+    let sts = |event_name| Facts { event_source: "sts.amazonaws.com", event_name, ..Facts::default() };
+    assert!(STS_EVENTS.iter().all(|name| is_relevant(&sts(name))));
+    assert!(!is_relevant(&sts("GetCallerIdentity")));
+    assert!(!is_relevant(&Facts { names_ebs: true, ..sts("DecodeAuthorizationMessage") }));
+}
+
+#[test]
 fn other_services_are_left_out() {
     let facts =
         Facts { event_source: "ebs.amazonaws.com", event_name: "CreateGrant", names_ebs: true, ..Facts::default() };
@@ -67,5 +75,5 @@ fn other_services_are_left_out() {
 
 #[test]
 fn names_are_in_order_for_the_search() {
-    assert!(KMS_EVENTS.is_sorted() && EC2_EVENTS.is_sorted());
+    assert!(KMS_EVENTS.is_sorted() && EC2_EVENTS.is_sorted() && STS_EVENTS.is_sorted());
 }

@@ -90,7 +90,22 @@ fn a_field_of_an_unexpected_type_is_kept_as_text_or_null() {
 #[test]
 fn relevant_leaves_out_what_no_join_needs() {
     let tallies = FIXTURES.map(|fixture| decode(Selection::Relevant, fixture).unwrap().tally);
-    assert_eq!(tallies.map(|tally| (tally.rows, tally.filtered)), [(6, 0), (6, 0), (5, 2), (1, 1)]);
+    assert_eq!(tallies.map(|tally| (tally.rows, tally.filtered)), [(7, 0), (6, 0), (5, 2), (1, 1)]);
+}
+
+#[test]
+fn sts_tells_which_access_key_it_issued() {
+    let issued = |service: &str, credentials: &str| {
+        let batch = events(&all(format!(
+            r#"{{"eventTime":"2026-09-01T06:04:25Z","eventSource":"{service}.amazonaws.com","eventName":"AssumeRole",
+                "userIdentity":{{"accessKeyId":"AKIAEXAMPLEEXAMPLE01"}},
+                "responseElements":{{"credentials":{credentials}}}}}"#
+        )));
+        text(&batch, "issued_access_key_id", 0)
+    };
+    let credentials = r#"{"accessKeyId":"ASIAEXAMPLEEXAMPLE01","sessionToken":"x"}"#;
+    assert_eq!(issued("sts", credentials), "ASIAEXAMPLEEXAMPLE01");
+    assert_eq!([issued("sso", credentials), issued("sts", "null"), issued("sts", r#"{"accessKeyId":""}"#)], ["-"; 3]);
 }
 
 /// A KMS event with these fields besides the required ones.

@@ -13,7 +13,7 @@ use crate::same;
 const CAP_BYTES: usize = 1 << 20;
 
 /// Names of fields that columns are made of, at any depth, and some that no column knows.
-const KEYS: [&str; 44] = [
+const KEYS: [&str; 45] = [
     "eventID",
     "eventVersion",
     "eventType",
@@ -56,6 +56,7 @@ const KEYS: [&str; 44] = [
     "volumeId",
     "kmsKeyId",
     "encrypted",
+    "accessKeyId",
     "Records",
     "n\\u0065w",
 ];
@@ -111,7 +112,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Objects that columns look into, and the fields that they look for there.
-const PAYLOADS: [(&str, &[&str]); 7] = [
+const PAYLOADS: [(&str, &[&str]); 8] = [
     (
         "userIdentity",
         &["type", "principalId", "arn", "accountId", "userName", "invokedBy", "sessionContext", "inScopeOf"],
@@ -128,6 +129,7 @@ const PAYLOADS: [(&str, &[&str]); 7] = [
         "requestParameters",
         &["instanceId", "volumeId", "snapshotId", "kmsKeyId", "encrypted", "instanceType", "resourcesSet"],
     ),
+    ("responseElements", &["credentials", "credentials", "assumedRoleUser"]),
     ("responseElements", &["grantId", "keyId", "volumeId", "snapshotId", "instancesSet", "reservationId", "encrypted"]),
     ("additionalEventData", &["grantId", "grantId"]),
     ("serviceEventDetails", &["instanceIdSet", "snapshotId"]),
@@ -148,8 +150,17 @@ fn resources() -> impl Strategy<Value = String> {
 
 fn record() -> impl Strategy<Value = String> {
     let times = ["2026-09-01T06:04:25Z", "2026-09-01T06:04:25.5+02:00", "2026-09-01T06:04:25Z", "never"];
-    let names = ["CreateGrant", "RetireGrant", "Decrypt", "ReEncrypt", "RunInstances", "CreateVolume", "CopySnapshot"];
-    let sources = ["kms.amazonaws.com", "ec2.amazonaws.com", "s3.amazonaws.com"];
+    let names = [
+        "CreateGrant",
+        "RetireGrant",
+        "Decrypt",
+        "ReEncrypt",
+        "RunInstances",
+        "CreateVolume",
+        "CopySnapshot",
+        "AssumeRole",
+    ];
+    let sources = ["kms.amazonaws.com", "ec2.amazonaws.com", "sts.amazonaws.com", "s3.amazonaws.com"];
     let required = (select(times.to_vec()), select(sources.to_vec()), select(names.to_vec()));
     let required = required.prop_map(|(time, source, name)| {
         format!(r#""eventTime":"{time}","eventSource":"{source}","eventName":"{name}""#)

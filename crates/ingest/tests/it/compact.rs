@@ -98,3 +98,22 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     assert!(gc(&lake, false).unwrap().is_empty());
     assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 12);
 }
+
+#[tokio::test]
+async fn a_part_that_lacks_a_column_of_today_is_merged_too() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let before = texts(&lake, &EVENTS, "event_id");
+    let older = &lake.parts(&EVENTS).unwrap()[0].path;
+    let rows = arrow::compute::concat_batches(&EVENTS.schema(), &read(older)).unwrap();
+    let kept: Vec<usize> =
+        (0..EVENTS.columns.len()).filter(|at| *at != EVENTS.position("issued_access_key_id")).collect();
+    let rows = rows.project(&kept).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(fs::File::create(older).unwrap(), rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    let _lock = lake.lock().unwrap();
+    compact(&lake, &OPTIONS).unwrap();
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), before);
+}

@@ -1,0 +1,85 @@
+//! Who stands behind an EC2 event: its caller, followed through the STS events that issued the access keys.
+
+use crate::in_memory::ids::{Ids, NONE};
+use crate::in_memory::read::{Flags, SERVICE_ROLE_PATH, Text};
+use crate::in_memory::rows::Rows;
+
+/// How often a caller's access key is followed. Sessions that assume roles in turn rarely go beyond two.
+const MAX_STEPS: usize = 9;
+
+/// The STS events by the access keys that they issued.
+#[derive(Debug)]
+pub(super) struct Roots<'r, 'a> {
+    rows: &'r Rows<'a>,
+    keys: Ids<&'a str>,
+    /// By access key.
+    issuers: Vec<u32>,
+}
+
+/// Who stands behind an event, and how that is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub(super) principal: &'a str,
+    pub(super) source: &'static str,
+}
+
+impl<'r, 'a> Roots<'r, 'a> {
+    pub(super) fn new(rows: &'r Rows<'a>) -> Self {
+        let (mut keys, mut issuers) = (Ids::new(), Vec::new());
+        for row in rows.all().filter(|row| rows.has(*row, Flags::STS) && !rows.has(*row, Flags::FAILED)) {
+            let Some(key) = rows.text(Text::IssuedAccessKeyId, row as usize) else { continue };
+            match issuers.get_mut(keys.number(key) as usize) {
+                None => issuers.push(row),
+                Some(issuer) => *issuer = rows.first_copy(*issuer, row),
+            }
+        }
+        Self { rows, keys, issuers }
+    }
+
+    pub(super) fn root(&self, row: u32) -> Option<Root<'a>> {
+        let rows = self.rows;
+        let filled = |column, row: u32| rows.text(column, row as usize).filter(|text| !text.is_empty());
+        let mut last = row;
+        for _ in 0..MAX_STEPS {
+            match self.issuer(last) {
+                NONE => break,
+                issuer => last = issuer,
+            }
+        }
+        let in_session = rows.has(last, Flags::ASSUMED_ROLE) || rows.has(last, Flags::OF_ANOTHER_ACCOUNT);
+        if let Some(principal) = self.service(last) {
+            return Some(Root { principal, source: "service" });
+        }
+        if let (true, Some(principal)) = (in_session, filled(Text::SourceIdentity, row)) {
+            return Some(Root { principal, source: "source_identity" });
+        }
+        let principal = filled(Text::PrincipalArn, last).or_else(|| filled(Text::PrincipalId, last))?;
+        let is_followed = self.issuer(row) != NONE;
+        let source = if in_session {
+            "session"
+        } else if is_followed {
+            "assume_role"
+        } else {
+            "direct"
+        };
+        Some(Root { principal, source })
+    }
+
+    /// The STS event that issued the access key of a call.
+    fn issuer(&self, row: u32) -> u32 {
+        let key = self.rows.text(Text::AccessKeyId, row as usize);
+        let number = key.map_or(NONE, |key| self.keys.get(key));
+        self.issuers.get(number as usize).copied().unwrap_or(NONE)
+    }
+
+    /// The AWS service that made a call for itself.
+    fn service(&self, row: u32) -> Option<&'a str> {
+        let name = if self.rows.has(row, Flags::BY_SERVICE) {
+            self.rows.text(Text::InvokedBy, row as usize)
+        } else {
+            let issuer = self.rows.text(Text::SessionIssuerArn, row as usize);
+            issuer.and_then(|arn| arn.split(SERVICE_ROLE_PATH).nth(1)?.split('/').next())
+        };
+        name.filter(|name| !name.is_empty())
+    }
+}

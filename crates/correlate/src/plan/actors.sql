@@ -1,0 +1,36 @@
+-- One row per EC2 event, and per STS event that issued an access key: who made the call. `actor` is the caller,
+-- `service` the AWS service that it is, `in_session` whether somebody stands behind it. For `at` see ec2_calls.
+SELECT
+  lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
+  *
+FROM (
+  SELECT
+    coalesce(recipient_account_id, principal_account_id, '') || '/'
+      || coalesce(event_id, coalesce(source_object, '') || '#' || CAST(coalesce(source_index, 0) AS VARCHAR)) AS rid,
+    CAST(event_time AS BIGINT) AS t,
+    access_key_id,
+    CASE WHEN event_source IN ('sts.amazonaws.com', 'sts.amazonaws.com.cn') THEN issued_access_key_id END AS issued,
+    coalesce(nullif(principal_arn, ''), nullif(principal_id, '')) AS actor,
+    nullif(
+      CASE
+        WHEN user_identity_type = 'AWSService' THEN invoked_by
+        WHEN session_issuer_arn LIKE '%:role/aws-service-role/%'
+        THEN split_part(split_part(session_issuer_arn, ':role/aws-service-role/', 2), '/', 1)
+      END,
+      ''
+    ) AS service,
+    coalesce(user_identity_type IN ('AssumedRole', 'AWSAccount'), false) AS in_session,
+    coalesce(user_identity_type = 'AWSAccount', false) AS of_another_account,
+    nullif(source_identity, '') AS source_identity
+  FROM events
+  WHERE
+    event_time IS NOT NULL
+    AND (
+      event_source IN ('ec2.amazonaws.com', 'ec2.amazonaws.com.cn')
+      OR (
+        event_source IN ('sts.amazonaws.com', 'sts.amazonaws.com.cn')
+        AND issued_access_key_id IS NOT NULL
+        AND error_code IS NULL
+      )
+    )
+)
