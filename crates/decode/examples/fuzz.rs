@@ -84,14 +84,18 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut dice = Dice(seed);
     let mut n_objects = 0_u64;
+    let mut last = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         let before = dice.0;
-        let object = object(&mut dice);
-        let outcome = catch_unwind(|| same::check(CAP_BYTES, &object)).unwrap_or_else(|_| Err("it panics".to_owned()));
+        let objects = [object(&mut dice), last, SEEDS[0].as_bytes().to_vec()];
+        let check = || same::check(CAP_BYTES, &objects[0]).and_then(|()| same::check_together(CAP_BYTES, &objects));
+        let outcome = catch_unwind(check).unwrap_or_else(|_| Err("it panics".to_owned()));
+        let [object, ..] = objects;
         if let Err(difference) = outcome {
             eprintln!("object {n_objects}, seed {before}: {difference}\n{:?}", String::from_utf8_lossy(&object));
             return ExitCode::FAILURE;
         }
+        last = object;
         n_objects += 1;
     }
     eprintln!("{n_objects} objects, no difference");

@@ -62,6 +62,14 @@ pub(crate) struct Rows {
     batches: Vec<RecordBatch>,
 }
 
+/// How many rows there were.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    n_batches: usize,
+    n_pending: usize,
+    pending_bytes: usize,
+}
+
 /// The values of a column, up to the last row that set one.
 #[derive(Debug)]
 enum Values {
@@ -126,6 +134,24 @@ impl Rows {
     pub(crate) fn take(&mut self) -> Vec<RecordBatch> {
         self.flush();
         mem::take(&mut self.batches)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { n_batches: self.batches.len(), n_pending: self.n_pending, pending_bytes: self.pending_bytes }
+    }
+
+    /// Forgets the rows since `mark`. Needs: none was taken since.
+    pub(crate) fn forget_since(&mut self, mark: Mark) {
+        let is_flushed = self.batches.len() > mark.n_batches;
+        if is_flushed {
+            let rows_before = self.batches[mark.n_batches].slice(0, mark.n_pending);
+            self.batches.truncate(mark.n_batches);
+            self.batches.extend((mark.n_pending > 0).then_some(rows_before));
+        }
+        (self.n_pending, self.pending_bytes) = if is_flushed { (0, 0) } else { (mark.n_pending, mark.pending_bytes) };
+        for column in &mut self.columns {
+            column.truncate(self.n_pending);
+        }
     }
 
     pub(crate) fn text(&mut self, column: usize, value: Option<impl AsRef<str>>) {
@@ -228,6 +254,26 @@ impl Values {
         }
     }
 
+    fn truncate(&mut self, n_rows: usize) {
+        match self {
+            Self::Text(texts) => texts.truncate(n_rows),
+            Self::Time(numbers) | Self::Integer(numbers) => {
+                numbers.present.truncate(n_rows);
+                numbers.values.truncate(n_rows);
+            }
+            Self::Bool(truths) => {
+                truths.present.truncate(n_rows);
+                truths.values.truncate(n_rows);
+            }
+            Self::TextList(spans, elements) => elements.truncate(spans.truncate(n_rows)),
+            Self::TextMap(spans, keys, values) => {
+                let n_entries = spans.truncate(n_rows);
+                keys.truncate(n_entries);
+                values.truncate(n_entries);
+            }
+        }
+    }
+
     /// The column as an array of `n_rows`; the values are forgotten.
     fn take(&mut self, n_rows: usize, data_type: &DataType) -> ArrayRef {
         match self {
@@ -295,6 +341,14 @@ impl Spans {
         self.ends.resize(n_rows + 1, end);
     }
 
+    /// Forgets what comes after `n_rows`, and returns where the rest ends.
+    fn truncate(&mut self, n_rows: usize) -> usize {
+        self.present.truncate(n_rows);
+        self.ends.truncate(n_rows + 1);
+        let end = *self.ends.last().expect("the first end is 0");
+        usize::try_from(end).expect("ends are positions")
+    }
+
     fn take(&mut self, n_rows: usize) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
         self.fill(n_rows);
         let ends = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_slice_ref(&self.ends)));
@@ -307,6 +361,11 @@ impl Texts {
     fn push<'a>(&mut self, row: usize, pieces: impl IntoIterator<Item = &'a str>) {
         self.text.extend(pieces);
         self.spans.push(row, self.text.len());
+    }
+
+    fn truncate(&mut self, n_rows: usize) {
+        let end = self.spans.truncate(n_rows);
+        self.text.truncate(end);
     }
 
     fn take(&mut self, n_rows: usize) -> StringArray {

@@ -10,7 +10,8 @@
 //!
 //! Of a record that is no row, only the border and three fields are looked at: see docs/adr/0006.
 //!
-//! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects. One bad
+//! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects, whose rows it
+//! takes together. One bad
 //! record never fails an object: it becomes a row of `rejects`. An object fails as a whole, with a [`DecodeError`],
 //! when its records cannot be told apart or its bytes cannot be trusted.
 //!
@@ -48,7 +49,7 @@ use simd_json::Tape;
 use trailweave_table::EVENTS;
 use trailweave_table::Tally;
 
-use crate::append::{Rows, position};
+use crate::append::{Mark, Rows, position};
 use crate::envelope::{Envelope, Found};
 use crate::glance::{Glance, glance};
 use crate::gunzip::Gunzip;
@@ -95,6 +96,24 @@ pub enum Selection {
 pub struct UnknownSelection(pub String);
 
 /// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// What became of the records; no duplicates, which only the lake can tell.
+    pub tally: Tally,
+    /// The size of the object when inflated.
+    pub inflated_bytes: u64,
+}
+
+/// The rows of objects, one object after the other, each in logged order. No batch is empty.
+#[derive(Debug)]
+pub struct Taken {
+    /// Rows of `events`.
+    pub events: Vec<RecordBatch>,
+    /// Rows of `rejects`.
+    pub rejects: Vec<RecordBatch>,
+}
+
+/// What became of one object, with its rows.
 #[derive(Debug)]
 pub struct Decoded {
     /// Rows of `events`, in logged order; no batch is empty.
@@ -105,10 +124,6 @@ pub struct Decoded {
     pub tally: Tally,
     /// The size of the object when inflated.
     pub inflated_bytes: u64,
-    /// The earliest `event_time` among the rows of `events`.
-    pub min_event_time_ms: Option<i64>,
-    /// The latest `event_time` among the rows of `events`.
-    pub max_event_time_ms: Option<i64>,
 }
 
 /// Decodes objects one after the other and keeps its buffers between them.
@@ -170,8 +185,17 @@ impl Decoder {
 
     /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
     pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
+        let Read { tally, inflated_bytes } = self.read(source_object, stored)?;
+        let Taken { events, rejects } = self.take();
+        Ok(Decoded { events, rejects, tally, inflated_bytes })
+    }
+
+    /// Decodes an object, and puts its rows behind those of the objects before it, so that small ones share batches.
+    /// An object that fails leaves none.
+    pub fn read(&mut self, source_object: &str, stored: &[u8]) -> Result<Read, DecodeError> {
         let Self { options, gunzip, ordinary, envelope, fields, records } = self;
         let inflated = gunzip.inflate(stored, options.cap_bytes)?;
+        let before = records.begin();
         let mut read = |found: ordinary::Found<'_>| {
             let seen = if found.is_plain { glance(&found, options.selection) } else { Glance::Odd };
             match seen {
@@ -183,21 +207,28 @@ impl Decoder {
             }
         };
         let outcome = ordinary.records(inflated, &mut read).or_else(|ordinary::Odd| {
-            records.take(0);
+            records.forget_since(before);
             envelope.records(inflated, &mut |found| records.push(source_object, &found))
         });
-        let decoded = self.records.take(inflated.len() as u64);
-        outcome.map(|()| decoded)
+        if let Err(error) = outcome {
+            records.forget_since(before);
+            return Err(error);
+        }
+        Ok(Read { tally: records.tally, inflated_bytes: inflated.len() as u64 })
+    }
+
+    /// The rows of the objects that were read since the last call.
+    pub fn take(&mut self) -> Taken {
+        Taken { events: self.records.events.take(), rejects: self.records.rejects.take() }
     }
 }
 
-/// Collects the rows of one object.
+/// Collects rows, and counts the records of one object.
 struct Records {
     selection: Selection,
     events: Rows,
     rejects: Rejects,
     tally: Tally,
-    event_times_ms: Option<(i64, i64)>,
     scratch: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -210,11 +241,23 @@ impl Records {
             events: Rows::new(&EVENTS),
             rejects: Rejects::new(),
             tally: Tally::default(),
-            event_times_ms: None,
             scratch: Vec::new(),
             buffers: Buffers::default(),
             tape: Tape::null(),
         }
+    }
+
+    /// Begins to count for an object; returns where its rows begin.
+    fn begin(&mut self) -> (Mark, Mark) {
+        self.tally = Tally::default();
+        (self.events.mark(), self.rejects.mark())
+    }
+
+    /// Forgets an object.
+    fn forget_since(&mut self, (events, rejects): (Mark, Mark)) {
+        self.tally = Tally::default();
+        self.events.forget_since(events);
+        self.rejects.forget_since(rejects);
     }
 
     /// Counts a record that is no row.
@@ -228,12 +271,8 @@ impl Records {
         let source_index = self.tally.records;
         self.tally.records += 1;
         match self.append(source_object, source_index, found) {
-            Ok(Some(event_time_ms)) => {
-                self.tally.rows += 1;
-                let (min, max) = self.event_times_ms.unwrap_or((event_time_ms, event_time_ms));
-                self.event_times_ms = Some((min.min(event_time_ms), max.max(event_time_ms)));
-            }
-            Ok(None) => self.tally.filtered += 1,
+            Ok(true) => self.tally.rows += 1,
+            Ok(false) => self.tally.filtered += 1,
             Err(reason) => {
                 self.tally.rejects += 1;
                 self.rejects.push(source_object, source_index, reason, found.raw);
@@ -241,8 +280,8 @@ impl Records {
         }
     }
 
-    /// The time of the row that was appended, if the selection has the record.
-    fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<Option<i64>, Reason> {
+    /// Appends a row if the selection has the record, and says whether it has.
+    fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<bool, Reason> {
         let fields = found.fields.ok_or(Reason::InvalidJson)?;
         match found.raw {
             [b'{', ..] if found.depth > MAX_DEPTH => return Err(Reason::TooDeep),
@@ -260,28 +299,16 @@ impl Records {
             let record = Record::new(&tape.0, raw, fields);
             let event_time_ms = record.validate()?;
             if !record.is_selected(self.selection) {
-                return Ok(None);
+                return Ok(false);
             }
             self.events.begin_row(raw.len() + source_object.len() + ROW_OVERHEAD_BYTES);
             record.append(event_time_ms, &mut self.events);
             self.events.text(SOURCE_OBJECT, Some(source_object));
             self.events.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
             self.events.end_row();
-            Ok(Some(event_time_ms))
+            Ok(true)
         });
         self.tape = tape.reset();
         outcome
-    }
-
-    fn take(&mut self, inflated_bytes: u64) -> Decoded {
-        let event_times_ms = self.event_times_ms.take();
-        Decoded {
-            events: self.events.take(),
-            rejects: self.rejects.take(),
-            tally: std::mem::take(&mut self.tally),
-            inflated_bytes,
-            min_event_time_ms: event_times_ms.map(|(min, _)| min),
-            max_event_time_ms: event_times_ms.map(|(_, max)| max),
-        }
     }
 }

@@ -55,13 +55,7 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
         row.insert("source_object", Cell::Text(source_object.to_owned()));
         row.insert("source_index", Cell::Integer(source_index));
     }
-    let times = events.iter().filter_map(|row| match row.get("event_time") {
-        Some(Cell::Time(ms)) => Some(*ms),
-        _ => None,
-    });
     Ok(Decoded {
-        min_event_time_ms: times.clone().min(),
-        max_event_time_ms: times.max(),
         events: batches(&EVENTS, &events),
         rejects: batches(&REJECTS, &rejects),
         tally,

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use trailweave_table::REJECTS;
 
-use crate::append::{Rows, position};
+use crate::append::{Mark, Rows, position};
 
 /// No more of a rejected record is kept than this; the message says so.
 const KEEP_BYTES: usize = 16 << 20;
@@ -79,6 +79,14 @@ impl Rejects {
         self.0.text(MESSAGE, Some(message));
         self.0.text(RECORD, Some(record));
         self.0.end_row();
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        self.0.mark()
+    }
+
+    pub(crate) fn forget_since(&mut self, mark: Mark) {
+        self.0.forget_since(mark);
     }
 
     pub(crate) fn take(&mut self) -> Vec<RecordBatch> {

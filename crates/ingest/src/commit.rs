@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use trailweave_decode::Read;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
@@ -136,45 +137,53 @@ impl OpenBatch {
         self.entries[position] = Some(entry(object, Some(error), Tally::default()));
     }
 
-    /// Takes the rows of an object. Returns its tally, in which duplicates inside the batch are counted.
+    /// Takes the rows of some objects, of which `read` says what became. Returns their tally, in which duplicates
+    /// inside the batch are counted.
     pub(crate) async fn append(
         &mut self,
-        position: usize,
-        object: &ObjectRef,
+        objects: &[ObjectRef],
+        read: &[(usize, Read)],
         split: Split,
     ) -> Result<Tally, IngestError> {
-        self.check(object, &split)?;
-        let mut tally = split.tally;
-        let origin = u32::try_from(position).expect("a batch holds few objects");
-        let mut new = Vec::new();
-        for Dated { day, chunk } in split.dated {
-            let keep: Vec<bool> = chunk.keys.iter().map(|key| *key == 0 || self.seen.insert(*key)).collect();
-            let duplicates = keep.iter().filter(|keep| !**keep).count();
-            tally.rows -= duplicates as u64;
-            tally.duplicates += duplicates as u64;
-            let chunk = Chunk { origins: vec![origin; keep.len()], ..chunk };
-            new.push((day, if duplicates == 0 { chunk } else { chunk.filtered(&keep) }));
+        self.check(objects, read, &split)?;
+        // From its first buffered row on, a part that is written may report on an object.
+        for (position, read) in read {
+            self.entries[*position] = Some(entry(&objects[*position], None, read.tally));
         }
-        // From its first buffered row on, a part that is written may report on the object.
-        self.entries[position] = Some(entry(object, None, tally));
-        for (day, chunk) in new {
-            self.buffer(Some(day), chunk).await?;
+        let mut n_duplicates = 0;
+        for by_day in split.events {
+            let kept = by_day.keep(|key| key == 0 || self.seen.insert(key));
+            for (Dated { day, chunk }, keep) in by_day.dated.into_iter().zip(kept) {
+                let doubled = chunk.origins.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(origin, _)| *origin);
+                let doubled: Vec<u32> = doubled.collect();
+                for origin in &doubled {
+                    self.entry(*origin).tally.count_duplicates(1);
+                }
+                n_duplicates += doubled.len() as u64;
+                let chunk = if doubled.is_empty() { chunk } else { chunk.filtered(&keep) };
+                self.buffer(Some(day), chunk).await?;
+            }
         }
         for rows in split.rejects {
             self.buffer(None, Chunk { rows, keys: Vec::new(), origins: Vec::new() }).await?;
         }
+        let mut tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
+        tally.count_duplicates(n_duplicates);
         Ok(tally)
     }
 
-    /// Refuses an object of which a record is not accounted for.
-    fn check(&self, object: &ObjectRef, split: &Split) -> Result<(), IngestError> {
-        let rows: usize = split.dated.iter().map(|dated| dated.chunk.rows.num_rows()).sum();
-        let rejects: usize = split.rejects.iter().map(arrow::array::RecordBatch::num_rows).sum();
-        let tally = split.tally;
-        if tally.balances() && tally.rows == rows as u64 && tally.rejects == rejects as u64 {
+    /// Refuses objects of which a record is not accounted for.
+    fn check(&self, objects: &[ObjectRef], read: &[(usize, Read)], split: &Split) -> Result<(), IngestError> {
+        let tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
+        if read.iter().all(|(_, read)| read.tally.balances()) && split.n_rows() == (tally.rows, tally.rejects) {
             return Ok(());
         }
-        Err(self.unbalanced(format!("`{}`", object.source_object), tally))
+        let names: Vec<_> = read.iter().map(|(at, _)| format!("`{}`", objects[*at].source_object)).collect();
+        Err(self.unbalanced(names.join(", "), tally))
+    }
+
+    fn entry(&mut self, origin: u32) -> &mut Entry {
+        self.entries[origin as usize].as_mut().expect("rows come from objects that were read")
     }
 
     fn unbalanced(&self, what: String, tally: Tally) -> IngestError {
@@ -266,9 +275,8 @@ impl OpenBatch {
 
     fn note(&mut self, written: Written) {
         for (position, kept) in written.objects {
-            let entry = self.entries[position as usize].as_mut().expect("rows come from objects that were read");
-            entry.tally.rows -= kept.duplicates;
-            entry.tally.duplicates += kept.duplicates;
+            let entry = self.entry(position);
+            entry.tally.count_duplicates(kept.duplicates);
             entry.event_times_ms = span(entry.event_times_ms, kept.event_times_ms);
         }
         self.written_rows += written.n_rows;

@@ -19,12 +19,11 @@ use arrow::datatypes::TimestampMillisecondType;
 use arrow::error::ArrowError;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use trailweave_decode::Decoded;
+use trailweave_decode::Taken;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
 use trailweave_table::Table;
-use trailweave_table::Tally;
 
 use crate::IngestError;
 use crate::duplicates::row_keys;
@@ -42,13 +41,19 @@ const SMALL_CHUNKS: usize = 64;
 /// After these, rows of equal place in a table's order are told apart.
 const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
 
-/// The rows of an object, by the partition that they belong to.
-#[derive(Debug)]
+/// The rows of some objects, by the partition that they belong to.
+#[derive(Debug, Default)]
 pub(crate) struct Split {
-    pub(crate) dated: Vec<Dated>,
+    pub(crate) events: Vec<ByDay>,
     pub(crate) rejects: Vec<RecordBatch>,
-    pub(crate) tally: Tally,
-    pub(crate) inflated_bytes: u64,
+}
+
+/// The rows of a batch.
+#[derive(Debug)]
+pub(crate) struct ByDay {
+    pub(crate) dated: Vec<Dated>,
+    /// Which of `dated` each row went to, in logged order; empty where there is one.
+    which: Vec<u32>,
 }
 
 /// Rows of one UTC day.
@@ -65,7 +70,7 @@ pub(crate) struct Chunk {
     pub(crate) rows: RecordBatch,
     /// What may be there once only; 0 where that cannot be told. Empty for tables without such a key.
     pub(crate) keys: Vec<u128>,
-    /// The position in the batch of the object that each row came from.
+    /// The position in the batch of the object that each row came from. Empty for tables that do not tell.
     pub(crate) origins: Vec<u32>,
 }
 
@@ -80,34 +85,76 @@ pub(crate) struct Buffer {
 }
 
 impl Split {
-    /// Divides the rows of an object by their day.
-    pub(crate) fn new(decoded: Decoded) -> Self {
-        let dated = decoded.events.iter().flat_map(by_day).collect();
-        let rejects = decoded.rejects;
-        Self { dated, rejects, tally: decoded.tally, inflated_bytes: decoded.inflated_bytes }
+    /// Divides rows by their day. `origins` are the positions of the objects that rows come from, each with how many
+    /// of the next rows do.
+    pub(crate) fn new(rows: Taken, origins: &[(u32, u64)]) -> Self {
+        let mut origins = origins.iter().flat_map(|&(origin, n)| (0..n).map(move |_| origin));
+        let events = rows.events.iter().map(|rows| {
+            let origins: Vec<u32> = origins.by_ref().take(rows.num_rows()).collect();
+            assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
+            ByDay::new(rows, &origins)
+        });
+        Self { events: events.collect(), rejects: rows.rejects }
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.rejects.extend(other.rejects);
+    }
+
+    /// How many rows of `events` and of `rejects` there are.
+    pub(crate) fn n_rows(&self) -> (u64, u64) {
+        let events = self.events.iter().flat_map(|by_day| &by_day.dated).map(|dated| dated.chunk.rows.num_rows());
+        let rejects = self.rejects.iter().map(RecordBatch::num_rows);
+        (events.sum::<usize>() as u64, rejects.sum::<usize>() as u64)
     }
 
     /// What it occupies.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let events = self.dated.iter().map(|dated| dated.chunk.rows.get_array_memory_size());
+        let dated = self.events.iter().flat_map(|by_day| &by_day.dated);
+        let events = dated.map(|dated| dated.chunk.rows.get_array_memory_size());
         let rejects = self.rejects.iter().map(RecordBatch::get_array_memory_size);
         events.chain(rejects).sum::<usize>() as u64
     }
 }
 
-/// The rows of each day; copies only where there are several days.
-fn by_day(rows: &RecordBatch) -> Vec<Dated> {
-    let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-    for (row, time) in (0..).zip(event_times_ms(rows)) {
-        days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
+impl ByDay {
+    /// Copies rows only where there are several days.
+    fn new(rows: &RecordBatch, origins: &[u32]) -> Self {
+        let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, time) in (0..).zip(event_times_ms(rows)) {
+            days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
+        }
+        let chunk = |rows: RecordBatch, origins| Chunk { keys: row_keys(&rows), origins, rows };
+        if let (1, Some((&day, _))) = (days.len(), days.first_key_value()) {
+            let chunk = chunk(rows.clone(), origins.to_vec());
+            return Self { dated: vec![Dated { day, chunk }], which: Vec::new() };
+        }
+        let mut which = vec![0; rows.num_rows()];
+        let mut dated = Vec::new();
+        for (n, (day, of_day)) in (0..).zip(days) {
+            for row in &of_day {
+                which[*row as usize] = n;
+            }
+            let origins = of_day.iter().map(|row| origins[*row as usize]).collect();
+            let taken = take_record_batch(rows, &UInt32Array::from(of_day)).expect("the rows are those of the batch");
+            dated.push(Dated { day, chunk: chunk(taken, origins) });
+        }
+        Self { dated, which }
     }
-    let is_one_day = days.len() == 1;
-    let chunk = |day_rows: Vec<u32>| {
-        let take = || take_record_batch(rows, &UInt32Array::from(day_rows)).expect("the rows are those of the batch");
-        let rows = if is_one_day { rows.clone() } else { take() };
-        Chunk { keys: row_keys(&rows), origins: Vec::new(), rows }
-    };
-    days.into_iter().map(|(day, rows)| Dated { day, chunk: chunk(rows) }).collect()
+
+    /// Says of each row of each day whether `keep` keeps it, which is asked in logged order.
+    pub(crate) fn keep(&self, mut keep: impl FnMut(u128) -> bool) -> Vec<Vec<bool>> {
+        if let [only] = &self.dated[..] {
+            return vec![only.chunk.keys.iter().map(|key| keep(*key)).collect()];
+        }
+        let mut kept = vec![Vec::new(); self.dated.len()];
+        for n in &self.which {
+            let (kept, dated) = (&mut kept[*n as usize], &self.dated[*n as usize]);
+            kept.push(keep(dated.chunk.keys[kept.len()]));
+        }
+        kept
+    }
 }
 
 /// The column `event_time`. Decode gives every row one; a panic here quarantines the object.

@@ -4,7 +4,8 @@
 //!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) --> Arrived, in plan order
 //! ```
 //!
-//! Small files travel together, because for them a change of threads costs more than the work.
+//! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
+//! work.
 //!
 //! Both reservations are asked for in plan order, and given back in plan order or at once. So the object that the
 //! writer waits for never waits for one behind it, and a full budget cannot lock up.
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
+use trailweave_decode::Read;
 
 use crate::budget::Budget;
 use crate::budget::Reservation;
@@ -40,14 +42,14 @@ use crate::s3::S3;
 const READS: usize = 16;
 /// Objects of S3 that are fetched at once, which hides the time that each answer takes.
 const FETCHES: usize = 256;
-/// Files that are read and decoded together, at most, and their bytes.
+/// Objects that are decoded together, and files that are read together, at most, and their bytes.
 const TOGETHER: usize = 64;
 const TOGETHER_BYTES: u64 = 256 << 10;
 /// Objects that are decoded and wait for the writer.
 const ARRIVALS: usize = 16;
 /// Decoding needs the text and, at most about as large, the rows.
 const DECODE_FACTOR: u64 = 2;
-/// What a row's columns cost even where they are empty.
+/// What columns cost even where they are empty.
 const MIN_DECODE_BYTES: u64 = 256 << 10;
 /// A decoder whose buffers grew past this is not kept.
 const KEPT_DECODER_BYTES: u64 = 64 << 20;
@@ -70,21 +72,27 @@ pub(crate) struct Inflow {
 /// What became of an object.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Its rows.
-    Read(Split),
+    /// Its rows are there.
+    Read(Read),
     /// It was refused as a whole, and why.
     Quarantined(String),
     /// It could not be had.
     Left(FetchError),
 }
 
-/// An object at the end of the pipeline. What travelled with it is paid for until it is dropped.
+/// Objects at the end of the pipeline, which are paid for until they are dropped.
 #[derive(Debug)]
 pub(crate) struct Arrived {
-    /// Its position in its batch.
-    pub(crate) position: usize,
-    pub(crate) outcome: Outcome,
-    pub(crate) reservation: Option<Reservation>,
+    pub(crate) done: Done,
+    _reservation: Reservation,
+}
+
+/// What became of some objects.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// By the position in the batch.
+    pub(crate) outcomes: Vec<(usize, Outcome)>,
+    pub(crate) rows: Split,
 }
 
 /// Neighbours of a batch of the plan, which stays reachable from tasks that outlive their caller.
@@ -99,7 +107,7 @@ struct Fetched {
     planned: Planned,
     /// One for each object.
     stored: Vec<Result<Vec<u8>, FetchError>>,
-    reservation: Reservation,
+    reservations: Vec<Reservation>,
 }
 
 impl Inflow {
@@ -110,34 +118,70 @@ impl Inflow {
         Self { cpu, threads, stored, inflated, options, s3, idle: Mutex::default() }
     }
 
-    async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Vec<Outcome> {
+    async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
         let inflow = Arc::clone(&self);
-        let n_objects = stored.len();
+        let positions = planned.positions.clone();
         let decoded = self.cpu.run(move || {
-            let decode = |(object, stored): (&ObjectRef, Result<Vec<u8>, FetchError>)| match stored {
-                Ok(stored) => match caught(|| inflow.decode_now(&object.source_object, &stored)) {
-                    Ok(Ok(split)) => Outcome::Read(split),
-                    Ok(Err(error)) => Outcome::Quarantined(error),
-                    Err(panicked) => Outcome::Quarantined(chain(&panicked)),
-                },
-                Err(error) => Outcome::Left(error),
-            };
-            planned.objects().iter().zip(stored).map(decode).collect()
+            let mut done = Done::default();
+            let mut read = Vec::new();
+            for (position, stored) in planned.positions.clone().zip(stored) {
+                match stored {
+                    Ok(stored) => read.push((position, stored)),
+                    Err(error) => done.outcomes.push((position, Outcome::Left(error))),
+                }
+            }
+            inflow.decode_now(&planned.batches[planned.batch].objects, &read, &mut done);
+            done
         });
-        decoded
-            .await
-            .unwrap_or_else(|panicked| (0..n_objects).map(|_| Outcome::Quarantined(chain(&panicked))).collect())
+        decoded.await.unwrap_or_else(|panicked| {
+            let outcomes = positions.map(|position| (position, Outcome::Quarantined(chain(&panicked))));
+            Done { outcomes: outcomes.collect(), rows: Split::default() }
+        })
     }
 
-    fn decode_now(&self, object: &str, stored: &[u8]) -> Result<Split, String> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut decoder = idle.unwrap_or_else(|| Decoder::new(self.options));
-        // A decoder that panics is not given back.
-        let outcome = decoder.decode(object, stored);
-        if outcome.as_ref().is_ok_and(|decoded| decoded.inflated_bytes <= KEPT_DECODER_BYTES) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+    /// Decodes objects, given with their positions among `objects`. Where that panics, which is a bug, each alone, so
+    /// that only the object that is to blame is lost.
+    fn decode_now(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)], done: &mut Done) {
+        match (caught(|| self.decode_together(objects, stored)), stored) {
+            (Ok(decoded), _) => {
+                done.outcomes.extend(decoded.outcomes);
+                done.rows.extend(decoded.rows);
+            }
+            (Err(panicked), [(position, _)]) => {
+                done.outcomes.push((*position, Outcome::Quarantined(chain(&panicked))));
+            }
+            (Err(_), _) => stored.chunks(1).for_each(|alone| self.decode_now(objects, alone, done)),
         }
-        outcome.map(Split::new).map_err(|error| chain(&error))
+    }
+
+    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> Done {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // A decoder that panics is not given back.
+        let mut decoder = idle.unwrap_or_else(|| Decoder::new(self.options));
+        let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
+        let mut largest_bytes = 0;
+        for (position, stored) in stored {
+            let outcome = match decoder.read(&objects[*position].source_object, stored) {
+                Ok(read) => {
+                    let origin = u32::try_from(*position).expect("a batch holds few objects");
+                    origins.push((origin, read.tally.rows));
+                    largest_bytes = largest_bytes.max(read.inflated_bytes);
+                    Outcome::Read(read)
+                }
+                Err(error) => {
+                    largest_bytes = u64::MAX;
+                    Outcome::Quarantined(chain(&error))
+                }
+            };
+            outcomes.push((*position, outcome));
+        }
+        let taken = decoder.take();
+        if largest_bytes <= KEPT_DECODER_BYTES {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+        } else {
+            drop(decoder);
+        }
+        Done { outcomes, rows: Split::new(taken, &origins) }
     }
 }
 
@@ -162,8 +206,8 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         let inflow = Arc::clone(&inflow);
         async move {
             let stored = fetched.stored.iter().flatten();
-            let bytes = stored.map(|stored| decode_bytes(stored, &inflow.options)).sum();
-            let reservation = inflow.inflated.reserve(bytes).await;
+            let bytes: u64 = stored.map(|stored| decode_bytes(stored, &inflow.options)).sum();
+            let reservation = inflow.inflated.reserve(bytes.max(MIN_DECODE_BYTES)).await;
             (inflow, fetched, reservation)
         }
     };
@@ -174,16 +218,41 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         .then(pay_stored)
         .map(|(planned, reservation)| fetch_into(&inflow.s3, planned, reservation))
         .buffered(fetches)
+        .ready_chunks(TOGETHER)
+        .flat_map(|fetched| stream::iter(neighbours(fetched)))
         .then(pay_inflated)
         .map(|(inflow, fetched, reservation)| arrive(inflow, fetched, reservation))
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
-    while let Some(together) = arrivals.next().await {
-        for arrived in together {
-            if out.send(arrived).await.is_err() {
-                return;
-            }
+    while let Some(arrived) = arrivals.next().await {
+        if out.send(arrived).await.is_err() {
+            return;
         }
+    }
+}
+
+/// Puts neighbours together that are small, of what was fetched in the order of the plan.
+fn neighbours(fetched: Vec<Fetched>) -> Vec<Fetched> {
+    let mut groups: Vec<Fetched> = Vec::new();
+    for next in fetched {
+        match groups.last_mut() {
+            Some(last) if last.goes_with(&next) => {
+                last.planned.positions.end = next.planned.positions.end;
+                last.stored.extend(next.stored);
+                last.reservations.extend(next.reservations);
+            }
+            _ => groups.push(next),
+        }
+    }
+    groups
+}
+
+impl Fetched {
+    fn goes_with(&self, next: &Self) -> bool {
+        let bytes: u64 = self.planned.objects().iter().chain(next.planned.objects()).map(|object| object.bytes).sum();
+        self.planned.batch == next.planned.batch
+            && self.stored.len() + next.stored.len() <= TOGETHER
+            && bytes <= TOGETHER_BYTES
     }
 }
 
@@ -221,30 +290,20 @@ async fn fetch_into(s3: &S3, planned: Planned, reservation: Reservation) -> Fetc
         [object] if object.is_in_s3() => vec![s3.get(object).await],
         objects => read(objects).await,
     };
-    Fetched { planned, stored, reservation }
+    Fetched { planned, stored, reservations: vec![reservation] }
 }
 
 fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
     let inflated = inflated_estimate_bytes(stored, options.cap_bytes as u64);
-    inflated.saturating_mul(DECODE_FACTOR).max(MIN_DECODE_BYTES)
+    inflated.saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded. Their rows are paid for until the last of them is dropped.
-async fn arrive(inflow: Arc<Inflow>, fetched: Fetched, mut reservation: Reservation) -> Vec<Arrived> {
-    let positions = fetched.planned.positions.clone();
-    let outcomes = inflow.decode(fetched.planned, fetched.stored).await;
-    drop(fetched.reservation);
-    let rows = outcomes.iter().map(|outcome| match outcome {
-        Outcome::Read(split) => split.memory_bytes(),
-        _ => 0,
-    });
-    reservation.shrink_to(rows.sum());
-    let arrived = |(position, outcome)| Arrived { position, outcome, reservation: None };
-    let mut arrived: Vec<Arrived> = positions.zip(outcomes).map(arrived).collect();
-    if let Some(last) = arrived.last_mut() {
-        last.reservation = Some(reservation);
-    }
-    arrived
+/// The objects, decoded. Their rows are paid for until they are dropped.
+async fn arrive(inflow: Arc<Inflow>, fetched: Fetched, mut reservation: Reservation) -> Arrived {
+    let done = inflow.decode(fetched.planned, fetched.stored).await;
+    drop(fetched.reservations);
+    reservation.shrink_to(done.rows.memory_bytes());
+    Arrived { done, _reservation: reservation }
 }
 
 #[cfg(test)]

@@ -308,11 +308,13 @@ impl<'a> Run<'a> {
         open: &mut OpenBatch,
         arrivals: &mut mpsc::Receiver<Arrived>,
     ) -> Result<(), IngestError> {
-        for _ in &batch.objects {
+        let mut n_left = batch.objects.len();
+        while n_left > 0 {
             let Some(arrived) = arrivals.recv().await else {
                 let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
                 return Err(IngestError::Worker { task: "read objects", source });
             };
+            n_left -= arrived.done.outcomes.len();
             self.take(batch, open, arrived).await?;
         }
         let finished = open.finish().await?;
@@ -330,26 +332,32 @@ impl<'a> Run<'a> {
     }
 
     async fn take(&mut self, batch: &Batch, open: &mut OpenBatch, arrived: Arrived) -> Result<(), IngestError> {
-        let object = &batch.objects[arrived.position];
-        match arrived.outcome {
-            Outcome::Read(split) => {
-                self.summary.inflated_bytes += split.inflated_bytes;
-                let tally = open.append(arrived.position, object, split).await?;
-                add(&self.progress.records, tally.records);
-                add(&self.progress.rows, tally.rows);
-            }
-            Outcome::Quarantined(error) => {
-                tracing::warn!(object = &*object.source_object, error, "quarantined");
-                open.quarantine(arrived.position, object, error);
-            }
-            Outcome::Left(error) => {
-                tracing::warn!(error = chain(&error), "left for the next run");
-                self.summary.objects_left += 1;
+        let mut read_objects = Vec::new();
+        let mut bytes = 0;
+        let n_objects = arrived.done.outcomes.len() as u64;
+        for (position, outcome) in arrived.done.outcomes {
+            let object = &batch.objects[position];
+            bytes += object.bytes;
+            match outcome {
+                Outcome::Read(read) => {
+                    self.summary.inflated_bytes += read.inflated_bytes;
+                    read_objects.push((position, read));
+                }
+                Outcome::Quarantined(error) => {
+                    tracing::warn!(object = &*object.source_object, error, "quarantined");
+                    open.quarantine(position, object, error);
+                }
+                Outcome::Left(error) => {
+                    tracing::warn!(error = chain(&error), "left for the next run");
+                    self.summary.objects_left += 1;
+                }
             }
         }
-        drop(arrived.reservation);
-        add(&self.progress.objects_done, 1);
-        add(&self.progress.bytes_done, object.bytes);
+        let tally = open.append(&batch.objects, &read_objects, arrived.done.rows).await?;
+        add(&self.progress.records, tally.records);
+        add(&self.progress.rows, tally.rows);
+        add(&self.progress.objects_done, n_objects);
+        add(&self.progress.bytes_done, bytes);
         Ok(())
     }
 }

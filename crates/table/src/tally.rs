@@ -30,6 +30,12 @@ impl Tally {
     pub fn balances(&self) -> bool {
         self.records == self.rows + self.duplicates + self.filtered + self.rejects
     }
+
+    /// Says that so many rows turned out to be duplicates.
+    pub fn count_duplicates(&mut self, n: u64) {
+        self.rows -= n;
+        self.duplicates += n;
+    }
 }
 
 impl AddAssign for Tally {

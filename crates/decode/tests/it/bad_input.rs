@@ -123,7 +123,20 @@ fn a_decoder_that_failed_goes_on_as_new() {
     let second = decoder.decode("b", LEAST.as_bytes()).unwrap();
     assert_eq!((second.tally.records, second.tally.rows, second.rejects.len()), (1, 1, 0));
     assert_eq!(text(&second.events[0], "source_object", 0), "b");
-    assert_eq!(second.min_event_time_ms, Some(1_788_242_665_000));
+}
+
+#[test]
+fn an_object_that_fails_late_leaves_the_rows_of_those_before_it() {
+    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+    decoder.read("a", LEAST.repeat(10).as_bytes()).unwrap();
+    // Long enough that the rows before it are in a batch by then.
+    decoder.read("b", format!("{} 1 ]", LEAST.repeat(70_000)).as_bytes()).unwrap_err();
+    decoder.read("c", LEAST.as_bytes()).unwrap();
+    let taken = decoder.take();
+    let sources =
+        taken.events.iter().flat_map(|rows| (0..rows.num_rows()).map(move |row| text(rows, "source_object", row)));
+    assert_eq!(sources.collect::<Vec<_>>(), [vec!["a"; 10], vec!["c"]].concat());
+    assert!(taken.rejects.is_empty());
 }
 
 #[test]

@@ -217,6 +217,19 @@ proptest! {
     }
 
     #[test]
+    fn objects_that_are_read_together_have_the_rows_of_each(
+        objects in prop::collection::vec((object(), any::<prop::sample::Index>(), 0..4), 1..5),
+    ) {
+        let stored = |(json, end, damage): &(String, prop::sample::Index, i32)| {
+            let mut stored = json.as_bytes().to_vec();
+            stored.truncate(if *damage == 0 { end.index(stored.len() + 1) } else { usize::MAX });
+            if *damage == 1 { gzip(&stored) } else { stored }
+        };
+        let outcome = same::check_together(CAP_BYTES, &objects.iter().map(stored).collect::<Vec<_>>());
+        prop_assert!(outcome.is_ok(), "{}\n{objects:?}", outcome.unwrap_err());
+    }
+
+    #[test]
     fn decoder_equals_oracle_on_damaged_objects(
         fixture in select(&FIXTURES[..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
