@@ -11,6 +11,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use rayon::iter::IndexedParallelIterator;
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -127,6 +130,9 @@ struct Walk {
     seen: HashSet<u128>,
 }
 
+/// Entries of a folder that one thread looks at, at least.
+const LOOK_TOGETHER: usize = 32;
+
 /// A folder's entry that is to be visited.
 struct Entry {
     name: OsString,
@@ -142,9 +148,13 @@ impl Walk {
                 continue;
             }
             let mut folders = Vec::new();
-            for entry in entries(&real)? {
-                let (path, real) = (path.join(&entry.name), real.join(&entry.name));
-                let Some((real, metadata)) = visit(real, &entry)? else {
+            let entries = entries(&real)?;
+            // Looking at files is most of a listing.
+            let look = |entry: &Entry| visit(real.join(&entry.name), entry);
+            let visited: Vec<_> = entries.par_iter().with_min_len(LOOK_TOGETHER).map(look).collect();
+            for (entry, visited) in entries.iter().zip(visited) {
+                let path = path.join(&entry.name);
+                let Some((real, metadata)) = visited? else {
                     continue;
                 };
                 if metadata.is_dir() {

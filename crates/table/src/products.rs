@@ -9,7 +9,7 @@ pub const CORRELATED: Table = Table {
     doc: "One row per KMS event that touches EC2 or EBS, with the EC2 event that caused it, or why there is none.",
     columns: CORRELATED_COLUMNS,
     dated_by: Some("kms_event_time"),
-    sort_by: &["kms_event_time", "kms_event_id"],
+    sort_by: &["instance_id", "kms_event_time", "kms_event_id"],
 };
 
 /// One row per EC2 instance that the lake saw launched.

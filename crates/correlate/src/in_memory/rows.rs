@@ -201,6 +201,17 @@ impl<'a> Rows<'a> {
         self.resources.key(number)
     }
 
+    /// By number: where the identifier stands in the order of their texts.
+    pub(super) fn resource_ranks(&self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = (0..).take(self.n_resources()).collect();
+        numbers.sort_unstable_by_key(|number| self.resource(*number));
+        let mut ranks = vec![0; numbers.len()];
+        for (rank, number) in (0..).zip(numbers) {
+            ranks[number as usize] = rank;
+        }
+        ranks
+    }
+
     pub(super) fn n_resources(&self) -> usize {
         self.resources.len()
     }

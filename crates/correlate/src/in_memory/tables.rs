@@ -172,7 +172,11 @@ impl<'a> Products<'_, 'a> {
 
     fn correlated(&self) -> Vec<Call> {
         let mut calls = self.join.calls.clone();
-        calls.sort_by_key(|call| (self.time(call.row), self.text(Text::EventId, call.row), call.row));
+        let ranks = self.rows.resource_ranks();
+        calls.sort_by_key(|call| {
+            let instance = ranks.get(call.instance as usize);
+            (self.day(call.row), instance, self.time(call.row), self.text(Text::EventId, call.row), call.row)
+        });
         calls
     }
 
