@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use object_store::memory::InMemory;
+use trailweave_lake::LeaseTimes;
+use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
@@ -50,11 +53,26 @@ fn trail() -> Trail {
     trail
 }
 
+/// A lake in an object store that keeps every record.
+fn lake_in_memory(name: &str) -> Lake {
+    let place = Place::remote(&format!("s3://bucket/{name}"), Arc::new(InMemory::new()), LeaseTimes::default());
+    Lake::open_or_create_at(&place.unwrap(), Some("all")).unwrap()
+}
+
+/// In a folder, and in an object store.
+const LAKES: [fn(&Trail, &str) -> Lake; 2] = [Trail::lake, |_, name| lake_in_memory(name)];
+
 #[tokio::test]
 async fn a_run_killed_at_any_border_leaves_what_the_next_makes_whole() {
+    for lake in LAKES {
+        kill_at_every_border(lake).await;
+    }
+}
+
+async fn kill_at_every_border(new_lake: fn(&Trail, &str) -> Lake) {
     let trail = trail();
     let options = options(&trail);
-    let whole = trail.lake("whole");
+    let whole = new_lake(&trail, "whole");
     let expected = ingest(&whole, &options, &Progress::default()).await.unwrap();
     assert_eq!(
         (expected.tally.records, expected.tally.rows, expected.tally.duplicates, expected.tally.rejects),
@@ -62,15 +80,19 @@ async fn a_run_killed_at_any_border_leaves_what_the_next_makes_whole() {
     );
     let mut borders = 0;
     loop {
-        let lake = trail.lake(&format!("killed-{borders}"));
+        let lake = new_lake(&trail, &format!("killed-{borders}"));
         let killed = ingest_across(Borders::end_after(borders), &lake, &options, &Progress::default()).await;
         if killed.is_ok() {
             break;
         }
         // What a kill in the middle of a file leaves as well.
-        let half = lake.table_dir(&EVENTS).join("event_date=2026-09-01/.part-0123456789abcdef-0.parquet.tmp");
-        fs::create_dir_all(half.parent().unwrap()).unwrap();
-        fs::write(half, b"PAR1").unwrap();
+        let half = if lake.object_store().is_none() {
+            ".part-0123456789abcdef-0.parquet.tmp"
+        } else {
+            "part-0123456789abcdef-0.parquet"
+        };
+        let half = lake.table_dir(&EVENTS).join("event_date=2026-09-01").join(half);
+        lake.write(&half, b"PAR1").unwrap();
         let again = ingest(&lake, &options, &Progress::default()).await.unwrap();
         assert_eq!(again.objects_listed, 4, "killed at border {borders}");
         assert!(files(&lake) == files(&whole), "killed at border {borders}");
@@ -84,10 +106,10 @@ async fn a_run_killed_at_any_border_leaves_what_the_next_makes_whole() {
 async fn a_run_killed_twice_is_finished_by_the_third() {
     let trail = trail();
     let options = options(&trail);
-    let whole = trail.lake("whole");
-    ingest(&whole, &options, &Progress::default()).await.unwrap();
-    for first in [1, 4, 7] {
-        let lake = trail.lake(&format!("killed-{first}"));
+    for (new_lake, first) in LAKES.into_iter().flat_map(|lake| [1, 4, 7].map(|first| (lake, first))) {
+        let whole = new_lake(&trail, "whole");
+        ingest(&whole, &options, &Progress::default()).await.unwrap();
+        let lake = new_lake(&trail, &format!("killed-{first}"));
         for end in [first, 3] {
             let killed = ingest_across(Borders::end_after(end), &lake, &options, &Progress::default()).await;
             assert!(matches!(killed, Err(IngestError::Stopped)));

@@ -45,13 +45,13 @@ async fn serve(trail: &Trail) -> String {
     url
 }
 
-/// An answer of more bytes is a long one.
+/// After so many bytes of a connection an answer is cut. A listing has fewer.
 const LONG: usize = 4096;
 
 /// What a proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// It ends the connection in the middle of a long answer.
+    /// It ends the connection in the middle of an answer.
     Cut,
     /// It ends the connection before any answer.
     Reset,
@@ -90,12 +90,14 @@ async fn pass(mut client: TcpStream, server: TcpStream, fault: Fault, left: Arc<
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut n_before = 0;
     while let Ok(n) = from_server.read(&mut bytes).await {
-        let is_cut = fault == Fault::Cut && n > LONG && is_due();
-        let n_passed = if is_cut { LONG } else { n };
+        let is_cut = fault == Fault::Cut && n_before + n > LONG && is_due();
+        let n_passed = if is_cut { n.min(LONG.saturating_sub(n_before)) } else { n };
         if n == 0 || to_client.write_all(&bytes[..n_passed]).await.is_err() || is_cut {
             break;
         }
+        n_before += n;
     }
     requests.abort();
 }

@@ -12,6 +12,9 @@ use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::FutureExt;
+use futures::StreamExt;
+use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use trailweave_lake::Lake;
 use trailweave_table::Table;
@@ -75,7 +78,8 @@ pub(crate) fn event(id: &str, time: &str) -> String {
 pub(crate) fn texts(lake: &Lake, table: &Table, column: &str) -> Vec<String> {
     let mut texts = Vec::new();
     for part in lake.parts(table).unwrap() {
-        for rows in read(&part.path) {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(lake.open_part(&part.path).unwrap()).unwrap();
+        for rows in reader.build().unwrap().map(Result::unwrap) {
             let values = rows.column(table.position(column)).as_string::<i32>().clone();
             texts.extend((0..values.len()).map(|row| values.value(row).to_owned()));
         }
@@ -89,19 +93,30 @@ pub(crate) fn read(path: &Path) -> Vec<RecordBatch> {
     reader.build().unwrap().map(Result::unwrap).collect()
 }
 
-/// Every file of a lake but those of its runs, with its bytes.
+/// Every file of a lake but those of its runs and leases, with its bytes.
 pub(crate) fn files(lake: &Lake) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![lake.root().to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if !path.is_dir() {
-                files.insert(path.strip_prefix(lake.root()).unwrap().to_owned(), fs::read(&path).unwrap());
-            } else if path != lake.state_dir().join("runs") {
-                folders.push(path);
+    let mut paths = Vec::new();
+    if let Some(store) = lake.object_store() {
+        let objects = store.list(None).collect::<Vec<_>>().now_or_never().expect("memory answers at once");
+        let root = lake.root().strip_prefix("s3://bucket").unwrap();
+        paths.extend(objects.into_iter().map(|object| {
+            let key = PathBuf::from(object.unwrap().location.to_string());
+            key.strip_prefix(root).unwrap().to_owned()
+        }));
+    } else {
+        let mut folders = vec![lake.root().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    paths.push(path.strip_prefix(lake.root()).unwrap().to_owned());
+                }
             }
         }
     }
-    files
+    let state = lake.state_dir().strip_prefix(lake.root()).unwrap().to_owned();
+    paths.retain(|path| !path.starts_with(state.join("runs")) && !path.starts_with(state.join("leases")));
+    paths.into_iter().map(|path| (path.clone(), lake.read(&lake.root().join(path)).unwrap().unwrap())).collect()
 }
