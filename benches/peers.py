@@ -16,16 +16,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "target" / "release"
 WORK = ROOT / "target" / "bench"
-OBJECT = "AWSLogs/**/*.json.gz"
+OBJECT = "*/AWSLogs/**/*.json.gz"
 
 # What the generator is asked for. `busy`: large objects of a busy account; `quiet`: an organization whose objects
-# hold 1 to 3 records each; `giant`: nearly all of a day in one object.
+# hold 1 to 3 records each; `giant`: nearly all of a day in one object; `flows`: nearly all records are of launches and
+# the like, from several seeds, because the generator holds them in memory.
 SHAPES = {
     "busy": {"records": 600_000, "records_per_object": 1500},
     "quiet": {"records": 280_000, "records_per_object": 3, "accounts": 40, "regions": 4},
     "giant": {"records": 400_000, "records_per_object": 10**7, "accounts": 1, "regions": 1, "days": 1}
     | {"late": 0, "doubled": 0},
+    "flows": {"records": 10_000_000, "records_per_object": 1500, "flows": 0.95, "days": 30},
 }
+# As many records as are generated from one seed, of the shape `flows`.
+RECORDS_OF_SEED = 2_500_000
 
 
 def corpus(name: str, options: dict[str, object]) -> Path:
@@ -35,8 +39,11 @@ def corpus(name: str, options: dict[str, object]) -> Path:
         made = folder.with_suffix(".tmp")
         shutil.rmtree(made, ignore_errors=True)
         example = RELEASE / "examples" / "corpus"
-        asked = [f"{option}={value}" for option, value in options.items()]
-        subprocess.run([example, made, *asked], check=True, stdout=subprocess.DEVNULL)
+        n_seeds = max(1, int(options["records"]) // RECORDS_OF_SEED) if "flows" in options else 1
+        for seed in range(1, n_seeds + 1):
+            of_seed = options | {"seed": seed, "records": int(options["records"]) // n_seeds}
+            asked = [f"{option}={value}" for option, value in of_seed.items()]
+            subprocess.run([example, made / f"seed-{seed}", *asked], check=True, stdout=subprocess.DEVNULL)
         made.rename(folder)
     return folder
 
@@ -75,7 +82,7 @@ def ours(verb: list[str], folder: Path, memory: str) -> list[str]:
     given = ["--lake", str(lake), "--threads", "2", "--memory", memory]
     if verb != ["correlate"]:
         shutil.rmtree(lake, ignore_errors=True)
-        given += ["--source", str(folder / "AWSLogs")]
+        given += [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
     return [str(RELEASE / "trailweave"), *verb, *given]
 
 

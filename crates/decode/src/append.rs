@@ -26,8 +26,8 @@ use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 
-/// A batch ends at this many rows.
-const BATCH_ROWS: usize = 1 << 16;
+/// A batch ends at this many rows, so that of a giant object little is held twice when a batch is made.
+const BATCH_ROWS: usize = 1 << 14;
 /// A batch ends before any of its columns can hold more text than this, far below what 32-bit offsets reach.
 const BATCH_BYTES: usize = 256 << 20;
 

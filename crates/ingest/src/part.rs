@@ -89,10 +89,11 @@ impl Split {
     /// of the next rows do.
     pub(crate) fn new(rows: Taken, origins: &[(u32, u64)]) -> Self {
         let mut origins = origins.iter().flat_map(|&(origin, n)| (0..n).map(move |_| origin));
-        let events = rows.events.iter().map(|rows| {
+        // One batch after the other, so that copies never stand beside all that they were made of.
+        let events = rows.events.into_iter().map(|rows| {
             let origins: Vec<u32> = origins.by_ref().take(rows.num_rows()).collect();
             assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
-            ByDay::new(rows, &origins)
+            ByDay::new(rows, origins)
         });
         Self { events: events.collect(), rejects: rows.rejects }
     }
@@ -120,14 +121,14 @@ impl Split {
 
 impl ByDay {
     /// Copies rows only where there are several days.
-    fn new(rows: &RecordBatch, origins: &[u32]) -> Self {
+    fn new(rows: RecordBatch, origins: Vec<u32>) -> Self {
         let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for (row, time) in (0..).zip(event_times_ms(rows)) {
+        for (row, time) in (0..).zip(event_times_ms(&rows)) {
             days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
         }
         let chunk = |rows: RecordBatch, origins| Chunk { keys: row_keys(&rows), origins, rows };
         if let (1, Some((&day, _))) = (days.len(), days.first_key_value()) {
-            let chunk = chunk(rows.clone(), origins.to_vec());
+            let chunk = chunk(rows, origins);
             return Self { dated: vec![Dated { day, chunk }], which: Vec::new() };
         }
         let mut which = vec![0; rows.num_rows()];
@@ -137,7 +138,7 @@ impl ByDay {
                 which[*row as usize] = n;
             }
             let origins = of_day.iter().map(|row| origins[*row as usize]).collect();
-            let taken = take_record_batch(rows, &UInt32Array::from(of_day)).expect("the rows are those of the batch");
+            let taken = take_record_batch(&rows, &UInt32Array::from(of_day)).expect("the rows are those of the batch");
             dated.push(Dated { day, chunk: chunk(taken, origins) });
         }
         Self { dated, which }

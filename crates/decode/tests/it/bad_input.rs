@@ -130,7 +130,7 @@ fn an_object_that_fails_late_leaves_the_rows_of_those_before_it() {
     let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
     decoder.read("a", LEAST.repeat(10).as_bytes()).unwrap();
     // Long enough that the rows before it are in a batch by then.
-    decoder.read("b", format!("{} 1 ]", LEAST.repeat(70_000)).as_bytes()).unwrap_err();
+    decoder.read("b", format!("{} 1 ]", LEAST.repeat(40_000)).as_bytes()).unwrap_err();
     decoder.read("c", LEAST.as_bytes()).unwrap();
     let taken = decoder.take();
     let sources =
@@ -141,9 +141,9 @@ fn an_object_that_fails_late_leaves_the_rows_of_those_before_it() {
 
 #[test]
 fn a_large_object_becomes_several_batches() {
-    let decoded = all(LEAST.repeat(70_000));
+    let decoded = all(LEAST.repeat(40_000));
     let sizes = decoded.events.iter().map(arrow::array::RecordBatch::num_rows).collect::<Vec<_>>();
-    assert_eq!((sizes, decoded.tally.rows), (vec![65_536, 4_464], 70_000));
+    assert_eq!((sizes, decoded.tally.rows), (vec![16_384, 16_384, 7_232], 40_000));
 }
 
 #[test]
