@@ -1,8 +1,9 @@
 //! Holds the links of a generated trail against the truth that the generator wrote, flow by flow.
 //!
-//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED`
+//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED[-SEED]`
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -58,6 +59,22 @@ pub struct Score {
     pub ambiguous: usize,
     /// The first differences, in words.
     pub differences: Vec<String>,
+}
+
+impl Score {
+    /// Adds what was found elsewhere; of the differences nothing.
+    pub fn add(&mut self, other: &Self) {
+        self.expected += other.expected;
+        self.right += other.right;
+        self.ambiguous += other.ambiguous;
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { expected, right, ambiguous, .. } = self;
+        write!(f, "| {expected} | {right} | {} | {ambiguous} |", expected - right)
+    }
 }
 
 /// How a whole lake compares.
@@ -155,7 +172,7 @@ pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 1 << 30, threads: threads(), join: Way::Fitting }
+    Correlate { memory_bytes: 4 << 30, threads: threads(), join: Way::Fitting }
 }
 
 fn threads() -> NonZeroUsize {

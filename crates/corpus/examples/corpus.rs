@@ -11,7 +11,7 @@ use trailweave_corpus::{Options, generate};
 #[expect(clippy::print_stdout, reason = "the example's only output")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let root = arguments.next().ok_or("usage: corpus DIR [OPTION=VALUE]..")?;
+    let root = arguments.next().filter(|root| !root.starts_with('-')).ok_or("usage: corpus DIR [OPTION=VALUE]..")?;
     let mut options = Options::default();
     for argument in arguments {
         let (name, value) = argument.split_once('=').ok_or_else(|| format!("`{argument}` is no OPTION=VALUE"))?;
