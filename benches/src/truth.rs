@@ -16,6 +16,7 @@ use arrow::array::StringArray;
 use serde::Deserialize;
 use trailweave_corpus::Corpus;
 use trailweave_correlate::Correlate;
+use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
 use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
@@ -172,7 +173,7 @@ pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 4 << 30, threads: threads(), join: Way::Fitting }
+    Correlate { memory_bytes: 4 << 30, threads: threads(), join: Way::Fitting, scope: Scope::New }
 }
 
 fn threads() -> NonZeroUsize {

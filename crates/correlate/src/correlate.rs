@@ -18,8 +18,11 @@ use datafusion::parquet::file::properties::EnabledStatistics;
 use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use serde::Serialize;
 use tokio::task::JoinSet;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
+use trailweave_lake::Part;
 use trailweave_table::EVENTS;
 
 use crate::CorrelateError;
@@ -41,6 +44,12 @@ use crate::summary;
 /// How much of a step's part is buffered before it is written.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
+/// The version of the rules of `docs/join.md` and of the products' columns. Products of another are made anew.
+const RULES: u32 = 1;
+
+/// New events below this are followed through the lake, whatever share of it they are.
+const MANY_BYTES: u64 = 64 << 20;
+
 /// What a correlation may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Correlate {
@@ -50,6 +59,19 @@ pub struct Correlate {
     pub threads: NonZeroUsize,
     /// How the events are joined.
     pub join: Way,
+    /// Which products are computed.
+    pub scope: Scope,
+}
+
+/// Which products are computed. The rows are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// What events can change that have come since the products were made, where that can be told and fits into memory.
+    #[default]
+    New,
+    /// All of them.
+    Whole,
 }
 
 /// How events are joined. The products are the same bytes.
@@ -73,16 +95,58 @@ pub struct Progress {
     pub rows: AtomicU64,
 }
 
-/// Computes every product of `lake` from its events, and replaces all products together, so that a kill leaves the old
-/// ones or the new ones. The products of the same events are the same bytes, whatever `options` say.
+/// Brings the products of `lake` up to its events, and replaces what that changes together, so that a kill leaves the old
+/// products or the new ones. The products of the same events are the same rows, whatever `options` say and however
+/// often it was done while the events came.
 ///
 /// Needs: the lake's lock, held by the caller, and a Tokio runtime.
 pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
-    if options.join != Way::Spilling
-        && let Some(files) = in_memory::correlate(lake, options, progress)?
-    {
-        return summary::read(lake, options, files).await;
+    let parts = lake.parts(&EVENTS)?;
+    let covers = Covered::of(lake, RULES, &parts);
+    let mut covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
+    if let Some(covered) = &mut covered {
+        covered.follow(lake, &parts)?;
     }
+    if covered.as_ref() == Some(&covers) {
+        return summary::read(lake, options, Scope::New, 0).await;
+    }
+    let products = Replacement::new(lake);
+    if let Some(covered) = covered.filter(|it| is_worth_it(lake, it, &parts))
+        && let Some(files) = in_memory::correlate_new(&products, &parts, &covered, options, progress)?
+    {
+        products.commit(&covers)?;
+        return summary::read(lake, options, Scope::New, files).await;
+    }
+    drop(products);
+    let products = Replacement::new(lake);
+    let in_memory = match options.join {
+        Way::Fitting => in_memory::correlate(&products, &parts, options, progress)?,
+        Way::Spilling => None,
+    };
+    let files = match in_memory {
+        Some(files) => files,
+        None => spilling(lake, &products, options, progress).await?,
+    };
+    products.commit(&covers)?;
+    summary::read(lake, options, Scope::Whole, files).await
+}
+
+/// Whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or
+/// is another now: what is not there any more leads nowhere.
+fn is_worth_it(lake: &Lake, covered: &Covered, parts: &[Part]) -> bool {
+    let (old, new): (Vec<&Part>, Vec<&Part>) =
+        parts.iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
+    let bytes = |parts: &[&Part]| parts.iter().map(|part| part.bytes).sum::<u64>();
+    old.len() == covered.len() && (bytes(&new) < MANY_BYTES || bytes(&new) < bytes(&old) / 2)
+}
+
+/// Computes every product by the steps; returns how many files.
+async fn spilling(
+    lake: &Lake,
+    products: &Replacement<'_>,
+    options: &Correlate,
+    progress: &Progress,
+) -> Result<u64, CorrelateError> {
     progress.steps.store((STEPS.len() + PRODUCTS.len()) as u64, Ordering::Relaxed);
     progress.steps_done.store(0, Ordering::Relaxed);
     let scratch = Scratch::create(lake)?;
@@ -102,17 +166,15 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
             .await?;
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
-    let products = Replacement::new(lake);
     let mut files = 0;
     for it in &PRODUCTS {
-        let write = async |context: &SessionContext| product::write(context, &products, it, options).await;
+        let write = async |context: &SessionContext| product::write(context, products, it, options).await;
         let written = engines.first_that_fits(write).await?;
         files += written.files;
         progress.rows.fetch_add(written.rows, Ordering::Relaxed);
         progress.steps_done.fetch_add(1, Ordering::Relaxed);
     }
-    products.commit()?;
-    summary::read(lake, options, files).await
+    Ok(files)
 }
 
 /// The same engine, each time narrower: fewer parts of a step at once, and smaller batches, so that fewer and smaller

@@ -3,6 +3,8 @@
 //! ```text
 //!  events/ --read--> batches --rows--> numbered by (event_time, rid) --join--> links --tables--> correlated/ ..
 //!  Parquet            + flags           ids as numbers                by index, as-of           one file per date
+//!     ^                                    |
+//!     '-- keys of what they reach --reach--'  where only new events are joined, with those that they need
 //! ```
 //!
 //! Rows are numbered in the order in which the page means "first" and "latest", and identifiers become numbers too.
@@ -10,28 +12,44 @@
 
 mod ids;
 mod join;
+mod parts;
+mod reach;
 mod read;
+mod replaced;
 mod roots;
 mod rows;
 mod tables;
 
 use std::sync::atomic::Ordering;
 
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
+use trailweave_lake::Part;
+use trailweave_table::CORRELATED;
 
 use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
-use crate::in_memory::read::read;
+use crate::in_memory::parts::{Ask, Keys, Parts, look_up};
+use crate::in_memory::reach::{Reach, Wanted};
+use crate::in_memory::read::{Batch, Text};
 use crate::in_memory::rows::Rows;
+use crate::product::Replacement;
 
 /// Of the memory given, the tenths for the rows as read. What is numbered and sorted takes about half as much again.
 const ROWS_TENTHS: u64 = 6;
 
-/// Computes and writes every product; returns how many files, or nothing if the events do not fit.
-pub(crate) fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Option<u64>, CorrelateError> {
-    let Some(batches) = read(lake, options.memory_bytes / 10 * ROWS_TENTHS, options.threads)? else {
+/// Computes every product of the lake, whose events stand in `parts`; returns how many files, or nothing if the events
+/// do not fit.
+pub(crate) fn correlate(
+    products: &Replacement<'_>,
+    parts: &[Part],
+    options: &Correlate,
+    progress: &Progress,
+) -> Result<Option<u64>, CorrelateError> {
+    let mut open = open(products, parts, options)?;
+    let Some(batches) = open.all(|_| true)? else {
         return Ok(None);
     };
     progress.steps.store(3, Ordering::Relaxed);
@@ -39,7 +57,70 @@ pub(crate) fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -
     let mut rows = Rows::new(&batches);
     let join = Join::new(&mut rows);
     progress.steps_done.store(2, Ordering::Relaxed);
-    let files = tables::write(lake, &rows, &join, options.threads, progress)?;
+    let files = tables::write(products, &rows, &join, None, options.threads, progress)?;
     progress.steps_done.store(3, Ordering::Relaxed);
     Ok(Some(files))
+}
+
+/// Computes what the events that the products do not cover can change; returns how many files that were, or nothing if
+/// that cannot be told from others or does not fit.
+pub(crate) fn correlate_new(
+    products: &Replacement<'_>,
+    parts: &[Part],
+    covered: &Covered,
+    options: &Correlate,
+    progress: &Progress,
+) -> Result<Option<u64>, CorrelateError> {
+    let lake = products.lake();
+    let mut open = open(products, parts, options)?;
+    let Some(mut batches) = open.all(|part| !covered.has(lake.below(&part.path), part.bytes))? else {
+        return Ok(None);
+    };
+    let n_new = batches.len();
+    let (mut asked, mut linked) = (Wanted::default(), Keys::default());
+    loop {
+        let mut rows = Rows::new(&batches);
+        if !rows.all().all(|row| rows.text(Text::EventId, row as usize).is_some()) {
+            // Without its id a row cannot be told from others of its product.
+            return Ok(None);
+        }
+        let reach = Reach::new(&rows, |row| rows.batch(row) < n_new, &linked);
+        let mut wanted = reach.wanted();
+        wanted.take_new(&mut asked);
+        progress.steps.store(progress.steps.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if wanted.is_empty() {
+            let replaced = replaced::of(&reach, lake)?;
+            drop(reach);
+            let join = Join::new(&mut rows);
+            return tables::write(products, &rows, &join, Some(&replaced), options.threads, progress).map(Some);
+        }
+        drop(reach);
+        let Some(found) = find(&mut open, lake, &wanted, &mut linked)? else { return Ok(None) };
+        batches.extend(found);
+        progress.steps_done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn open<'l>(products: &Replacement<'l>, parts: &[Part], options: &Correlate) -> Result<Parts<'l>, CorrelateError> {
+    let max_bytes = options.memory_bytes / 10 * ROWS_TENTHS;
+    Parts::open(products.lake(), parts.to_vec(), max_bytes, options.threads)
+}
+
+/// Reads what is wanted. The ids of KMS events that `correlated` links to wanted causes and callers go to `linked`.
+fn find(
+    parts: &mut Parts<'_>,
+    lake: &Lake,
+    wanted: &Wanted,
+    linked: &mut Keys,
+) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    let asks = [
+        Ask { column: "ec2_event_id", keys: &wanted.causes },
+        Ask { column: "launch_event_id", keys: &wanted.causes },
+        Ask { column: "caller_instance_id", keys: &wanted.callers },
+    ];
+    let found = look_up(lake, &CORRELATED, "kms_event_id", &asks)?;
+    let Some(ids) = found.values.into_iter().collect::<Option<Keys>>() else { return Ok(None) };
+    let of_linked = Wanted::of_events(&ids);
+    linked.extend(ids);
+    parts.find(&[wanted.asks(), of_linked.asks()].concat())
 }

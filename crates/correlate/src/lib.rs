@@ -27,7 +27,7 @@ mod session;
 mod summary;
 mod trace;
 
-pub use correlate::{Correlate, Progress, Way, correlate};
+pub use correlate::{Correlate, Progress, Scope, Way, correlate};
 pub use error::CorrelateError;
 pub use session::{Session, open};
 pub use summary::Summary;

@@ -1,23 +1,40 @@
 //! Products: one file per date, replaced as a whole.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use ahash::RandomState;
 use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::AsArray;
+use arrow::array::BooleanArray;
 use arrow::array::RecordBatch;
+use arrow::array::StringArray;
 use arrow::compute::BatchCoalescer;
+use arrow::compute::SortColumn;
+use arrow::compute::SortOptions;
+use arrow::compute::concat_batches;
+use arrow::compute::filter_record_batch;
+use arrow::compute::lexsort_to_indices;
+use arrow::compute::take_record_batch;
 use arrow::datatypes::Date32Type;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::errors::ParquetError;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use trailweave_lake::Change;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
@@ -40,7 +57,7 @@ pub(crate) struct Written {
     pub(crate) files: u64,
 }
 
-/// The files of all products, which replace those of the lake together.
+/// The files of products that replace those of the lake together.
 pub(crate) struct Replacement<'a> {
     lake: &'a Lake,
     change: Mutex<Change<'a>>,
@@ -51,14 +68,28 @@ impl<'a> Replacement<'a> {
         Self { lake, change: Mutex::new(Change::new(lake, "products")) }
     }
 
-    /// Makes them the lake's.
-    pub(crate) fn commit(self) -> Result<(), LakeError> {
-        self.change.into_inner().unwrap_or_else(PoisonError::into_inner).commit()
+    pub(crate) fn lake(&self) -> &'a Lake {
+        self.lake
+    }
+
+    /// Makes them the lake's, and notes what its products cover then.
+    pub(crate) fn commit(self, covered: &Covered) -> Result<(), LakeError> {
+        let mut change = self.change.into_inner().unwrap_or_else(PoisonError::into_inner);
+        covered.stage(self.lake, &mut change)?;
+        change.commit()
+    }
+
+    fn file(&self, table: &Table, day: i32) -> PathBuf {
+        self.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE)
+    }
+
+    fn change(&self) -> MutexGuard<'_, Change<'a>> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets vanish what a product has besides the files of `dates`.
     pub(crate) fn remove_others(&self, table: &Table, dates: &BTreeSet<String>) -> Result<(), LakeError> {
-        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = self.change();
         for part in self.lake.parts(table)? {
             let is_ours = part.path.file_name().is_some_and(|name| name == PRODUCT_FILE);
             if !is_ours || !part.event_date.as_ref().is_some_and(|date| dates.contains(date)) {
@@ -170,8 +201,7 @@ pub(crate) struct DateFile {
 
 impl DateFile {
     pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
-        let path = products.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE);
-        let path = products.change.lock().unwrap_or_else(PoisonError::into_inner).promise(&path);
+        let path = products.change().promise(&products.file(table, day));
         let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
         Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
@@ -198,6 +228,116 @@ impl DateFile {
     fn failed(&self, error: ArrowError) -> CorrelateError {
         CorrelateError::Step { step: self.table.name, source: Box::new(DataFusionError::from(error)) }
     }
+}
+
+/// Rows of a product that are computed anew.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    columns: &'static [&'static str],
+    /// The values of these columns, put together, of the rows that go.
+    pub(crate) keys: HashSet<String, RandomState>,
+    /// The days on which such rows stand or may come to stand.
+    pub(crate) days: BTreeSet<i32>,
+}
+
+impl Replaced {
+    /// No row yet; rows are told apart by `columns`.
+    pub(crate) fn by(columns: &'static [&'static str]) -> Self {
+        Self { columns, keys: HashSet::default(), days: BTreeSet::new() }
+    }
+
+    pub(crate) fn add(&mut self, values: &[Option<&str>], time_ms: i64) {
+        self.add_key(values);
+        self.add_time(time_ms);
+    }
+
+    pub(crate) fn add_key(&mut self, values: &[Option<&str>]) {
+        self.keys.insert(key(values.iter().copied()));
+    }
+
+    pub(crate) fn add_time(&mut self, time_ms: i64) {
+        self.days.insert(day(time_ms));
+    }
+
+    /// Puts `rows`, those of one day, in the place of the replaced ones of that day. Whether that changed the file.
+    pub(crate) fn write(
+        &self,
+        products: &Replacement<'_>,
+        table: &'static Table,
+        day: i32,
+        rows: &[RecordBatch],
+    ) -> Result<bool, CorrelateError> {
+        let path = products.file(table, day);
+        let failed = |error: ArrowError| CorrelateError::Step { step: table.name, source: Box::new(error.into()) };
+        let old = read(products.lake, table, &path)?;
+        let new = concat_batches(&table.schema(), rows).map_err(failed)?;
+        let kept = filter_record_batch(&old, &self.keeps(&old)).map_err(failed)?;
+        let all = concat_batches(&table.schema(), [&kept, &new]).and_then(|rows| sorted(table, &rows));
+        let all = all.map_err(failed)?;
+        if all == old {
+            return Ok(false);
+        }
+        if all.num_rows() == 0 {
+            products.change().remove(&path);
+            return Ok(true);
+        }
+        let mut file = DateFile::create(products, table, day)?;
+        file.write(all)?;
+        file.commit()?;
+        Ok(true)
+    }
+
+    fn keeps(&self, rows: &RecordBatch) -> BooleanArray {
+        let columns: Vec<&StringArray> = self.columns.iter().map(|column| rows[*column].as_string::<i32>()).collect();
+        let value = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_owned());
+        let is_kept = |row: usize| {
+            let values: Vec<_> = columns.iter().map(|column| value(column, row)).collect();
+            !self.keys.contains(&key(values.iter().map(Option::as_deref)))
+        };
+        (0..rows.num_rows()).map(|row| Some(is_kept(row))).collect()
+    }
+}
+
+fn key<'v>(values: impl Iterator<Item = Option<&'v str>>) -> String {
+    values.map(Option::unwrap_or_default).collect::<Vec<_>>().join("/")
+}
+
+/// The rows of a product's file; none where there is no file.
+fn read(lake: &Lake, table: &Table, path: &Path) -> Result<RecordBatch, CorrelateError> {
+    let Some(file) = lake.open_file(path)? else {
+        return Ok(RecordBatch::new_empty(table.schema()));
+    };
+    let read = || {
+        let rows = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?.collect::<Result<Vec<_>, _>>()?;
+        Ok(concat_batches(&table.schema(), &rows)?)
+    };
+    read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() }.into())
+}
+
+/// Rows in the order of the table's files: that of the table, then of the events that the rows are of.
+fn sorted(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    const EVENTS: [&str; 4] = ["recipient_account_id", "launch_event_id", "data_key_event_id", "create_event_id"];
+    let is_column = |name: &&&str| table.columns.iter().any(|column| column.name == **name);
+    let by = table
+        .sort_by
+        .iter()
+        .chain(EVENTS.iter().filter(is_column))
+        .chain(["created_event_id"].iter().filter(is_column));
+    let options = Some(SortOptions { descending: false, nulls_first: true });
+    let columns: Vec<_> =
+        by.map(|name| SortColumn { values: Arc::clone(rows.column(table.position(name))), options }).collect();
+    take_record_batch(rows, &lexsort_to_indices(&columns, None)?)
+}
+
+/// The day of a time, in days after 1970-01-01.
+pub(crate) fn day(time_ms: i64) -> i32 {
+    i32::try_from(time_ms.div_euclid(86_400_000)).expect("years have four digits")
+}
+
+/// The day of a date; `None` where it is none.
+pub(crate) fn day_of(date: &str) -> Option<i32> {
+    let days = date.parse::<Date>().ok()?.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).ok()?.get_days();
+    Some(days)
 }
 
 /// The name of the day that is `day` days after 1970-01-01.

@@ -12,6 +12,7 @@ use trailweave_table::PRODUCTS;
 
 use crate::Correlate;
 use crate::CorrelateError;
+use crate::Scope;
 use crate::Session;
 use crate::open;
 
@@ -30,12 +31,19 @@ pub struct Summary {
     pub unmatched: BTreeMap<String, u64>,
     /// Rows of each table that was written.
     pub products: BTreeMap<String, u64>,
-    /// Files that were written.
+    /// What was computed.
+    pub scope: Scope,
+    /// Files that changed.
     pub files: u64,
 }
 
 /// Counts what stands in the lake.
-pub(crate) async fn read(lake: &Lake, options: &Correlate, files: u64) -> Result<Summary, CorrelateError> {
+pub(crate) async fn read(
+    lake: &Lake,
+    options: &Correlate,
+    scope: Scope,
+    files: u64,
+) -> Result<Summary, CorrelateError> {
     let session = open(lake, options).await?;
     let mut products = BTreeMap::new();
     for table in PRODUCTS {
@@ -48,6 +56,7 @@ pub(crate) async fn read(lake: &Lake, options: &Correlate, files: u64) -> Result
         confidence: by_value(&session, "confidence").await?,
         unmatched: by_value(&session, "unmatched_reason").await?,
         products,
+        scope,
         files,
     })
 }

@@ -17,6 +17,7 @@ use trailweave_table::PRODUCTS;
 use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
+use crate::Scope;
 use crate::Summary;
 use crate::Way;
 use crate::correlate;
@@ -26,11 +27,16 @@ use crate::oracle;
 use crate::oracle::Event;
 use crate::oracle::Products;
 use crate::oracle::Row;
+use crate::product::Replacement;
 
 use events::*;
 
-const OPTIONS: Correlate =
-    Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), join: Way::Fitting };
+const OPTIONS: Correlate = Correlate {
+    memory_bytes: 256 << 20,
+    threads: NonZeroUsize::new(2).unwrap(),
+    join: Way::Fitting,
+    scope: Scope::Whole,
+};
 
 /// A lake of `events`.
 fn lake_of(events: &[Event]) -> (TempDir, Lake) {
@@ -305,7 +311,8 @@ async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
     assert_eq!(files(&lake), first);
     let too_large = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
-    assert!(matches!(in_memory::correlate(&lake, &too_large, &Progress::default()), Ok(None)));
+    let (products, parts) = (Replacement::new(&lake), lake.parts(&EVENTS).unwrap());
+    assert!(matches!(in_memory::correlate(&products, &parts, &too_large, &Progress::default()), Ok(None)));
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
     assert_eq!(links.values().sum::<u64>(), 3);
     assert!(!lake.state_dir().join("scratch").exists());

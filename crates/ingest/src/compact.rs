@@ -6,7 +6,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -22,6 +21,7 @@ use serde::Serialize;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Merged;
 use trailweave_lake::Part;
 use trailweave_table::Column;
 use trailweave_table::EVENTS;
@@ -65,7 +65,7 @@ pub struct Compacted {
 /// Parts of one partition that become one.
 struct Group {
     table: &'static Table,
-    parts: Vec<PathBuf>,
+    parts: Vec<Part>,
     bytes: u64,
 }
 
@@ -100,13 +100,13 @@ pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError>
 /// Puts the parts of a partition together as long as they fit, in the order of their names.
 fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for Part { path, bytes, .. } in parts {
+    for part in parts {
         match groups.last_mut() {
-            Some(group) if group.bytes + bytes <= group_bytes => {
-                group.bytes += bytes;
-                group.parts.push(path.clone());
+            Some(group) if group.bytes + part.bytes <= group_bytes => {
+                group.bytes += part.bytes;
+                group.parts.push(part.clone());
             }
-            _ => groups.push(Group { table, parts: vec![path.clone()], bytes: *bytes }),
+            _ => groups.push(Group { table, parts: vec![part.clone()], bytes: part.bytes }),
         }
     }
     groups.retain(|group| group.parts.len() > 1);
@@ -115,25 +115,24 @@ fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> 
 
 /// Makes one part of a group; returns its rows and bytes.
 fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
-    let mut chunks = Vec::new();
-    for path in &group.parts {
+    let (mut chunks, mut merged) = (Vec::new(), Vec::new());
+    for Part { path, bytes, .. } in &group.parts {
         chunks.extend(read(lake, path, group.table)?);
+        let from = Merged::read(lake, path)?;
+        merged.push(Merged { path: lake.below(path).to_owned(), bytes: *bytes, from });
     }
     // Below the lake's folder, so that a lake that is moved gives the same names.
-    let below = |path: &'_ PathBuf| path.strip_prefix(lake.root()).unwrap_or(path).to_owned();
-    let names: Vec<PathBuf> = group.parts.iter().map(below).collect();
-    let names = names.iter().map(|path| path.as_os_str().as_encoded_bytes());
-    let id = short_hex(names);
-    let path = group.parts[0].with_file_name(format!("compact-{id}-0.parquet"));
+    let id = short_hex(merged.iter().map(|part| part.path.as_os_str().as_encoded_bytes()));
+    let path = group.parts[0].path.with_file_name(format!("compact-{id}-0.parquet"));
     let mut change = Change::new(lake, &format!("compact-{id}"));
     let staged = change.promise(&path);
     let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();
-    let rows = part::write(lake, &chunks, group.table, &staged)?;
+    let rows = part::write_merged(lake, &chunks, group.table, &staged, &merged)?;
     if rows != expected {
         return Err(IngestError::Merge { path, expected, rows });
     }
     for part in &group.parts {
-        change.remove(part);
+        change.remove(&part.path);
     }
     change.commit()?;
     let bytes = lake.open_part(&path)?.len();

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use trailweave_decode::Taken;
 use trailweave_lake::Lake;
+use trailweave_lake::Merged;
 use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
 use trailweave_table::Table;
@@ -233,12 +234,26 @@ impl Buffer {
 /// The order is total: rows that the table's own order does not tell apart are ordered by where they were logged. So
 /// the same rows give the same bytes, however they were cut into chunks.
 pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64, IngestError> {
+    write_merged(lake, chunks, table, path, &[])
+}
+
+/// The same, of rows that other parts hold.
+pub(crate) fn write_merged(
+    lake: &Lake,
+    chunks: &[Chunk],
+    table: &Table,
+    path: &Path,
+    merged: &[Merged],
+) -> Result<u64, IngestError> {
     let arrange = |source| IngestError::Arrange { path: path.to_owned(), source };
     let batches: Vec<&RecordBatch> = chunks.iter().map(|chunk| &chunk.rows).collect();
     let order = order(&batches, table).map_err(arrange)?;
     let mut writer = TableWriter::with_rows(lake.create_file(path)?, table, order.len())?;
     for rows in order.chunks(WRITE_ROWS) {
         writer.write(&interleave_record_batch(&batches, rows).map_err(arrange)?)?;
+    }
+    if !merged.is_empty() {
+        writer.note_merged(merged);
     }
     Ok(writer.commit()?)
 }

@@ -45,13 +45,13 @@ impl<'a> Change<'a> {
     /// Promises a file at `path`, which is one of the lake's. Returns where it is to be written whole before the change
     /// is committed.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
-        self.note.appear.insert(self.below(path));
+        self.note.appear.insert(self.lake.below(path).to_owned());
         staged(path)
     }
 
     /// Lets the file at `path` vanish.
     pub fn remove(&mut self, path: &Path) {
-        self.note.vanish.insert(self.below(path));
+        self.note.vanish.insert(self.lake.below(path).to_owned());
     }
 
     /// Makes the change.
@@ -61,10 +61,6 @@ impl<'a> Change<'a> {
         self.lake.write(&path, &note)?;
         self.is_committed = true;
         carry_out(self.lake, &self.note, &path)
-    }
-
-    fn below(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(self.lake.root()).expect("a change is of the lake's own files").to_owned()
     }
 }
 

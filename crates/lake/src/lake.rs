@@ -136,6 +136,11 @@ impl Lake {
         &self.root
     }
 
+    /// The path of one of the lake's files below its folder, so that a lake that is moved has the same ones.
+    pub fn below<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.root).expect("a lake's file stands in the lake")
+    }
+
     /// What the lake is.
     pub fn format(&self) -> &Format {
         &self.format
@@ -235,6 +240,14 @@ impl Lake {
     pub fn open_part(&self, path: &Path) -> Result<LakeFile, LakeError> {
         let missing = || LakeError::file("open", path)(std::io::ErrorKind::NotFound.into());
         self.open_file(path)?.ok_or_else(missing)
+    }
+
+    /// Opens a part whose size the listing told, which asks an object store for nothing yet.
+    pub fn open_listed(&self, part: &Part) -> Result<LakeFile, LakeError> {
+        match &self.store {
+            Store::Local => self.open_part(&part.path),
+            Store::Remote(remote) => Ok(LakeFile::Remote(remote.listed(&part.path, part.bytes))),
+        }
     }
 
     /// Begins a file that appears whole or not at all.

@@ -12,6 +12,7 @@
 //! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.
 
 mod change;
+mod covered;
 mod error;
 mod file;
 mod format;
@@ -23,6 +24,7 @@ mod store;
 mod writer;
 
 pub use change::Change;
+pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;

@@ -22,6 +22,16 @@ pub enum LakeFile {
     Remote(RemoteFile),
 }
 
+impl LakeFile {
+    /// The same file once more.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Local(file) => Self::Local(file.try_clone()?),
+            Self::Remote(file) => Self::Remote(file.clone()),
+        })
+    }
+}
+
 /// A [`LakeFile`] that is read from a place on.
 #[derive(Debug)]
 pub enum LakeRead {

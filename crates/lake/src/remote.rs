@@ -122,6 +122,11 @@ impl Remote {
         }))
     }
 
+    /// A file of this size, of which nothing is read yet.
+    pub(crate) fn listed(self: &Arc<Self>, path: &Path, bytes: u64) -> RemoteFile {
+        RemoteFile { remote: Arc::clone(self), key: self.key(path), bytes, held: Arc::default() }
+    }
+
     pub(crate) fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         let key = self.key(folder);
         let listed = self.wait(|store| async move { store.list(Some(&key)).try_collect::<Vec<_>>().await });

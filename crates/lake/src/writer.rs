@@ -13,6 +13,7 @@ use trailweave_table::Lookup;
 use trailweave_table::Table;
 
 use crate::LakeError;
+use crate::Merged;
 use crate::WholeFile;
 
 /// Rows in a row group: the unit that an engine skips by statistics and Bloom filters, and reads in parallel.
@@ -45,6 +46,11 @@ impl TableWriter {
         self.n_rows += rows.num_rows() as u64;
         let written = self.writer.write(rows);
         written.map_err(|source| LakeError::Encode { path: self.writer.inner().path().to_owned(), source })
+    }
+
+    /// Says in the footer what the file is merged from.
+    pub fn note_merged(&mut self, merged: &[Merged]) {
+        self.writer.append_key_value_metadata(Merged::note(merged));
     }
 
     /// Ends the file, makes it durable and visible, and returns how many rows it holds.

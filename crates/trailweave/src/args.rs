@@ -58,11 +58,18 @@ Examples:
   trailweave status --lake ./lake --json --account 111122223333")]
     Status(IngestArgs),
     /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
+    ///
+    /// Only what events can change that came since the last time is computed, and only its dates are replaced.
     #[command(after_help = "\
 Examples:
   trailweave correlate --lake ./lake
-  trailweave correlate --lake ./lake --memory 4GiB --json")]
-    Correlate,
+  trailweave correlate --lake ./lake --memory 4GiB --json
+  trailweave correlate --lake ./lake --whole")]
+    Correlate {
+        /// Compute all tables from all events; the rows are the same
+        #[arg(long)]
+        whole: bool,
+    },
     /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
     ///
     /// Who lists a partition in the moment of its change may see rows twice, never none; a kill costs nothing but time.

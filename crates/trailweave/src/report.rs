@@ -8,6 +8,7 @@ use std::io::Write;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Serialize;
+use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::Status;
@@ -194,7 +195,12 @@ fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) ->
     writeln!(out, "links        {}", counts(&it.links))?;
     writeln!(out, "confidence   {}", counts(&it.confidence))?;
     writeln!(out, "unmatched    {}", counts(&it.unmatched))?;
-    writeln!(out, "tables       {}", counts(&it.products))
+    writeln!(out, "tables       {}", counts(&it.products))?;
+    let of = match it.scope {
+        Scope::New => "what new events can change",
+        Scope::Whole => "all events",
+    };
+    writeln!(out, "changed      {} files, from {of}", it.files)
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {

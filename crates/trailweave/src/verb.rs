@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
+use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
@@ -68,7 +69,10 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
         Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
-        Verb::Correlate => Job::new(common, &IngestArgs::default(), now)?.report(correlate),
+        Verb::Correlate { whole } => {
+            let scope = if whole { Scope::Whole } else { Scope::New };
+            Job::new(common, &IngestArgs::default(), now)?.report(|job| correlate(job, scope))
+        }
         Verb::Compact => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
@@ -115,7 +119,12 @@ impl Job {
 
     /// How the read arm is to work.
     fn correlate_options(&self) -> Correlate {
-        Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, join: Way::Fitting }
+        Correlate {
+            memory_bytes: self.config.memory.as_u64(),
+            threads: self.config.threads,
+            join: Way::Fitting,
+            scope: Scope::New,
+        }
     }
 
     /// Does the work of a run, notes its figures where that is asked for, and prints its report.
@@ -159,17 +168,17 @@ impl Job {
     }
 }
 
-fn correlate(job: &Job) -> anyhow::Result<Report> {
+fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     let lake = job.lake()?;
     let _lock = lake.lock()?;
-    let correlated = correlate_locked(job, &lake)?;
+    let correlated = correlate_locked(job, &lake, scope)?;
     Ok(Report { ingested: None, correlated: Some(correlated) })
 }
 
 /// Needs: the lock of the lake.
-fn correlate_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_correlate::Summary> {
+fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trailweave_correlate::Summary> {
     let state = trailweave_correlate::Progress::default();
-    let options = job.correlate_options();
+    let options = Correlate { scope, ..job.correlate_options() };
     progress::correlating(&job.common, &state, || {
         job.runtime.block_on(trailweave_correlate::correlate(lake, &options, &state)).map_err(anyhow::Error::from)
     })

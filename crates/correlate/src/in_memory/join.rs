@@ -7,7 +7,7 @@ use crate::in_memory::rows::{Kind, Rows};
 /// An offer before the asking event counts at once when it is no older than this.
 const FRESH_MS: i64 = 600_000;
 /// An offer after the asking event counts up to here.
-const LATE_MS: i64 = 10_000;
+pub(super) const LATE_MS: i64 = 10_000;
 
 /// The rule that found a cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

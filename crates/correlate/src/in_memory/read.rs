@@ -1,16 +1,5 @@
 //! The KMS, EC2 and STS rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::thread;
-
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::BooleanArray;
@@ -20,31 +9,12 @@ use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
-use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
-use arrow::datatypes::Schema;
-use arrow::datatypes::SchemaRef;
 use arrow::datatypes::TimestampMillisecondType;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ArrowPredicateFn;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::arrow::arrow_reader::RowFilter;
-use datafusion::parquet::errors::ParquetError;
-use trailweave_lake::Lake;
-use trailweave_lake::LakeError;
-use trailweave_table::EVENTS;
-
-use crate::CorrelateError;
 
 /// The path of roles that services assume for themselves.
 pub(super) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
-
-/// Rows that are read at once.
-const BATCH_ROWS: usize = 1 << 16;
 
 /// A text column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +87,19 @@ pub(super) enum List {
 
 /// The columns of [`List`], in its order.
 const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_ids", "volume_ids"];
+
+/// The columns of a part that are read.
+pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+    let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
+    names.chain(["event_time", "event_source", "encrypted", "source_index"])
+}
+
+/// Whether few values fill a text column.
+pub(super) fn is_shared(column: &str) -> bool {
+    column == "event_source"
+        || FLAGGED[..N_FLAGGED_TEXTS].contains(&column)
+        || TEXTS.iter().any(|(name, is_shared)| *name == column && *is_shared)
+}
 
 /// Columns of which only flags are kept.
 const FLAGGED: [&str; 3] = ["user_agent", "session_name", "encryption_context"];
@@ -228,7 +211,7 @@ impl Batch {
         &self.lists[column as usize]
     }
 
-    fn new(rows: &RecordBatch) -> Self {
+    pub(super) fn new(rows: &RecordBatch) -> Self {
         let texts = |name: &str| {
             // A part that was written before the table got a column lacks it.
             let Some(column) = rows.column_by_name(name) else {
@@ -315,7 +298,7 @@ impl Batch {
         }
     }
 
-    fn memory_bytes(&self) -> u64 {
+    pub(super) fn memory_bytes(&self) -> u64 {
         let texts = self.texts.iter().map(|texts| match texts {
             Texts::Plain(values) => values.get_array_memory_size(),
             // A value that batches share counts in each: rather too much than too little.
@@ -350,123 +333,7 @@ fn is_instance_id(text: &str) -> bool {
     text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
 }
 
-/// A row group of a part.
-struct Piece {
-    path: Arc<PathBuf>,
-    metadata: ArrowReaderMetadata,
-    group: usize,
-}
-
-/// Reads all rows that the join looks at, in no order that means anything; nothing if they take more than `max_bytes`.
-pub(super) fn read(lake: &Lake, max_bytes: u64, threads: NonZeroUsize) -> Result<Option<Vec<Batch>>, CorrelateError> {
-    let pieces = pieces(lake)?;
-    let (next, bytes, fits) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(true));
-    let batches = Mutex::new(Vec::new());
-    let work = || -> Result<(), CorrelateError> {
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for batch in piece.read(lake)? {
-                let batch = batch.map_err(|error| piece.damaged(error.into()))?;
-                let batch = Batch::new(&batch);
-                if bytes.fetch_add(batch.memory_bytes(), Ordering::Relaxed) + batch.memory_bytes() > max_bytes {
-                    fits.store(false, Ordering::Relaxed);
-                }
-                if !fits.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                batches.lock().unwrap_or_else(PoisonError::into_inner).push((
-                    Arc::clone(&piece.path),
-                    piece.group,
-                    batch,
-                ));
-            }
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.get().min(pieces.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("reading does not panic"))
-    })?;
-    let mut batches = batches.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let n_rows: usize = batches.iter().map(|(_, _, batch)| batch.len()).sum();
-    if !fits.into_inner() || n_rows >= super::ids::NONE as usize {
-        return Ok(None);
-    }
-    // Stable: the batches of a row group stay in their order.
-    batches.sort_by(|(path, group, _), (other, of_other, _)| (path, group).cmp(&(other, of_other)));
-    Ok(Some(batches.into_iter().map(|(_, _, batch)| batch).collect()))
-}
-
-fn pieces(lake: &Lake) -> Result<Vec<Piece>, CorrelateError> {
-    let mut pieces = Vec::new();
-    for part in lake.parts(&EVENTS)? {
-        let path = Arc::new(part.path);
-        let file = lake.open_part(&path)?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).and_then(|logged| {
-            let options = ArrowReaderOptions::new().with_schema(shared(logged.schema()));
-            ArrowReaderMetadata::try_new(Arc::clone(logged.metadata()), options)
-        });
-        let metadata = metadata.map_err(|error| damaged(&path, error))?;
-        for group in 0..metadata.metadata().num_row_groups() {
-            pieces.push(Piece { path: Arc::clone(&path), metadata: metadata.clone(), group });
-        }
-    }
-    Ok(pieces)
-}
-
-/// The schema of a part of `events`, with columns of few values as dictionaries.
-fn shared(part: &Schema) -> SchemaRef {
-    let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let is_shared = |name: &str| {
-        name == "event_source"
-            || FLAGGED[..N_FLAGGED_TEXTS].contains(&name)
-            || TEXTS.iter().any(|(it, is_shared)| *it == name && *is_shared)
-    };
-    let field = |field: &Arc<Field>| {
-        if is_shared(field.name()) {
-            Arc::new(Field::new(field.name(), shared(), field.is_nullable()))
-        } else {
-            Arc::clone(field)
-        }
-    };
-    Arc::new(Schema::new(part.fields().iter().map(field).collect::<Vec<_>>()))
-}
-
-impl Piece {
-    fn read(
-        &self,
-        lake: &Lake,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>> + use<>, CorrelateError> {
-        let file = lake.open_part(&self.path)?;
-        let schema = self.metadata.parquet_schema();
-        let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
-        let names = names.chain(["event_time", "event_source", "encrypted", "source_index"]);
-        let source = ProjectionMask::columns(schema, ["event_source"]);
-        let is_joined = ArrowPredicateFn::new(source, |rows| {
-            let sources = rows.column(0).as_dictionary::<Int32Type>();
-            let passed: Vec<bool> =
-                sources.values().as_string::<i32>().iter().map(|it| it.is_some_and(is_joined)).collect();
-            let pass = |key: Option<i32>| key.and_then(|key| passed.get(usize::try_from(key).ok()?)).copied();
-            Ok(sources.keys().iter().map(|key| Some(pass(key).unwrap_or(false))).collect())
-        });
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(ProjectionMask::columns(schema, names))
-            .with_row_groups(vec![self.group])
-            .with_row_filter(RowFilter::new(vec![Box::new(is_joined)]))
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(|error| self.damaged(error))
-    }
-
-    fn damaged(&self, source: ParquetError) -> CorrelateError {
-        damaged(&self.path, source)
-    }
-}
-
 /// Whether events of a source are joined.
-fn is_joined(event_source: &str) -> bool {
+pub(super) fn is_joined(event_source: &str) -> bool {
     amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
-}
-
-fn damaged(path: &std::path::Path, source: ParquetError) -> CorrelateError {
-    LakeError::Damaged { path: path.to_owned(), source: source.into() }.into()
 }

@@ -161,6 +161,11 @@ impl<'a> Rows<'a> {
         (&self.batches[batch as usize], row as usize)
     }
 
+    /// The position of the batch in which a row stands.
+    pub(super) fn batch(&self, row: u32) -> usize {
+        self.places[row as usize].0 as usize
+    }
+
     pub(super) fn text(&self, column: Text, row: usize) -> Option<&'a str> {
         let (batch, row) = self.place(row);
         batch.text(column, row)

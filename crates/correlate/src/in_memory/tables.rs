@@ -1,8 +1,10 @@
 //! The products: which rows, in which order, and what each column shows.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -14,7 +16,6 @@ use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
 use arrow::array::TimestampMillisecondArray;
 use arrow::compute::interleave;
-use trailweave_lake::Lake;
 use trailweave_table::ATTACHMENTS;
 use trailweave_table::CORRELATED;
 use trailweave_table::GRANTS;
@@ -27,64 +28,64 @@ use crate::Progress;
 use crate::in_memory::ids::NONE;
 use crate::in_memory::join::{Call, Join, Link};
 use crate::in_memory::read::{Flags, List, Text};
+use crate::in_memory::replaced::Opened;
 use crate::in_memory::roots::{Root, Roots};
 use crate::in_memory::rows::{Kind, Rows};
+use crate::product;
 use crate::product::BATCH_ROWS;
 use crate::product::DateFile;
+use crate::product::Replaced;
 use crate::product::Replacement;
 use crate::product::date;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Writes every product; returns how many files.
+/// Writes every product, or of each what is `opened`; returns how many files.
 pub(super) fn write(
-    lake: &Lake,
+    replacement: &Replacement<'_>,
     rows: &Rows<'_>,
     join: &Join,
+    opened: Option<&Opened>,
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
-    let products = Products { rows, join, roots: Roots::new(rows) };
-    let mut files = 0;
-    let mut put = |written: Result<(u64, u64), CorrelateError>| {
-        let (n_files, n_rows) = written?;
-        files += n_files;
-        progress.rows.fetch_add(n_rows, Ordering::Relaxed);
-        Ok::<(), CorrelateError>(())
-    };
-    let replacement = Replacement::new(lake);
-    let out = Out { replacement: &replacement, threads };
-    put(out.write(
+    let products = Products { rows, join, roots: Roots::new(rows), opened };
+    let out = Out { replacement, threads, progress };
+    let mut files = out.write(
         &CORRELATED,
+        opened.map(|it| &it.correlated),
         &products.correlated(),
         |it| rows.times[it.row as usize],
         |name, calls| products.correlated_column(name, calls),
-    ))?;
-    put(out.write(
+    )?;
+    files += out.write(
         &INSTANCES,
+        opened.map(|it| &it.instances),
         &products.instances(),
         |it| rows.times[it.1 as usize],
         |name, launches| products.instances_column(name, launches),
-    ))?;
-    put(out.write(
+    )?;
+    files += out.write(
         &VOLUMES,
+        opened.map(|it| &it.volumes),
         &products.volumes(),
         |it| it.created_at,
         |name, volumes| products.volumes_column(name, volumes),
-    ))?;
-    put(out.write(
+    )?;
+    files += out.write(
         &ATTACHMENTS,
+        opened.map(|it| &it.attachments),
         &products.attachments(),
         |it| rows.times[*it as usize],
         |name, shown| products.attachments_column(name, shown),
-    ))?;
-    put(out.write(
+    )?;
+    files += out.write(
         &GRANTS,
+        opened.map(|it| &it.grants),
         &products.grants(),
         |it| rows.times[*it as usize],
         |name, grants| products.grants_column(name, grants),
-    ))?;
-    replacement.commit()?;
+    )?;
     Ok(files)
 }
 
@@ -92,31 +93,46 @@ pub(super) fn write(
 struct Out<'a, 'l> {
     replacement: &'a Replacement<'l>,
     threads: NonZeroUsize,
+    progress: &'a Progress,
 }
 
 impl Out<'_, '_> {
-    /// Writes the items of a table, which are in the order of their dates and then of the table; returns how many files
-    /// and rows.
+    /// Writes the items of a table, which are in the order of their dates and then of the table: all that it has, or
+    /// those in the place of the replaced ones. Returns how many files changed.
     fn write<T: Sync>(
         &self,
         table: &'static Table,
+        replaced: Option<&Replaced>,
         items: &[T],
         time: impl Fn(&T) -> i64,
         column: impl Fn(&str, &[T]) -> ArrayRef + Sync,
-    ) -> Result<(u64, u64), CorrelateError> {
-        let day = |item: &T| i32::try_from(time(item).div_euclid(DAY_MS)).expect("years have four digits");
-        let days: Vec<(i32, &[T])> =
+    ) -> Result<u64, CorrelateError> {
+        let day = |item: &T| product::day(time(item));
+        let mut days: BTreeMap<i32, &[T]> =
             items.chunk_by(|a, b| day(a) == day(b)).map(|day_of| (day(&day_of[0]), day_of)).collect();
-        let next = AtomicUsize::new(0);
+        for day in replaced.iter().flat_map(|replaced| &replaced.days) {
+            days.entry(*day).or_default();
+        }
+        let days: Vec<(i32, &[T])> = days.into_iter().collect();
+        let batch = |items: &[T]| {
+            let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
+            RecordBatch::try_new(table.schema(), columns).expect("each column is made as the table says")
+        };
+        let (next, n_files) = (AtomicUsize::new(0), AtomicU64::new(0));
         let work = || -> Result<(), CorrelateError> {
             while let Some((day, items)) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let mut file = DateFile::create(self.replacement, table, *day)?;
-                for items in items.chunks(BATCH_ROWS) {
-                    let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
-                    let batch = RecordBatch::try_new(table.schema(), columns);
-                    file.write(batch.expect("each column is made as the table says"))?;
-                }
-                file.commit()?;
+                let batches = items.chunks(BATCH_ROWS).map(batch);
+                let has_changed = if let Some(replaced) = replaced {
+                    replaced.write(self.replacement, table, *day, &batches.collect::<Vec<_>>())?
+                } else {
+                    let mut file = DateFile::create(self.replacement, table, *day)?;
+                    for rows in batches {
+                        file.write(rows)?;
+                    }
+                    file.commit()? > 0
+                };
+                n_files.fetch_add(u64::from(has_changed), Ordering::Relaxed);
+                self.progress.rows.fetch_add(items.len() as u64, Ordering::Relaxed);
             }
             Ok(())
         };
@@ -124,9 +140,11 @@ impl Out<'_, '_> {
             let workers: Vec<_> = (0..self.threads.get().min(days.len())).map(|_| scope.spawn(work)).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("writing does not panic"))
         })?;
-        let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
-        self.replacement.remove_others(table, &dates)?;
-        Ok((dates.len() as u64, items.len() as u64))
+        if replaced.is_none() {
+            let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
+            self.replacement.remove_others(table, &dates)?;
+        }
+        Ok(n_files.into_inner())
     }
 }
 
@@ -134,6 +152,7 @@ struct Products<'r, 'a> {
     rows: &'r Rows<'a>,
     join: &'r Join,
     roots: Roots<'r, 'a>,
+    opened: Option<&'r Opened>,
 }
 
 /// A row of `volumes`.
@@ -170,8 +189,15 @@ impl<'a> Products<'_, 'a> {
         self.rows.times[row as usize].div_euclid(DAY_MS)
     }
 
+    /// Whether the rows of a resource in one of its tables are computed anew.
+    fn is_opened(&self, resource: u32, table: fn(&Opened) -> &Replaced) -> bool {
+        let id = self.rows.resource(resource).unwrap_or_default();
+        self.opened.is_none_or(|opened| table(opened).keys.contains(id))
+    }
+
     fn correlated(&self) -> Vec<Call> {
         let mut calls = self.join.calls.clone();
+        calls.retain(|call| self.opened.is_none_or(|it| it.reopened[call.row as usize]));
         let ranks = self.rows.resource_ranks();
         calls.sort_by_key(|call| {
             let instance = ranks.get(call.instance as usize);
@@ -182,6 +208,7 @@ impl<'a> Products<'_, 'a> {
 
     fn instances(&self) -> Vec<(u32, u32)> {
         let mut launches = self.join.launches.clone();
+        launches.retain(|&(instance, _)| self.is_opened(instance, |it| &it.instances));
         launches.sort_by_key(|&(instance, row)| (self.day(row), self.rows.resource(instance), row));
         launches
     }
@@ -202,12 +229,14 @@ impl<'a> Products<'_, 'a> {
             let created_at = self.rows.times[if is_launch { cause } else { row } as usize];
             volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
         }
+        volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
         volumes.sort_by_key(|it| (it.created_at.div_euclid(DAY_MS), self.rows.resource(it.id), it.created_at, it.row));
         volumes
     }
 
     fn attachments(&self) -> Vec<u32> {
         let mut shown = self.join.evidence.clone();
+        shown.retain(|row| self.opened.is_none_or(|it| it.changed[*row as usize] || it.reopened[*row as usize]));
         shown.sort_by_key(|&row| {
             let volume = self.rows.resource(self.rows.volumes[row as usize]);
             (self.day(row), volume, self.time(row), self.text(Text::EventId, row), row)
@@ -217,6 +246,7 @@ impl<'a> Products<'_, 'a> {
 
     fn grants(&self) -> Vec<u32> {
         let mut grants = self.join.grants.clone();
+        grants.retain(|row| self.opened.is_none_or(|it| it.reopened[*row as usize]));
         grants.sort_by_key(|&row| (self.day(row), self.text(Text::GrantId, row), row));
         grants
     }

@@ -16,6 +16,7 @@ use arrow::datatypes::TimestampMillisecondType;
 use tempfile::TempDir;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Progress;
+use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
 use trailweave_correlate::correlate;
 use trailweave_correlate::open;
@@ -32,14 +33,22 @@ use trailweave_table::partition_dir;
 
 use crate::duckdb::assert_duckdb_agrees;
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// Every product, as far as it fits in memory.
+pub(crate) const OPTIONS: Correlate = Correlate {
+    memory_bytes: 256 << 20,
+    threads: NonZeroUsize::new(2).unwrap(),
+    join: Way::Fitting,
+    scope: Scope::Whole,
+};
+
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The products of `deliveries`, each of which becomes files of its own. Both ways to join make the same bytes, and
 /// DuckDB the same rows of `correlated`.
 pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
     let folder = lake_of(deliveries);
     let lake = Lake::open(folder.path()).unwrap();
-    let options = Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), join: Way::Fitting };
+    let options = OPTIONS;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let spilling = Correlate { join: Way::Spilling, ..options };
@@ -77,7 +86,7 @@ pub(crate) fn together(products: impl IntoIterator<Item = Products>) -> Products
 }
 
 /// The content of every file of the products, by path.
-fn files(lake: &Lake) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn files(lake: &Lake) -> Vec<(PathBuf, Vec<u8>)> {
     let parts = PRODUCTS.into_iter().flat_map(|table| lake.parts(table).unwrap());
     parts.map(|part| (part.path.clone(), fs::read(part.path).unwrap())).collect()
 }
@@ -86,15 +95,20 @@ fn lake_of(deliveries: &[RecordBatch]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
     for (at, delivery) in deliveries.iter().enumerate() {
-        for (date, rows) in by_date(delivery) {
-            let name = part_name(&format!("delivery{at}"), 0);
-            let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(name);
-            let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
-            writer.write(&rows).unwrap();
-            writer.commit().unwrap();
-        }
+        deliver(&lake, at, delivery);
     }
     folder
+}
+
+/// Brings events to a lake, as parts of their own.
+pub(crate) fn deliver(lake: &Lake, at: usize, delivery: &RecordBatch) {
+    for (date, rows) in by_date(delivery) {
+        let name = part_name(&format!("delivery{at}"), 0);
+        let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(name);
+        let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
+        writer.write(&rows).unwrap();
+        writer.commit().unwrap();
+    }
 }
 
 /// The rows of each date, in the order of a file of `events`.

@@ -4,6 +4,7 @@
 
 mod cases;
 mod duckdb;
+mod increments;
 mod lake;
 mod property;
 mod world;

@@ -1,5 +1,6 @@
 //! `run` and `ingest`.
 
+use trailweave_correlate::Scope;
 use trailweave_ingest::Ingest;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -24,7 +25,7 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     let lake = open(job)?;
     let _lock = lake.lock()?;
     let ingested = ingest_locked(job, &lake)?;
-    let correlated = correlate_locked(job, &lake)?;
+    let correlated = correlate_locked(job, &lake, Scope::New)?;
     Ok(Report { ingested: Some(ingested), correlated: Some(correlated) })
 }
 

@@ -47,21 +47,28 @@ fn shards_then_one_correlation_make_what_a_run_makes() {
 }
 
 #[test]
-fn merging_parts_changes_no_answer() {
+fn merging_parts_changes_no_answer_and_only_new_events_are_followed() {
     let folder = tempfile::tempdir().unwrap();
     let source = trail(folder.path());
-    let lake = folder.path().join("lake");
+    let (whole, lake) = (folder.path().join("whole"), folder.path().join("lake"));
+    run(&source, &whole, 0);
     let accounts: BTreeSet<_> = fs::read_dir(&source).unwrap().map(|entry| entry.unwrap().path()).collect();
-    for account in accounts {
-        run(&account, &lake, 0);
+    let (last, others) = accounts.last().zip(Some(accounts.len() - 1)).unwrap();
+    for account in accounts.iter().take(others) {
+        run(account, &lake, 0);
     }
     let before = rows(&lake);
     let compacted: Value = serde_json::from_str(&done(&["compact", "--json"], &lake)).unwrap();
     let parts = |name: &str| compacted[name].as_u64().unwrap();
     assert!(parts("parts_after") < parts("parts_before") && parts("rows") > 0, "{compacted}");
     assert_eq!(rows(&lake), before);
-    done(&["correlate"], &lake);
-    assert_eq!(rows(&lake), before);
+    let correlated: Value = serde_json::from_str(&done(&["correlate", "--json"], &lake)).unwrap();
+    assert_eq!((&correlated["correlated"]["scope"], &correlated["correlated"]["files"]), (&"new".into(), &0.into()));
+    let report = run(last, &lake, 0);
+    assert_eq!(report["correlated"]["scope"], "new", "{report}");
+    assert!(rows(&lake) != before && rows(&lake) == rows(&whole));
+    done(&["correlate", "--whole"], &lake);
+    assert_eq!(rows(&lake), rows(&whole));
     assert_eq!(done(&["gc"], &lake), "0 files removed\n");
 }
 

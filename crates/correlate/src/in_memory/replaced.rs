@@ -1,0 +1,67 @@
+//! Which rows of the products are computed anew.
+
+use trailweave_lake::Lake;
+use trailweave_table::VOLUMES;
+
+use crate::CorrelateError;
+use crate::in_memory::parts::{Ask, look_up};
+use crate::in_memory::reach::Reach;
+use crate::in_memory::read::{List, Text};
+use crate::in_memory::rows::Kind;
+use crate::product::Replaced;
+use crate::product::day_of;
+
+/// The rows of each product that are computed anew, and by row of the events whether its are.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) correlated: Replaced,
+    pub(super) instances: Replaced,
+    pub(super) volumes: Replaced,
+    pub(super) attachments: Replaced,
+    pub(super) grants: Replaced,
+    /// By row: a KMS event that is reached.
+    pub(super) reopened: Vec<bool>,
+    /// By row: an EC2 event that is new, or a copy of such.
+    pub(super) changed: Vec<bool>,
+}
+
+/// What a reach says of the products of a lake.
+pub(super) fn of(reach: &Reach<'_, '_>, lake: &Lake) -> Result<Opened, CorrelateError> {
+    let rows = reach.rows;
+    let account = |at: usize| Some(rows.account(at)).filter(|account| !account.is_empty());
+    let mut opened = Opened {
+        correlated: Replaced::by(&["recipient_account_id", "kms_event_id"]),
+        instances: Replaced::by(&["instance_id"]),
+        volumes: Replaced::by(&["volume_id"]),
+        attachments: Replaced::by(&["recipient_account_id", "source_event_id"]),
+        grants: Replaced::by(&["recipient_account_id", "grant_id"]),
+        reopened: reach.reopened.clone(),
+        changed: reach.changed.clone(),
+    };
+    for row in rows.all() {
+        let at = row as usize;
+        let event = [account(at), rows.text(Text::EventId, at)];
+        let time = rows.times[at];
+        let mut instances = rows.list(List::InstanceIds, at);
+        match rows.kind(row) {
+            Kind::AttachVolume | Kind::DetachVolume if reach.changed[at] => opened.attachments.add(&event, time),
+            // Where an instance has a row, it is one of its launches'.
+            Kind::RunInstances if instances.any(|id| reach.instances.contains(id)) => opened.instances.add_time(time),
+            _ => {}
+        }
+        if reach.reopened[at] {
+            opened.correlated.add(&event, time);
+            opened.attachments.add(&event, time);
+            if rows.kind(row) == Kind::CreateGrant {
+                opened.grants.add(&[account(at), rows.text(Text::GrantId, at)], time);
+            }
+        }
+    }
+    reach.instances.iter().for_each(|id| opened.instances.add_key(&[Some(id)]));
+    reach.volumes.iter().for_each(|id| opened.volumes.add_key(&[Some(id)]));
+    // A volume may have been dated by a launch that is not its launch any more.
+    let asks = [Ask { column: "volume_id", keys: &opened.volumes.keys }];
+    let dates = look_up(lake, &VOLUMES, "volume_id", &asks)?.dates;
+    opened.volumes.days.extend(dates.iter().filter_map(|date| day_of(date)));
+    Ok(opened)
+}

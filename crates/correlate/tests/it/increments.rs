@@ -1,0 +1,78 @@
+//! A lake that is correlated delivery by delivery has the products, to the byte, of one that is correlated at once.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use trailweave_correlate::Correlate;
+use trailweave_correlate::Progress;
+use trailweave_correlate::Scope;
+use trailweave_correlate::correlate;
+use trailweave_correlate::oracle::Event;
+use trailweave_correlate::oracle::batch;
+use trailweave_lake::Lake;
+
+use crate::lake::DAY_MS;
+use crate::lake::OPTIONS;
+use crate::lake::deliver;
+use crate::lake::files;
+use crate::property::runner;
+use crate::world::shuffle;
+use crate::world::worlds;
+
+#[test]
+fn deliveries_in_any_order_end_as_all_at_once() {
+    check(6, 20, 30..120, 0);
+}
+
+#[test]
+fn deliveries_of_several_days_in_any_order_end_as_all_at_once() {
+    check(6, 20, 30..120, 4);
+}
+
+#[test]
+fn deliveries_to_tiny_worlds_end_as_all_at_once() {
+    check(6, 300, 2..20, 3);
+}
+
+/// Delivers several worlds in parts, in a random order; an event may be up to so many days later.
+fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
+    let strategy = (worlds(n_worlds, n_events), 2..6_usize, any::<u64>());
+    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_deliveries, seed)| {
+        let mut events = worlds.concat();
+        shuffle(&mut events, seed);
+        for (n, event) in (0..).zip(&mut events) {
+            // Without an id an event opens the whole lake.
+            event.event_id.get_or_insert_with(|| format!("unnamed-{n}"));
+            event.event_time += if days == 0 { 0 } else { (n * 7919 + 3) % days * DAY_MS };
+        }
+        let size = events.len().div_ceil(n_deliveries);
+        let deliveries: Vec<&[Event]> = events.chunks(size).collect();
+        delivered(&deliveries)
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let run = |scope| {
+        let options = Correlate { scope, ..OPTIONS };
+        runtime.block_on(correlate(&lake, &options, &Progress::default())).unwrap()
+    };
+    for (at, events) in deliveries.iter().enumerate() {
+        deliver(&lake, at, &batch(events));
+        let summary = run(Scope::New);
+        prop_assert_eq!(summary.scope, if at == 0 { Scope::Whole } else { Scope::New });
+        let found = files(&lake);
+        run(Scope::Whole);
+        let expected = files(&lake);
+        let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(names(&found), names(&expected));
+        for ((path, found), (_, expected)) in found.iter().zip(&expected) {
+            prop_assert!(found == expected, "delivery {at}: {} differs", path.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Of which parts of `events` the products of a lake were made.
+//!
+//! It is written in the same change as the products, so it never says more than they hold. What a part was merged from
+//! stands in its footer, so merging changes nothing about what is covered.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::ParquetMetaDataReader;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::Change;
+use crate::Lake;
+use crate::LakeError;
+use crate::Part;
+
+/// The key in a footer.
+const MERGED: &str = "trailweave.merged";
+
+/// The parts of `events` that the products of a lake were made of, and by which rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// The version of the rules that made the products.
+    pub rules: u32,
+    /// The size of each part by its path below the lake's folder.
+    parts: BTreeMap<PathBuf, u64>,
+}
+
+/// A part that a merged part holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// Its path below the lake's folder.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// What it was merged from itself.
+    pub from: Vec<Merged>,
+}
+
+impl Merged {
+    /// What the footer of a part says that it was merged from; nothing where it was not.
+    pub fn read(lake: &Lake, path: &Path) -> Result<Vec<Self>, LakeError> {
+        let file = lake.open_part(path)?;
+        let read = || {
+            let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
+            let notes = metadata.file_metadata().key_value_metadata();
+            let note = notes.and_then(|notes| notes.iter().find(|note| note.key == MERGED)?.value.as_deref());
+            Ok::<_, ParquetError>(note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default())
+        };
+        read().map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
+    }
+
+    /// The entry of a footer that says it.
+    pub(crate) fn note(merged: &[Self]) -> KeyValue {
+        KeyValue::new(MERGED.to_owned(), serde_json::to_string(merged).expect("paths of a lake are text"))
+    }
+
+    fn is_covered(&self, by: &Covered) -> bool {
+        by.has(&self.path, self.bytes) || !self.from.is_empty() && self.from.iter().all(|it| it.is_covered(by))
+    }
+
+    fn visit(&self, visit: &mut impl FnMut(&Path)) {
+        visit(&self.path);
+        for it in &self.from {
+            it.visit(visit);
+        }
+    }
+}
+
+impl Covered {
+    /// All of `parts`.
+    pub fn of(lake: &Lake, rules: u32, parts: &[Part]) -> Self {
+        let parts = parts.iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)).collect();
+        Self { rules, parts }
+    }
+
+    /// What the products of the lake were made of; `None` where there are none, or nothing says it.
+    pub fn read(lake: &Lake) -> Result<Option<Self>, LakeError> {
+        // Whoever cannot read it makes the products anew, which is slow and right.
+        Ok(lake.read(&path(lake))?.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    /// Puts merged parts in the place of those that they hold: covered where all of these were.
+    pub fn follow(&mut self, lake: &Lake, parts: &[Part]) -> Result<(), LakeError> {
+        let mut gone = Vec::new();
+        let mut come = Vec::new();
+        for part in parts.iter().filter(|part| !self.has(lake.below(&part.path), part.bytes)) {
+            let merged = Merged::read(lake, &part.path)?;
+            if !merged.is_empty() && merged.iter().all(|it| it.is_covered(self)) {
+                come.push((lake.below(&part.path).to_owned(), part.bytes));
+            }
+            for it in &merged {
+                it.visit(&mut |path| gone.push(path.to_owned()));
+            }
+        }
+        for path in gone {
+            self.parts.remove(&path);
+        }
+        self.parts.extend(come);
+        Ok(())
+    }
+
+    /// Lets it appear with the products.
+    pub fn stage(&self, lake: &Lake, change: &mut Change<'_>) -> Result<(), LakeError> {
+        let staged = change.promise(&path(lake));
+        lake.write(&staged, &serde_json::to_vec(self).expect("paths of a lake are text"))
+    }
+
+    /// Whether a part, as it is now, is among them.
+    pub fn has(&self, path: &Path, bytes: u64) -> bool {
+        self.parts.get(path) == Some(&bytes)
+    }
+
+    /// How many parts there were.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+fn path(lake: &Lake) -> PathBuf {
+    lake.state_dir().join("covered.json")
+}
