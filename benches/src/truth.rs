@@ -112,6 +112,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     let ingest = Ingest {
         sources: vec![Source::Local(source)],
         keys: Vec::new(),
+        inventories: Vec::new(),
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 1 << 30,

@@ -43,6 +43,22 @@ pub enum IngestError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An inventory that cannot be used.
+    #[error("cannot use the inventory `{name}`")]
+    Inventory {
+        /// Its manifest.
+        name: String,
+        /// Why, and what can be done about it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A temporary file that cannot be written.
+    #[error("cannot write a temporary file; free some space there, or set TMPDIR to a folder that has some")]
+    Scratch {
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(LakeError),

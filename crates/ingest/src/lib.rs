@@ -24,6 +24,7 @@ mod error;
 mod fetch;
 mod filter;
 mod fingerprint;
+mod inventory;
 mod key;
 mod ledger;
 mod leftover;

@@ -17,7 +17,9 @@ use rayon::iter::ParallelIterator;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Filter;
 use crate::IngestError;
+use crate::Location;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
 use crate::key::Origin;
@@ -55,6 +57,8 @@ pub(crate) struct Listing {
     pub(crate) objects: Vec<ObjectRef>,
     /// How many digests, insights and logs of other services were passed over.
     pub(crate) skipped: u64,
+    /// How many the filter passed over already, of sources that name what a listing would not have met.
+    pub(crate) filtered: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -74,6 +78,33 @@ impl Listing {
             }
         };
         self.objects.push(ObjectRef { source_object, path, version, bytes, attempt: 0, place });
+    }
+
+    /// Adds an object of S3 that something else than a listing names, if it is one of a trail and `filter` takes it.
+    /// Its `ETag` is given without quotes.
+    pub(crate) fn push_of_trail(&mut self, location: &Location, etag: &str, bytes: u64, filter: &Filter) {
+        let name = location.to_string();
+        let place = match origin(&name) {
+            Origin::Trail(place) if is_object_name(location.key.as_ref()) => place,
+            _ => {
+                self.skipped += 1;
+                return;
+            }
+        };
+        if !filter.takes(Some(&place)) {
+            self.filtered += 1;
+            return;
+        }
+        let version = format!("\"{etag}\"").into();
+        let place = Some(place);
+        self.objects.push(ObjectRef { source_object: name.into(), path: None, version, bytes, attempt: 0, place });
+    }
+
+    /// Adds what another listing holds.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.objects.extend(more.objects);
+        self.skipped += more.skipped;
+        self.filtered += more.filtered;
     }
 }
 

@@ -28,6 +28,7 @@ use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
 use crate::fingerprint::fingerprint;
+use crate::inventory;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::leftover;
@@ -54,6 +55,9 @@ pub struct Ingest {
     /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
     /// lines and those that begin with `#` say nothing.
     pub keys: Vec<PathBuf>,
+    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Of what they
+    /// name only objects of trails are read.
+    pub inventories: Vec<Source>,
     /// How those in S3 are reached.
     pub s3: S3Options,
     /// Which objects.
@@ -125,7 +129,7 @@ pub(crate) async fn ingest_across(
         plan.finish(lake, &run.summary)?;
     }
     let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
-    add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped);
+    add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped + listing.filtered);
     let chosen = choose(listing, &run.ledger, options, selection(lake)?)?;
     run.summary.objects_known = chosen.known;
     run.summary.objects_filtered = chosen.filtered;
@@ -190,7 +194,10 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
         }
     }
     s3.look_at(&objects, &mut listing).await?;
-    if locations.len() > 1 || !objects.is_empty() {
+    for manifest in &options.inventories {
+        inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
+    }
+    if locations.len() + options.inventories.len() > 1 || !objects.is_empty() {
         let mut seen = HashSet::new();
         listing.objects.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
     }
@@ -206,7 +213,7 @@ struct Chosen {
 }
 
 fn choose(listing: Listing, ledger: &Ledger, options: &Ingest, selection: Selection) -> Result<Chosen, IngestError> {
-    let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: 0, skipped: listing.skipped };
+    let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: listing.filtered, skipped: listing.skipped };
     for mut object in listing.objects {
         if !options.filter.takes(object.place.as_ref()) {
             // What was read for an unfinished plan is counted there.

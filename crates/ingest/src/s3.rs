@@ -1,5 +1,6 @@
 //! Objects in S3: how it is reached, and their bytes.
 
+mod copy;
 mod lake;
 mod list;
 mod visit;
@@ -70,10 +71,10 @@ pub(crate) struct S3 {
 }
 
 /// Why a body could not be had.
-enum GetError {
+enum GetError<E> {
     /// It ended early; another attempt may have all of it.
     Cut(Box<dyn Error + Send + Sync>),
-    Failed(FetchError),
+    Failed(E),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -103,30 +104,12 @@ impl S3 {
 
     /// Fetches an object whole, in the version that was listed.
     pub(crate) async fn get(&self, object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
-        let mut attempt = 1;
-        loop {
-            match self.try_get(object).await {
-                Ok(stored) => return Ok(stored),
-                Err(GetError::Failed(error)) => return Err(error),
-                Err(GetError::Cut(source)) if attempt == BODIES => {
-                    let (source_object, remedy) = (object.source_object.clone(), "check the network");
-                    return Err(FetchError::S3 { source_object, remedy, source });
-                }
-                Err(GetError::Cut(error)) => {
-                    tracing::debug!(
-                        object = &*object.source_object,
-                        error = chain(&*error),
-                        attempt,
-                        "asked for again"
-                    );
-                    tokio::time::sleep(pause(object, attempt)).await;
-                    attempt += 1;
-                }
-            }
-        }
+        let name = &object.source_object;
+        let cut = |source| FetchError::S3 { source_object: name.clone(), remedy: "check the network", source };
+        whole(name, || self.try_get(object), cut).await
     }
 
-    async fn try_get(&self, object: &ObjectRef) -> Result<Vec<u8>, GetError> {
+    async fn try_get(&self, object: &ObjectRef) -> Result<Vec<u8>, GetError<FetchError>> {
         let (bucket, key) = split(&object.source_object).expect("an object in S3 has the name of one");
         let request = self.client().await.get_object().bucket(bucket).key(key);
         let request = request.set_request_payer(self.payer()).set_if_match(etag(object));
@@ -149,6 +132,27 @@ impl S3 {
 }
 
 pub use lake::open as object_store;
+
+/// The body that `get` gets, which is asked for again where it ends early.
+async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(
+    name: &str,
+    get: impl Fn() -> F,
+    cut: impl FnOnce(Box<dyn Error + Send + Sync>) -> E,
+) -> Result<T, E> {
+    let mut attempt = 1;
+    loop {
+        match get().await {
+            Ok(body) => return Ok(body),
+            Err(GetError::Failed(error)) => return Err(error),
+            Err(GetError::Cut(error)) if attempt == BODIES => return Err(cut(error)),
+            Err(GetError::Cut(error)) => {
+                tracing::debug!(object = name, error = chain(&*error), attempt, "asked for again");
+                tokio::time::sleep(pause(name, attempt)).await;
+                attempt += 1;
+            }
+        }
+    }
+}
 
 /// Makes a client, which asks nothing yet.
 async fn connect(options: &S3Options) -> Client {
@@ -216,8 +220,8 @@ fn failed(object: &ObjectRef, error: SdkError<GetObjectError, HttpResponse>) -> 
 }
 
 /// A longer pause after every attempt, and another one for every object.
-fn pause(object: &ObjectRef, attempt: u32) -> Duration {
-    let spread = fingerprint(&[object.source_object.as_bytes(), &attempt.to_be_bytes()]) % 100;
+fn pause(name: &str, attempt: u32) -> Duration {
+    let spread = fingerprint(&[name.as_bytes(), &attempt.to_be_bytes()]) % 100;
     Duration::from_millis((50 << attempt) + u64::try_from(spread).unwrap_or_default())
 }
 

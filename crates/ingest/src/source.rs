@@ -4,6 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::str::Utf8Error;
+
+use percent_encoding::percent_decode_str;
 
 /// What the name of every object in S3 begins with.
 const SCHEME: &str = "s3://";
@@ -46,6 +49,15 @@ impl Location {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => path.display().fmt(f),
+            Self::S3(location) => location.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
@@ -56,6 +68,11 @@ impl fmt::Display for Location {
 pub(crate) fn split(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix(SCHEME)?;
     Some(name.split_once('/').unwrap_or((name, "")))
+}
+
+/// A key as it is, of one as inventories and notifications write it: with `+` for a space, and `%2B` for `+`.
+pub(crate) fn url_decoded(key: &str) -> Result<String, Utf8Error> {
+    Ok(percent_decode_str(&key.replace('+', " ")).decode_utf8()?.into_owned())
 }
 
 #[cfg(test)]
@@ -75,5 +92,11 @@ mod tests {
         ] {
             assert_eq!(name.parse(), Ok(source), "{name}");
         }
+    }
+
+    #[test]
+    fn an_encoded_key_is_decoded_once() {
+        assert_eq!(url_decoded("a+b%2Bc/d%2525%C3%A9%3D"), Ok("a b+c/d%25\u{e9}=".to_owned()));
+        assert!(url_decoded("%ff").is_err());
     }
 }

@@ -39,6 +39,7 @@ Examples:
   trailweave ingest --source ./trail --lake ./lake --from 2026-09-01 --to 2026-09-07 --region eu-west-1
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
   trailweave ingest --keys new-objects.txt --lake ./lake
+  trailweave ingest --inventory s3://bucket/trail/daily/2026-09-02T01-00Z/manifest.json --lake ./lake --from 30d
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest(IngestArgs),
@@ -170,6 +171,9 @@ pub(crate) struct IngestArgs {
     /// A file that names objects, one in a line, by path or by URL in S3, instead of listing them; repeatable
     #[arg(long, env = "TRAILWEAVE_KEYS", value_delimiter = ',', value_name = "FILE")]
     pub(crate) keys: Vec<PathBuf>,
+    /// The manifest.json of an S3 Inventory, whose trail objects are read instead of listed ones; repeatable
+    #[arg(long, env = "TRAILWEAVE_INVENTORY", value_delimiter = ',', value_name = "S3|FILE")]
+    pub(crate) inventory: Vec<String>,
     /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,

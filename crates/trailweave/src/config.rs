@@ -28,6 +28,7 @@ use crate::args::S3Args;
 pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
     pub(crate) keys: Vec<PathBuf>,
+    pub(crate) inventories: Vec<Source>,
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
     pub(crate) filter: Window,
@@ -60,7 +61,7 @@ pub(crate) enum ConfigError {
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,
     #[error(
-        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; or a file that names objects, with --keys"
+        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; or the manifest.json of an S3 Inventory, with --inventory"
     )]
     NoSource,
     #[error("--from {from} is after --to {to}: no object can match")]
@@ -74,6 +75,7 @@ pub(crate) enum ConfigError {
 struct File {
     source: Vec<String>,
     keys: Vec<PathBuf>,
+    inventory: Vec<String>,
     endpoint_url: String,
     profile: String,
     assume_role_arn: String,
@@ -99,6 +101,7 @@ impl Default for File {
         Self {
             source: Vec::new(),
             keys: Vec::new(),
+            inventory: Vec::new(),
             endpoint_url: String::new(),
             profile: String::new(),
             assume_role_arn: String::new(),
@@ -126,11 +129,13 @@ impl Config {
         let file = read(common.config.as_deref())?;
         let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
         let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
-        let sources =
-            all(&ingest.source, &file.source).iter().map(|it| place("source", it)).collect::<Result<_, _>>()?;
+        let places = |key, typed: &[String], filed: &[String]| {
+            all(typed, filed).iter().map(|it| place(key, it)).collect::<Result<_, _>>()
+        };
         Ok(Self {
-            sources,
+            sources: places("source", &ingest.source, &file.source)?,
             keys: if ingest.keys.is_empty() { file.keys.clone() } else { ingest.keys.clone() },
+            inventories: places("inventory", &ingest.inventory, &file.inventory)?,
             s3: s3(&common.s3, &file),
             lake: place("lake", &or(&common.lake, &file.lake))?,
             filter: Window {
@@ -155,7 +160,7 @@ impl Config {
 
     /// Whether anything is named that could be read.
     pub(crate) fn has_source(&self) -> bool {
-        !self.sources.is_empty() || !self.keys.is_empty()
+        !self.sources.is_empty() || !self.keys.is_empty() || !self.inventories.is_empty()
     }
 
     /// A run needs at least one source.

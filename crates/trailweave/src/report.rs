@@ -85,7 +85,7 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         it.objects_listed, it.objects, it.objects_known, it.objects_filtered, it.objects_skipped
     )?;
     writeln!(out, "bytes        {} of gzip in {} batches", ByteSize(it.bytes), it.batches)?;
-    if it.list_requests > 0 {
+    if it.list_requests + it.get_requests > 0 {
         let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
         let (lists, gets) = (it.list_requests, it.get_requests);
         writeln!(out, "requests     {lists} LIST + {gets} GET, about {usd:.4} USD at the prices of us-east-1")?;

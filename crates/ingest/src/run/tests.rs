@@ -23,6 +23,7 @@ fn options(trail: &Trail) -> Ingest {
     Ingest {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
+        inventories: Vec::new(),
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,

@@ -7,6 +7,7 @@ mod choice;
 mod compact;
 mod coverage;
 mod duplicates;
+mod inventory;
 mod s3;
 mod scale;
 mod shards;
@@ -28,6 +29,7 @@ fn options(trail: &Trail) -> Ingest {
     Ingest {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
+        inventories: Vec::new(),
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,

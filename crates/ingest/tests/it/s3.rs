@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "servers live until the runtime of their test ends")]
 
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -10,6 +11,10 @@ use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::Builder;
 use jiff::civil::date;
+use s3s::S3Result;
+use s3s::access::S3Access;
+use s3s::access::S3AccessContext;
+use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 use tokio::io::AsyncReadExt;
@@ -29,8 +34,35 @@ const TIME: &str = "2026-09-01T12:00:00Z";
 const BUCKET: &str = "trail";
 
 /// Serves the folder that holds a trail, over loopback; returns the server's URL.
-async fn serve(trail: &Trail) -> String {
-    let service = S3ServiceBuilder::new(FileSystem::new(trail.source().parent().unwrap()).unwrap()).build();
+pub(crate) async fn serve(trail: &Trail) -> String {
+    serve_behind(trail, Gate::default()).await
+}
+
+/// What a server does before it answers.
+#[derive(Clone, Default)]
+pub(crate) struct Gate {
+    /// The operations that were asked for.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// Who may not read this key.
+    pub(crate) denied: Option<String>,
+}
+
+#[async_trait::async_trait]
+impl S3Access for Gate {
+    async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
+        self.asked.lock().unwrap().push(request.s3_op().name().to_owned());
+        let key = request.s3_path().as_object().map(|(_, key)| key.to_owned());
+        if key.is_some() && key == self.denied { Err(s3s::s3_error!(AccessDenied)) } else { Ok(()) }
+    }
+}
+
+/// The same behind a gate.
+pub(crate) async fn serve_behind(trail: &Trail, gate: Gate) -> String {
+    let mut service = S3ServiceBuilder::new(FileSystem::new(trail.source().parent().unwrap()).unwrap());
+    // Nobody signs, but only where signatures are known is the gate asked.
+    service.set_auth(SimpleAuth::new());
+    service.set_access(gate);
+    let service = service.build();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -102,7 +134,7 @@ async fn pass(mut client: TcpStream, server: TcpStream, fault: Fault, left: Arc<
     requests.abort();
 }
 
-fn options_for(trail: &Trail, url: &str, key: &str) -> Ingest {
+pub(crate) fn options_for(trail: &Trail, url: &str, key: &str) -> Ingest {
     let s3 =
         S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
     Ingest { sources: vec![format!("s3://{BUCKET}/{key}").parse().unwrap()], s3, ..options(trail) }

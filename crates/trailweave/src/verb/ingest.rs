@@ -77,6 +77,7 @@ fn options(job: &Job) -> anyhow::Result<Ingest> {
     Ok(Ingest {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
+        inventories: job.config.inventories.clone(),
         s3: job.config.s3.clone(),
         filter: job.config.filter.to_filter(),
         memory_bytes: job.config.memory.as_u64(),

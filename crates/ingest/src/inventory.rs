@@ -1,0 +1,204 @@
+//! What S3 Inventory says that a bucket holds, which costs no LIST and no HEAD request.
+//!
+//! ```text
+//!  manifest.json --> its files, CSV in gzip or Parquet --MD5--> rows --latest, of a trail, filter--> Listing
+//! ```
+//!
+//! A bucket's inventory names more than trails, so of an inventory only what stands or is named as in a trail is
+//! taken.
+
+mod csv;
+mod parquet;
+
+use std::error::Error;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+
+use futures::StreamExt;
+use futures::TryStreamExt;
+use futures::stream;
+use md5::Digest;
+use md5::Md5;
+use serde::Deserialize;
+
+use crate::Filter;
+use crate::IngestError;
+use crate::Location;
+use crate::Source;
+use crate::cpu::Cpu;
+use crate::list::Listing;
+use crate::s3::S3;
+
+/// Files of an inventory that are fetched and read at once.
+const FILES: usize = 4;
+
+/// Why an inventory cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("it is no manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
+    Manifest(#[source] serde_json::Error),
+    #[error("it is written as {0}; only CSV and Parquet are read, so choose one of these in its configuration")]
+    Format(String),
+    #[error("it lacks the column {0}; add it in its configuration and take the next one, or list with --source")]
+    Column(&'static str),
+    #[error("the MD5 of `{0}` is not what the manifest says; copy the inventory again, or take another day's")]
+    Checksum(String),
+    #[error("`{0}` cannot be read as what its manifest says; take another day's inventory")]
+    File(String, #[source] Box<dyn Error + Send + Sync>),
+    #[error("`{0}` has no {1} for `{2}`; take another day's inventory, or list with --source")]
+    Cell(String, &'static str, String),
+}
+
+/// What S3 writes when an inventory is complete.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    /// An ARN.
+    destination_bucket: String,
+    file_format: String,
+    file_schema: String,
+    files: Vec<DataFile>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct DataFile {
+    key: String,
+    #[serde(rename = "MD5checksum")]
+    md5: String,
+}
+
+#[derive(Debug, Clone)]
+enum Format {
+    /// The schema names the columns.
+    Csv(String),
+    Parquet,
+}
+
+/// What an inventory says of an object.
+struct Row<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    bytes: Option<u64>,
+    /// Without quotes; empty where it is not known.
+    etag: &'a str,
+    /// Whether it is the latest version, and no delete marker.
+    is_current: bool,
+}
+
+/// Where the columns stand that are needed.
+struct Columns {
+    bucket: usize,
+    key: usize,
+    size: usize,
+    etag: usize,
+    /// Of inventories of all versions only.
+    is_latest: Option<usize>,
+    is_delete_marker: Option<usize>,
+}
+
+/// Adds to `listing` what an inventory names, and what the filter takes of it.
+pub(crate) async fn list(
+    cpu: &Cpu,
+    s3: &S3,
+    manifest: &Source,
+    filter: &Filter,
+    listing: &mut Listing,
+) -> Result<(), IngestError> {
+    let unusable = |source: Unusable| IngestError::Inventory { name: manifest.to_string(), source: source.into() };
+    let mut text = String::new();
+    let mut file = open(s3, manifest).await?;
+    file.read_to_string(&mut text).map_err(IngestError::source("read", manifest.to_string()))?;
+    let said: Manifest = serde_json::from_str(&text).map_err(|error| unusable(Unusable::Manifest(error)))?;
+    let format = match said.file_format.as_str() {
+        "CSV" => Format::Csv(said.file_schema),
+        "Parquet" => Format::Parquet,
+        other => return Err(unusable(Unusable::Format(other.to_owned()))),
+    };
+    let bucket = said.destination_bucket.rsplit(':').next().unwrap_or_default();
+    let read = async |file: &DataFile| {
+        let stored = open(s3, &beside(manifest, bucket, &file.key)).await?;
+        let (file, format, filter) = (file.clone(), format.clone(), filter.clone());
+        let read = cpu.run(move || read_file(&file, stored, &format, &filter)).await;
+        read.map_err(IngestError::worker("read an inventory"))?.map_err(unusable)
+    };
+    let mut found = stream::iter(&said.files).map(|file| Box::pin(read(file))).buffered(FILES);
+    while let Some(more) = found.try_next().await? {
+        listing.extend(more);
+    }
+    Ok(())
+}
+
+/// Where a file of the inventory is: in its bucket, or in the folder of a manifest that was copied.
+fn beside(manifest: &Source, bucket: &str, key: &str) -> Source {
+    match manifest {
+        Source::Local(path) => Source::Local(path.with_file_name(key.rsplit('/').next().unwrap_or(key))),
+        Source::S3(_) => Source::S3(Location { bucket: bucket.to_owned(), key: key.to_owned() }),
+    }
+}
+
+async fn open(s3: &S3, source: &Source) -> Result<File, IngestError> {
+    match source {
+        Source::Local(path) => File::open(path).map_err(IngestError::source("open", path)),
+        Source::S3(location) => s3.copy(location).await,
+    }
+}
+
+fn read_file(file: &DataFile, mut stored: File, format: &Format, filter: &Filter) -> Result<Listing, Unusable> {
+    let md5 = md5(&mut stored).map_err(|error| Unusable::File(file.key.clone(), error.into()))?;
+    if !md5.eq_ignore_ascii_case(&file.md5) {
+        return Err(Unusable::Checksum(file.key.clone()));
+    }
+    let mut listing = Listing::default();
+    let mut take = |row: Row<'_>| {
+        let lacks = |column| Unusable::Cell(file.key.clone(), column, row.key.to_owned());
+        if !row.is_current {
+            return Ok(());
+        }
+        let bytes = row.bytes.ok_or_else(|| lacks("Size"))?;
+        if row.etag.is_empty() {
+            return Err(lacks("ETag"));
+        }
+        let location = Location { bucket: row.bucket.to_owned(), key: row.key.to_owned() };
+        listing.push_of_trail(&location, row.etag, bytes, filter);
+        Ok(())
+    };
+    match format {
+        Format::Csv(schema) => csv::read(&file.key, stored, schema, &mut take)?,
+        Format::Parquet => parquet::read(&file.key, stored, &mut take)?,
+    }
+    Ok(listing)
+}
+
+/// The MD5 of a file that is read from its beginning, in hexadecimal.
+fn md5(file: &mut File) -> io::Result<String> {
+    let mut hash = Md5::new();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut bytes)?;
+        if n == 0 {
+            break;
+        }
+        hash.update(&bytes[..n]);
+    }
+    file.rewind()?;
+    Ok(format!("{:032x}", u128::from_be_bytes(hash.finalize().into())))
+}
+
+impl Columns {
+    /// CSV and Parquet name the same columns in two ways: `IsLatest` and `is_latest`.
+    fn find<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Unusable> {
+        let names: Vec<String> = names.map(|name| name.trim().replace('_', "").to_ascii_lowercase()).collect();
+        let find = |name: &str| names.iter().position(|it| it.eq_ignore_ascii_case(name));
+        let needed = |name| find(name).ok_or(Unusable::Column(name));
+        Ok(Self {
+            bucket: needed("Bucket")?,
+            key: needed("Key")?,
+            size: needed("Size")?,
+            etag: needed("ETag")?,
+            is_latest: find("IsLatest"),
+            is_delete_marker: find("IsDeleteMarker"),
+        })
+    }
+}
