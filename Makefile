@@ -3,16 +3,17 @@
 PYTHON ?= python3
 VENV   := target/venv
 DUCKDB := $(VENV)/duckdb-2.0
+MOTO   := $(VENV)/moto-5.2
 
-.PHONY: demo test lint docs duckdb fuzz crash bench bench-peers release
+.PHONY: demo test lint docs duckdb moto fuzz crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
 	cargo run --locked --quiet -p trailweave -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb
-	TRAILWEAVE_DUCKDB_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked --workspace
+test: lint duckdb moto
+	TRAILWEAVE_DUCKDB_PYTHON=$(CURDIR)/$(VENV)/bin/python TRAILWEAVE_MOTO_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked --workspace
 	$(MAKE) docs
 
 lint:
@@ -27,6 +28,12 @@ duckdb: $(DUCKDB)
 $(DUCKDB):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*'
+	touch $@
+
+# A server that answers as S3 and SQS do, which the tests start.
+moto: $(MOTO)
+$(MOTO): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[s3,sqs]==5.2.*' flask flask-cors
 	touch $@
 
 # A minute of damaged objects against the decoder and its oracle.

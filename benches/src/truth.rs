@@ -113,6 +113,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
         sources: vec![Source::Local(source)],
         keys: Vec::new(),
         inventories: Vec::new(),
+        queue_url: None,
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 1 << 30,

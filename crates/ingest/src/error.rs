@@ -30,16 +30,16 @@ pub enum IngestError {
         #[source]
         source: io::Error,
     },
-    /// A source in S3 that cannot be listed.
+    /// A source in S3, or a queue, that cannot be asked.
     #[error("cannot {action} `{name}`; {remedy}")]
-    S3 {
+    Aws {
         /// What was tried.
         action: &'static str,
-        /// The bucket and prefix, as a URL.
+        /// The bucket and prefix, or the queue, as a URL.
         name: String,
         /// What can be done about it.
         remedy: &'static str,
-        /// What S3 or its client said.
+        /// What AWS or its client said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

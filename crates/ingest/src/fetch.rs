@@ -31,6 +31,8 @@ pub(crate) enum FetchError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    #[error("`{source_object}` was deleted before it was read")]
+    Gone { source_object: Box<str> },
     #[error("`{source_object}` changed after it was listed")]
     Changed { source_object: Box<str> },
 }

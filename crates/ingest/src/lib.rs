@@ -33,6 +33,7 @@ mod part;
 mod pipeline;
 mod plan;
 mod progress;
+mod queue;
 mod run;
 mod s3;
 mod shard;

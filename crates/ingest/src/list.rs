@@ -51,7 +51,7 @@ pub(crate) struct ObjectRef {
 }
 
 /// What the sources hold.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
     /// The objects of trails, and those that stand outside of a trail's layout.
     pub(crate) objects: Vec<ObjectRef>,

@@ -1,5 +1,7 @@
 //! A run from its listing to its summary.
 
+mod rounds;
+
 use std::collections::HashSet;
 use std::mem;
 use std::num::NonZeroUsize;
@@ -27,6 +29,7 @@ use crate::commit::Outflow;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
+use crate::fetch::FetchError;
 use crate::fingerprint::fingerprint;
 use crate::inventory;
 use crate::ledger::Known;
@@ -58,6 +61,9 @@ pub struct Ingest {
     /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Of what they
     /// name only objects of trails are read.
     pub inventories: Vec<Source>,
+    /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
+    /// lake has all that it tells of.
+    pub queue_url: Option<String>,
     /// How those in S3 are reached.
     pub s3: S3Options,
     /// Which objects.
@@ -128,19 +134,13 @@ pub(crate) async fn ingest_across(
         run.carry_out(mem::take(&mut plan.batches)).await?;
         plan.finish(lake, &run.summary)?;
     }
-    let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
-    add(&progress.objects_listed, listing.objects.len() as u64 + listing.skipped + listing.filtered);
-    let chosen = choose(listing, &run.ledger, options, selection(lake)?)?;
-    run.summary.objects_known = chosen.known;
-    run.summary.objects_filtered = chosen.filtered;
-    run.summary.objects_skipped = chosen.skipped;
-    let mut plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
-    plan.shard = options.shard;
-    plan.write(lake)?;
-    run.outflow.borders.cross()?;
-    run.carry_out(mem::take(&mut plan.batches)).await?;
+    if let Some(url) = &options.queue_url {
+        run.drain(lake, url).await?;
+    } else {
+        let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
+        run.read(lake, listing, &options.run_id).await?;
+    }
     run.summary.close();
-    plan.finish(lake, &run.summary)?;
     Ok(run.summary)
 }
 
@@ -250,6 +250,10 @@ struct Run<'a> {
     outflow: Arc<Outflow>,
     ledger: Ledger,
     summary: Summary,
+    /// Objects that were deleted before they were read.
+    gone: HashSet<Box<str>>,
+    /// Objects of S3 whose content was replaced before it was read.
+    changed: Vec<Location>,
 }
 
 impl<'a> Run<'a> {
@@ -279,7 +283,33 @@ impl<'a> Run<'a> {
         });
         let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
         let (inflow, outflow) = (Arc::new(inflow), Arc::new(outflow));
-        Ok(Self { options, progress, cpu, inflow, outflow, ledger, summary: Summary::default() })
+        Ok(Self {
+            options,
+            progress,
+            cpu,
+            inflow,
+            outflow,
+            ledger,
+            summary: Summary::default(),
+            gone: HashSet::new(),
+            changed: Vec::new(),
+        })
+    }
+
+    /// Reads what is new in a listing, by a plan of its own.
+    async fn read(&mut self, lake: &Lake, listing: Listing, run_id: &str) -> Result<(), IngestError> {
+        add(&self.progress.objects_listed, listing.objects.len() as u64 + listing.skipped + listing.filtered);
+        let chosen = choose(listing, &self.ledger, self.options, selection(lake)?)?;
+        self.summary.objects_known += chosen.known;
+        self.summary.objects_filtered += chosen.filtered;
+        self.summary.objects_skipped += chosen.skipped;
+        let mut plan = Plan::new(run_id, chosen.objects, self.options.batch_bytes);
+        plan.shard = self.options.shard;
+        plan.write(lake)?;
+        self.outflow.borders.cross()?;
+        self.carry_out(mem::take(&mut plan.batches)).await?;
+        self.summary.close();
+        Ok(plan.finish(lake, &self.summary)?)
     }
 
     /// Commits every batch of a plan that is not committed yet, one after the other.
@@ -354,7 +384,15 @@ impl<'a> Run<'a> {
                     tracing::warn!(object = &*object.source_object, error, "quarantined");
                     open.quarantine(position, object, error);
                 }
+                Outcome::Left(FetchError::Gone { source_object }) => {
+                    tracing::warn!(object = &*source_object, "deleted before it was read");
+                    self.gone.insert(source_object);
+                    self.summary.objects_gone += 1;
+                }
                 Outcome::Left(error) => {
+                    if matches!(error, FetchError::Changed { .. }) {
+                        self.changed.extend(Location::of(&object.source_object));
+                    }
                     tracing::warn!(error = chain(&error), "left for the next run");
                     self.summary.objects_left += 1;
                 }

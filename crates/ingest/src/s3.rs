@@ -164,7 +164,7 @@ async fn connect(options: &S3Options) -> Client {
 }
 
 /// What the options and the surroundings say: region, endpoint, credentials.
-async fn shared(options: &S3Options) -> SdkConfig {
+pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_PAUSE);
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).retry_config(retry);
@@ -212,7 +212,10 @@ fn is_version(answer: &GetObjectOutput, object: &ObjectRef) -> bool {
 fn failed(object: &ObjectRef, error: SdkError<GetObjectError, HttpResponse>) -> FetchError {
     let source_object = object.source_object.clone();
     let status = error.raw_response().map(|answer| answer.status().as_u16());
-    if status == Some(412) || error.code() == Some("NoSuchKey") {
+    if error.code() == Some("NoSuchKey") {
+        return FetchError::Gone { source_object };
+    }
+    if status == Some(412) {
         return FetchError::Changed { source_object };
     }
     let remedy = remedy(&error);
@@ -225,8 +228,8 @@ fn pause(name: &str, attempt: u32) -> Duration {
     Duration::from_millis((50 << attempt) + u64::try_from(spread).unwrap_or_default())
 }
 
-/// What a user can do about an answer of S3.
-fn remedy<E>(error: &SdkError<E, HttpResponse>) -> &'static str
+/// What a user can do about an answer of S3, or of a service like it.
+pub(crate) fn remedy<E>(error: &SdkError<E, HttpResponse>) -> &'static str
 where
     SdkError<E, HttpResponse>: ProvideErrorMetadata + Error,
 {
@@ -244,7 +247,7 @@ where
         ) => "renew the AWS credentials",
         Some("InvalidObjectState") => "restore it from its archive first",
         Some("SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout") => "run again later",
-        Some(_) => "see what S3 said",
+        Some(_) => "see what AWS said",
         None if chain(error).contains("credential") => {
             "give AWS credentials by environment, profile or role, or --no-sign-request for a public bucket"
         }

@@ -25,8 +25,14 @@ pub struct Summary {
     pub objects_done: u64,
     /// Objects that were refused as a whole.
     pub objects_quarantined: u64,
-    /// Objects that vanished, changed or could not be read; the next run tries them again.
+    /// Objects of S3 that were deleted before they were read.
+    pub objects_gone: u64,
+    /// Objects that changed or could not be read; the next run tries them again.
     pub objects_left: u64,
+    /// Messages of a queue that were received.
+    pub messages_received: u64,
+    /// Of these, those that were deleted because the lake has all that they tell of; the others are left in the queue.
+    pub messages_deleted: u64,
     /// Size of the objects done and quarantined, as stored.
     pub bytes: u64,
     /// Size of the objects done, inflated.
@@ -98,6 +104,7 @@ impl Summary {
             + self.objects_skipped
             + self.objects_done
             + self.objects_quarantined
+            + self.objects_gone
             + self.objects_left;
     }
 }

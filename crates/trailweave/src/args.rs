@@ -40,6 +40,7 @@ Examples:
   trailweave ingest --source one-object.json.gz --lake ./lake --events all
   trailweave ingest --keys new-objects.txt --lake ./lake
   trailweave ingest --inventory s3://bucket/trail/daily/2026-09-02T01-00Z/manifest.json --lake ./lake --from 30d
+  trailweave ingest --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/trail --lake s3://other-bucket/lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest(IngestArgs),
@@ -174,6 +175,9 @@ pub(crate) struct IngestArgs {
     /// The manifest.json of an S3 Inventory, whose trail objects are read instead of listed ones; repeatable
     #[arg(long, env = "TRAILWEAVE_INVENTORY", value_delimiter = ',', value_name = "S3|FILE")]
     pub(crate) inventory: Vec<String>,
+    /// A queue of SQS that S3 tells of new objects, which is drained instead of listing them
+    #[arg(long, env = "TRAILWEAVE_QUEUE_URL", value_name = "URL")]
+    pub(crate) queue_url: Option<String>,
     /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,

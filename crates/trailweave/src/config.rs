@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
     pub(crate) keys: Vec<PathBuf>,
     pub(crate) inventories: Vec<Source>,
+    pub(crate) queue_url: Option<String>,
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
     pub(crate) filter: Window,
@@ -61,9 +62,11 @@ pub(crate) enum ConfigError {
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,
     #[error(
-        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; or the manifest.json of an S3 Inventory, with --inventory"
+        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("--queue-url goes without {with}: {because}")]
+    QueueWith { with: &'static str, because: &'static str },
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
 }
@@ -76,6 +79,7 @@ struct File {
     source: Vec<String>,
     keys: Vec<PathBuf>,
     inventory: Vec<String>,
+    queue_url: String,
     endpoint_url: String,
     profile: String,
     assume_role_arn: String,
@@ -102,6 +106,7 @@ impl Default for File {
             source: Vec::new(),
             keys: Vec::new(),
             inventory: Vec::new(),
+            queue_url: String::new(),
             endpoint_url: String::new(),
             profile: String::new(),
             assume_role_arn: String::new(),
@@ -136,6 +141,7 @@ impl Config {
             sources: places("source", &ingest.source, &file.source)?,
             keys: if ingest.keys.is_empty() { file.keys.clone() } else { ingest.keys.clone() },
             inventories: places("inventory", &ingest.inventory, &file.inventory)?,
+            queue_url: queue_url(&or(&ingest.queue_url, &file.queue_url))?,
             s3: s3(&common.s3, &file),
             lake: place("lake", &or(&common.lake, &file.lake))?,
             filter: Window {
@@ -158,14 +164,23 @@ impl Config {
         })
     }
 
-    /// Whether anything is named that could be read.
+    /// Whether anything is named that could be listed.
     pub(crate) fn has_source(&self) -> bool {
         !self.sources.is_empty() || !self.keys.is_empty() || !self.inventories.is_empty()
     }
 
-    /// A run needs at least one source.
+    /// A run needs at least one source, or a queue alone.
     pub(crate) fn check_source(&self) -> Result<(), ConfigError> {
-        if self.has_source() { Ok(()) } else { Err(ConfigError::NoSource) }
+        let with = |with, because| Err(ConfigError::QueueWith { with, because });
+        match (&self.queue_url, self.has_source()) {
+            (None, false) => Err(ConfigError::NoSource),
+            (Some(_), true) => with("--source, --keys and --inventory", "run once for each"),
+            (Some(_), false) if self.shard.is_some() || self.filter != Window::default() => with(
+                "--from, --to, --account, --region and --shard",
+                "what they pass over would be lost with its message; filter where S3 is told to notify",
+            ),
+            (None, true) | (Some(_), false) => Ok(()),
+        }
     }
 }
 
@@ -203,6 +218,18 @@ fn s3(typed: &S3Args, file: &File) -> S3Options {
         profile: text(&typed.profile, &file.profile),
         assume_role_arn: text(&typed.assume_role_arn, &file.assume_role_arn),
         anonymous: typed.no_sign_request || file.no_sign_request,
+    }
+}
+
+fn queue_url(value: &str) -> Result<Option<String>, ConfigError> {
+    let path = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    match path.map(|path| path.split('/').count()) {
+        _ if value.is_empty() => Ok(None),
+        Some(3..) => Ok(Some(value.to_owned())),
+        _ => {
+            let expected = "https://sqs.<region>.amazonaws.com/<account>/<name> is expected";
+            Err(ConfigError::Value { key: "queue-url", value: value.to_owned(), expected })
+        }
     }
 }
 

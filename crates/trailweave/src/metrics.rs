@@ -35,9 +35,12 @@ fn text(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timesta
             ("filtered", it.objects_filtered),
             ("skipped", it.objects_skipped),
             ("quarantined", it.objects_quarantined),
+            ("gone", it.objects_gone),
             ("left", it.objects_left),
         ];
         out.many("objects", "Objects that the last run listed, by what became of them.", "outcome", objects);
+        let messages = [("deleted", it.messages_deleted), ("left", it.messages_received - it.messages_deleted)];
+        out.many("messages", "Messages that the last run received, by what became of them.", "outcome", messages);
         let records = [
             ("rows", it.tally.rows),
             ("duplicates", it.tally.duplicates),

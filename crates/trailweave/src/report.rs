@@ -162,15 +162,24 @@ fn usd(requests: u64, per_thousand: f64) -> f64 {
 fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::Result<()> {
     writeln!(
         out,
-        "objects      {} listed = {} read + {} known + {} outside the filter + {} no trail objects + {} quarantined + {} left",
+        "objects      {} listed = {} read + {} known + {} outside the filter + {} no trail objects + {} quarantined + {} gone + {} left",
         it.objects_listed,
         it.objects_done,
         it.objects_known,
         it.objects_filtered,
         it.objects_skipped,
         it.objects_quarantined,
+        it.objects_gone,
         it.objects_left,
     )?;
+    if it.messages_received > 0 {
+        let left = it.messages_received - it.messages_deleted;
+        writeln!(
+            out,
+            "messages     {} received = {} deleted + {left} left in the queue",
+            it.messages_received, it.messages_deleted
+        )?;
+    }
     if it.objects_left > 0 {
         writeln!(out, "             what was left could not be read; the next run tries it again")?;
     }

@@ -16,7 +16,7 @@ impl S3 {
     /// Copies an object into a file that has no name and vanishes when it is closed.
     pub(crate) async fn copy(&self, object: &Location) -> Result<File, IngestError> {
         let name = object.to_string();
-        let cut = |source| IngestError::S3 { action: "read", name: name.clone(), remedy: "check the network", source };
+        let cut = |source| IngestError::Aws { action: "read", name: name.clone(), remedy: "check the network", source };
         whole(&name, || self.try_copy(object), cut).await
     }
 
@@ -24,7 +24,7 @@ impl S3 {
         let request = self.client().await.get_object().bucket(&object.bucket).key(&object.key);
         let answer = request.set_request_payer(self.payer()).send().await.map_err(|error| {
             let (name, remedy) = (object.to_string(), remedy(&error));
-            GetError::Failed(IngestError::S3 { action: "read", name, remedy, source: error.into() })
+            GetError::Failed(IngestError::Aws { action: "read", name, remedy, source: error.into() })
         })?;
         let scratch = |source| GetError::Failed(IngestError::Scratch { source });
         let bytes = answer.content_length().and_then(|bytes| u64::try_from(bytes).ok());

@@ -78,7 +78,7 @@ impl S3 {
 
     async fn head(&self, object: &Location) -> Result<(Box<str>, Box<str>, u64), IngestError> {
         let request = self.client().await.head_object().bucket(&object.bucket).key(&object.key);
-        let answer = request.set_request_payer(self.payer()).send().await.map_err(|error| IngestError::S3 {
+        let answer = request.set_request_payer(self.payer()).send().await.map_err(|error| IngestError::Aws {
             action: "look at",
             name: object.to_string(),
             remedy: remedy(&error),
@@ -115,7 +115,7 @@ impl S3 {
     ) -> Result<ListObjectsV2Output, IngestError> {
         let request = self.client().await.list_objects_v2().bucket(bucket).prefix(prefix);
         let request = request.set_delimiter(delimiter).set_continuation_token(token).set_request_payer(self.payer());
-        let page = request.send().await.map_err(|error| IngestError::S3 {
+        let page = request.send().await.map_err(|error| IngestError::Aws {
             action: "list",
             name: Location { bucket: bucket.to_owned(), key: prefix.to_owned() }.to_string(),
             remedy: remedy(&error),

@@ -30,6 +30,7 @@ fn options(trail: &Trail) -> Ingest {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
         inventories: Vec::new(),
+        queue_url: None,
         s3: S3Options::default(),
         filter: Filter::default(),
         memory_bytes: 64 << 20,

@@ -245,7 +245,7 @@ async fn what_cannot_be_listed_ends_the_run_with_a_remedy() {
     let mut options = options_for(&trail, &url, "");
     options.sources = vec!["s3://no-such-bucket/AWSLogs".parse().unwrap()];
     let error = trailweave_ingest::ingest(&lake, &options, &Progress::default()).await.unwrap_err();
-    assert!(matches!(error, IngestError::S3 { .. }), "{error:?}");
+    assert!(matches!(error, IngestError::Aws { .. }), "{error:?}");
     let said = error.to_string();
     assert_eq!(said, "cannot list `s3://no-such-bucket/AWSLogs`; check the name of the bucket");
 }

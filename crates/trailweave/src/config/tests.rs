@@ -66,11 +66,27 @@ fn a_setting_out_of_range_is_refused_by_name() {
         (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
         (Common { lake: text("gs://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
         (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
+        (common.clone(), IngestArgs { queue_url: text("trail"), ..IngestArgs::default() }, "queue-url"),
         (common, IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
     ];
     for (common, ingest, name) in wrong {
         let error = resolve(&common, &ingest).unwrap_err();
         assert!(matches!(error, ConfigError::Value { key, .. } if key == name), "{error}");
+    }
+}
+
+#[test]
+fn a_queue_is_drained_alone_and_whole() {
+    let queue_url = Some("https://sqs.eu-west-1.amazonaws.com/111122223333/trail".to_owned());
+    let queue = IngestArgs { queue_url, ..IngestArgs::default() };
+    let check = |ingest: &IngestArgs| resolve(&Common::default(), ingest).unwrap().check_source();
+    assert!(check(&queue).is_ok());
+    for with in [
+        IngestArgs { source: vec!["trail".into()], ..queue.clone() },
+        IngestArgs { region: vec!["eu-west-1".into()], ..queue.clone() },
+        IngestArgs { shard: Some("0/2".into()), ..queue },
+    ] {
+        assert!(matches!(check(&with), Err(ConfigError::QueueWith { .. })), "{with:?}");
     }
 }
 

@@ -48,6 +48,10 @@ fn open(job: &Job) -> anyhow::Result<Lake> {
 /// Says what a run would do.
 pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     let options = options(job)?;
+    if options.queue_url.is_some() {
+        let because = "its messages would be hidden from others; plan with --source";
+        return Err(ConfigError::QueueWith { with: "`plan`", because }.into());
+    }
     let plan = match Lake::open_at(&job.place()?) {
         Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
         // Of a lake that is not made yet nothing is known.
@@ -78,6 +82,7 @@ fn options(job: &Job) -> anyhow::Result<Ingest> {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
         inventories: job.config.inventories.clone(),
+        queue_url: job.config.queue_url.clone(),
         s3: job.config.s3.clone(),
         filter: job.config.filter.to_filter(),
         memory_bytes: job.config.memory.as_u64(),

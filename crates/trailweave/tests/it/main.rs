@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
+mod aws;
 mod bad_input;
 mod duckdb;
 mod layers;
 mod program;
 mod published_chain;
+mod queue;
 mod s3;
 mod scheduled;
 mod usage;
