@@ -14,7 +14,9 @@ use aws_config::BehaviorVersion;
 use aws_config::Region;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::config::SharedCredentialsProvider;
@@ -39,6 +41,8 @@ use crate::source::split;
 const ATTEMPTS: u32 = 8;
 /// The longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
+/// How long a server may send nothing before it is asked again, where nothing else is said.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a body is asked for again that ended early.
 const BODIES: u32 = 4;
 /// Where a bucket is asked for when no region is named; S3 then says where the bucket is.
@@ -60,6 +64,8 @@ pub struct S3Options {
     pub assume_role_arn: Option<String>,
     /// Whether requests go out without credentials, as public buckets allow.
     pub anonymous: bool,
+    /// How long a server may send nothing before it is asked again; half a minute where it is not said.
+    pub read_timeout: Option<Duration>,
 }
 
 /// S3 as a run uses it. Nothing is asked of it before the first object.
@@ -167,7 +173,13 @@ async fn connect(options: &S3Options) -> Client {
 pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_PAUSE);
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).retry_config(retry);
+    let patience = options.read_timeout.unwrap_or(READ_TIMEOUT);
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .retry_config(retry)
+        // Until an answer begins, and while its body comes.
+        .timeout_config(TimeoutConfig::builder().read_timeout(patience).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(patience).build());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }

@@ -218,6 +218,7 @@ fn s3(typed: &S3Args, file: &File) -> S3Options {
         profile: text(&typed.profile, &file.profile),
         assume_role_arn: text(&typed.assume_role_arn, &file.assume_role_arn),
         anonymous: typed.no_sign_request || file.no_sign_request,
+        read_timeout: None,
     }
 }
 

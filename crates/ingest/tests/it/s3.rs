@@ -2,10 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "servers live until the runtime of their test ends")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
@@ -27,6 +29,8 @@ use trailweave_table::EVENTS;
 
 use super::*;
 use crate::trail::event;
+use crate::trail::gz;
+use crate::trail::object;
 use crate::trail::texts;
 
 const TIME: &str = "2026-09-01T12:00:00Z";
@@ -41,6 +45,8 @@ pub(crate) async fn serve(trail: &Trail) -> String {
 /// What a server does before it answers.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
+    /// A file that is replaced when it is asked for.
+    pub(crate) replaced: Option<(PathBuf, Vec<u8>)>,
     /// The operations that were asked for.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     /// Who may not read this key.
@@ -51,6 +57,11 @@ pub(crate) struct Gate {
 impl S3Access for Gate {
     async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
         self.asked.lock().unwrap().push(request.s3_op().name().to_owned());
+        if let Some((path, stored)) = &self.replaced
+            && request.s3_op().name() == "GetObject"
+        {
+            std::fs::write(path, stored).unwrap();
+        }
         let key = request.s3_path().as_object().map(|(_, key)| key.to_owned());
         if key.is_some() && key == self.denied { Err(s3s::s3_error!(AccessDenied)) } else { Ok(()) }
     }
@@ -85,6 +96,10 @@ const LONG: usize = 4096;
 enum Fault {
     /// It ends the connection in the middle of an answer.
     Cut,
+    /// It stops in the middle of an answer, but keeps the connection.
+    Stall,
+    /// It keeps the connection, and answers nothing.
+    Silence,
     /// It ends the connection before any answer.
     Reset,
     /// It answers that the server is busy.
@@ -110,12 +125,16 @@ async fn spoil(url: &str, fault: Fault, times: u64) -> (String, Arc<AtomicU64>) 
 async fn pass(mut client: TcpStream, server: TcpStream, fault: Fault, left: Arc<AtomicU64>) {
     let is_due = || left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
     let mut bytes = vec![0; 1 << 20];
-    if fault != Fault::Cut && is_due() {
+    let is_late = matches!(fault, Fault::Cut | Fault::Stall);
+    if !is_late && is_due() {
         let n_asked = client.read(&mut bytes).await.unwrap();
         if n_asked > 0 && fault == Fault::SlowDown {
             let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
             let head = format!("HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
             client.write_all((head + body).as_bytes()).await.unwrap();
+        }
+        if fault == Fault::Silence {
+            until_closed(&mut client).await;
         }
         return;
     }
@@ -124,14 +143,24 @@ async fn pass(mut client: TcpStream, server: TcpStream, fault: Fault, left: Arc<
     let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let mut n_before = 0;
     while let Ok(n) = from_server.read(&mut bytes).await {
-        let is_cut = fault == Fault::Cut && n_before + n > LONG && is_due();
+        let is_cut = is_late && n_before + n > LONG && is_due();
         let n_passed = if is_cut { n.min(LONG.saturating_sub(n_before)) } else { n };
         if n == 0 || to_client.write_all(&bytes[..n_passed]).await.is_err() || is_cut {
+            if fault == Fault::Stall {
+                // The client gives up and closes.
+                let _ = requests.await;
+                return;
+            }
             break;
         }
         n_before += n;
     }
     requests.abort();
+}
+
+async fn until_closed(client: &mut TcpStream) {
+    let mut bytes = [0; 4096];
+    while client.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
 }
 
 pub(crate) fn options_for(trail: &Trail, url: &str, key: &str) -> Ingest {
@@ -221,6 +250,55 @@ async fn a_server_that_is_busy_or_resets_is_asked_again() {
         assert_eq!((summary.objects_done, summary.objects_left), (1, 0), "{fault:?}");
         assert_eq!(left.load(SeqCst), 0, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_sending_is_asked_again() {
+    let records: Vec<String> =
+        (0..3000_u32).map(|n| event(&format!("{:x}", n.wrapping_mul(0x9e37_79b1)), TIME)).collect();
+    for fault in [Fault::Stall, Fault::Silence] {
+        let trail = Trail::new();
+        trail.deliver("eu-west-1", "2026/09/01", "long", &records);
+        let (url, left) = spoil(&serve(&trail).await, fault, 2).await;
+        let lake = trail.lake("lake");
+        let mut options = options_for(&trail, &url, "AWSLogs/");
+        options.s3.read_timeout = Some(Duration::from_millis(500));
+        let summary = ingest(&lake, &options).await;
+        assert_eq!((summary.objects_done, summary.objects_left, summary.tally.rows), (1, 0, 3000), "{fault:?}");
+        assert_eq!(left.load(SeqCst), 0, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_changes_between_listing_and_fetch_is_left_for_the_next_run() {
+    let trail = Trail::new();
+    let path = trail.deliver("eu-west-1", "2026/09/01", "a", &[event("old", TIME)]);
+    let both = gz(&object(&[event("old", TIME), event("new", TIME)]));
+    let url = serve_behind(&trail, Gate { replaced: Some((path, both)), ..Gate::default() }).await;
+    let lake = trail.lake("lake");
+    let options = options_for(&trail, &url, "AWSLogs/");
+    let summary = ingest(&lake, &options).await;
+    assert_eq!((summary.objects_done, summary.objects_left, summary.tally.rows), (0, 1, 0));
+    let summary = ingest(&lake, &options).await;
+    assert_eq!((summary.objects_done, summary.objects_left, summary.tally.rows), (1, 0, 2));
+}
+
+#[tokio::test]
+async fn one_key_that_is_denied_leaves_the_others_alone() {
+    let trail = Trail::new();
+    for id in ["a", "b", "c"] {
+        deliver(&trail, "eu-west-1", "2026/09/01", id);
+    }
+    let key = format!("AWSLogs/{}/CloudTrail/eu-west-1/2026/09/01/b.json.gz", trail::ACCOUNT);
+    let denying = serve_behind(&trail, Gate { denied: Some(key), ..Gate::default() }).await;
+    let lake = trail.lake("lake");
+    let summary = ingest(&lake, &options_for(&trail, &denying, "AWSLogs/")).await;
+    assert_eq!((summary.objects_done, summary.objects_left, summary.objects_quarantined), (2, 1, 0));
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ["a", "c"]);
+    let allowing = serve(&trail).await;
+    let summary = ingest(&lake, &options_for(&trail, &allowing, "AWSLogs/")).await;
+    assert_eq!((summary.objects_done, summary.objects_known), (1, 2));
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ["a", "b", "c"]);
 }
 
 #[tokio::test]
