@@ -11,6 +11,7 @@
 //! the new.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -29,7 +30,16 @@ pub struct Change<'a> {
     is_committed: bool,
 }
 
-/// A change that holds, with paths below the lake's folder.
+/// A change that holds. Dropped, it is carried out by the next process that takes the lake's lock.
+#[derive(Debug)]
+#[must_use = "readers see it only when it is carried out"]
+pub struct HeldChange<'a> {
+    lake: &'a Lake,
+    note: Note,
+    path: PathBuf,
+}
+
+/// What a change does, with paths below the lake's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
     appear: BTreeSet<PathBuf>,
@@ -42,7 +52,7 @@ impl<'a> Change<'a> {
         Self { lake, name: name.to_owned(), note: Note::default(), is_committed: false }
     }
 
-    /// Promises a file at `path`, which is one of the lake's. Returns where it is to be written whole before the change
+    /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to be written whole before the change
     /// is committed.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
         self.note.appear.insert(self.lake.below(path).to_owned());
@@ -55,12 +65,24 @@ impl<'a> Change<'a> {
     }
 
     /// Makes the change.
-    pub fn commit(mut self) -> Result<(), LakeError> {
+    pub fn commit(self) -> Result<(), LakeError> {
+        self.hold()?.carry_out()
+    }
+
+    /// Notes the change, which from here on holds.
+    pub fn hold(mut self) -> Result<HeldChange<'a>, LakeError> {
         let path = folder(self.lake).join(format!("{}.json", self.name));
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
         self.lake.write(&path, &note)?;
         self.is_committed = true;
-        carry_out(self.lake, &self.note, &path)
+        Ok(HeldChange { lake: self.lake, note: mem::take(&mut self.note), path })
+    }
+}
+
+impl HeldChange<'_> {
+    /// Lets appear and vanish what is to.
+    pub fn carry_out(self) -> Result<(), LakeError> {
+        carry_out(self.lake, &self.note, &self.path)
     }
 }
 

@@ -23,7 +23,7 @@ mod remote;
 mod store;
 mod writer;
 
-pub use change::Change;
+pub use change::{Change, HeldChange};
 pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
