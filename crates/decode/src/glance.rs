@@ -29,6 +29,7 @@ static SIGNS: LazyLock<[Finder<'static>; 6]> =
 pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
     let raw = record.raw;
     let (mut time, mut source, mut name) = (None, None, None);
+    let mut has_addendum = false;
     for &colon in record.colons {
         // A key's last letters: enough to tell apart what matters here.
         let Some([end @ .., b'"']) = raw[..colon].last_chunk::<9>() else {
@@ -41,13 +42,15 @@ pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
             b"ventTime" if raw[..colon].ends_with(b"\"eventTime\"") => time = text(raw, colon),
             b"ventName" if raw[..colon].ends_with(b"\"eventName\"") => name = text(raw, colon),
             b"ntSource" if raw[..colon].ends_with(b"\"eventSource\"") => source = text(raw, colon),
+            b"addendum" => has_addendum = true,
             b"\"Records" | b"ail-type" | b"ailEvent" | [_, b'"', b'E', b'v', b'e', b'n', b't', b's'] => {
                 return Glance::Odd;
             }
             _ => {}
         }
     }
-    if selection == Selection::All {
+    // An addendum may amend a row, whatever its own record is.
+    if selection == Selection::All || has_addendum {
         return Glance::Parse;
     }
     let (Some(time), Some(source), Some(name)) = (time, source, name) else {

@@ -109,6 +109,8 @@ pub struct Read {
 pub struct Taken {
     /// Rows of `events`.
     pub events: Vec<RecordBatch>,
+    /// What the rows would be of records outside of the selection that amend others, which therefore may not stay.
+    pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`.
     pub rejects: Vec<RecordBatch>,
 }
@@ -118,6 +120,8 @@ pub struct Taken {
 pub struct Decoded {
     /// Rows of `events`, in logged order; no batch is empty.
     pub events: Vec<RecordBatch>,
+    /// What the rows would be of records outside of the selection that amend others, in logged order.
+    pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`, in logged order; no batch is empty.
     pub rejects: Vec<RecordBatch>,
     /// What became of the records; no duplicates, which only the lake can tell.
@@ -186,8 +190,8 @@ impl Decoder {
     /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
     pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
         let Read { tally, inflated_bytes } = self.read(source_object, stored)?;
-        let Taken { events, rejects } = self.take();
-        Ok(Decoded { events, rejects, tally, inflated_bytes })
+        let Taken { events, amendments, rejects } = self.take();
+        Ok(Decoded { events, amendments, rejects, tally, inflated_bytes })
     }
 
     /// Decodes an object, and puts its rows behind those of the objects before it, so that small ones share batches.
@@ -219,7 +223,8 @@ impl Decoder {
 
     /// The rows of the objects that were read since the last call.
     pub fn take(&mut self) -> Taken {
-        Taken { events: self.records.events.take(), rejects: self.records.rejects.take() }
+        let Records { events, amendments, rejects, .. } = &mut self.records;
+        Taken { events: events.take(), amendments: amendments.take(), rejects: rejects.take() }
     }
 }
 
@@ -227,6 +232,7 @@ impl Decoder {
 struct Records {
     selection: Selection,
     events: Rows,
+    amendments: Rows,
     rejects: Rejects,
     tally: Tally,
     scratch: Vec<u8>,
@@ -239,6 +245,7 @@ impl Records {
         Self {
             selection,
             events: Rows::new(&EVENTS),
+            amendments: Rows::new(&EVENTS),
             rejects: Rejects::new(),
             tally: Tally::default(),
             scratch: Vec::new(),
@@ -248,15 +255,16 @@ impl Records {
     }
 
     /// Begins to count for an object; returns where its rows begin.
-    fn begin(&mut self) -> (Mark, Mark) {
+    fn begin(&mut self) -> [Mark; 3] {
         self.tally = Tally::default();
-        (self.events.mark(), self.rejects.mark())
+        [self.events.mark(), self.amendments.mark(), self.rejects.mark()]
     }
 
     /// Forgets an object.
-    fn forget_since(&mut self, (events, rejects): (Mark, Mark)) {
+    fn forget_since(&mut self, [events, amendments, rejects]: [Mark; 3]) {
         self.tally = Tally::default();
         self.events.forget_since(events);
+        self.amendments.forget_since(amendments);
         self.rejects.forget_since(rejects);
     }
 
@@ -280,7 +288,8 @@ impl Records {
         }
     }
 
-    /// Appends a row if the selection has the record, and says whether it has.
+    /// Appends a row if the selection has the record, and says whether it has. Of one that amends another without being
+    /// of the selection, the row is put aside.
     fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<bool, Reason> {
         let fields = found.fields.ok_or(Reason::InvalidJson)?;
         match found.raw {
@@ -298,15 +307,18 @@ impl Records {
         let outcome = parsed.map_err(|_| Reason::InvalidJson).and_then(|()| {
             let record = Record::new(&tape.0, raw, fields);
             let event_time_ms = record.validate()?;
-            if !record.is_selected(self.selection) {
-                return Ok(false);
-            }
-            self.events.begin_row(raw.len() + source_object.len() + ROW_OVERHEAD_BYTES);
-            record.append(event_time_ms, &mut self.events);
-            self.events.text(SOURCE_OBJECT, Some(source_object));
-            self.events.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
-            self.events.end_row();
-            Ok(true)
+            let is_selected = record.is_selected(self.selection);
+            let rows = match record.amended_event_id() {
+                _ if is_selected => &mut self.events,
+                Some(_) => &mut self.amendments,
+                None => return Ok(false),
+            };
+            rows.begin_row(raw.len() + source_object.len() + ROW_OVERHEAD_BYTES);
+            record.append(event_time_ms, rows);
+            rows.text(SOURCE_OBJECT, Some(source_object));
+            rows.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
+            rows.end_row();
+            Ok(is_selected)
         });
         self.tape = tape.reset();
         outcome

@@ -31,18 +31,24 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
         other => other?,
     };
     let mut events = Vec::new();
+    let mut amendments = Vec::new();
     let mut rejects = Vec::new();
     let mut tally = Tally::default();
     for item in envelope::records(&inflated)? {
         let source_index = i64::try_from(tally.records).expect("fewer records than bytes");
         tally.records += 1;
         let row = match event(options.selection, &item) {
-            Ok(Some(row)) => {
+            Ok((Fate::Row, row)) => {
                 tally.rows += 1;
                 events.push(row);
                 events.last_mut().expect("just pushed")
             }
-            Ok(None) => {
+            Ok((Fate::Amendment, row)) => {
+                tally.filtered += 1;
+                amendments.push(row);
+                amendments.last_mut().expect("just pushed")
+            }
+            Ok((Fate::Filtered, _)) => {
                 tally.filtered += 1;
                 continue;
             }
@@ -57,6 +63,7 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
     }
     Ok(Decoded {
         events: batches(&EVENTS, &events),
+        amendments: batches(&EVENTS, &amendments),
         rejects: batches(&REJECTS, &rejects),
         tally,
         inflated_bytes: inflated.len() as u64,
@@ -112,7 +119,15 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
 
 type Fault = (&'static str, &'static str);
 
-fn event(selection: Selection, item: &Item) -> Result<Option<Row>, Fault> {
+/// What a sound record is to the lake.
+enum Fate {
+    Row,
+    /// No row, but it amends one.
+    Amendment,
+    Filtered,
+}
+
+fn event(selection: Selection, item: &Item) -> Result<(Fate, Row), Fault> {
     const INVALID_JSON: Fault = ("invalid_json", "the record is not valid JSON");
     if !item.is_intact {
         return Err(INVALID_JSON);
@@ -126,8 +141,12 @@ fn event(selection: Selection, item: &Item) -> Result<Option<Row>, Fault> {
     let text = std::str::from_utf8(&item.raw).map_err(|_| INVALID_JSON)?;
     let record = row::Record::parse(text).ok_or(INVALID_JSON)?;
     let event_time_ms = record.validate()?;
-    let is_kept = selection == Selection::All || record.is_relevant();
-    Ok(is_kept.then(|| record.row(event_time_ms)))
+    let fate = match record.amended_event_id() {
+        _ if selection == Selection::All || record.is_relevant() => Fate::Row,
+        Some(_) => Fate::Amendment,
+        None => Fate::Filtered,
+    };
+    Ok((fate, record.row(event_time_ms)))
 }
 
 fn reject((reason, message): Fault, item: &Item) -> Row {

@@ -25,6 +25,7 @@ const READ_ONLY: usize = position(&EVENTS, "read_only");
 const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
 const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
 const ISSUED_ACCESS_KEY_ID: usize = position(&EVENTS, "issued_access_key_id");
+const AMENDED_EVENT_ID: usize = position(&EVENTS, "amended_event_id");
 const EXTRA: usize = position(&EVENTS, "extra");
 
 /// Columns that hold a field as it is.
@@ -55,6 +56,7 @@ const JSON_TEXTS: [(usize, Key); 5] = [
 /// The top-level fields that columns are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
+    Addendum,
     AdditionalEventData,
     AwsRegion,
     ErrorCode,
@@ -101,6 +103,7 @@ struct Extra<'t> {
 impl Key {
     fn of(key: &str) -> Option<Self> {
         Some(match key {
+            "addendum" => Self::Addendum,
             "additionalEventData" => Self::AdditionalEventData,
             "awsRegion" => Self::AwsRegion,
             "errorCode" => Self::ErrorCode,
@@ -130,13 +133,13 @@ impl Key {
     }
 
     fn may_need_extra(self) -> bool {
-        matches!(self, Self::UserIdentity | Self::ReadOnly | Self::ManagementEvent)
+        matches!(self, Self::UserIdentity | Self::Addendum | Self::ReadOnly | Self::ManagementEvent)
     }
 
     /// Whether no column holds all of the field, so that `extra` must.
     fn needs_extra(self, value: Json<'_>) -> bool {
         match self {
-            Self::UserIdentity => true,
+            Self::UserIdentity | Self::Addendum => true,
             Self::ReadOnly | Self::ManagementEvent => value.truth().is_none() && !value.is_null(),
             _ => false,
         }
@@ -237,6 +240,7 @@ impl<'t> Record<'t> {
         rows.truth(READ_ONLY, self.json(Key::ReadOnly).truth());
         rows.truth(MANAGEMENT_EVENT, self.json(Key::ManagementEvent).truth());
         rows.text(CLIENT_TOKEN, self.client_token());
+        rows.text(AMENDED_EVENT_ID, self.amended_event_id());
         if !self.extra.is_empty() {
             rows.text_of(EXTRA, self.extra());
         }
@@ -254,6 +258,16 @@ impl<'t> Record<'t> {
         } else if relevant::is_sts(event_source) {
             rows.text(ISSUED_ACCESS_KEY_ID, self.issued_access_key_id());
         }
+    }
+
+    /// What the record replaces: the event that its addendum names, or else the earlier record of its own event.
+    pub(crate) fn amended_event_id(&self) -> Option<&'t str> {
+        let addendum = self.json(Key::Addendum);
+        if addendum.get("reason").string() != Some("UPDATED_DATA") {
+            return None;
+        }
+        let own = self.id(Key::EventId)?;
+        Some(addendum.get("originalEventID").string().filter(|id| !id.is_empty()).unwrap_or(own))
     }
 
     fn issued_access_key_id(&self) -> Option<&'t str> {

@@ -65,6 +65,10 @@ const COLUMNS: &[Column] = &[
     text("client_token", "clientToken of the request"),
     column("encrypted", Bool, "CreateVolume, CopySnapshot, CreateSnapshot: whether the result is encrypted"),
     id("issued_access_key_id", "STS: the access key that the call issued, responseElements.credentials.accessKeyId"),
+    text(
+        "amended_event_id",
+        "eventID of the record that this one replaces, by an addendum UPDATED_DATA; null for every other record",
+    ),
     text("request_parameters", "requestParameters, JSON text as logged"),
     text("response_elements", "responseElements, JSON text as logged"),
     text("additional_event_data", "additionalEventData, JSON text as logged"),

@@ -26,6 +26,7 @@ fn names_decide_and_for_kms_the_signs_of_ec2() {
         ("s3.amazonaws.com", "PutObject", "", Glance::Filtered),
         ("s3.amazonaws.com", "PutObject", r#","a":"ec2""#, Glance::Filtered),
         ("ec2.amazonaws.com", "DescribeInstances", "", Glance::Filtered),
+        ("ec2.amazonaws.com", "DescribeInstances", r#","addendum":{}"#, Glance::Parse),
         ("ec2.amazonaws.com", "RunInstances", "", Glance::Parse),
         ("kms.amazonaws.com", "CreateGrant", "", Glance::Parse),
         ("kms.amazonaws.com", "Decrypt", "", Glance::Filtered),

@@ -155,6 +155,7 @@ impl<'a> Record<'a> {
         let session = identity.get("arn").text().and_then(normalise::session_name);
         put(&mut row, "session_name", session.map(str::to_owned));
         put(&mut row, "client_token", self.client_token());
+        put(&mut row, "amended_event_id", self.amended_event_id());
         let source = self.tree("eventSource").text().unwrap_or_default();
         if ["kms.amazonaws.com", "kms.amazonaws.com.cn"].contains(&source) {
             self.put_kms(&mut row);
@@ -169,6 +170,17 @@ impl<'a> Record<'a> {
             put(&mut row, "issued_access_key_id", issued.filter(|id| !id.is_empty()).map(str::to_owned));
         }
         row
+    }
+
+    pub(super) fn amended_event_id(&self) -> Option<String> {
+        let own = self.id(&["eventID"])?;
+        let addendum = self.tree("addendum");
+        let original = addendum.get("originalEventID").text().unwrap_or_default();
+        match addendum.get("reason").text() {
+            Some("UPDATED_DATA") if original.is_empty() => Some(own),
+            Some("UPDATED_DATA") => Some(original.to_owned()),
+            _ => None,
+        }
     }
 
     fn extra(&self) -> Option<String> {

@@ -94,6 +94,30 @@ fn relevant_leaves_out_what_no_join_needs() {
 }
 
 #[test]
+fn only_updated_data_amends_and_it_names_the_original_or_its_own_event() {
+    let amended = |event_id: &str, addendum: &str| {
+        let id = format!(r#""eventID":"{event_id}","addendum":{addendum}"#);
+        text(&events(&all(kms_event("Decrypt", &id))), "amended_event_id", 0)
+    };
+    let renamed = r#"{"reason":"UPDATED_DATA","updatedFields":"eventID","originalEventID":"old"}"#;
+    assert_eq!(amended("new", renamed), "old");
+    assert_eq!(amended("new", r#"{"reason":"UPDATED_DATA","originalEventID":""}"#), "new");
+    assert_eq!(amended("", renamed), "-", "what has no id of its own cannot be told from its copies");
+    for late in [r#"{"reason":"DELIVERY_DELAY"}"#, r#"{"reason":"SERVICE_OUTAGE"}"#, "null", "\"UPDATED_DATA\""] {
+        assert_eq!(amended("new", late), "-", "{late}");
+    }
+}
+
+#[test]
+fn an_amendment_outside_of_the_selection_is_put_aside() {
+    let decoded = decode(Selection::Relevant, NEW_OPERATIONS).unwrap();
+    let [amendment] = &decoded.amendments[..] else { panic!("{:?}", decoded.amendments) };
+    assert_eq!(text(amendment, "event_name", 0), "DescribeInstances");
+    assert_eq!(text(amendment, "amended_event_id", 0), "c0ffee00-0000-4000-8000-000000000011");
+    assert!(decode(Selection::All, NEW_OPERATIONS).unwrap().amendments.is_empty());
+}
+
+#[test]
 fn sts_tells_which_access_key_it_issued() {
     let issued = |service: &str, credentials: &str| {
         let batch = events(&all(format!(

@@ -13,8 +13,9 @@ use crate::same;
 const CAP_BYTES: usize = 1 << 20;
 
 /// Names of fields that columns are made of, at any depth, and some that no column knows.
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 46] = [
     "eventID",
+    "addendum",
     "eventVersion",
     "eventType",
     "awsRegion",
@@ -61,7 +62,8 @@ const KEYS: [&str; 45] = [
     "n\\u0065w",
 ];
 
-const SCALARS: [&str; 25] = [
+const SCALARS: [&str; 26] = [
+    "\"UPDATED_DATA\"",
     "null",
     "true",
     "false",
@@ -112,7 +114,9 @@ fn quoted(text: &str) -> String {
 }
 
 /// Objects that columns look into, and the fields that they look for there.
-const PAYLOADS: [(&str, &[&str]); 8] = [
+const PAYLOADS: [(&str, &[&str]); 10] = [
+    ("addendum", &["reason", "reason", "originalEventID"]),
+    ("addendum", &["reason", "updatedFields"]),
     (
         "userIdentity",
         &["type", "principalId", "arn", "accountId", "userName", "invokedBy", "sessionContext", "inScopeOf"],

@@ -63,6 +63,7 @@ fn same(fast: &Decoded, mut slow: Decoded) -> Result<(), String> {
         return Err(format!("{} bytes inflated, oracle {}", fast.inflated_bytes, slow.inflated_bytes));
     }
     same_rows(&fast.rejects, &slow.rejects)?;
+    same_rows(&fast.amendments, &slow.amendments)?;
     same_rows(&fast.events, &slow.events)
 }
 
