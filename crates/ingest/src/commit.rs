@@ -8,6 +8,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
 use tokio::task::JoinSet;
 use trailweave_decode::Read;
 use trailweave_lake::Lake;
@@ -20,6 +22,8 @@ use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
 use crate::IngestError;
+use crate::amendment::Amendment;
+use crate::amendment::Amendments;
 use crate::borders::Borders;
 use crate::budget::Budget;
 use crate::cpu::Cpu;
@@ -62,6 +66,8 @@ pub(crate) struct OpenBatch {
     entries: Vec<Option<Entry>>,
     /// The keys of the rows so far; bounded, like the entries, by what a batch may hold.
     seen: HashSet<u128>,
+    /// Which amendments it has brought.
+    amending: HashSet<u128>,
     partitions: BTreeMap<i64, Partition>,
     rejects: Partition,
     /// What all buffers hold.
@@ -122,6 +128,7 @@ impl OpenBatch {
             batch_id: batch_id.to_owned(),
             entries: vec![None; n_objects],
             seen: HashSet::new(),
+            amending: HashSet::new(),
             partitions: BTreeMap::new(),
             rejects: Partition::default(),
             buffered_bytes: 0,
@@ -138,21 +145,28 @@ impl OpenBatch {
     }
 
     /// Takes the rows of some objects, of which `read` says what became. Returns their tally, in which duplicates
-    /// inside the batch are counted.
+    /// inside the batch, and records that one of the `known` amendments has replaced, are counted.
     pub(crate) async fn append(
         &mut self,
         objects: &[ObjectRef],
         read: &[(usize, Read)],
-        split: Split,
+        mut split: Split,
+        known: &Amendments,
     ) -> Result<Tally, IngestError> {
         self.check(objects, read, &split)?;
         // From its first buffered row on, a part that is written may report on an object.
         for (position, read) in read {
             self.entries[*position] = Some(entry(&objects[*position], None, read.tally));
         }
+        for rows in &split.amendments {
+            self.note_left_out(objects, read, rows, known);
+        }
+        for dated in split.events.iter_mut().flat_map(|by_day| &mut by_day.dated) {
+            self.note_amendments(&mut dated.chunk, known);
+        }
         let mut n_duplicates = 0;
         for by_day in split.events {
-            let kept = by_day.keep(|key| key == 0 || self.seen.insert(key));
+            let kept = by_day.keep(|key| key == 0 || !known.replace(key) && self.seen.insert(key));
             for (Dated { day, chunk }, keep) in by_day.dated.into_iter().zip(kept) {
                 let doubled = chunk.origins.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(origin, _)| *origin);
                 let doubled: Vec<u32> = doubled.collect();
@@ -170,6 +184,36 @@ impl OpenBatch {
         let mut tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
         tally.count_duplicates(n_duplicates);
         Ok(tally)
+    }
+
+    /// Notes what amends others. An amendment that is new stands beside them until the run settles it; what comes after
+    /// it is a duplicate of it, and so is a copy of an amendment that is known.
+    fn note_amendments(&mut self, chunk: &mut Chunk, known: &Amendments) {
+        for (row, amendment) in Amendment::among(&chunk.rows) {
+            if self.note_amendment(chunk.origins[row], amendment, known) {
+                chunk.keys[row] = 0;
+            }
+        }
+    }
+
+    /// The same of records that are no rows, whose objects their rows name.
+    fn note_left_out(&mut self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &RecordBatch, known: &Amendments) {
+        let names = rows.column(EVENTS.position("source_object")).as_string::<i32>();
+        for (row, amendment) in Amendment::among(rows) {
+            let origin = read.iter().find(|(at, _)| *objects[*at].source_object == *names.value(row));
+            let (origin, _) = origin.expect("rows come from objects that were read");
+            self.note_amendment(u32::try_from(*origin).expect("a batch holds few objects"), amendment, known);
+        }
+    }
+
+    /// Whether the amendment is new.
+    fn note_amendment(&mut self, origin: u32, amendment: Amendment, known: &Amendments) -> bool {
+        self.seen.extend(amendment.keys());
+        let is_new = !known.has(&amendment) && self.amending.insert(amendment.identity());
+        if is_new {
+            self.entry(origin).amendments.push(amendment);
+        }
+        is_new
     }
 
     /// Refuses objects of which a record is not accounted for.
@@ -339,6 +383,7 @@ fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> Entry {
         error,
         tally,
         event_times_ms: None,
+        amendments: Vec::new(),
     }
 }
 
@@ -353,7 +398,7 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
 }
 
 /// Where a committed part turned out to be damaged, says how to have its batch read again.
-fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
+pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
     match error {
         IngestError::Lake(LakeError::Damaged { path, source }) => match batch_id(&path) {
             Some(batch_id) => {

@@ -6,11 +6,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::array::new_null_array;
-use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
@@ -23,7 +19,6 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Merged;
 use trailweave_lake::Part;
-use trailweave_table::Column;
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
@@ -32,6 +27,7 @@ use crate::IngestError;
 use crate::fingerprint::short_hex;
 use crate::part;
 use crate::part::Chunk;
+use crate::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
 const TARGET_BYTES: u64 = 128 << 20;
@@ -73,6 +69,7 @@ struct Group {
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError> {
+    settle(lake)?;
     let threads = options.threads.get();
     let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
     let mut compacted = Compacted::default();
@@ -150,18 +147,9 @@ fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError
         for batch in reader.build()? {
             let batch = batch?;
             rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-            chunks.push(Chunk { rows: whole(table, &batch)?, keys: Vec::new(), origins: Vec::new() });
+            chunks.push(Chunk { rows: part::whole(table, &batch)?, keys: Vec::new(), origins: Vec::new() });
         }
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };
     read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
-}
-
-/// Rows with every column of the table: a part that was written before the table got one lacks it.
-fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let column = |column: &Column| match rows.column_by_name(column.name) {
-        Some(array) => Arc::clone(array),
-        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
-    };
-    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }

@@ -19,12 +19,13 @@ use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_table::EVENTS;
 
+use crate::amendment::Event;
 use crate::fingerprint::fingerprint;
 use crate::ledger::batch_id;
 use crate::part::Chunk;
 
-const EVENT_ID: &str = "event_id";
-const ACCOUNT: &str = "recipient_account_id";
+pub(crate) const EVENT_ID: &str = "event_id";
+pub(crate) const ACCOUNT: &str = "recipient_account_id";
 
 type Part = ParquetRecordBatchReaderBuilder<LakeFile>;
 
@@ -34,11 +35,13 @@ pub(crate) fn row_keys(rows: &RecordBatch) -> Vec<u128> {
     keys(column(ACCOUNT), column(EVENT_ID))
 }
 
-fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128> {
-    let key = |(account, event_id): (Option<&str>, Option<&str>)| {
-        event_id.map_or(0, |event_id| fingerprint(&[account.unwrap_or_default().as_bytes(), event_id.as_bytes()]))
-    };
-    accounts.iter().zip(event_ids).map(key).collect()
+pub(crate) fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128> {
+    accounts.iter().zip(event_ids).map(|(account, event_id)| row_key(account, event_id)).collect()
+}
+
+/// The key of an event; 0 where it has no id.
+pub(crate) fn row_key(account: Option<&str>, event_id: Option<&str>) -> u128 {
+    event_id.map_or(0, |event_id| fingerprint(&[account.unwrap_or_default().as_bytes(), event_id.as_bytes()]))
 }
 
 /// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
@@ -49,13 +52,10 @@ pub(crate) fn known_to_lake(
     own_batch_id: &str,
     chunks: &[Chunk],
 ) -> Result<HashSet<u128>, LakeError> {
-    let sought = Sought::new(chunks);
+    let sought = Sought::rows_of(chunks);
     let mut known = HashSet::new();
     for path in other_parts(lake, partition, own_batch_id)? {
-        // None: what another shard did not commit, and removed; it holds no row of ours.
-        let Some(file) = lake.open_file(&path)? else { continue };
-        let found = Part::try_new(file).and_then(|part| sought.find_in(part, &mut known));
-        found.map_err(|source| LakeError::Damaged { path, source: source.into() })?;
+        sought.find_in_file(lake, &path, &mut known)?;
     }
     Ok(known)
 }
@@ -69,23 +69,41 @@ fn other_parts(lake: &Lake, partition: &Path, own_batch_id: &str) -> Result<Vec<
 }
 
 /// Ids to look for, with their keys, by account.
-struct Sought<'a> {
+#[derive(Default)]
+pub(crate) struct Sought<'a> {
     by_account: BTreeMap<Option<&'a str>, Vec<(&'a str, u128)>>,
 }
 
 impl<'a> Sought<'a> {
-    fn new(chunks: &'a [Chunk]) -> Self {
-        let mut by_account: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    pub(crate) fn events(events: &[Event<'a>]) -> Self {
+        let mut sought = Self::default();
+        for event in events {
+            sought.by_account.entry(event.account).or_default().push((event.event_id, event.key()));
+        }
+        sought
+    }
+
+    /// Without those rows that nothing can be a duplicate of.
+    fn rows_of(chunks: &'a [Chunk]) -> Self {
+        let mut sought = Self::default();
         for chunk in chunks {
             let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
             let rows = column(ACCOUNT).iter().zip(column(EVENT_ID)).zip(&chunk.keys);
             for ((account, event_id), key) in rows {
-                if let Some(event_id) = event_id {
-                    by_account.entry(account).or_default().push((event_id, *key));
+                if let (Some(event_id), 1..) = (event_id, *key) {
+                    sought.by_account.entry(account).or_default().push((event_id, *key));
                 }
             }
         }
-        Self { by_account }
+        sought
+    }
+
+    /// Adds to `known` what the part at `path` holds.
+    pub(crate) fn find_in_file(&self, lake: &Lake, path: &Path, known: &mut HashSet<u128>) -> Result<(), LakeError> {
+        // None: what another shard did not commit, and removed; it holds no row of ours.
+        let Some(file) = lake.open_file(path)? else { return Ok(()) };
+        let found = Part::try_new(file).and_then(|part| self.find_in(part, known));
+        found.map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
     }
 
     /// Adds to `known` what `part` holds.

@@ -1,33 +1,47 @@
 //! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
+use arrow::array::ListBuilder;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
+use arrow::array::StringBuilder;
 use arrow::array::TimestampMillisecondArray;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::Int64Type;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::part_name;
 
+use crate::amendment::Amendment;
+use crate::amendment::Amendments;
 use crate::fingerprint::fingerprint;
 use crate::list::ObjectRef;
+use crate::part;
 
 /// The columns that say whether an object is known, in the order of the table.
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
+/// The column that says which of its records amend others; ledgers of earlier releases lack it.
+const AMENDMENTS: &str = "amendments";
 
-/// What was read before. It keeps 16 bytes per object.
+/// What was read before. It keeps 16 bytes per object, and every amendment.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     done: HashSet<u128>,
@@ -36,6 +50,7 @@ pub(crate) struct Ledger {
     /// What this run has read.
     fresh: HashSet<u128>,
     batches: HashSet<String>,
+    amendments: Amendments,
 }
 
 /// What the ledger knows of an object.
@@ -62,6 +77,8 @@ pub(crate) struct Entry {
     pub(crate) tally: Tally,
     /// The earliest and the latest `event_time` among its rows.
     pub(crate) event_times_ms: Option<(i64, i64)>,
+    /// Those of its records that amend others, but for copies of such as were read before.
+    pub(crate) amendments: Vec<Amendment>,
 }
 
 impl Ledger {
@@ -78,7 +95,8 @@ impl Ledger {
     }
 
     fn read_part(&mut self, lake: &Lake, path: &Path) -> Result<(), LakeError> {
-        for rows in read_columns(lake, path, &IDENTITY)? {
+        let [object, version, status] = IDENTITY;
+        for rows in read_columns(lake, path, &[object, version, status, AMENDMENTS])? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
                 let source = "it has no column `source_object`, `version` or `status`".into();
@@ -87,6 +105,24 @@ impl Ledger {
             for row in 0..rows.num_rows() {
                 let read = identity(objects.value(row), versions.value(row));
                 self.insert(read, statuses.value(row) == "done");
+            }
+            self.read_amendments(path, objects, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn read_amendments(&mut self, path: &Path, objects: &StringArray, rows: &RecordBatch) -> Result<(), LakeError> {
+        let lists = rows.column_by_name(AMENDMENTS).and_then(|column| column.as_list_opt::<i32>());
+        let Some(lists) = lists.filter(|lists| lists.null_count() < lists.len()) else {
+            return Ok(());
+        };
+        let batch_id = batch_id(path).unwrap_or_default();
+        for (object, texts) in objects.iter().zip(lists.iter()) {
+            let texts = texts.as_ref().and_then(|texts| texts.as_string_opt::<i32>());
+            for text in texts.into_iter().flatten().flatten() {
+                let amendment = serde_json::from_str(text)
+                    .map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })?;
+                self.amendments.note(batch_id, object.unwrap_or_default(), amendment);
             }
         }
         Ok(())
@@ -116,6 +152,16 @@ impl Ledger {
         &self.batches
     }
 
+    /// Every amendment that was read.
+    pub(crate) fn amendments(&self) -> &Amendments {
+        &self.amendments
+    }
+
+    /// Whether this run has read an object.
+    pub(crate) fn is_fresh(&self, source_object: &str, version: &str) -> bool {
+        self.fresh.contains(&identity(source_object, version))
+    }
+
     /// Commits a batch: from here on its objects are known and its parts count.
     pub(crate) fn commit(
         &mut self,
@@ -129,10 +175,13 @@ impl Ledger {
         let mut writer = TableWriter::new(lake.create_file(&path)?, &LEDGER)?;
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
-        for entry in &entries {
+        for entry in entries {
             let read = identity(&entry.source_object, &entry.version);
             self.insert(read, entry.error.is_none());
             self.fresh.insert(read);
+            for amendment in entry.amendments {
+                self.amendments.note(batch_id, &entry.source_object, amendment);
+            }
         }
         self.batches.insert(batch_id.to_owned());
         Ok(())
@@ -159,6 +208,74 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 
+/// Rows that an object has lost to amendments.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) source_object: String,
+    pub(crate) version: String,
+    pub(crate) n_rows: u64,
+}
+
+/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of `change`.
+pub(crate) fn move_to_duplicates(
+    lake: &Lake,
+    mut leaving: BTreeMap<String, u64>,
+    change: &mut Change<'_>,
+) -> Result<Vec<Lost>, LakeError> {
+    let mut lost = Vec::new();
+    for Part { path, .. } in lake.parts(&LEDGER)? {
+        leaving.retain(|_, n| *n > 0);
+        let objects = read_columns(lake, &path, &["source_object"])?;
+        let objects = objects.iter().filter_map(|rows| rows.column(0).as_string_opt::<i32>());
+        if !objects.flatten().flatten().any(|object| leaving.contains_key(object)) {
+            continue;
+        }
+        let before = lost.len();
+        let rows = read(lake, &path)?;
+        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut lost)).collect();
+        if lost.len() > before {
+            let mut writer = TableWriter::new(lake.create_file(&change.promise(&path))?, &LEDGER)?;
+            moved.iter().try_for_each(|rows| writer.write(rows))?;
+            writer.commit()?;
+        }
+    }
+    for (object, n_rows) in leaving.iter().filter(|(_, n)| **n > 0) {
+        tracing::warn!(object, n_rows, "rows of an object that the ledger does not know were amended");
+    }
+    Ok(lost)
+}
+
+/// A file of the ledger, with every column of the table.
+fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
+    let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
+    let rows = read_columns(lake, path, &columns)?;
+    let whole = rows.iter().map(|rows| part::whole(&LEDGER, rows)).collect::<Result<_, _>>();
+    whole.map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })
+}
+
+/// Rows of the ledger from which those that are `leaving` are taken, as far as they have them.
+fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut Vec<Lost>) -> RecordBatch {
+    let text = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
+    let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
+    let (objects, versions) = (text("source_object"), text("version"));
+    let (mut n_rows, mut n_duplicates) = (number("rows"), number("duplicates"));
+    for row in 0..rows.num_rows() {
+        let Some(n) = leaving.get_mut(objects.value(row)) else { continue };
+        let moved = n_rows[row].min(i64::try_from(*n).unwrap_or(i64::MAX));
+        if moved > 0 {
+            n_rows[row] -= moved;
+            n_duplicates[row] += moved;
+            *n -= moved.unsigned_abs();
+            let (source_object, version) = (objects.value(row).to_owned(), versions.value(row).to_owned());
+            lost.push(Lost { source_object, version, n_rows: moved.unsigned_abs() });
+        }
+    }
+    let mut columns = rows.columns().to_vec();
+    columns[LEDGER.position("rows")] = Arc::new(Int64Array::from(n_rows));
+    columns[LEDGER.position("duplicates")] = Arc::new(Int64Array::from(n_duplicates));
+    RecordBatch::try_new(LEDGER.schema(), columns).expect("two columns are replaced by such of their type and length")
+}
+
 fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
@@ -175,6 +292,16 @@ fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
     let time = |value: fn(&Entry) -> Option<i64>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     };
+    let amendments = || -> ArrayRef {
+        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+        for entry in entries {
+            for amendment in &entry.amendments {
+                lists.values().append_value(serde_json::to_string(amendment).expect("amendments are plain data"));
+            }
+            lists.append(!entry.amendments.is_empty());
+        }
+        Arc::new(lists.finish())
+    };
     let columns = LEDGER.columns.iter().map(|column| match column.name {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
@@ -189,6 +316,7 @@ fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
         "rejects" => number(|entry| entry.tally.rejects),
         "min_event_time" => time(|entry| Some(entry.event_times_ms?.0)),
         "max_event_time" => time(|entry| Some(entry.event_times_ms?.1)),
+        AMENDMENTS => amendments(),
         "run_id" => same(run_id),
         other => unreachable!("the ledger has a column `{other}` that nobody fills"),
     });
@@ -208,6 +336,7 @@ mod tests {
             error: error.map(str::to_owned),
             tally: Tally::default(),
             event_times_ms: Some((-1, 1)),
+            amendments: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@
 //!
 //! It is no decoder (`trailweave-decode`), no file format (`trailweave-lake`), and knows nothing of the join.
 
+mod amendment;
 mod borders;
 mod budget;
 mod commit;
@@ -36,6 +37,7 @@ mod progress;
 mod queue;
 mod run;
 mod s3;
+mod settle;
 mod shard;
 mod source;
 mod status;
@@ -49,6 +51,7 @@ pub use leftover::gc;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
 pub use s3::{S3Options, object_store};
+pub use settle::settle;
 pub use shard::{NoShard, Shard};
 pub use source::{Location, Source};
 pub use status::{Coverage, Status, status};

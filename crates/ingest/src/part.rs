@@ -8,6 +8,7 @@ use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::UInt32Array;
+use arrow::array::new_null_array;
 use arrow::compute::SortColumn;
 use arrow::compute::SortOptions;
 use arrow::compute::concat;
@@ -23,6 +24,7 @@ use trailweave_decode::Taken;
 use trailweave_lake::Lake;
 use trailweave_lake::Merged;
 use trailweave_lake::TableWriter;
+use trailweave_table::Column;
 use trailweave_table::EVENTS;
 use trailweave_table::Table;
 
@@ -46,6 +48,8 @@ const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
 #[derive(Debug, Default)]
 pub(crate) struct Split {
     pub(crate) events: Vec<ByDay>,
+    /// What the rows would be of amendments outside of the selection.
+    pub(crate) amendments: Vec<RecordBatch>,
     pub(crate) rejects: Vec<RecordBatch>,
 }
 
@@ -69,7 +73,7 @@ pub(crate) struct Dated {
 #[derive(Debug, Clone)]
 pub(crate) struct Chunk {
     pub(crate) rows: RecordBatch,
-    /// What may be there once only; 0 where that cannot be told. Empty for tables without such a key.
+    /// What may be there once only; 0 where that cannot be told, or is settled later. Empty for tables without such a key.
     pub(crate) keys: Vec<u128>,
     /// The position in the batch of the object that each row came from. Empty for tables that do not tell.
     pub(crate) origins: Vec<u32>,
@@ -96,11 +100,12 @@ impl Split {
             assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
             ByDay::new(rows, origins)
         });
-        Self { events: events.collect(), rejects: rows.rejects }
+        Self { events: events.collect(), amendments: rows.amendments, rejects: rows.rejects }
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
         self.events.extend(other.events);
+        self.amendments.extend(other.amendments);
         self.rejects.extend(other.rejects);
     }
 
@@ -115,7 +120,7 @@ impl Split {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let dated = self.events.iter().flat_map(|by_day| &by_day.dated);
         let events = dated.map(|dated| dated.chunk.rows.get_array_memory_size());
-        let rejects = self.rejects.iter().map(RecordBatch::get_array_memory_size);
+        let rejects = self.rejects.iter().chain(&self.amendments).map(RecordBatch::get_array_memory_size);
         events.chain(rejects).sum::<usize>() as u64
     }
 }
@@ -256,6 +261,15 @@ pub(crate) fn write_merged(
         writer.note_merged(merged);
     }
     Ok(writer.commit()?)
+}
+
+/// Rows with every column of the table: a part that was written before the table got one lacks it.
+pub(crate) fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let column = |column: &Column| match rows.column_by_name(column.name) {
+        Some(array) => ArrayRef::clone(array),
+        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
+    };
+    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }
 
 /// The (chunk, row) of every row, in the table's order.

@@ -46,6 +46,7 @@ use crate::plan::Batch;
 use crate::plan::Plan;
 use crate::progress::add;
 use crate::s3::S3;
+use crate::settle;
 
 /// Below this a single part could not be written.
 const MIN_MEMORY_BYTES: u64 = 32 << 20;
@@ -308,6 +309,9 @@ impl<'a> Run<'a> {
         plan.write(lake)?;
         self.outflow.borders.cross()?;
         self.carry_out(mem::take(&mut plan.batches)).await?;
+        if self.options.shard.is_none() {
+            self.settle().await?;
+        }
         self.summary.close();
         Ok(plan.finish(lake, &self.summary)?)
     }
@@ -362,10 +366,29 @@ impl<'a> Run<'a> {
         self.summary.parts += finished.n_parts;
         self.summary.event_dates.extend(finished.event_dates);
         if !finished.entries.is_empty() {
+            if finished.entries.iter().any(|entry| !entry.amendments.is_empty()) {
+                settle::announce(&self.outflow.lake, &batch.batch_id)?;
+            }
             let run_id = &self.options.run_id;
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
         self.outflow.borders.cross()
+    }
+
+    /// Lets the rows leave that amendments have replaced.
+    async fn settle(&mut self) -> Result<(), IngestError> {
+        let ledger = mem::take(&mut self.ledger);
+        let outflow = Arc::clone(&self.outflow);
+        let settled = self.cpu.run(move || {
+            let lost = settle::settle_across(&outflow.borders, &outflow.lake, &ledger);
+            (ledger, lost)
+        });
+        let (ledger, lost) = settled.await.map_err(IngestError::worker("settle amendments"))?;
+        for lost in lost? {
+            self.summary.subtract(&lost, ledger.is_fresh(&lost.source_object, &lost.version));
+        }
+        self.ledger = ledger;
+        Ok(())
     }
 
     async fn take(&mut self, batch: &Batch, open: &mut OpenBatch, arrived: Arrived) -> Result<(), IngestError> {
@@ -398,7 +421,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let tally = open.append(&batch.objects, &read_objects, arrived.done.rows).await?;
+        let tally = open.append(&batch.objects, &read_objects, arrived.done.rows, self.ledger.amendments()).await?;
         add(&self.progress.records, tally.records);
         add(&self.progress.rows, tally.rows);
         add(&self.progress.objects_done, n_objects);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use trailweave_table::Tally;
 
 use crate::ledger::Entry;
+use crate::ledger::Lost;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;
@@ -39,6 +40,8 @@ pub struct Summary {
     pub inflated_bytes: u64,
     /// What became of the records of the objects done.
     pub tally: Tally,
+    /// Rows of earlier runs that records of this one amend: they are rows no more.
+    pub rows_amended: u64,
     /// Files of `events` and `rejects` that were written.
     pub parts: u64,
     /// The first of the quarantined objects.
@@ -94,6 +97,15 @@ impl Summary {
         if self.quarantined.len() < NAMED {
             let (source_object, error) = (entry.source_object.to_string(), error.clone());
             self.quarantined.push(Quarantined { source_object, error });
+        }
+    }
+
+    /// Counts rows that left the lake, which this run or an earlier one had brought.
+    pub(crate) fn subtract(&mut self, lost: &Lost, is_of_this_run: bool) {
+        if is_of_this_run {
+            self.tally.count_duplicates(lost.n_rows);
+        } else {
+            self.rows_amended += lost.n_rows;
         }
     }
 

@@ -110,6 +110,11 @@ impl Covered {
         lake.write(&staged, &serde_json::to_vec(self).expect("paths of a lake are text"))
     }
 
+    /// Lets the products count as made of nothing, because rows leave `events`: nothing follows what is not there any more.
+    pub fn forget(lake: &Lake, change: &mut Change<'_>) {
+        change.remove(&path(lake));
+    }
+
     /// Whether a part, as it is now, is among them.
     pub fn has(&self, path: &Path, bytes: u64) -> bool {
         self.parts.get(path) == Some(&bytes)

@@ -1,6 +1,6 @@
 //! What proves that nothing was lost: `rejects` and the ledger.
 
-use crate::column::Kind::{Integer, Time};
+use crate::column::Kind::{Integer, TextList, Time};
 use crate::column::{Table, column, id, text};
 
 /// One row per record that could not become a row of `events`.
@@ -31,11 +31,17 @@ pub const LEDGER: Table = Table {
         column("bytes", Integer, "size of the object as stored, bytes"),
         column("records", Integer, "records found in it"),
         column("rows", Integer, "records that became rows"),
-        column("duplicates", Integer, "records that the lake already had"),
+        column("duplicates", Integer, "records that the lake already had, or that others have amended"),
         column("filtered", Integer, "records outside the lake's choice of events"),
         column("rejects", Integer, "records that could not become rows"),
-        column("min_event_time", Time, "earliest event_time among its rows"),
-        column("max_event_time", Time, "latest event_time among its rows"),
+        column("min_event_time", Time, "earliest event_time among its rows, and those amended since"),
+        column("max_event_time", Time, "latest event_time among its rows, and those amended since"),
+        column(
+            "amendments",
+            TextList,
+            "those of its records that amend others, each as JSON; what they replace leaves events, and moves from the \
+             rows to the duplicates of its own object",
+        ),
         text("run_id", "the run that read it"),
     ],
     dated_by: None,

@@ -17,7 +17,7 @@ pub struct Tally {
     pub records: u64,
     /// Records that became rows of `events`.
     pub rows: u64,
-    /// Records that the lake already had.
+    /// Records that the lake already had, or that others have amended.
     pub duplicates: u64,
     /// Records outside the lake's choice of events.
     pub filtered: u64,

@@ -48,6 +48,8 @@ fn text(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timesta
             ("rejects", it.tally.rejects),
         ];
         out.many("records", "Records that the last run read, by what became of them.", "outcome", records);
+        let help = "Rows of earlier runs that records of the last run amended, and that left events.";
+        out.one("rows_amended", help, it.rows_amended);
         let bytes = [("gzip", it.bytes), ("json", it.inflated_bytes)];
         out.many("bytes", "Size of the objects that the last run read.", "form", bytes);
     }

@@ -190,6 +190,9 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
         "records      {} = {} rows + {} duplicates + {} filtered + {} rejects",
         tally.records, tally.rows, tally.duplicates, tally.filtered, tally.rejects
     )?;
+    if it.rows_amended > 0 {
+        writeln!(out, "             {} rows of earlier runs were amended and are rows no more", it.rows_amended)?;
+    }
     for quarantined in &it.quarantined {
         writeln!(out, "quarantined  {}: {}", quarantined.source_object, quarantined.error)?;
     }

@@ -177,6 +177,7 @@ fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
 
 /// Needs: the lock of the lake.
 fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trailweave_correlate::Summary> {
+    trailweave_ingest::settle(lake)?;
     let state = trailweave_correlate::Progress::default();
     let options = Correlate { scope, ..job.correlate_options() };
     progress::correlating(&job.common, &state, || {

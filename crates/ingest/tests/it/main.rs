@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of `#[test]`")]
 
+mod amendments;
 mod bad_input;
 mod choice;
 mod compact;
