@@ -74,7 +74,11 @@ impl WholeFile {
             Target::Local { temporary, out } => {
                 let out = out.take().expect("a file is committed once");
                 let durable = out.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-                durable.map_err(LakeError::file("write", &*temporary))?;
+                durable.map_err(|source| {
+                    // As when it is dropped.
+                    let _ = fs::remove_file(&*temporary);
+                    LakeError::file("write", &*temporary)(source)
+                })?;
                 fs::rename(temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
                 let folder = folder(&self.path);
                 let listed = File::open(folder).and_then(|folder| folder.sync_all());

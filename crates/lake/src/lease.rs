@@ -7,10 +7,10 @@
 //!    no:  it is mine; renew it until it is dropped
 //! ```
 //!
-//! Each writes its own object first and lists then, so of two who come at once at least one sees the other. Ages are
-//! differences of times that the store itself gave to objects: no clock of any machine takes part, so none can jump.
-//! A renewal is conditional: an owner who slept for so long that another took the lake learns it there, and writes no
-//! more.
+//! Each writes its own object first and lists then, so of two who come at once at least one sees the other. Who waits
+//! measures on his own steady clock how long a lease stands as it is; a renewal changes its content. So no time of day
+//! takes part, neither a machine's nor the store's, and none can jump. A renewal is conditional: an owner who slept for
+//! so long that another took the lake learns it there, and writes no more.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -37,7 +37,7 @@ use crate::remote::failed;
 /// How long a lease holds, and how often it is renewed.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTimes {
-    /// A lease that was not renewed for so long has no owner any more.
+    /// A lease that somebody has seen to stand so long without being renewed has no owner any more.
     pub expiry: Duration,
     /// How often an owner renews it; a small part of `expiry`.
     pub renewal: Duration,
@@ -116,8 +116,13 @@ impl Drop for Lease {
     }
 }
 
-async fn put(store: &dyn ObjectStore, key: &Key, mode: PutMode) -> object_store::Result<UpdateVersion> {
-    let content = PutPayload::from_static(b"{\"lease\": \"of a run that writes this lake\"}\n");
+async fn put(
+    store: &dyn ObjectStore,
+    key: &Key,
+    n_renewals: u64,
+    mode: PutMode,
+) -> object_store::Result<UpdateVersion> {
+    let content = PutPayload::from(format!("{{\"renewals\": {n_renewals}}}\n"));
     Ok(store.put_opts(key, content, mode.into()).await?.into())
 }
 
@@ -129,47 +134,42 @@ async fn take(
     claim: &Claim,
     times: LeaseTimes,
 ) -> object_store::Result<Option<UpdateVersion>> {
-    let mut seen: Option<Vec<ObjectMeta>> = None;
+    // The leases of others, as they were seen first, and when that was.
+    let mut seen: Option<(Vec<ObjectMeta>, Instant)> = None;
     loop {
-        let version = put(store, mine, PutMode::Create).await?;
+        let version = put(store, mine, 0, PutMode::Create).await?;
         let leases: Vec<ObjectMeta> = store.list(Some(folder)).try_collect().await?;
-        let now = leases.iter().find(|lease| lease.location == *mine).map(|lease| lease.last_modified);
-        let expiry = times.expiry.as_millis();
-        let is_dead = |lease: &ObjectMeta| {
-            now.is_some_and(|now| {
-                u128::try_from((now - lease.last_modified).num_milliseconds()).is_ok_and(|age| age >= expiry)
-            })
-        };
-        let others: Vec<_> =
-            leases.into_iter().filter(|lease| lease.location != *mine && claim.collides(&lease.location)).collect();
-        let (dead, living): (Vec<_>, Vec<_>) = others.into_iter().partition(is_dead);
-        if living.is_empty() {
-            for lease in dead {
-                store.delete(&lease.location).await?;
+        let others = leases.into_iter().filter(|lease| lease.location != *mine && claim.collides(&lease.location));
+        let others: Vec<_> = others.collect();
+        // One that is new, or was renewed, has an owner who lives.
+        let lives = |lease| seen.as_ref().is_some_and(|(seen, _)| !seen.contains(lease));
+        let waited = seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        if others.iter().any(lives) {
+            store.delete(mine).await?;
+            return Ok(None);
+        }
+        if others.is_empty() || seen.is_some() && waited >= times.expiry {
+            for dead in others {
+                store.delete(&dead.location).await?;
             }
             return Ok(Some(version));
         }
         store.delete(mine).await?;
-        // One that is new, or was renewed, has an owner who lives.
-        let lives = |lease: &ObjectMeta| !seen.as_ref().is_none_or(|seen| seen.contains(lease));
-        if living.iter().any(lives) {
-            return Ok(None);
-        }
         if seen.is_none() {
             tracing::info!("the lake has a lease; waiting to see whether its owner still renews it");
+            seen = Some((others, Instant::now()));
         }
-        seen = Some(living);
-        tokio::time::sleep(times.renewal).await;
+        tokio::time::sleep(times.renewal.min(times.expiry.saturating_sub(waited))).await;
     }
 }
 
 /// Renews a lease for as long as the lake is used.
 async fn renew(remote: std::sync::Weak<Remote>, key: Key, mut version: UpdateVersion, times: LeaseTimes) {
     let mut renewed = Instant::now();
-    loop {
+    for n_renewals in 1.. {
         tokio::time::sleep(times.renewal).await;
         let Some(remote) = remote.upgrade() else { return };
-        match put(&**remote.store(), &key, PutMode::Update(version.clone())).await {
+        match put(&**remote.store(), &key, n_renewals, PutMode::Update(version.clone())).await {
             Ok(next) => {
                 version = next;
                 renewed = Instant::now();

@@ -24,6 +24,9 @@ use trailweave_table::TABLES;
 use trailweave_table::partition_dir;
 
 use super::*;
+use jumping_clock::JumpingClock;
+
+mod jumping_clock;
 
 #[test]
 fn a_lake_remembers_what_it_keeps() {
@@ -183,9 +186,12 @@ fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
 
 /// A lake in memory, as an object store holds it, and another owner's view of the same.
 fn in_a_store(times: LeaseTimes) -> [Lake; 2] {
-    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    two_views(&(Arc::new(InMemory::new()) as Arc<dyn ObjectStore>), times)
+}
+
+fn two_views(store: &Arc<dyn ObjectStore>, times: LeaseTimes) -> [Lake; 2] {
     [(); 2].map(|()| {
-        let place = Place::remote("s3://bucket/a/lake/", Arc::clone(&store), times).unwrap();
+        let place = Place::remote("s3://bucket/a/lake/", Arc::clone(store), times).unwrap();
         Lake::open_or_create_at(&place, Some("all")).unwrap()
     })
 }
@@ -247,6 +253,19 @@ fn a_lease_keeps_others_out_while_it_is_renewed() {
     }
     drop(first);
     lake.lock_shard("0/2", 2).unwrap();
+}
+
+#[test]
+fn a_clock_that_jumps_between_renewals_never_lets_two_write() {
+    for jumped_to in ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+        let store: Arc<dyn ObjectStore> = Arc::new(JumpingClock::new(jumped_to));
+        let [lake, other] = two_views(&store, LeaseTimes { expiry: NEVER, renewal: AT_ONCE });
+        let lease = lake.lock().unwrap();
+        assert!(matches!(other.lock(), Err(LakeError::Locked { .. })), "{jumped_to}");
+        lake.write(&lake.table_dir(&EVENTS).join("part-0.parquet"), b"lake").unwrap();
+        drop(lease);
+        other.lock().unwrap();
+    }
 }
 
 #[test]
