@@ -1,10 +1,12 @@
 //! What ends a run.
 
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 use parquet::errors::ParquetError;
 use trailweave_lake::LakeError;
+use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 
 use crate::cpu::Panicked;
@@ -83,6 +85,16 @@ pub enum IngestError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of the ledger, or a plan, cannot be read. Without it the next run reads again what it told of; rows that the
+    /// lake has are known as such.
+    #[error("`{}` is damaged; remove it and run again", path.display())]
+    DamagedState {
+        /// The file.
+        path: PathBuf,
+        /// What its reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads; ask for fewer with --threads")]
     Threads {
@@ -151,9 +163,10 @@ pub enum IngestError {
 
 impl From<LakeError> for IngestError {
     fn from(error: LakeError) -> Self {
-        match full_disk(&error) {
-            Some(path) => Self::DiskFull { path, source: error },
-            None => Self::Lake(error),
+        match (full_disk(&error), error) {
+            (Some(path), source) => Self::DiskFull { path, source },
+            (None, LakeError::Damaged { path, source }) if is_remade(&path) => Self::DamagedState { path, source },
+            (None, error) => Self::Lake(error),
         }
     }
 }
@@ -193,6 +206,12 @@ fn full_disk(error: &LakeError) -> Option<PathBuf> {
         _ => return None,
     };
     matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded).then(|| path.clone())
+}
+
+/// Whether a run makes up for the loss of a file: of the ledger, or of a plan.
+fn is_remade(path: &Path) -> bool {
+    let is_in_ledger = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == LEDGER.name);
+    is_in_ledger || path.ends_with("plan.json")
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ mod choice;
 mod compact;
 mod coverage;
 mod duplicates;
+mod faults;
 mod inventory;
+
+mod regrouped;
 mod s3;
 mod scale;
 mod shards;
