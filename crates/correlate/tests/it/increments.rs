@@ -22,17 +22,17 @@ use crate::world::worlds;
 
 #[test]
 fn deliveries_in_any_order_end_as_all_at_once() {
-    check(6, 20, 30..120, 0);
+    check(4, 20, 30..120, 0);
 }
 
 #[test]
 fn deliveries_of_several_days_in_any_order_end_as_all_at_once() {
-    check(6, 20, 30..120, 4);
+    check(4, 20, 30..120, 4);
 }
 
 #[test]
 fn deliveries_to_tiny_worlds_end_as_all_at_once() {
-    check(6, 300, 2..20, 3);
+    check(4, 200, 2..20, 3);
 }
 
 /// Delivers several worlds in parts, in a random order; an event may be up to so many days later.

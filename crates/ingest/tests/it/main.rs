@@ -10,7 +10,6 @@ mod coverage;
 mod duplicates;
 mod faults;
 mod inventory;
-
 mod regrouped;
 mod s3;
 mod scale;
