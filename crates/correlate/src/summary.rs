@@ -49,16 +49,16 @@ pub(crate) async fn read(
     for table in PRODUCTS {
         products.insert(table.name.to_owned(), count(&session, table.name).await?);
     }
-    Ok(Summary {
+    let mut summary = Summary {
         events: count(&session, EVENTS.name).await?,
         kms_rows: products[CORRELATED.name],
-        links: by_value(&session, "link").await?,
-        confidence: by_value(&session, "confidence").await?,
-        unmatched: by_value(&session, "unmatched_reason").await?,
         products,
         scope,
         files,
-    })
+        ..Summary::default()
+    };
+    count_links(&session, &mut summary).await?;
+    Ok(summary)
 }
 
 async fn count(session: &Session, table: &str) -> Result<u64, CorrelateError> {
@@ -66,16 +66,19 @@ async fn count(session: &Session, table: &str) -> Result<u64, CorrelateError> {
     Ok(rows[0].column(0).as_primitive::<Int64Type>().value(0).unsigned_abs())
 }
 
-/// The rows of `correlated` by the values of a column.
-async fn by_value(session: &Session, column: &str) -> Result<BTreeMap<String, u64>, CorrelateError> {
-    let sql = format!("SELECT {column}, count(*) FROM correlated WHERE {column} IS NOT NULL GROUP BY {column}");
-    let mut counts = BTreeMap::new();
-    for batch in session.query(&sql).await? {
-        let (values, rows) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
-        for (value, rows) in values.iter().zip(rows) {
-            let value = value.expect("the statement asks for values").to_owned();
-            counts.insert(value, rows.expect("a count is never null").unsigned_abs());
+/// Counts the rows of `correlated` by how they are linked.
+async fn count_links(session: &Session, summary: &mut Summary) -> Result<(), CorrelateError> {
+    let sql = "SELECT count(*), link, confidence, unmatched_reason FROM correlated GROUP BY 2, 3, 4";
+    for batch in session.query(sql).await? {
+        let counts = batch.column(0).as_primitive::<Int64Type>();
+        let by = [&mut summary.links, &mut summary.confidence, &mut summary.unmatched];
+        for (values, by) in batch.columns()[1..].iter().zip(by) {
+            for (value, rows) in values.as_string::<i32>().iter().zip(counts.values()) {
+                if let Some(value) = value {
+                    *by.entry(value.to_owned()).or_default() += rows.unsigned_abs();
+                }
+            }
         }
     }
-    Ok(counts)
+    Ok(())
 }

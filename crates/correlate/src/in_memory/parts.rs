@@ -32,7 +32,6 @@ use datafusion::parquet::arrow::arrow_reader::RowFilter;
 use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::ParquetStatisticsPolicy;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
@@ -185,11 +184,7 @@ impl Sink {
 impl OpenPart {
     fn open(lake: &Lake, part: Part) -> Result<Self, CorrelateError> {
         let file = lake.open_part(&part.path)?;
-        // Thousands of parts may be open: of their footers only what leads to the rows is kept.
-        let options = ArrowReaderOptions::new()
-            .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        let metadata = ArrowReaderMetadata::load(&file, options).and_then(|logged| {
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).and_then(|logged| {
             let options = ArrowReaderOptions::new().with_schema(shared(logged.schema()));
             ArrowReaderMetadata::try_new(Arc::clone(logged.metadata()), options)
         });
@@ -316,7 +311,12 @@ fn rows_with(
         let Some(leaf) = schema.columns().iter().position(|leaf| leaf.path().parts()[0] == ask.column) else {
             continue;
         };
-        let bloom = Sbbf::read_from_column_chunk(metadata.metadata().row_group(group).column(leaf), file)?;
+        let group = metadata.metadata().row_group(group);
+        let n_nulls = group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
+        if n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(group.column(leaf).num_values())) {
+            continue;
+        }
+        let bloom = Sbbf::read_from_column_chunk(group.column(leaf), file)?;
         let may_hold = |key: &&String| bloom.as_ref().is_none_or(|bloom| bloom.check(key.as_str()));
         let keys: HashSet<&str, RandomState> = ask.keys.iter().filter(may_hold).map(String::as_str).collect();
         if !keys.is_empty() {

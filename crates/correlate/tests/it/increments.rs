@@ -65,14 +65,14 @@ fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
         deliver(&lake, at, &batch(events));
         let summary = run(Scope::New);
         prop_assert_eq!(summary.scope, if at == 0 { Scope::Whole } else { Scope::New });
-        let found = files(&lake);
-        run(Scope::Whole);
-        let expected = files(&lake);
-        let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
-        prop_assert_eq!(names(&found), names(&expected));
-        for ((path, found), (_, expected)) in found.iter().zip(&expected) {
-            prop_assert!(found == expected, "delivery {at}: {} differs", path.display());
-        }
+    }
+    let found = files(&lake);
+    run(Scope::Whole);
+    let expected = files(&lake);
+    let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    prop_assert_eq!(names(&found), names(&expected));
+    for ((path, found), (_, expected)) in found.iter().zip(&expected) {
+        prop_assert!(found == expected, "{} differs", path.display());
     }
     Ok(())
 }
