@@ -1,39 +1,45 @@
 //! The rows of a part: from where they were decoded to one sorted file.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::Path;
 
 use arrow::array::Array;
+use arrow::array::ArrayAccessor;
 use arrow::array::ArrayRef;
 use arrow::array::AsArray;
+use arrow::array::Int64Array;
 use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::TimestampMillisecondArray;
 use arrow::array::UInt32Array;
 use arrow::array::new_null_array;
-use arrow::compute::SortColumn;
-use arrow::compute::SortOptions;
-use arrow::compute::concat;
 use arrow::compute::concat_batches;
-use arrow::compute::interleave_record_batch;
-use arrow::compute::lexsort_to_indices;
+use arrow::compute::interleave;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
 use arrow::error::ArrowError;
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use rayon::iter::IndexedParallelIterator;
+use rayon::iter::IntoParallelIterator;
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
 use trailweave_decode::Taken;
+use trailweave_lake::ColumnEncoder;
+use trailweave_lake::GroupWriter;
 use trailweave_lake::Lake;
 use trailweave_lake::Merged;
-use trailweave_lake::TableWriter;
 use trailweave_table::Column;
 use trailweave_table::EVENTS;
+use trailweave_table::Kind;
 use trailweave_table::Table;
 
 use crate::IngestError;
 use crate::duplicates::row_keys;
 
 const DAY_MS: i64 = 86_400_000;
-/// Rows that are handed to the encoder at once.
-const WRITE_ROWS: usize = 8192;
 /// What the columns of a chunk cost beside their data.
 const CHUNK_BYTES: u64 = 16 << 10;
 /// Chunks of less are put together, so that tiny objects do not cost a chunk each.
@@ -84,6 +90,7 @@ pub(crate) struct Chunk {
 pub(crate) struct Buffer {
     chunks: Vec<Chunk>,
     small: Vec<Chunk>,
+    small_bytes: u64,
     /// What the rows take in memory, whatever the capacity of their arrays: so that where a part ends depends on the
     /// rows alone.
     pub(crate) bytes: u64,
@@ -207,6 +214,7 @@ impl Buffer {
             return;
         }
         self.small.push(chunk);
+        self.small_bytes += bytes;
         if self.small.len() == SMALL_CHUNKS {
             self.join_small();
         }
@@ -228,17 +236,18 @@ impl Buffer {
             keys: self.small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
             origins: self.small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
         };
-        let before: u64 = self.small.drain(..).map(|chunk| chunk.bytes()).sum();
-        self.bytes = self.bytes + joined.bytes() - before;
+        self.bytes = self.bytes + joined.bytes() - mem::take(&mut self.small_bytes);
+        self.small.clear();
         self.chunks.push(joined);
     }
 }
 
-/// Writes the rows of `chunks` as one file of `table`, in its order, and returns how many.
+/// Writes the rows of `chunks` as one file of `table`, in its order, and returns how many. Threads that have nothing to
+/// do encode some of the columns.
 ///
 /// The order is total: rows that the table's own order does not tell apart are ordered by where they were logged. So
 /// the same rows give the same bytes, however they were cut into chunks.
-pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &Table, path: &Path) -> Result<u64, IngestError> {
+pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &'static Table, path: &Path) -> Result<u64, IngestError> {
     write_merged(lake, chunks, table, path, &[])
 }
 
@@ -246,21 +255,68 @@ pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &Table, path: &Path) -
 pub(crate) fn write_merged(
     lake: &Lake,
     chunks: &[Chunk],
-    table: &Table,
+    table: &'static Table,
     path: &Path,
     merged: &[Merged],
 ) -> Result<u64, IngestError> {
-    let arrange = |source| IngestError::Arrange { path: path.to_owned(), source };
     let batches: Vec<&RecordBatch> = chunks.iter().map(|chunk| &chunk.rows).collect();
-    let order = order(&batches, table).map_err(arrange)?;
-    let mut writer = TableWriter::with_rows(lake.create_file(path)?, table, order.len())?;
-    for rows in order.chunks(WRITE_ROWS) {
-        writer.write(&interleave_record_batch(&batches, rows).map_err(arrange)?)?;
+    let pieces = |column| batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+    let columns: Vec<Vec<&dyn Array>> = (0..table.columns.len()).map(pieces).collect();
+    let is_null = |pieces: &Vec<&dyn Array>| pieces.iter().all(|piece| piece.null_count() == piece.len());
+    let is_null: Vec<bool> = columns.iter().map(is_null).collect();
+    let order = order(&batches, table);
+    let mut writer = GroupWriter::new(lake.create_file(path)?, table, order.len(), &is_null)?;
+    for rows in order.chunks(GroupWriter::GROUP_ROWS) {
+        let encode = |(encoder, (pieces, is_null)): (ColumnEncoder, (&Vec<&dyn Array>, &bool))| {
+            let values = match pieces.first() {
+                Some(piece) if *is_null => Ok(new_null_array(piece.data_type(), rows.len())),
+                _ => interleave(pieces, rows),
+            };
+            let values = values.map_err(|source| IngestError::Arrange { path: path.to_owned(), source })?;
+            encoder.encode(&values).map_err(IngestError::from)
+        };
+        let columns = writer.encoders()?.into_par_iter().zip(columns.par_iter().zip(&is_null));
+        let encoded = columns.map(encode).collect::<Result<_, _>>()?;
+        writer.append(encoded)?;
     }
     if !merged.is_empty() {
         writer.note_merged(merged);
     }
-    Ok(writer.commit()?)
+    writer.commit()?;
+    Ok(order.len() as u64)
+}
+
+/// A column that rows are ordered by, batch by batch.
+enum SortBy<'a> {
+    Text(Vec<&'a StringArray>),
+    Time(Vec<&'a TimestampMillisecondArray>),
+    Integer(Vec<&'a Int64Array>),
+}
+
+impl<'a> SortBy<'a> {
+    fn new(batches: &[&'a RecordBatch], table: &Table, name: &str) -> Self {
+        let at = table.position(name);
+        let columns = batches.iter().map(|batch| batch.column(at));
+        match table.columns[at].kind {
+            Kind::Time => Self::Time(columns.map(AsArray::as_primitive).collect()),
+            Kind::Integer => Self::Integer(columns.map(AsArray::as_primitive).collect()),
+            Kind::Text => Self::Text(columns.map(AsArray::as_string).collect()),
+            Kind::Bool | Kind::TextList | Kind::TextMap => unreachable!("no table is sorted by `{name}`"),
+        }
+    }
+
+    /// Null comes first.
+    fn compare(&self, (a, row_of_a): (usize, usize), (b, row_of_b): (usize, usize)) -> Ordering {
+        match self {
+            Self::Text(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
+            Self::Time(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
+            Self::Integer(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
+        }
+    }
+}
+
+fn value<A: ArrayAccessor>(values: &A, row: usize) -> Option<A::Item> {
+    values.is_valid(row).then(|| values.value(row))
 }
 
 /// Rows with every column of the table: a part that was written before the table got one lacks it.
@@ -273,17 +329,20 @@ pub(crate) fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, Ar
 }
 
 /// The (chunk, row) of every row, in the table's order.
-fn order(batches: &[&RecordBatch], table: &Table) -> Result<Vec<(usize, usize)>, ArrowError> {
-    let mut by = table.sort_by.to_vec();
-    by.extend(TIE_BREAKERS.iter().filter(|column| !table.sort_by.contains(column)));
-    let column = |name: &str| {
-        let pieces: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(table.position(name)).as_ref()).collect();
-        let options = Some(SortOptions { descending: false, nulls_first: true });
-        concat(&pieces).map(|values| SortColumn { values, options })
+fn order(batches: &[&RecordBatch], table: &Table) -> Vec<(usize, usize)> {
+    let others = TIE_BREAKERS.iter().filter(|column| !table.sort_by.contains(column));
+    let by: Vec<SortBy<'_>> =
+        table.sort_by.iter().chain(others).map(|name| SortBy::new(batches, table, name)).collect();
+    // Times stand beside the places, because they tell nearly all rows apart.
+    let time = |(chunk, row)| match &by[0] {
+        SortBy::Time(pieces) => value(&pieces[chunk], row),
+        SortBy::Text(_) | SortBy::Integer(_) => None,
     };
-    let columns = by.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let places: Vec<(usize, usize)> =
-        (0..).zip(batches).flat_map(|(chunk, batch)| (0..batch.num_rows()).map(move |row| (chunk, row))).collect();
-    let order = lexsort_to_indices(&columns, None)?;
-    Ok(order.values().iter().map(|row| places[*row as usize]).collect())
+    let places = (0..).zip(batches).flat_map(|(chunk, batch)| (0..batch.num_rows()).map(move |row| (chunk, row)));
+    let mut order: Vec<(Option<i64>, (usize, usize))> = places.map(|place| (time(place), place)).collect();
+    order.sort_unstable_by(|(time, a), (other, b)| {
+        let ties = || by.iter().map(|column| column.compare(*a, *b)).find(|order| order.is_ne());
+        time.cmp(other).then_with(|| ties().unwrap_or(Ordering::Equal))
+    });
+    order.into_iter().map(|(_, place)| place).collect()
 }

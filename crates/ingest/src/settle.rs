@@ -131,7 +131,7 @@ fn settle_part(
         change.remove(path);
         return Ok(());
     }
-    let mut writer = TableWriter::with_rows(lake.create_file(&change.promise(path))?, &EVENTS, n_kept)?;
+    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &EVENTS)?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(lake.open_part(path)?).map_err(damaged)?;
     let mut rest = &keep[..];
     for rows in reader.with_batch_size(COPY_ROWS).build().map_err(damaged)? {

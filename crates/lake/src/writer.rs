@@ -1,13 +1,27 @@
 //! Parquet files of the lake's tables.
 
+use std::fmt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
+use arrow::datatypes::FieldRef;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
+use parquet::arrow::arrow_writer::ArrowColumnWriter;
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::basic::Compression;
 use parquet::basic::ZstdLevel;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::EnabledStatistics;
 use parquet::file::properties::WriterProperties;
+use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Lookup;
 use trailweave_table::Table;
@@ -30,13 +44,8 @@ pub struct TableWriter {
 impl TableWriter {
     /// Begins `file` as a file of `table`.
     pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
-        Self::with_rows(file, table, ROW_GROUP_ROWS)
-    }
-
-    /// The same, for a file of at most `n_rows`, which spares room that is only thrown away.
-    pub fn with_rows(file: WholeFile, table: &Table, n_rows: usize) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
-        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties(table, n_rows)))
+        let writer = ArrowWriter::try_new(file, table.schema(), Some(writer_properties(table)))
             .map_err(|source| LakeError::Encode { path, source })?;
         Ok(Self { writer, n_rows: 0 })
     }
@@ -48,11 +57,6 @@ impl TableWriter {
         written.map_err(|source| LakeError::Encode { path: self.writer.inner().path().to_owned(), source })
     }
 
-    /// Says in the footer what the file is merged from.
-    pub fn note_merged(&mut self, merged: &[Merged]) {
-        self.writer.append_key_value_metadata(Merged::note(merged));
-    }
-
     /// Ends the file, makes it durable and visible, and returns how many rows it holds.
     pub fn commit(self) -> Result<u64, LakeError> {
         let path = self.writer.inner().path().to_owned();
@@ -62,13 +66,118 @@ impl TableWriter {
     }
 }
 
+/// Writes one file of a table in whole row groups, whose columns can be encoded side by side.
+#[derive(Debug)]
+pub struct GroupWriter {
+    path: PathBuf,
+    writer: SerializedFileWriter<WholeFile>,
+    columns: ArrowRowGroupWriterFactory,
+    table: &'static Table,
+}
+
+/// Encodes one column of a row group.
+pub struct ColumnEncoder {
+    path: PathBuf,
+    field: FieldRef,
+    leaves: Vec<ArrowColumnWriter>,
+}
+
+/// A column of a row group, encoded.
+#[derive(Debug)]
+pub struct EncodedColumn {
+    leaves: Vec<ArrowColumnChunk>,
+}
+
+impl GroupWriter {
+    /// Rows in every row group but the last.
+    pub const GROUP_ROWS: usize = ROW_GROUP_ROWS;
+
+    /// Begins `file` as a file of `table` that will have `n_rows`. Nothing is spent on the columns of which `is_null`
+    /// says that they hold nothing.
+    pub fn new(file: WholeFile, table: &'static Table, n_rows: usize, is_null: &[bool]) -> Result<Self, LakeError> {
+        let path = file.path().to_owned();
+        let mut properties = builder(table, n_rows);
+        for (column, _) in table.columns.iter().zip(is_null).filter(|(_, is_null)| **is_null) {
+            for leaf in leaves(column) {
+                properties = properties
+                    .set_column_compression(leaf.clone(), Compression::UNCOMPRESSED)
+                    .set_column_dictionary_enabled(leaf.clone(), false)
+                    .set_column_bloom_filter_enabled(leaf, false);
+            }
+        }
+        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties.build()));
+        match writer.and_then(ArrowWriter::into_serialized_writer) {
+            Ok((writer, columns)) => Ok(Self { path, writer, columns, table }),
+            Err(source) => Err(LakeError::Encode { path, source }),
+        }
+    }
+
+    /// The encoders of the next row group, one for each column of the table.
+    pub fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
+        let n_groups = self.writer.flushed_row_groups().len();
+        let writers = self.columns.create_column_writers(n_groups);
+        let mut writers = writers.map_err(encode(&self.path))?.into_iter();
+        let schema = self.table.schema();
+        let encoder = |(field, column): (&FieldRef, &Column)| ColumnEncoder {
+            path: self.path.clone(),
+            field: FieldRef::clone(field),
+            leaves: writers.by_ref().take(leaves(column).len()).collect(),
+        };
+        Ok(schema.fields().iter().zip(self.table.columns).map(encoder).collect())
+    }
+
+    /// Appends a row group. Needs: what its encoders made of as many rows each, in their order.
+    pub fn append(&mut self, columns: Vec<EncodedColumn>) -> Result<(), LakeError> {
+        let append = || {
+            let mut group = self.writer.next_row_group()?;
+            for leaf in columns.into_iter().flat_map(|column| column.leaves) {
+                leaf.append_to_row_group(&mut group)?;
+            }
+            group.close().map(|_| ())
+        };
+        append().map_err(encode(&self.path))
+    }
+
+    /// Says in the footer what the file is merged from.
+    pub fn note_merged(&mut self, merged: &[Merged]) {
+        self.writer.append_key_value_metadata(Merged::note(merged));
+    }
+
+    /// Ends the file and makes it durable and visible.
+    pub fn commit(self) -> Result<(), LakeError> {
+        self.writer.into_inner().map_err(encode(&self.path))?.commit()
+    }
+}
+
+impl ColumnEncoder {
+    /// Encodes the values of all rows of the group. Needs: the type of the column.
+    pub fn encode(mut self, values: &ArrayRef) -> Result<EncodedColumn, LakeError> {
+        let leaves = compute_leaves(&self.field, values).and_then(|values| {
+            self.leaves.iter_mut().zip(&values).try_for_each(|(leaf, values)| leaf.write(values))?;
+            self.leaves.into_iter().map(ArrowColumnWriter::close).collect()
+        });
+        Ok(EncodedColumn { leaves: leaves.map_err(encode(&self.path))? })
+    }
+}
+
+impl fmt::Debug for ColumnEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ColumnEncoder").field("field", &self.field).finish_non_exhaustive()
+    }
+}
+
+fn encode(path: &Path) -> impl FnOnce(ParquetError) -> LakeError {
+    move |source| LakeError::Encode { path: path.to_owned(), source }
+}
+
 /// How the files of a table are encoded: zstd, statistics down to pages, and Bloom filters on the columns in which
 /// readers look for single values.
 pub fn writer_properties(table: &Table) -> WriterProperties {
-    properties(table, ROW_GROUP_ROWS)
+    builder(table, ROW_GROUP_ROWS).build()
 }
 
-fn properties(table: &Table, n_rows: usize) -> WriterProperties {
+/// The same for a file of `n_rows`, which spares room that is only thrown away.
+fn builder(table: &Table, n_rows: usize) -> WriterPropertiesBuilder {
     // A list may hold more values than there are rows; a filter that is too small only says "perhaps" more often.
     let n_values = n_rows.saturating_mul(2).clamp(64, ROW_GROUP_ROWS) as u64;
     let mut properties = WriterProperties::builder()
@@ -77,19 +186,25 @@ fn properties(table: &Table, n_rows: usize) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_sorting_columns(Some(sorting(table)));
-    for column in table.columns.iter().filter(|column| column.lookup == Lookup::Needle) {
-        let path = match column.kind {
-            Kind::TextList => vec![column.name.to_owned(), "list".to_owned(), "element".to_owned()],
-            _ => vec![column.name.to_owned()],
-        };
-        let path = ColumnPath::new(path);
+    for path in table.columns.iter().filter(|column| column.lookup == Lookup::Needle).flat_map(leaves) {
         properties = properties
             .set_column_bloom_filter_enabled(path.clone(), true)
             .set_column_bloom_filter_fpp(path.clone(), 0.01)
             // The writer folds the filter down to the values that it really got.
             .set_column_bloom_filter_max_ndv(path, n_values);
     }
-    properties.build()
+    properties
+}
+
+/// The leaf columns of a file that a column of the table is stored in.
+fn leaves(column: &Column) -> Vec<ColumnPath> {
+    let paths: &[&[&str]] = match column.kind {
+        Kind::Text | Kind::Time | Kind::Bool | Kind::Integer => &[&[]],
+        Kind::TextList => &[&["list", "element"]],
+        Kind::TextMap => &[&["key_value", "key"], &["key_value", "value"]],
+    };
+    let path = |below: &&[&str]| [column.name].iter().chain(*below).map(|&name| name.to_owned()).collect();
+    paths.iter().map(path).map(ColumnPath::new).collect()
 }
 
 /// Where a sort column stands among the file's leaf columns. Needs: no nested column before it, which holds because
