@@ -74,6 +74,8 @@ const TOKENS: [&str; 48] = [
 ];
 
 const CAP_BYTES: usize = 4 << 20;
+/// Small, so that nearly every record is a piece.
+const PIECE_BYTES: usize = 700;
 
 fn main() -> ExitCode {
     let number = |at: usize, default: u64| std::env::args().nth(at).map_or(Ok(default), |text| text.parse());
@@ -88,7 +90,11 @@ fn main() -> ExitCode {
     while began.elapsed() < Duration::from_secs(seconds) {
         let before = dice.0;
         let objects = [object(&mut dice), last, SEEDS[0].as_bytes().to_vec()];
-        let check = || same::check(CAP_BYTES, &objects[0]).and_then(|()| same::check_together(CAP_BYTES, &objects));
+        let check = || {
+            same::check(CAP_BYTES, &objects[0])?;
+            same::check_pieces(CAP_BYTES, &objects[0], PIECE_BYTES)?;
+            same::check_together(CAP_BYTES, &objects)
+        };
         let outcome = catch_unwind(check).unwrap_or_else(|_| Err("it panics".to_owned()));
         let [object, ..] = objects;
         if let Err(difference) = outcome {

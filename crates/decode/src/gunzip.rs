@@ -1,5 +1,7 @@
 //! Inflates an object, whole where its trailer allows that, member by member where not.
 
+use std::mem;
+
 use flate2::Decompress;
 use flate2::FlushDecompress;
 use flate2::Status;
@@ -32,7 +34,7 @@ impl Gunzip {
 
     /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is.
     pub(crate) fn inflate<'a>(&'a mut self, stored: &'a [u8], cap_bytes: usize) -> Result<&'a [u8], DecodeError> {
-        if !stored.starts_with(&MAGIC) {
+        if !is_gzip(stored) {
             return plain(stored, cap_bytes);
         }
         if self.inflated.capacity() > KEEP_BYTES {
@@ -43,6 +45,11 @@ impl Gunzip {
             inflate_members(stored, cap_bytes, &mut self.inflated)?;
         }
         Ok(&self.inflated)
+    }
+
+    /// What was inflated last, if any was.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        mem::take(&mut self.inflated)
     }
 
     /// Whether `stored` was one plausible member, now inflated and checked against its checksum and size. Everything
@@ -57,6 +64,11 @@ impl Gunzip {
             _ => false,
         }
     }
+}
+
+/// Whether `stored` says that it is gzip.
+pub(crate) fn is_gzip(stored: &[u8]) -> bool {
+    stored.starts_with(&MAGIC)
 }
 
 /// The size in the trailer, if deflate can reach it.
@@ -94,7 +106,7 @@ fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
 fn inflate_members(stored: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let mut at = 0;
     while at < stored.len() {
-        if !stored[at..].starts_with(&MAGIC) {
+        if !is_gzip(&stored[at..]) {
             return Err(DecodeError::TrailingBytes { count: stored.len() - at });
         }
         at = inflate_member(stored, at, cap_bytes, out)?;

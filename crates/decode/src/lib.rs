@@ -11,9 +11,9 @@
 //! Of a record that is no row, only the border and three fields are looked at: see docs/adr/0006.
 //!
 //! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects, whose rows it
-//! takes together. One bad
-//! record never fails an object: it becomes a row of `rejects`. An object fails as a whole, with a [`DecodeError`],
-//! when its records cannot be told apart or its bytes cannot be trusted.
+//! takes together; of a large object, which is cut into [`Pieces`], each may take one. One bad record never fails an
+//! object: it becomes a row of `rejects`. An object fails as a whole, with a [`DecodeError`], when its records cannot be
+//! told apart or its bytes cannot be trusted.
 //!
 //! [`oracle`] does the same in the slow, obvious way; tests hold the two together. So does, for as many seconds as it
 //! is told, `cargo run -p trailweave-decode --example fuzz -- 60`, over mutated objects;
@@ -33,6 +33,7 @@ mod mask;
 pub mod normalise;
 pub mod oracle;
 mod ordinary;
+mod pieces;
 mod record;
 mod reject;
 mod relevant;
@@ -59,6 +60,7 @@ use crate::reject::{Reason, Rejects};
 use crate::split::Field;
 
 pub use crate::error::DecodeError;
+pub use crate::pieces::Pieces;
 pub use crate::relevant::{Facts, is_relevant};
 
 /// How deep a record may nest; the record itself is the first level.
@@ -199,18 +201,9 @@ impl Decoder {
     pub fn read(&mut self, source_object: &str, stored: &[u8]) -> Result<Read, DecodeError> {
         let Self { options, gunzip, ordinary, envelope, fields, records } = self;
         let inflated = gunzip.inflate(stored, options.cap_bytes)?;
-        let before = records.begin();
-        let mut read = |found: ordinary::Found<'_>| {
-            let seen = if found.is_plain { glance(&found, options.selection) } else { Glance::Odd };
-            match seen {
-                Glance::Filtered => records.skip(),
-                Glance::Parse if found.fields(fields).is_ok() => {
-                    records.push(source_object, &Found { raw: found.raw, depth: 1, fields: Some(fields) });
-                }
-                _ => envelope.record(found.raw, &mut |found| records.push(source_object, &found)),
-            }
-        };
-        let outcome = ordinary.records(inflated, &mut read).or_else(|ordinary::Odd| {
+        let before = records.begin(0);
+        let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
+        let outcome = ordinary.records(inflated, &mut take).or_else(|ordinary::Odd| {
             records.forget_since(before);
             envelope.records(inflated, &mut |found| records.push(source_object, &found))
         });
@@ -234,6 +227,8 @@ struct Records {
     events: Rows,
     amendments: Rows,
     rejects: Rejects,
+    /// The position in its object of the first record that is counted.
+    first: u64,
     tally: Tally,
     scratch: Vec<u8>,
     buffers: Buffers,
@@ -247,6 +242,7 @@ impl Records {
             events: Rows::new(&EVENTS),
             amendments: Rows::new(&EVENTS),
             rejects: Rejects::new(),
+            first: 0,
             tally: Tally::default(),
             scratch: Vec::new(),
             buffers: Buffers::default(),
@@ -254,8 +250,9 @@ impl Records {
         }
     }
 
-    /// Begins to count for an object; returns where its rows begin.
-    fn begin(&mut self) -> [Mark; 3] {
+    /// Begins to count for an object, from this record of it on; returns where its rows begin.
+    fn begin(&mut self, first: u64) -> [Mark; 3] {
+        self.first = first;
         self.tally = Tally::default();
         [self.events.mark(), self.amendments.mark(), self.rejects.mark()]
     }
@@ -268,15 +265,30 @@ impl Records {
         self.rejects.forget_since(rejects);
     }
 
-    /// Counts a record that is no row.
-    fn skip(&mut self) {
-        self.tally.records += 1;
-        self.tally.filtered += 1;
+    /// Makes of an ordinary object's element what it is, and counts it. `fields` and `envelope` lend their buffers.
+    fn take(
+        &mut self,
+        source_object: &str,
+        found: &ordinary::Found<'_>,
+        fields: &mut Vec<Field>,
+        envelope: &mut Envelope,
+    ) {
+        let seen = if found.is_plain { glance(found, self.selection) } else { Glance::Odd };
+        match seen {
+            Glance::Filtered => {
+                self.tally.records += 1;
+                self.tally.filtered += 1;
+            }
+            Glance::Parse if found.fields(fields).is_ok() => {
+                self.push(source_object, &Found { raw: found.raw, depth: 1, fields: Some(fields) });
+            }
+            _ => envelope.record(found.raw, &mut |found| self.push(source_object, &found)),
+        }
     }
 
     /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.
     fn push(&mut self, source_object: &str, found: &Found<'_>) {
-        let source_index = self.tally.records;
+        let source_index = self.first + self.tally.records;
         self.tally.records += 1;
         match self.append(source_object, source_index, found) {
             Ok(true) => self.tally.rows += 1,

@@ -21,6 +21,8 @@ pub(crate) struct Odd;
 pub(crate) struct Found<'a> {
     /// From its `{` to its `}`.
     pub(crate) raw: &'a [u8],
+    /// Where in the object that is.
+    pub(crate) at: usize,
     /// Where in `raw` the colons of its own fields are.
     pub(crate) colons: &'a [usize],
     /// Whether its strings are printable ASCII without escapes.
@@ -43,28 +45,38 @@ impl Default for Ordinary {
 impl Ordinary {
     /// Calls `each` for every record of `bytes`, in logged order.
     pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), Odd> {
-        self.processor.run(Pass { bytes, colons: &mut self.colons, each })
+        let first = head(bytes).ok_or(Odd)?;
+        let end = if bytes.get(first) == Some(&b']') { first } else { self.records_from(first, bytes, each)? };
+        tail(bytes, end)
+    }
+
+    /// Calls `each` for the records from the one that begins at `first`, up to the end of `bytes` or of the array, and
+    /// returns where that is.
+    pub(crate) fn records_from(
+        &mut self,
+        first: usize,
+        bytes: &[u8],
+        each: &mut impl FnMut(Found<'_>),
+    ) -> Result<usize, Odd> {
+        self.processor.run(Pass { first, bytes, colons: &mut self.colons, each })
     }
 }
 
-/// The pass over an object.
+/// The pass over the records of an object.
 struct Pass<'p, F> {
+    first: usize,
     bytes: &'p [u8],
     colons: &'p mut Vec<usize>,
     each: &'p mut F,
 }
 
 impl<F: FnMut(Found<'_>)> Work for Pass<'_, F> {
-    type Output = Result<(), Odd>;
+    type Output = Result<usize, Odd>;
 
     #[expect(clippy::inline_always, reason = "only what is inlined is compiled for the instructions")]
     #[inline(always)]
-    fn work(self, instructions: impl Instructions) -> Result<(), Odd> {
-        let Self { bytes, colons, each } = self;
-        let first = head(bytes).ok_or(Odd)?;
-        if bytes.get(first) == Some(&b']') {
-            return tail(bytes, first);
-        }
+    fn work(self, instructions: impl Instructions) -> Result<usize, Odd> {
+        let Self { first, bytes, colons, each } = self;
         colons.clear();
         let mut walk = Walk::new(bytes, element(bytes, first)?, colons);
         let (blocks, rest) = bytes[first..].as_chunks::<BLOCK_BYTES>();
@@ -73,7 +85,7 @@ impl<F: FnMut(Found<'_>)> Work for Pass<'_, F> {
         let mut at = first;
         for block in blocks.iter().chain([&last]) {
             if let Some(end) = walk.block(instructions, at, instructions.masks(block), each)? {
-                return tail(bytes, end);
+                return Ok(end);
             }
             at += BLOCK_BYTES;
         }
@@ -162,7 +174,8 @@ impl<'a> Walk<'a> {
 
     #[inline(never)]
     fn end_record(&mut self, end: usize, each: &mut impl FnMut(Found<'_>)) -> Result<Next, Odd> {
-        each(Found { raw: &self.bytes[self.start..end], colons: self.colons, is_plain: self.is_plain });
+        let raw = &self.bytes[self.start..end];
+        each(Found { raw, at: self.start, colons: self.colons, is_plain: self.is_plain });
         self.colons.clear();
         self.is_plain = true;
         separator(self.bytes, end)
@@ -198,7 +211,7 @@ impl<'a> Walk<'a> {
 enum Next {
     /// Another one, which begins here.
     Element(usize),
-    /// The end of the array, which is here.
+    /// The end of the array, or of the bytes, which is here.
     End(usize),
 }
 
@@ -223,7 +236,7 @@ fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     let at = split::skip_space(bytes, end);
     match bytes.get(at) {
         Some(b',') => element(bytes, split::skip_space(bytes, at + 1)).map(Next::Element),
-        Some(b']') => Ok(Next::End(at)),
+        Some(b']') | None => Ok(Next::End(at)),
         _ => Err(Odd),
     }
 }

@@ -144,8 +144,9 @@ impl OpenBatch {
         self.entries[position] = Some(entry(object, Some(error), Tally::default()));
     }
 
-    /// Takes the rows of some objects, of which `read` says what became. Returns their tally, in which duplicates
-    /// inside the batch, and records that one of the `known` amendments has replaced, are counted.
+    /// Takes rows of some objects, of which `read` says what became; there may be more of them to come. Returns their
+    /// tally, in which duplicates inside the batch, and records that one of the `known` amendments has replaced, are
+    /// counted.
     pub(crate) async fn append(
         &mut self,
         objects: &[ObjectRef],
@@ -156,7 +157,9 @@ impl OpenBatch {
         self.check(objects, read, &split)?;
         // From its first buffered row on, a part that is written may report on an object.
         for (position, read) in read {
-            self.entries[*position] = Some(entry(&objects[*position], None, read.tally));
+            let entry =
+                self.entries[*position].get_or_insert_with(|| entry(&objects[*position], None, Tally::default()));
+            entry.tally += read.tally;
         }
         for rows in &split.amendments {
             self.note_left_out(objects, read, rows, known);

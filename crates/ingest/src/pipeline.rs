@@ -1,16 +1,20 @@
 //! Objects become rows, many at once, and arrive in the order of the plan.
 //!
 //! ```text
-//!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) --> Arrived, in plan order
+//!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) ----------------> Arrived, in plan order
+//!                                                                  '-> large: cut --reserve rows--> decode ->'
 //! ```
 //!
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
-//! work.
+//! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
+//! decoded.
 //!
-//! Both reservations are asked for in plan order, and given back in plan order or at once. So the object that the
-//! writer waits for never waits for one behind it, and a full budget cannot lock up.
+//! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
+//! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
+//! cannot lock up.
 
 use std::iter;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,16 +22,20 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use futures::StreamExt;
+use futures::future;
+use futures::future::Either;
 use futures::stream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
+use trailweave_decode::Pieces;
 use trailweave_decode::Read;
 
 use crate::budget::Budget;
 use crate::budget::Reservation;
 use crate::cpu::Cpu;
+use crate::cpu::Panicked;
 use crate::cpu::caught;
 use crate::error::chain;
 use crate::fetch::FetchError;
@@ -51,6 +59,10 @@ const ARRIVALS: usize = 16;
 const DECODE_FACTOR: u64 = 2;
 /// What columns cost even where they are empty.
 const MIN_DECODE_BYTES: u64 = 256 << 10;
+/// An object that inflates to this is decoded in pieces.
+const LARGE_BYTES: u64 = 32 << 20;
+/// Text of such a piece.
+const PIECE_BYTES: u64 = 4 << 20;
 /// A decoder whose buffers grew past this is not kept.
 const KEPT_DECODER_BYTES: u64 = 64 << 20;
 
@@ -63,6 +75,8 @@ pub(crate) struct Inflow {
     pub(crate) stored: Budget,
     /// For text and rows.
     pub(crate) inflated: Budget,
+    /// For the rows of large objects; their text is paid for by the budget above.
+    pub(crate) pieces: Budget,
     pub(crate) options: Options,
     pub(crate) s3: Arc<S3>,
     /// Decoders that no job uses; never more than there are threads.
@@ -74,6 +88,10 @@ pub(crate) struct Inflow {
 pub(crate) enum Outcome {
     /// Its rows are there.
     Read(Read),
+    /// Some of its rows are there, and others follow.
+    Begun(Read),
+    /// A piece of it is lost to a bug, and rows of it have gone their way already.
+    Broken(Panicked),
     /// It was refused as a whole, and why.
     Quarantined(String),
     /// It could not be had.
@@ -103,6 +121,21 @@ struct Planned {
     positions: Range<usize>,
 }
 
+/// An object that is decoded in pieces.
+#[derive(Debug)]
+struct Large {
+    planned: Planned,
+    pieces: Pieces,
+    /// For the text.
+    _reservation: Reservation,
+}
+
+/// What decoding gives: rows, or the pieces that rows are still to be made of.
+enum Opened {
+    Arrived(Arrived),
+    Piece(Arc<Large>, usize),
+}
+
 struct Fetched {
     planned: Planned,
     /// One for each object.
@@ -111,11 +144,12 @@ struct Fetched {
 }
 
 impl Inflow {
-    /// Gives `memory_bytes` away: a quarter to stored bytes, three quarters to text and rows.
+    /// Gives `memory_bytes` away: a quarter to stored bytes, half to text and rows, a quarter to rows of large objects.
     pub(crate) fn new(cpu: Cpu, threads: NonZeroUsize, memory_bytes: u64, options: Options, s3: Arc<S3>) -> Self {
         let stored = Budget::new(memory_bytes / 4);
-        let inflated = Budget::new(memory_bytes / 4 * 3);
-        Self { cpu, threads, stored, inflated, options, s3, idle: Mutex::default() }
+        let inflated = Budget::new(memory_bytes / 2);
+        let pieces = Budget::new(memory_bytes / 4);
+        Self { cpu, threads, stored, inflated, pieces, options, s3, idle: Mutex::default() }
     }
 
     async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
@@ -155,16 +189,13 @@ impl Inflow {
     }
 
     fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> Done {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // A decoder that panics is not given back.
-        let mut decoder = idle.unwrap_or_else(|| Decoder::new(self.options));
+        let mut decoder = self.decoder();
         let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
         let mut largest_bytes = 0;
         for (position, stored) in stored {
             let outcome = match decoder.read(&objects[*position].source_object, stored) {
                 Ok(read) => {
-                    let origin = u32::try_from(*position).expect("a batch holds few objects");
-                    origins.push((origin, read.tally.rows));
+                    origins.push((origin(*position), read.tally.rows));
                     largest_bytes = largest_bytes.max(read.inflated_bytes);
                     Outcome::Read(read)
                 }
@@ -177,12 +208,57 @@ impl Inflow {
         }
         let taken = decoder.take();
         if largest_bytes <= KEPT_DECODER_BYTES {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+            self.keep(decoder);
         } else {
             drop(decoder);
         }
         Done { outcomes, rows: Split::new(taken, &origins) }
     }
+
+    /// Cuts a large object; none where it must be decoded as a whole, if only to learn what is wrong with it.
+    async fn cut(self: Arc<Self>, stored: Vec<u8>) -> (Vec<u8>, Option<Pieces>) {
+        let inflow = Arc::clone(&self);
+        let piece_bytes = usize::try_from(PIECE_BYTES).expect("a piece is small");
+        let cut = self.cpu.run(move || {
+            let cut = caught(|| inflow.decoder().cut(&stored, piece_bytes));
+            (stored, cut.ok().and_then(Result::ok).flatten())
+        });
+        cut.await.unwrap_or_default()
+    }
+
+    /// Decodes a piece of a large object.
+    async fn decode_piece(self: Arc<Self>, large: Arc<Large>, piece: usize, reservation: Reservation) -> Arrived {
+        let position = large.planned.positions.start;
+        let is_last = piece + 1 == large.pieces.n();
+        let inflow = Arc::clone(&self);
+        let decoded = self.cpu.run(move || {
+            let mut decoder = inflow.decoder();
+            let read = decoder.read_piece(&large.planned.objects()[0].source_object, &large.pieces, piece);
+            let rows = Split::new(decoder.take(), &[(origin(position), read.tally.rows)]);
+            inflow.keep(decoder);
+            (read, rows)
+        });
+        let (outcome, rows) = match decoded.await {
+            Ok((read, rows)) if is_last => (Outcome::Read(read), rows),
+            Ok((read, rows)) => (Outcome::Begun(read), rows),
+            Err(panicked) => (Outcome::Broken(panicked), Split::default()),
+        };
+        Arrived::new(Done { outcomes: vec![(position, outcome)], rows }, reservation)
+    }
+
+    /// One that no job uses. A decoder that panics is not given back.
+    fn decoder(&self) -> Decoder {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Decoder::new(self.options))
+    }
+
+    fn keep(&self, decoder: Decoder) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
+    }
+}
+
+fn origin(position: usize) -> u32 {
+    u32::try_from(position).expect("a batch holds few objects")
 }
 
 /// Begins to read `batches`. The task ends with the last object, or when the receiver is dropped.
@@ -207,8 +283,21 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         async move {
             let stored = fetched.stored.iter().flatten();
             let bytes: u64 = stored.map(|stored| decode_bytes(stored, &inflow.options)).sum();
+            let is_large = bytes >= LARGE_BYTES * DECODE_FACTOR;
             let reservation = inflow.inflated.reserve(bytes.max(MIN_DECODE_BYTES)).await;
-            (inflow, fetched, reservation)
+            (inflow, fetched, reservation, is_large)
+        }
+    };
+    let pay_piece = |opened: Opened| {
+        let inflow = Arc::clone(&inflow);
+        async move {
+            match opened {
+                Opened::Arrived(arrived) => Either::Left(arrived),
+                Opened::Piece(large, piece) => {
+                    let reservation = inflow.pieces.reserve(PIECE_BYTES * DECODE_FACTOR).await;
+                    Either::Right((inflow, large, piece, reservation))
+                }
+            }
         }
     };
     let is_in_s3 = batches.iter().flat_map(|batch| &batch.objects).any(ObjectRef::is_in_s3);
@@ -221,7 +310,16 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         .ready_chunks(TOGETHER)
         .flat_map(|fetched| stream::iter(neighbours(fetched)))
         .then(pay_inflated)
-        .map(|(inflow, fetched, reservation)| arrive(inflow, fetched, reservation))
+        .map(|(inflow, fetched, reservation, is_large)| open(inflow, fetched, reservation, is_large))
+        .buffered(inflow.threads.get() * 2)
+        .flat_map(stream::iter)
+        .then(pay_piece)
+        .map(|paid| match paid {
+            Either::Left(arrived) => Either::Left(future::ready(arrived)),
+            Either::Right((inflow, large, piece, reservation)) => {
+                Either::Right(inflow.decode_piece(large, piece, reservation))
+            }
+        })
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
     while let Some(arrived) = arrivals.next().await {
@@ -298,12 +396,36 @@ fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
     inflated.saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded. Their rows are paid for until they are dropped.
-async fn arrive(inflow: Arc<Inflow>, fetched: Fetched, mut reservation: Reservation) -> Arrived {
+/// The objects, decoded, or a large one cut. Their rows, or its text, are paid for until they are dropped.
+async fn open(inflow: Arc<Inflow>, mut fetched: Fetched, mut reservation: Reservation, is_large: bool) -> Vec<Opened> {
+    if is_large && let [Ok(stored)] = &mut fetched.stored[..] {
+        let (stored, pieces) = Arc::clone(&inflow).cut(mem::take(stored)).await;
+        if let Some(pieces) = pieces {
+            drop(stored);
+            reservation.shrink_to(pieces.inflated_bytes());
+            let n = pieces.n();
+            let large = Arc::new(Large { planned: fetched.planned, pieces, _reservation: reservation });
+            return (0..n).map(|piece| Opened::Piece(Arc::clone(&large), piece)).collect();
+        }
+        fetched.stored = vec![Ok(stored)];
+    }
     let done = inflow.decode(fetched.planned, fetched.stored).await;
     drop(fetched.reservations);
-    reservation.shrink_to(done.rows.memory_bytes());
-    Arrived { done, _reservation: reservation }
+    vec![Opened::Arrived(Arrived::new(done, reservation))]
+}
+
+impl Arrived {
+    fn new(done: Done, mut reservation: Reservation) -> Self {
+        reservation.shrink_to(done.rows.memory_bytes());
+        Self { done, _reservation: reservation }
+    }
+}
+
+impl Done {
+    /// How many objects this is the last of.
+    pub(crate) fn n_finished(&self) -> usize {
+        self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Begun(_))).count()
+    }
 }
 
 #[cfg(test)]

@@ -355,7 +355,7 @@ impl<'a> Run<'a> {
                 let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
                 return Err(IngestError::Worker { task: "read objects", source });
             };
-            n_left -= arrived.done.outcomes.len();
+            n_left -= arrived.done.n_finished();
             self.take(batch, open, arrived).await?;
         }
         let finished = open.finish().await?;
@@ -394,12 +394,13 @@ impl<'a> Run<'a> {
     async fn take(&mut self, batch: &Batch, open: &mut OpenBatch, arrived: Arrived) -> Result<(), IngestError> {
         let mut read_objects = Vec::new();
         let mut bytes = 0;
-        let n_objects = arrived.done.outcomes.len() as u64;
+        let n_objects = arrived.done.n_finished() as u64;
         for (position, outcome) in arrived.done.outcomes {
             let object = &batch.objects[position];
-            bytes += object.bytes;
+            bytes += if matches!(outcome, Outcome::Begun(_)) { 0 } else { object.bytes };
             match outcome {
-                Outcome::Read(read) => {
+                Outcome::Broken(source) => return Err(IngestError::Worker { task: "decode a large object", source }),
+                Outcome::Read(read) | Outcome::Begun(read) => {
                     self.summary.inflated_bytes += read.inflated_bytes;
                     read_objects.push((position, read));
                 }

@@ -13,7 +13,7 @@ fn of(raw: &str, selection: Selection) -> Glance {
             _ => {}
         }
     }
-    glance(&Found { raw: raw.as_bytes(), colons: &colons, is_plain: true }, selection)
+    glance(&Found { raw: raw.as_bytes(), at: 0, colons: &colons, is_plain: true }, selection)
 }
 
 fn record(source: &str, name: &str, more: &str) -> String {

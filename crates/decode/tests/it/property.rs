@@ -221,6 +221,15 @@ proptest! {
     }
 
     #[test]
+    fn pieces_have_the_rows_of_the_whole(
+        records in prop::collection::vec(record(), 0..8), end in "[]}]{0,2}", piece_bytes in 0_usize..2000,
+    ) {
+        let object = format!("{{\"Records\":[{}]}}{end}", records.join(" , "));
+        let outcome = same::check_pieces(CAP_BYTES, &gzip(object.as_bytes()), piece_bytes);
+        prop_assert!(outcome.is_ok(), "{}\n{object}", outcome.unwrap_err());
+    }
+
+    #[test]
     fn objects_that_are_read_together_have_the_rows_of_each(
         objects in prop::collection::vec((object(), any::<prop::sample::Index>(), 0..4), 1..5),
     ) {

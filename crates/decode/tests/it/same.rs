@@ -14,6 +14,7 @@ use trailweave_decode::Decoder;
 use trailweave_decode::Options;
 use trailweave_decode::Selection;
 use trailweave_decode::oracle;
+use trailweave_table::Tally;
 
 /// Decodes `stored` under both selections, twice over; says how decoder and oracle differ, or what does not balance.
 pub(crate) fn check(cap_bytes: usize, stored: &[u8]) -> Result<(), String> {
@@ -52,6 +53,32 @@ pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<()
     };
     same_rows(&taken.rejects, &whole(&rejects)?)?;
     same_rows(&taken.events, &whole(&events)?)
+}
+
+/// Decodes `stored` in pieces, each with a decoder of its own, and compares them with the whole.
+pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) -> Result<(), String> {
+    for selection in [Selection::Relevant, Selection::All] {
+        let options = Options { cap_bytes, selection };
+        let Ok(Some(pieces)) = Decoder::new(options).cut(stored, piece_bytes) else { continue };
+        let whole = Decoder::new(options).decode("an/object.json.gz", stored).map_err(|error| error.to_string())?;
+        let (mut events, mut rejects) = (Vec::new(), Vec::new());
+        let (mut tally, mut inflated_bytes) = (Tally::default(), 0);
+        for piece in 0..pieces.n() {
+            let mut decoder = Decoder::new(options);
+            let read = decoder.read_piece("an/object.json.gz", &pieces, piece);
+            let taken = decoder.take();
+            events.extend(taken.events);
+            rejects.extend(taken.rejects);
+            tally += read.tally;
+            inflated_bytes += read.inflated_bytes;
+        }
+        if (tally, inflated_bytes) != (whole.tally, whole.inflated_bytes) {
+            return Err(format!("pieces: {tally:?}, {inflated_bytes} bytes\nwhole: {whole:?}"));
+        }
+        same_rows(&rejects, &whole.rejects)?;
+        same_rows(&events, &whole.events)?;
+    }
+    Ok(())
 }
 
 fn same(fast: &Decoded, mut slow: Decoded) -> Result<(), String> {

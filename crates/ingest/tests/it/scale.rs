@@ -3,8 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use arrow::datatypes::TimestampMillisecondType;
 use trailweave_ingest::Progress;
+use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
+use trailweave_table::LEDGER;
+use trailweave_table::Table;
 
 use crate::ingest;
 use crate::options;
@@ -31,7 +37,7 @@ async fn five_thousand_tiny_objects_become_few_parts() {
 }
 
 #[tokio::test]
-async fn an_object_larger_than_the_budget_is_read_alone_and_cut_into_parts() {
+async fn an_object_larger_than_the_budget_is_decoded_in_pieces_and_cut_into_parts() {
     let trail = Trail::new();
     let padding = "x".repeat(20_000);
     let padded = |id: &str, time: &str| {
@@ -48,9 +54,15 @@ async fn an_object_larger_than_the_budget_is_read_alone_and_cut_into_parts() {
     }
     let mut options = options(&trail);
     options.memory_bytes = 1;
-    let summary = ingest(&trail.lake("lake"), &options).await;
+    let lake = trail.lake("lake");
+    let progress = Progress::default();
+    let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();
     assert_eq!((summary.objects_done, summary.tally.rows), (3, 2_002));
     assert!(summary.parts > 3, "{} parts of 3 dates", summary.parts);
+    assert_eq!(progress.objects_done.load(Relaxed), 3);
+    assert_eq!(progress.bytes_done.load(Relaxed), summary.bytes);
+    assert_eq!(integers(&lake, &LEDGER, "rows"), [1, 1, 2_000]);
+    assert_eq!(integers(&lake, &EVENTS, "source_index"), [0, 0].into_iter().chain(0..2_000).collect::<Vec<i64>>());
 }
 
 #[tokio::test]
@@ -67,9 +79,7 @@ async fn rows_lie_in_the_partition_of_their_own_date_in_order() {
     let mut rows = 0;
     for part in lake.parts(&EVENTS).unwrap() {
         for batch in read(&part.path) {
-            let time = arrow::array::AsArray::as_primitive::<arrow::datatypes::TimestampMillisecondType>(
-                batch.column(EVENTS.position("event_time")),
-            );
+            let time = batch.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
             let date = |ms| jiff::Timestamp::from_millisecond(ms).unwrap().to_string()[..10].to_owned();
             assert!(time.values().iter().all(|ms| date(*ms) == part.event_date.clone().unwrap()));
             assert!(time.values().is_sorted());
@@ -77,4 +87,13 @@ async fn rows_lie_in_the_partition_of_their_own_date_in_order() {
         }
     }
     assert_eq!(rows, 600);
+}
+
+/// The values of an integer column in all files of a table, sorted.
+fn integers(lake: &Lake, table: &Table, column: &str) -> Vec<i64> {
+    let batches = lake.parts(table).unwrap().into_iter().flat_map(|part| read(&part.path));
+    let values = batches.flat_map(|rows| rows[column].as_primitive::<Int64Type>().values().to_vec());
+    let mut integers: Vec<i64> = values.collect();
+    integers.sort_unstable();
+    integers
 }
