@@ -19,17 +19,22 @@ pub struct Facts<'a> {
 
 /// Whether the event is KMS's.
 pub(crate) fn is_kms(event_source: &str) -> bool {
-    matches!(event_source, "kms.amazonaws.com" | "kms.amazonaws.com.cn")
+    service(event_source) == Some("kms")
 }
 
 /// Whether the event is EC2's.
 pub(crate) fn is_ec2(event_source: &str) -> bool {
-    matches!(event_source, "ec2.amazonaws.com" | "ec2.amazonaws.com.cn")
+    service(event_source) == Some("ec2")
 }
 
 /// Whether the event is STS's.
 pub(crate) fn is_sts(event_source: &str) -> bool {
-    matches!(event_source, "sts.amazonaws.com" | "sts.amazonaws.com.cn")
+    service(event_source) == Some("sts")
+}
+
+/// The name of a service, such as `ec2` of `ec2.amazonaws.com`; of a host, what stands before that.
+fn service(event_source: &str) -> Option<&str> {
+    event_source.strip_suffix(".cn").unwrap_or(event_source).strip_suffix(".amazonaws.com")
 }
 
 /// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
@@ -45,24 +50,20 @@ pub fn is_relevant(facts: &Facts<'_>) -> bool {
 
 /// What the two names alone decide; none for those KMS events that need a sign of EC2.
 pub(crate) fn by_name(event_source: &str, event_name: &str) -> Option<bool> {
-    if is_ec2(event_source) {
-        return Some(EC2_EVENTS.binary_search(&event_name).is_ok());
+    let is_among = |names: &[&str]| names.binary_search(&event_name).is_ok();
+    match service(event_source) {
+        Some("ec2") => Some(is_among(EC2_EVENTS)),
+        Some("sts") => Some(is_among(STS_EVENTS)),
+        Some("kms") => is_among(KMS_EVENTS).then_some(true),
+        _ => Some(false),
     }
-    if is_sts(event_source) {
-        return Some(STS_EVENTS.binary_search(&event_name).is_ok());
-    }
-    if !is_kms(event_source) {
-        return Some(false);
-    }
-    KMS_EVENTS.binary_search(&event_name).is_ok().then_some(true)
 }
 
 /// Whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
 /// `prod.kms-caller.ebs.us-east-1.amazonaws.com`.
 fn is_ec2_family(caller: &str) -> bool {
     const FAMILY: [&str; 7] = ["ec2", "ebs", "ec2-frontend-api", "autoscaling", "spot", "spotfleet", "ec2fleet"];
-    let host = caller.strip_suffix(".cn").unwrap_or(caller);
-    host.strip_suffix(".amazonaws.com").is_some_and(|host| host.split('.').any(|label| FAMILY.contains(&label)))
+    service(caller).is_some_and(|name| name.split('.').any(|label| FAMILY.contains(&label)))
 }
 
 /// KMS events that are kept whoever calls: grants, and what changes a key. In order, for a search.

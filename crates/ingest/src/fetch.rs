@@ -55,15 +55,14 @@ pub(crate) async fn read(objects: &[ObjectRef]) -> Vec<Result<Vec<u8>, FetchErro
     objects.iter().zip(read).map(named).collect()
 }
 
-/// The content of a file, if it has this version before it is read, so that none that has grown is read, and after.
+/// The content of a file, if it has this version after it was read; of one that has grown, no more than a byte is read
+/// in vain.
 fn read_version(path: &Path, listed: &str, bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut file = File::open(path)?;
-    if *version(&file.metadata()?)? != *listed {
-        return Ok(None);
-    }
-    let mut stored = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
-    file.read_to_end(&mut stored)?;
-    let is_same = *version(&file.metadata()?)? == *listed && stored.len() as u64 == bytes;
+    let file = File::open(path)?;
+    let mut stored = Vec::with_capacity(usize::try_from(bytes + 1).unwrap_or_default());
+    // Taken from the file itself, it would be asked for its size and position again.
+    (&file).take(bytes + 1).read_to_end(&mut stored)?;
+    let is_same = stored.len() as u64 == bytes && *version(&file.metadata()?)? == *listed;
     Ok(is_same.then_some(stored))
 }
 
