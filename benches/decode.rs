@@ -12,31 +12,36 @@ use trailweave_decode::Decoder;
 use trailweave_decode::Options;
 use trailweave_decode::Selection;
 
-fn decode(bench: &mut Criterion) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let corpus = trailweave_corpus::Options {
-        records: 20_000,
-        records_per_object: 1_500,
-        ..trailweave_corpus::Options::default()
-    };
-    trailweave_corpus::generate(&corpus, folder.path()).expect("a trail can be generated");
-    let mut objects = Vec::new();
-    collect(folder.path(), &mut objects);
+/// The shapes of `peers.py` in small, which differ in what most of the time is spent on.
+fn shapes() -> [(&'static str, trailweave_corpus::Options); 3] {
+    let of = |records_per_object| trailweave_corpus::Options { records_per_object, ..Default::default() };
+    let one_object =
+        trailweave_corpus::Options { accounts: 1, regions: 1, days: 1, late: 0.0, doubled: 0.0, ..of(20_000) };
+    [("busy", of(1_500)), ("quiet", of(3)), ("giant", one_object)]
+}
 
-    let mut group = bench.benchmark_group("decode/20k_records");
-    group.throughput(Throughput::Bytes(objects.iter().map(|object| object.len() as u64).sum()));
-    group.sample_size(10);
-    for selection in [Selection::Relevant, Selection::All] {
-        let mut decoder = Decoder::new(Options { selection, ..Options::default() });
-        group.bench_function(selection.to_string(), |bencher| {
-            bencher.iter(|| {
-                for object in &objects {
-                    black_box(decoder.decode("object", object).expect("a generated object is sound"));
-                }
+fn decode(bench: &mut Criterion) {
+    for (shape, corpus) in shapes() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        trailweave_corpus::generate(&corpus, folder.path()).expect("a trail can be generated");
+        let mut objects = Vec::new();
+        collect(folder.path(), &mut objects);
+
+        let mut group = bench.benchmark_group(format!("decode/{}_records_{shape}", corpus.records));
+        group.throughput(Throughput::Bytes(objects.iter().map(|object| object.len() as u64).sum()));
+        group.sample_size(10);
+        for selection in [Selection::Relevant, Selection::All] {
+            let mut decoder = Decoder::new(Options { selection, ..Options::default() });
+            group.bench_function(selection.to_string(), |bencher| {
+                bencher.iter(|| {
+                    for object in &objects {
+                        black_box(decoder.decode("object", object).expect("a generated object is sound"));
+                    }
+                });
             });
-        });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn collect(folder: &Path, objects: &mut Vec<Vec<u8>>) {
