@@ -32,6 +32,7 @@ use datafusion::parquet::arrow::arrow_reader::RowFilter;
 use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::statistics::Statistics;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
@@ -312,7 +313,7 @@ fn rows_with(
             continue;
         };
         let group = metadata.metadata().row_group(group);
-        let n_nulls = group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
+        let n_nulls = group.column(leaf).statistics().and_then(Statistics::null_count_opt);
         if n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(group.column(leaf).num_values())) {
             continue;
         }
