@@ -12,6 +12,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use ahash::RandomState;
 
@@ -48,31 +49,49 @@ pub(super) struct Reach<'r, 'a> {
 #[derive(Debug)]
 struct Groups {
     /// The `CreateGrant`s of each grant.
-    creates: Grouped,
+    creates: Grouped<u32>,
     /// The `GenerateDataKey*` of each volume.
-    data_keys: Grouped,
+    data_keys: Grouped<u32>,
     /// The EC2 events that are copies of one, by the one that stands for them.
-    copies: Grouped,
+    copies: Grouped<u32>,
+    /// What surely shows a volume at an instance, by volume and home, in the order of time.
+    evidence: Grouped<(u32, u32)>,
 }
 
-type Grouped = HashMap<u32, Vec<u32>, RandomState>;
+type Grouped<K> = HashMap<K, Vec<u32>, RandomState>;
 
 impl Groups {
     fn new(rows: &Rows<'_>) -> Self {
-        let grouped = |key: &dyn Fn(u32) -> Option<u32>| {
-            let mut grouped = Grouped::default();
-            for (row, key) in rows.all().filter_map(|row| Some((row, key(row)?))) {
-                grouped.entry(key).or_default().push(row);
-            }
-            grouped
-        };
         let if_kind = |kind: Kind, row: u32, id: u32| (rows.kind(row) == kind && id != NONE).then_some(id);
         Self {
-            creates: grouped(&|row| if_kind(Kind::CreateGrant, row, rows.grants[row as usize])),
-            data_keys: grouped(&|row| if_kind(Kind::GenerateDataKey, row, rows.volumes[row as usize])),
-            copies: grouped(&|row| rows.is_ec2(row).then(|| rows.canonical[row as usize])),
+            creates: grouped(rows, |row| if_kind(Kind::CreateGrant, row, rows.grants[row as usize])),
+            data_keys: grouped(rows, |row| if_kind(Kind::GenerateDataKey, row, rows.volumes[row as usize])),
+            copies: grouped(rows, |row| rows.is_ec2(row).then(|| rows.canonical[row as usize])),
+            evidence: grouped(rows, |row| {
+                let is_sure = if rows.is_ec2(row) {
+                    rows.is_candidate(row)
+                } else {
+                    rows.has(row, Flags::TRUSTED) && !rows.has(row, Flags::EXTERNAL)
+                };
+                let at = row as usize;
+                (is_sure && shows(rows, row)).then(|| (rows.volumes[at], rows.homes[at]))
+            }),
         }
     }
+}
+
+fn grouped<K: Eq + Hash>(rows: &Rows<'_>, key: impl Fn(u32) -> Option<K>) -> Grouped<K> {
+    let mut grouped = Grouped::default();
+    for (row, key) in rows.all().filter_map(|row| Some((row, key(row)?))) {
+        grouped.entry(key).or_default().push(row);
+    }
+    grouped
+}
+
+/// Whether an event of a kind that shows a volume at an instance names both.
+fn shows(rows: &Rows<'_>, row: u32) -> bool {
+    let kinds = [Kind::AttachVolume, Kind::DetachVolume, Kind::CreateGrant, Kind::Decrypt];
+    kinds.contains(&rows.kind(row)) && rows.instances[row as usize] != NONE && rows.volumes[row as usize] != NONE
 }
 
 /// Identifiers by which KMS events are reached.
@@ -83,9 +102,11 @@ struct Ways<'a> {
     shared: Set<&'a str>,
     by_instance: Since<'a>,
     by_volume: Since<'a>,
-    /// Those that name no instance, because they may learn one.
+    /// Those that name no instance, because the one that they learn is reached.
     by_volume_alone: Since<'a>,
     by_snapshot: Since<'a>,
+    /// Evidence that has changed, by volume; who names no instance may learn from it.
+    evidence: HashMap<&'a str, Vec<u32>, RandomState>,
 }
 
 /// The columns of `events` by which rows are asked for.
@@ -240,7 +261,7 @@ impl<'r, 'a> Reach<'r, 'a> {
             }
             Kind::AttachVolume | Kind::DetachVolume => {
                 instances.for_each(|id| reach_since(&mut ways.by_instance, id, since));
-                volumes.for_each(|id| reach_since(&mut ways.by_volume_alone, id, i64::MIN));
+                volumes.for_each(|id| ways.evidence.entry(id).or_default().push(row));
             }
             Kind::CreateVolume => {
                 for id in volumes {
@@ -277,7 +298,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         }
         match (rows.kind(row), volume) {
             (Kind::CreateGrant | Kind::Decrypt, Some(volume)) if may_teach && instance.is_some() => {
-                reach_since(&mut ways.by_volume_alone, volume, i64::MIN);
+                ways.evidence.entry(volume).or_default().push(row);
             }
             (Kind::GenerateDataKey, Some(volume)) => {
                 self.volumes.insert(volume);
@@ -303,18 +324,31 @@ impl<'r, 'a> Reach<'r, 'a> {
     /// Whoever learns an instance learns what starts it, too.
     fn ways_of_pairs(&self, ways: &mut Ways<'a>) {
         let rows = self.rows;
-        for row in rows.all() {
-            let at = row as usize;
-            let shows =
-                matches!(rows.kind(row), Kind::AttachVolume | Kind::DetachVolume | Kind::CreateGrant | Kind::Decrypt);
-            let (Some(instance), Some(volume)) = (rows.resource(rows.instances[at]), rows.resource(rows.volumes[at]))
-            else {
-                continue;
-            };
-            if let (true, Some(since)) = (shows, ways.by_instance.get(instance).copied()) {
-                reach_since(&mut ways.by_volume_alone, volume, since);
+        for row in rows.all().filter(|row| shows(rows, *row)) {
+            let [instance, volume] =
+                [&rows.instances, &rows.volumes].map(|ids| rows.resource(ids[row as usize]).unwrap_or_default());
+            if let Some(since) = ways.by_instance.get(instance) {
+                reach_since(&mut ways.by_volume_alone, volume, *since);
             }
         }
+    }
+
+    /// Whether an event without an instance may learn one from changed evidence of a volume: not where other evidence of
+    /// the same home is nearer.
+    fn may_learn(&self, row: u32, volume: u32, ways: &Ways<'a>) -> bool {
+        let rows = self.rows;
+        let time = rows.times[row as usize];
+        let distance = |other: u32| rows.times[other as usize].abs_diff(time);
+        let is_beaten = |changed: &u32| {
+            let Some(others) = self.groups.evidence.get(&(volume, rows.homes[*changed as usize])) else { return false };
+            let split = others.partition_point(|other| rows.times[*other as usize] <= time);
+            let is_old = |other: &&u32| !self.changed[**other as usize];
+            let before = others[..split].iter().rev().find(is_old);
+            let after = others[split..].iter().find(is_old);
+            before.into_iter().chain(after).any(|other| distance(*other) < distance(*changed))
+        };
+        let evidence = rows.resource(volume).and_then(|id| ways.evidence.get(id));
+        evidence.is_some_and(|evidence| !evidence.iter().all(is_beaten))
     }
 
     fn is_reached(&self, row: u32, ways: &Ways<'a>) -> bool {
@@ -324,11 +358,11 @@ impl<'r, 'a> Reach<'r, 'a> {
             rows.resource(id).and_then(|id| since.get(id)).is_some_and(|since| *since <= time)
         };
         let lacks_instance = rows.instances[at] == NONE;
-        let is_reached_by = |row: &u32| {
-            let of = *row as usize;
-            is_since(&ways.by_volume, rows.volumes[of])
-                || lacks_instance && is_since(&ways.by_volume_alone, rows.volumes[of])
-                || is_since(&ways.by_snapshot, rows.snapshots[of])
+        let is_reached_by = |of: &u32| {
+            let (volume, snapshot) = (rows.volumes[*of as usize], rows.snapshots[*of as usize]);
+            is_since(&ways.by_volume, volume)
+                || lacks_instance && (is_since(&ways.by_volume_alone, volume) || self.may_learn(row, volume, ways))
+                || is_since(&ways.by_snapshot, snapshot)
         };
         let names = |set: &Set<&str>, id: u32| rows.resource(id).is_some_and(|id| set.contains(id));
         rows.requests[at] != NONE && ways.requests.contains(&rows.requests[at])
@@ -381,7 +415,8 @@ impl Reach<'_, '_> {
     /// Whatever may be reached by the ways.
     fn want_ways(&self, wanted: &mut Wanted) {
         let (rows, ways) = (self.rows, &self.ways);
-        let volumes = ways.by_volume.keys().chain(ways.by_volume_alone.keys()).chain(&self.volumes);
+        let volumes = ways.by_volume.keys().chain(ways.by_volume_alone.keys()).chain(ways.evidence.keys());
+        let volumes = volumes.chain(&self.volumes);
         volumes.for_each(|id| wanted.add(By::Volume, Some(id)));
         ways.by_instance.keys().for_each(|id| wanted.add(By::Instance, Some(id)));
         ways.by_snapshot.keys().for_each(|id| wanted.add(By::Snapshot, Some(id)));
@@ -399,12 +434,16 @@ impl Reach<'_, '_> {
                     wanted.causes.extend(text(Text::EventId).map(str::to_owned));
                 }
             }
-            let is_way = |ways: &Since<'_>, id: u32| rows.resource(id).is_some_and(|id| ways.contains_key(id));
+            let is_volume = |id: &str| {
+                ways.by_volume.contains_key(id)
+                    || ways.by_volume_alone.contains_key(id)
+                    || ways.evidence.contains_key(id)
+            };
+            let is_snapshot = |id: &str| ways.by_snapshot.contains_key(id);
             if rows.kind(row) == Kind::CreateGrant
                 && (self.reopened[at]
-                    || is_way(&ways.by_volume, rows.volumes[at])
-                    || is_way(&ways.by_volume_alone, rows.volumes[at])
-                    || is_way(&ways.by_snapshot, rows.snapshots[at]))
+                    || rows.resource(rows.volumes[at]).is_some_and(is_volume)
+                    || rows.resource(rows.snapshots[at]).is_some_and(is_snapshot))
             {
                 wanted.add(By::Grant, text(Text::GrantId));
             }
