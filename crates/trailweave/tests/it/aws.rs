@@ -87,10 +87,11 @@ impl Drop for Aws {
 }
 
 const CALL: &str = "
-import sys, json, boto3
+import sys, json, functools, boto3
 options = dict(endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='AKIDEXAMPLE', aws_secret_access_key='secret')
+client = functools.cache(lambda service: boto3.client(service, **options))
 for service, operation, arguments in json.load(sys.stdin):
-    answer = getattr(boto3.client(service, **options), operation)(**arguments)
+    answer = getattr(client(service), operation)(**arguments)
     print(json.dumps(answer, default=str))
 ";
 

@@ -172,7 +172,7 @@ fn only_what_is_settled_is_deleted() {
 
 #[test]
 fn a_message_stays_hidden_while_a_run_works_and_comes_back_when_it_is_killed() {
-    let world = World::new(1);
+    let world = World::new(3);
     world.upload(&[(&key("a"), "a")]);
     let (reached, is_reached) = mpsc::channel();
     let stuck = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -189,8 +189,8 @@ fn a_message_stays_hidden_while_a_run_works_and_comes_back_when_it_is_killed() {
     let mut run = program(world.path(), &arguments);
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     is_reached.recv().unwrap();
-    // Three times as long as a message is hidden that nobody renews.
-    let wait = json!({ "QueueUrl": world.queue_url, "WaitTimeSeconds": 3, "MaxNumberOfMessages": 10 });
+    // More than twice as long as a message is hidden that nobody renews.
+    let wait = json!({ "QueueUrl": world.queue_url, "WaitTimeSeconds": 7, "MaxNumberOfMessages": 10 });
     let received = world.aws.call(&[("sqs", "receive_message", wait)]).remove(0);
     assert!(received["Messages"].is_null(), "{received}");
     run.kill().unwrap();
