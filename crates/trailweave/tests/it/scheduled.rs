@@ -13,7 +13,8 @@ use crate::program::utf8;
 
 /// A small trail of several accounts and regions; returns its source.
 fn trail(folder: &Path) -> std::path::PathBuf {
-    let options = trailweave_corpus::Options { records: 2_000, days: 2, accounts: 4, ..trailweave_corpus::Options::default() };
+    let options =
+        trailweave_corpus::Options { records: 2_000, days: 2, accounts: 4, ..trailweave_corpus::Options::default() };
     trailweave_corpus::generate(&options, folder).unwrap();
     folder.join("AWSLogs")
 }
