@@ -31,7 +31,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         let folder = tempfile::tempdir()?;
         let trial = truth::run(folder.path(), records, seed).await?;
         let verdict = truth::judge(folder.path(), &trial.lake).await?;
-        println!("seed {seed}: {:?}, {:.1} s", trial.ingested.tally, began.elapsed().as_secs_f64());
+        println!(
+            "seed {seed}: {:?}, {:.1} s, of which correlate {:.1} s",
+            trial.ingested.tally,
+            began.elapsed().as_secs_f64(),
+            trial.correlating.as_secs_f64()
+        );
         let differences = verdict.flows.values().flat_map(|score| &score.differences);
         differences.chain(verdict.unexpected.iter().take(5)).for_each(|difference| println!("  {difference}"));
         if records <= MAX_ORACLE_RECORDS {

@@ -5,8 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::ensure;
@@ -14,7 +18,7 @@ use arrow::array::Array;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use serde::Deserialize;
-use trailweave_corpus::Corpus;
+use trailweave_corpus::Options;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
@@ -45,6 +49,11 @@ struct Truth {
     root_source: Option<String>,
 }
 
+/// As many records as are generated at once, because the generator holds them in memory.
+const MAX_TRAIL_RECORDS: usize = 2_500_000;
+/// The folder of the trails, each under its number.
+const TRAILS: &str = "trails";
+
 /// The columns that are compared.
 const COMPARED: [&str; 6] =
     ["ec2_event_id", "instance_id", "volume_id", "launch_event_id", "root_principal_arn", "root_source"];
@@ -63,6 +72,19 @@ pub struct Score {
 }
 
 impl Score {
+    fn count(&mut self, truth: &Truth, found: Option<&[Option<String>]>) {
+        if truth.ambiguous.is_some() {
+            self.ambiguous += 1;
+            return;
+        }
+        self.expected += 1;
+        match difference(truth, found) {
+            None => self.right += 1,
+            Some(difference) if self.differences.len() < 5 => self.differences.push(difference),
+            Some(_) => {}
+        }
+    }
+
     /// Adds what was found elsewhere; of the differences nothing.
     pub fn add(&mut self, other: &Self) {
         self.expected += other.expected;
@@ -90,27 +112,32 @@ pub struct Verdict {
 /// A generated trail in a lake.
 #[derive(Debug)]
 pub struct Trial {
-    /// What was generated.
-    pub corpus: Corpus,
     /// What became of the objects.
     pub ingested: trailweave_ingest::Summary,
-    /// What became of the events.
-    pub correlated: trailweave_correlate::Summary,
+    /// How long the events took to be correlated.
+    pub correlating: Duration,
     /// The lake.
     pub lake: Lake,
 }
 
-/// Generates a trail below `folder` and runs the whole job on it.
+/// Generates a trail of so many records below `folder` and runs the whole job on it. A large one is of several seeds,
+/// which have no account in common.
 pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Trial> {
-    let trail = folder.join("trail");
-    // The truth stands beside the trail's `AWSLogs`, and is no object of it.
-    let source = trail.join("AWSLogs");
-    let options = trailweave_corpus::Options { seed, records, ..trailweave_corpus::Options::default() };
-    let corpus = trailweave_corpus::generate(&options, &trail)?;
+    let n_trails = records.div_ceil(MAX_TRAIL_RECORDS);
+    let mut delivered = 0;
+    let mut sources = Vec::new();
+    for n in 0..n_trails {
+        let trail = folder.join(TRAILS).join(n.to_string());
+        let seed = seed + 1000 * n as u64;
+        let options = Options { seed, records: records / n_trails, ..Options::default() };
+        delivered += trailweave_corpus::generate(&options, &trail)?.delivered as u64;
+        // The truth stands beside the trail's `AWSLogs`, and is no object of it.
+        sources.push(Source::Local(trail.join("AWSLogs")));
+    }
     let lake = Lake::open_or_create(&folder.join("lake"), None)?;
     let _lock = lake.lock()?;
     let ingest = Ingest {
-        sources: vec![Source::Local(source)],
+        sources,
         keys: Vec::new(),
         inventories: Vec::new(),
         queue_url: None,
@@ -126,30 +153,22 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     };
     let ingested = trailweave_ingest::ingest(&lake, &ingest, &trailweave_ingest::Progress::default()).await?;
     ensure!(ingested.tally.balances(), "the counts do not reconcile: {:?}", ingested.tally);
-    ensure!(ingested.tally.records == corpus.delivered as u64, "records were lost or doubled: {:?}", ingested.tally);
-    let correlated =
-        trailweave_correlate::correlate(&lake, &read_arm(), &trailweave_correlate::Progress::default()).await?;
-    Ok(Trial { corpus, ingested, correlated, lake })
+    ensure!(ingested.tally.records == delivered, "records were lost or doubled: {:?}", ingested.tally);
+    let began = Instant::now();
+    trailweave_correlate::correlate(&lake, &read_arm(), &trailweave_correlate::Progress::default()).await?;
+    Ok(Trial { ingested, correlating: began.elapsed(), lake })
 }
 
 /// Compares the lake's `correlated` with the truth.
 pub async fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
     let mut rows = correlated_rows(lake).await?;
     let mut flows = BTreeMap::<String, Score>::new();
-    let text = fs::read_to_string(folder.join("trail").join("truth.jsonl")).context("the generator wrote no truth")?;
-    for line in text.lines() {
-        let truth: Truth = serde_json::from_str(line)?;
-        let found = rows.remove(&(truth.recipient_account_id.clone(), truth.kms_event_id.clone()));
-        let score = flows.entry(truth.flow.clone()).or_default();
-        if truth.ambiguous.is_some() {
-            score.ambiguous += 1;
-            continue;
-        }
-        score.expected += 1;
-        match difference(&truth, found.as_deref()) {
-            None => score.right += 1,
-            Some(difference) if score.differences.len() < 5 => score.differences.push(difference),
-            Some(_) => {}
+    for trail in fs::read_dir(folder.join(TRAILS))? {
+        let truth = fs::File::open(trail?.path().join("truth.jsonl")).context("the generator wrote no truth")?;
+        for line in BufReader::new(truth).lines() {
+            let truth: Truth = serde_json::from_str(&line?)?;
+            let found = rows.remove(&(truth.recipient_account_id.clone(), truth.kms_event_id.clone()));
+            flows.entry(truth.flow.clone()).or_default().count(&truth, found.as_deref());
         }
     }
     let unexpected = rows.into_keys().map(|(account, event)| format!("{account}/{event}")).collect();
