@@ -52,10 +52,13 @@ pub(crate) fn known_to_lake(
     own_batch_id: &str,
     chunks: &[Chunk],
 ) -> Result<HashSet<u128>, LakeError> {
-    let sought = Sought::rows_of(chunks);
     let mut known = HashSet::new();
-    for path in other_parts(lake, partition, own_batch_id)? {
-        sought.find_in_file(lake, &path, &mut known)?;
+    let parts = other_parts(lake, partition, own_batch_id)?;
+    if !parts.is_empty() {
+        let sought = Sought::rows_of(chunks);
+        for path in parts {
+            sought.find_in_file(lake, &path, &mut known)?;
+        }
     }
     Ok(known)
 }
