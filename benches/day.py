@@ -40,11 +40,12 @@ def main() -> None:
     shutil.rmtree(lake, ignore_errors=True)
     sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
     days = sorted({str(path)[-10:].replace("/", "-") for path in folder.glob("*/AWSLogs/*/CloudTrail/*/*/*/*")})
-    last = days[-2]
+    # What is delivered later than the last day is late.
+    before, last = days[asked.days - 2], days[asked.days - 1]
     steps = {
-        f"ingest, {len(days) - 2} days": ["ingest", *sources, "--to", days[-3]],
+        f"ingest, {asked.days - 1} days": ["ingest", *sources, "--to", before],
         "correlate, all of them": ["correlate"],
-        "ingest, the last day": ["ingest", *sources, "--from", last],
+        "ingest, one day more": ["ingest", *sources, "--from", last],
         "correlate, what it changes": ["correlate"],
         "correlate, nothing new": ["correlate"],
         "correlate --whole": ["correlate", "--whole"],
