@@ -131,6 +131,23 @@ async fn the_end_of_a_grant_has_the_cause_of_its_beginning() {
 }
 
 #[tokio::test]
+async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
+    let of_instance = |event: Event| Event { instance_ids: vec![INSTANCE.into()], ..event };
+    let requested = |event: Event| Event { request_id: Some("r9".into()), ..event };
+    let (_folder, lake) = lake_of(&[
+        requested(of_instance(ec2("stop", 0, "StopInstances"))),
+        requested(forwarded(kms("retire", 5, "RetireGrant"))),
+    ]);
+    let options = Correlate { scope: Scope::New, ..OPTIONS };
+    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), None);
+    write(&lake, &[of_instance(ec2("run", -86_400, "RunInstances"))]);
+    let summary = correlate(&lake, &options, &Progress::default()).await.unwrap();
+    assert_eq!((summary.scope, summary.files), (Scope::New, 2));
+    assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), Some("run"));
+}
+
+#[tokio::test]
 async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_it() {
     let start = |id, at| Event { instance_ids: vec![INSTANCE.into()], ..ec2(id, at, "StartInstances") };
     let decrypt = |id, at| infrastructure(kms(id, at, "Decrypt"));
