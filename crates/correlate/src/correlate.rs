@@ -103,18 +103,22 @@ pub struct Progress {
 pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
     let parts = lake.parts(&EVENTS)?;
     let covers = Covered::of(lake, RULES, &parts);
-    let mut covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
-    if let Some(covered) = &mut covered {
-        covered.follow(lake, &parts)?;
-    }
-    if covered.as_ref() == Some(&covers) {
+    let covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
+    let covered = match covered {
+        Some(mut covered) if covered.has_its_products(lake)? => {
+            covered.follow(lake, &parts)?;
+            Some(covered)
+        }
+        _ => None,
+    };
+    if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
         return summary::read(lake, options, Scope::New, 0).await;
     }
     let products = Replacement::new(lake);
     if let Some(covered) = covered.filter(|it| is_worth_it(lake, it, &parts))
         && let Some(files) = in_memory::correlate_new(&products, &parts, &covered, options, progress)?
     {
-        products.commit(&covers)?;
+        products.commit(covers)?;
         return summary::read(lake, options, Scope::New, files).await;
     }
     drop(products);
@@ -127,7 +131,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
         Some(files) => files,
         None => spilling(lake, &products, options, progress).await?,
     };
-    products.commit(&covers)?;
+    products.commit(covers)?;
     summary::read(lake, options, Scope::Whole, files).await
 }
 

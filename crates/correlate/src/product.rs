@@ -73,7 +73,7 @@ impl<'a> Replacement<'a> {
     }
 
     /// Makes them the lake's, and notes what its products cover then.
-    pub(crate) fn commit(self, covered: &Covered) -> Result<(), LakeError> {
+    pub(crate) fn commit(self, covered: Covered) -> Result<(), LakeError> {
         let mut change = self.change.into_inner().unwrap_or_else(PoisonError::into_inner);
         covered.stage(self.lake, &mut change)?;
         change.commit()

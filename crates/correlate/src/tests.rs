@@ -145,6 +145,10 @@ async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
     let summary = correlate(&lake, &options, &Progress::default()).await.unwrap();
     assert_eq!((summary.scope, summary.files), (Scope::New, 2));
     assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), Some("run"));
+    let expected = files(&lake);
+    fs::remove_file(&expected[0].0).unwrap();
+    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::Whole);
+    assert_eq!(files(&lake), expected);
 }
 
 #[tokio::test]

@@ -64,6 +64,13 @@ impl<'a> Change<'a> {
         self.note.vanish.insert(self.lake.below(path).to_owned());
     }
 
+    /// What `files`, named below the lake's folder, will be after the change.
+    pub(crate) fn outcome(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        files.extend(self.note.appear.iter().cloned());
+        files.retain(|file| !self.note.vanish.contains(file));
+        files
+    }
+
     /// Makes the change.
     pub fn commit(self) -> Result<(), LakeError> {
         self.hold()?.carry_out()

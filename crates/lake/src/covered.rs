@@ -4,6 +4,7 @@
 //! stands in its footer, so merging changes nothing about what is covered.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::metadata::ParquetMetaDataReader;
 use serde::Deserialize;
 use serde::Serialize;
+use trailweave_table::PRODUCTS;
 
 use crate::Change;
 use crate::Lake;
@@ -28,6 +30,8 @@ pub struct Covered {
     pub rules: u32,
     /// The size of each part by its path below the lake's folder.
     parts: BTreeMap<PathBuf, u64>,
+    /// The files of the products, by such paths.
+    products: BTreeSet<PathBuf>,
 }
 
 /// A part that a merged part holds.
@@ -75,7 +79,17 @@ impl Covered {
     /// All of `parts`.
     pub fn of(lake: &Lake, rules: u32, parts: &[Part]) -> Self {
         let parts = parts.iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)).collect();
-        Self { rules, parts }
+        Self { rules, parts, products: BTreeSet::new() }
+    }
+
+    /// Whether the same parts are covered.
+    pub fn has_parts_of(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+
+    /// Whether the files of the products are still the ones that were made, whoever had a hand in the lake.
+    pub fn has_its_products(&self, lake: &Lake) -> Result<bool, LakeError> {
+        Ok(self.products == products(lake)?)
     }
 
     /// What the products of the lake were made of; `None` where there are none, or nothing says it.
@@ -104,10 +118,11 @@ impl Covered {
         Ok(())
     }
 
-    /// Lets it appear with the products.
-    pub fn stage(&self, lake: &Lake, change: &mut Change<'_>) -> Result<(), LakeError> {
+    /// Lets it appear with the products, of which `change` holds all that is new.
+    pub fn stage(mut self, lake: &Lake, change: &mut Change<'_>) -> Result<(), LakeError> {
+        self.products = change.outcome(products(lake)?);
         let staged = change.promise(&path(lake));
-        lake.write(&staged, &serde_json::to_vec(self).expect("paths of a lake are text"))
+        lake.write(&staged, &serde_json::to_vec(&self).expect("paths of a lake are text"))
     }
 
     /// Lets the products count as made of nothing, because rows leave `events`: nothing follows what is not there any more.
@@ -129,6 +144,15 @@ impl Covered {
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
+}
+
+/// The files of the products that stand in the lake.
+fn products(lake: &Lake) -> Result<BTreeSet<PathBuf>, LakeError> {
+    let mut files = BTreeSet::new();
+    for table in PRODUCTS {
+        files.extend(lake.parts(table)?.iter().map(|part| lake.below(&part.path).to_owned()));
+    }
+    Ok(files)
 }
 
 fn path(lake: &Lake) -> PathBuf {
