@@ -1,11 +1,14 @@
 //! Runs the whole job on generated trails and prints how their links compare with the truth and the oracle.
 //!
-//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED[-SEED]`
+//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED[-SEED] [FOLDER]`
+//!
+//! Trails and lakes are kept in the folder, and not made again when they stand there.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::collections::BTreeMap;
 use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -17,20 +20,22 @@ const MAX_ORACLE_RECORDS: usize = 300_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let usage = "usage: truth RECORDS SEED[-SEED]";
+    let usage = "usage: truth RECORDS SEED[-SEED] [FOLDER]";
     let mut typed = env::args().skip(1);
     let records = typed.next().context(usage)?.replace('_', "").parse().context(usage)?;
     let seeds = typed.next().context(usage)?;
     let (first, last) = seeds.split_once('-').unwrap_or((&seeds, &seeds));
+    let kept = typed.next().map(PathBuf::from);
     let seeds = first.parse::<u64>().context(usage)?..=last.parse().context(usage)?;
 
     let mut flows = BTreeMap::<String, Score>::new();
     let (mut n_unexpected, mut n_agreed, mut n_seeds) = (0, 0, 0);
     for seed in seeds {
         let began = Instant::now();
-        let folder = tempfile::tempdir()?;
-        let trial = truth::run(folder.path(), records, seed).await?;
-        let verdict = truth::judge(folder.path(), &trial.lake).await?;
+        let passing = tempfile::tempdir()?;
+        let folder = kept.as_ref().map_or(passing.path().to_owned(), |kept| kept.join(format!("{records}-{seed}")));
+        let trial = truth::run(&folder, records, seed).await?;
+        let verdict = truth::judge(&folder, &trial.lake).await?;
         println!(
             "seed {seed}: {:?}, {:.1} s, of which correlate {:.1} s",
             trial.ingested.tally,

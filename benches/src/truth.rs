@@ -1,6 +1,6 @@
 //! Holds the links of a generated trail against the truth that the generator wrote, flow by flow.
 //!
-//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED[-SEED]`
+//! `cargo run --release -p trailweave-bench --bin truth -- RECORDS SEED[-SEED] [FOLDER]`
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -121,7 +121,7 @@ pub struct Trial {
 }
 
 /// Generates a trail of so many records below `folder` and runs the whole job on it. A large one is of several seeds,
-/// which have no account in common.
+/// which have no account in common. What an earlier run left there is not made again, but correlated anew.
 pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Trial> {
     let n_trails = records.div_ceil(MAX_TRAIL_RECORDS);
     let mut delivered = 0;
@@ -130,7 +130,12 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
         let trail = folder.join(TRAILS).join(n.to_string());
         let seed = seed + 1000 * n as u64;
         let options = Options { seed, records: records / n_trails, ..Options::default() };
-        delivered += trailweave_corpus::generate(&options, &trail)?.delivered as u64;
+        if !trail.exists() {
+            let unfinished = folder.join("unfinished");
+            delivered += trailweave_corpus::generate(&options, &unfinished)?.delivered as u64;
+            fs::create_dir_all(folder.join(TRAILS))?;
+            fs::rename(unfinished, &trail)?;
+        }
         // The truth stands beside the trail's `AWSLogs`, and is no object of it.
         sources.push(Source::Local(trail.join("AWSLogs")));
     }
@@ -155,7 +160,8 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     ensure!(ingested.tally.balances(), "the counts do not reconcile: {:?}", ingested.tally);
     ensure!(ingested.tally.records == delivered, "records were lost or doubled: {:?}", ingested.tally);
     let began = Instant::now();
-    trailweave_correlate::correlate(&lake, &read_arm(), &trailweave_correlate::Progress::default()).await?;
+    let whole = Correlate { scope: Scope::Whole, ..read_arm() };
+    trailweave_correlate::correlate(&lake, &whole, &trailweave_correlate::Progress::default()).await?;
     Ok(Trial { ingested, correlating: began.elapsed(), lake })
 }
 
