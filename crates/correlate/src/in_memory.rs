@@ -10,6 +10,7 @@
 //! Rows are numbered in the order in which the page means "first" and "latest", and identifiers become numbers too.
 //! So every rule is a look into a sorted list of row numbers, and no text is compared after the rows are read.
 
+mod id;
 mod ids;
 mod join;
 mod parts;
@@ -33,7 +34,7 @@ use crate::Progress;
 use crate::in_memory::join::Join;
 use crate::in_memory::parts::{Ask, Keys, Parts, look_up};
 use crate::in_memory::reach::{Reach, Wanted};
-use crate::in_memory::read::{Batch, Text};
+use crate::in_memory::read::{Batch, IdColumn};
 use crate::in_memory::rows::Rows;
 use crate::product::Replacement;
 
@@ -55,7 +56,7 @@ pub(crate) fn correlate(
     progress.steps.store(3, Ordering::Relaxed);
     progress.steps_done.store(1, Ordering::Relaxed);
     let mut rows = Rows::new(&batches);
-    let join = Join::new(&mut rows);
+    let join = Join::new(&mut rows, options.threads);
     progress.steps_done.store(2, Ordering::Relaxed);
     let files = tables::write(products, &rows, &join, None, options.threads, progress)?;
     progress.steps_done.store(3, Ordering::Relaxed);
@@ -80,7 +81,7 @@ pub(crate) fn correlate_new(
     let (mut asked, mut linked) = (Wanted::default(), Keys::default());
     loop {
         let mut rows = Rows::new(&batches);
-        if !rows.all().all(|row| rows.text(Text::EventId, row as usize).is_some()) {
+        if !rows.all().all(|row| rows.id(IdColumn::Event, row as usize).is_some()) {
             // Without its id a row cannot be told from others of its product.
             return Ok(None);
         }
@@ -91,7 +92,7 @@ pub(crate) fn correlate_new(
         if wanted.is_empty() {
             let replaced = replaced::of(&reach, lake)?;
             drop(reach);
-            let join = Join::new(&mut rows);
+            let join = Join::new(&mut rows, options.threads);
             return tables::write(products, &rows, &join, Some(&replaced), options.threads, progress).map(Some);
         }
         drop(reach);

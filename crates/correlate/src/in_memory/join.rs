@@ -1,7 +1,12 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
 use crate::in_memory::ids::{Entry, Ids, Index, NONE};
-use crate::in_memory::read::{Flags, List, Text};
+use std::num::NonZeroUsize;
+use std::thread;
+
+use crate::in_memory::id::Id;
+
+use crate::in_memory::read::{Flags, IdColumn, List};
 use crate::in_memory::rows::{Kind, Rows};
 
 /// An offer before the asking event counts at once when it is no older than this.
@@ -85,7 +90,7 @@ pub(super) struct Join {
 }
 
 impl Join {
-    pub(super) fn new(rows: &mut Rows<'_>) -> Self {
+    pub(super) fn new(rows: &mut Rows<'_>, threads: NonZeroUsize) -> Self {
         let named = Named::new(rows);
         let rows = &*rows;
         let mut join = Self {
@@ -103,9 +108,12 @@ impl Join {
         }
         join.collect(rows);
         let offers = Offers::new(rows, &join, named);
-        for call in &mut join.calls {
-            offers.find(call);
-        }
+        let share = join.calls.len().div_ceil(threads.get()).max(1);
+        thread::scope(|scope| {
+            for calls in join.calls.chunks_mut(share) {
+                scope.spawn(|| calls.iter_mut().for_each(|call| offers.find(call)));
+            }
+        });
         for position in 0..join.calls.len() {
             let mut call = join.calls[position];
             join.link(rows, &mut call);
@@ -242,7 +250,7 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
 
 /// Of KMS events that were logged in several accounts the first copy whose request is known there.
 struct RequestedCopies<'a> {
-    shared: Ids<&'a str>,
+    shared: Ids<Id<'a>>,
     firsts: Vec<u32>,
 }
 
@@ -250,7 +258,7 @@ impl<'a> RequestedCopies<'a> {
     fn new(rows: &Rows<'a>, is_requested: impl Fn(u32) -> bool) -> Self {
         let (mut shared, mut firsts) = (Ids::new(), Vec::new());
         for row in rows.all().filter(|row| rows.is_kms(*row) && is_requested(*row)) {
-            let Some(id) = rows.text(Text::SharedEventId, row as usize) else { continue };
+            let Some(id) = rows.id(IdColumn::SharedEvent, row as usize) else { continue };
             match firsts.get_mut(shared.number(id) as usize) {
                 None => firsts.push(row),
                 Some(first) => *first = rows.first_copy(*first, row),
@@ -260,7 +268,7 @@ impl<'a> RequestedCopies<'a> {
     }
 
     fn of(&self, rows: &Rows<'a>, row: u32) -> u32 {
-        let number = rows.text(Text::SharedEventId, row as usize).map_or(NONE, |id| self.shared.get(id));
+        let number = rows.id(IdColumn::SharedEvent, row as usize).map_or(NONE, |id| self.shared.get(id));
         self.firsts.get(number as usize).copied().unwrap_or(NONE)
     }
 }

@@ -206,7 +206,7 @@ impl OpenPart {
         let rows = joined_rows(file, &self.metadata, group, selection);
         for rows in rows.map_err(|source| damaged(&self.part.path, source))? {
             let rows = rows.map_err(|source| damaged(&self.part.path, source.into()))?;
-            if !push(Batch::new(&rows)) {
+            if !push(Batch::new(rows)) {
                 break;
             }
         }

@@ -16,10 +16,11 @@ use std::hash::Hash;
 
 use ahash::RandomState;
 
+use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
 use crate::in_memory::join::LATE_MS;
 use crate::in_memory::parts::{Ask, Keys};
-use crate::in_memory::read::{Flags, List, Text};
+use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
 
 type Set<T> = HashSet<T, RandomState>;
@@ -99,7 +100,7 @@ fn shows(rows: &Rows<'_>, row: u32) -> bool {
 struct Ways<'a> {
     requests: Set<u32>,
     grants: Set<u32>,
-    shared: Set<&'a str>,
+    shared: Set<Id<'a>>,
     by_instance: Since<'a>,
     by_volume: Since<'a>,
     /// Those that name no instance, because the one that they learn is reached.
@@ -172,6 +173,11 @@ impl Wanted {
         wanted
     }
 
+    fn add_id(&mut self, by: By, id: Option<Id<'_>>) {
+        let mut room: Room = [0; size_of::<Room>()];
+        self.add(by, id.map(|id| id.text(&mut room)));
+    }
+
     fn add(&mut self, by: By, key: Option<&str>) {
         let keys = &mut self.events[by as usize];
         if let Some(key) = key.filter(|key| !keys.contains(*key)) {
@@ -184,7 +190,10 @@ impl<'r, 'a> Reach<'r, 'a> {
     /// Follows the new rows as far as the rows that have been read allow. `linked` are the ids of KMS events that
     /// `correlated` gave.
     pub(super) fn new(rows: &'r Rows<'a>, is_new: impl Fn(u32) -> bool, linked: &Keys) -> Self {
-        let is_linked = |row: u32| rows.text(Text::EventId, row as usize).is_some_and(|id| linked.contains(id));
+        let is_linked = |row: u32| {
+            rows.id(IdColumn::Event, row as usize)
+                .is_some_and(|id| linked.contains(id.text(&mut [0; size_of::<Room>()])))
+        };
         let mut reach = Self {
             rows,
             groups: Groups::new(rows),
@@ -226,10 +235,10 @@ impl<'r, 'a> Reach<'r, 'a> {
     /// A copy of a new EC2 event may stand for it now, or not any more.
     fn mark_copies(&mut self) {
         let rows = self.rows;
-        let shared = |row: u32| if rows.is_ec2(row) { rows.text(Text::SharedEventId, row as usize) } else { None };
-        let new: Set<&str> = rows.all().filter(|row| self.changed[*row as usize]).filter_map(shared).collect();
+        let shared = |row: u32| if rows.is_ec2(row) { rows.id(IdColumn::SharedEvent, row as usize) } else { None };
+        let new: Set<Id<'_>> = rows.all().filter(|row| self.changed[*row as usize]).filter_map(shared).collect();
         for row in rows.all() {
-            self.changed[row as usize] |= shared(row).is_some_and(|id| new.contains(id));
+            self.changed[row as usize] |= shared(row).is_some_and(|id| new.contains(&id));
         }
     }
 
@@ -282,7 +291,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         let since = rows.times[at] - LATE_MS;
         let [instance, volume, snapshot] =
             [rows.instances[at], rows.volumes[at], rows.snapshots[at]].map(|id| rows.resource(id));
-        ways.shared.extend(rows.text(Text::SharedEventId, at));
+        ways.shared.extend(rows.id(IdColumn::SharedEvent, at));
         let is_create = rows.kind(row) == Kind::CreateGrant;
         // Whether an event is trusted may hang on its grant.
         let may_teach = self.changed[at] || !is_create && rows.grants[at] != NONE;
@@ -367,7 +376,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         let names = |set: &Set<&str>, id: u32| rows.resource(id).is_some_and(|id| set.contains(id));
         rows.requests[at] != NONE && ways.requests.contains(&rows.requests[at])
             || rows.grants[at] != NONE && ways.grants.contains(&rows.grants[at])
-            || rows.text(Text::SharedEventId, at).is_some_and(|id| ways.shared.contains(id))
+            || rows.id(IdColumn::SharedEvent, at).is_some_and(|id| ways.shared.contains(&id))
             || is_since(&ways.by_instance, rows.instances[at])
             || names(&self.instances, rows.caller_instances[at])
             || rows.kind(row) == Kind::GenerateDataKey && names(&self.volumes, rows.volumes[at])
@@ -420,18 +429,19 @@ impl Reach<'_, '_> {
         volumes.for_each(|id| wanted.add(By::Volume, Some(id)));
         ways.by_instance.keys().for_each(|id| wanted.add(By::Instance, Some(id)));
         ways.by_snapshot.keys().for_each(|id| wanted.add(By::Snapshot, Some(id)));
-        ways.shared.iter().for_each(|id| wanted.add(By::Shared, Some(id)));
+        ways.shared.iter().for_each(|id| wanted.add_id(By::Shared, Some(*id)));
         self.access_keys.iter().for_each(|key| wanted.add(By::AccessKey, Some(key)));
         wanted.callers.extend(self.instances.iter().map(|id| (*id).to_owned()));
         for row in rows.all() {
             let at = row as usize;
             let text = |column: Text| rows.text(column, at);
+            let id = |column: IdColumn| rows.id(column, at);
             if rows.is_ec2(row) {
                 if ways.requests.contains(&rows.requests[at]) {
-                    wanted.add(By::Request, text(Text::RequestId));
+                    wanted.add_id(By::Request, id(IdColumn::Request));
                 }
                 if text(Text::AccessKeyId).is_some_and(|key| self.access_keys.contains(key)) {
-                    wanted.causes.extend(text(Text::EventId).map(str::to_owned));
+                    wanted.causes.extend(id(IdColumn::Event).map(Id::to_text));
                 }
             }
             let is_volume = |id: &str| {
@@ -457,10 +467,11 @@ impl Reach<'_, '_> {
         for row in rows.all() {
             let at = row as usize;
             let text = |column: Text| rows.text(column, at);
+            let id = |column: IdColumn| rows.id(column, at);
             if !rows.is_kms(row) {
                 // A copy may stand for it, and somebody behind it.
                 if rows.is_ec2(row) {
-                    wanted.add(By::Shared, text(Text::SharedEventId));
+                    wanted.add_id(By::Shared, id(IdColumn::SharedEvent));
                 }
                 wanted.add(By::IssuedAccessKey, text(Text::AccessKeyId));
             } else if rows.kind(row) != Kind::CreateGrant {
@@ -468,7 +479,7 @@ impl Reach<'_, '_> {
                 wanted.add(By::Grant, text(Text::GrantId));
             }
             if needs.requests.contains(&rows.requests[at]) {
-                wanted.add(By::Request, text(Text::RequestId));
+                wanted.add_id(By::Request, id(IdColumn::Request));
             }
             let names_one = rows.list(List::InstanceIds, at).len() == 1;
             let shows = rows.resource(rows.volumes[at]).is_some_and(|id| needs.learning.contains(id));
@@ -476,7 +487,7 @@ impl Reach<'_, '_> {
                 wanted.add(By::Instance, rows.resource(rows.instances[at]));
             }
             if needs.computed[at] {
-                wanted.add(By::Shared, text(Text::SharedEventId));
+                wanted.add_id(By::Shared, id(IdColumn::SharedEvent));
                 for (by, id) in [
                     (By::Instance, rows.instances[at]),
                     (By::Instance, rows.caller_instances[at]),
@@ -496,11 +507,11 @@ impl Reach<'_, '_> {
             self.creates_of(row).iter().for_each(|create| needs.computed[*create as usize] = true);
         }
         let is_computed = |row: &u32| needs.computed[*row as usize];
-        let shared = |row: u32| rows.text(Text::SharedEventId, row as usize);
-        let copied: Set<&str> = rows.all().filter(is_computed).filter_map(shared).collect();
+        let shared = |row: u32| rows.id(IdColumn::SharedEvent, row as usize);
+        let copied: Set<Id<'_>> = rows.all().filter(is_computed).filter_map(shared).collect();
         for row in rows.all().filter(|row| rows.is_kms(*row)) {
             let at = row as usize;
-            if is_computed(&row) || shared(row).is_some_and(|id| copied.contains(id)) {
+            if is_computed(&row) || shared(row).is_some_and(|id| copied.contains(&id)) {
                 needs.requests.insert(rows.requests[at]);
             }
             let mut with_creates = std::iter::once(&row).chain(self.creates_of(row));

@@ -13,6 +13,8 @@ use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::TimestampMillisecondType;
 
+use crate::in_memory::id::{Id, IdValues};
+
 /// The path of roles that services assume for themselves.
 pub(super) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
 
@@ -23,7 +25,6 @@ pub(super) enum Text {
     AwsRegion,
     ClientToken,
     ErrorCode,
-    EventId,
     EventName,
     GrantId,
     GranteePrincipal,
@@ -35,11 +36,9 @@ pub(super) enum Text {
     PrincipalArn,
     PrincipalId,
     RecipientAccountId,
-    RequestId,
     ReservationId,
     RetiringPrincipal,
     SessionIssuerArn,
-    SharedEventId,
     SourceIdentity,
     SourceIpAddress,
     SourceObject,
@@ -47,12 +46,11 @@ pub(super) enum Text {
 }
 
 /// The columns of [`Text`], in its order, and whether few values fill them.
-const TEXTS: [(&str, bool); 25] = [
+const TEXTS: [(&str, bool); 22] = [
     ("access_key_id", true),
     ("aws_region", true),
     ("client_token", false),
     ("error_code", true),
-    ("event_id", false),
     ("event_name", true),
     ("grant_id", false),
     ("grantee_principal", true),
@@ -64,16 +62,25 @@ const TEXTS: [(&str, bool); 25] = [
     ("principal_arn", true),
     ("principal_id", true),
     ("recipient_account_id", true),
-    ("request_id", false),
     ("reservation_id", false),
     ("retiring_principal", true),
     ("session_issuer_arn", true),
-    ("shared_event_id", false),
     ("source_identity", true),
     ("source_ip_address", true),
     ("source_object", true),
     ("user_identity_type", true),
 ];
+
+/// A column of identifiers that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IdColumn {
+    Event,
+    Request,
+    SharedEvent,
+}
+
+/// The columns of [`IdColumn`], in its order.
+const IDS: [&str; 3] = ["event_id", "request_id", "shared_event_id"];
 
 /// A list column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +98,7 @@ const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_i
 /// The columns of a part that are read.
 pub(super) fn columns() -> impl Iterator<Item = &'static str> {
     let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
-    names.chain(["event_time", "event_source", "encrypted", "source_index"])
+    names.chain(IDS).chain(["event_time", "event_source", "encrypted", "source_index"])
 }
 
 /// Whether few values fill a text column.
@@ -137,10 +144,10 @@ pub(super) struct Batch {
     pub(super) times: TimestampMillisecondArray,
     pub(super) flags: Vec<Flags>,
     pub(super) encrypted: BooleanArray,
-    /// The instance whose role made a KMS call.
-    pub(super) caller_instances: StringArray,
+    caller_instances: StringArray,
     source_index: Int64Array,
     texts: Vec<Texts>,
+    ids: Vec<IdValues>,
     lists: Vec<ListArray>,
 }
 
@@ -148,18 +155,35 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Texts {
     Plain(StringArray),
-    Shared(Int32Array, StringArray),
+    /// By row the position of its value, [`u8::MAX`] where it has none.
+    Few(Vec<u8>, StringArray),
+    /// The same, with [`u16::MAX`].
+    Many(Vec<u16>, StringArray),
 }
 
 impl Texts {
-    fn get(&self, row: usize) -> Option<&str> {
-        match self {
-            Self::Plain(values) => values.is_valid(row).then(|| values.value(row)),
-            Self::Shared(keys, values) => {
-                let key = usize::try_from(keys.is_valid(row).then(|| keys.value(row))?).expect("keys are positions");
-                values.is_valid(key).then(|| values.value(key))
-            }
+    fn new(column: &dyn Array) -> Self {
+        let Some(shared) = column.as_dictionary_opt::<Int32Type>() else {
+            return Self::Plain(column.as_string::<i32>().clone());
+        };
+        let values = shared.values().as_string::<i32>().clone();
+        if let Some(keys) = narrow(shared.keys(), values.len(), u8::MAX) {
+            Self::Few(keys, values)
+        } else if let Some(keys) = narrow(shared.keys(), values.len(), u16::MAX) {
+            Self::Many(keys, values)
+        } else {
+            let value = |key: Option<i32>| key.map(|key| values.value(usize::try_from(key).expect(POSITIONS)));
+            Self::Plain(shared.keys().iter().map(value).collect())
         }
+    }
+
+    fn get(&self, row: usize) -> Option<&str> {
+        let (at, values) = match self {
+            Self::Plain(values) => (Some(row), values),
+            Self::Few(keys, values) => (position(keys[row], u8::MAX), values),
+            Self::Many(keys, values) => (position(keys[row], u16::MAX), values),
+        };
+        at.filter(|at| values.is_valid(*at)).map(|at| values.value(at))
     }
 
     /// Sets `flag` in the rows whose value passes `test`; each shared value is tested once.
@@ -171,15 +195,44 @@ impl Texts {
                     flags.0 |= flag;
                 }
             }
-            Self::Shared(keys, values) => {
-                let passed: Vec<bool> = values.iter().map(test).collect();
-                if passed.contains(&true) {
-                    for (flags, key) in flags.iter_mut().zip(keys) {
-                        let key = key.and_then(|key| usize::try_from(key).ok());
-                        flags.0 |= if key.is_some_and(|key| passed[key]) { flag } else { 0 };
-                    }
-                }
-            }
+            Self::Few(keys, values) => flag_shared(flags, flag, keys, u8::MAX, values.iter().map(test)),
+            Self::Many(keys, values) => flag_shared(flags, flag, keys, u16::MAX, values.iter().map(test)),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Plain(values) => values.get_array_memory_size(),
+            // A value that batches share counts in each: rather too much than too little.
+            Self::Few(keys, values) => keys.capacity() + values.get_array_memory_size(),
+            Self::Many(keys, values) => keys.capacity() * size_of::<u16>() + values.get_array_memory_size(),
+        }
+    }
+}
+
+const POSITIONS: &str = "keys are positions";
+
+/// The keys of a dictionary of `n_values` in fewer bytes, `none` in the place of null; nothing where they do not fit.
+fn narrow<K: TryFrom<i32> + Copy + Into<usize>>(keys: &Int32Array, n_values: usize, none: K) -> Option<Vec<K>> {
+    let narrow = |key: Option<i32>| key.map_or(Some(none), |key| K::try_from(key).ok());
+    if n_values <= none.into() { keys.iter().map(narrow).collect() } else { None }
+}
+
+fn position<K: Into<usize> + PartialEq + Copy>(key: K, none: K) -> Option<usize> {
+    (key != none).then(|| key.into())
+}
+
+fn flag_shared<K: Into<usize> + PartialEq + Copy>(
+    flags: &mut [Flags],
+    flag: u16,
+    keys: &[K],
+    none: K,
+    passed: impl Iterator<Item = bool>,
+) {
+    let passed: Vec<bool> = passed.collect();
+    if passed.contains(&true) {
+        for (flags, key) in flags.iter_mut().zip(keys) {
+            flags.0 |= if position(*key, none).is_some_and(|at| passed[at]) { flag } else { 0 };
         }
     }
 }
@@ -191,6 +244,15 @@ impl Batch {
 
     pub(super) fn text(&self, column: Text, row: usize) -> Option<&str> {
         self.texts[column as usize].get(row)
+    }
+
+    pub(super) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'_>> {
+        self.ids[column as usize].get(row)
+    }
+
+    /// The instance whose role made a KMS call.
+    pub(super) fn caller_instance(&self, row: usize) -> Option<&str> {
+        self.caller_instances.is_valid(row).then(|| self.caller_instances.value(row))
     }
 
     pub(super) fn source_index(&self, row: usize) -> i64 {
@@ -211,17 +273,11 @@ impl Batch {
         &self.lists[column as usize]
     }
 
-    pub(super) fn new(rows: &RecordBatch) -> Self {
-        let texts = |name: &str| {
-            // A part that was written before the table got a column lacks it.
-            let Some(column) = rows.column_by_name(name) else {
-                return Texts::Plain(StringArray::new_null(rows.num_rows()));
-            };
-            match column.as_dictionary_opt::<Int32Type>() {
-                Some(shared) => Texts::Shared(shared.keys().clone(), shared.values().as_string::<i32>().clone()),
-                None => Texts::Plain(column.as_string::<i32>().clone()),
-            }
-        };
+    pub(super) fn new(rows: RecordBatch) -> Self {
+        let rows = &exact(rows);
+        // A part that was written before the table got a column lacks it.
+        let missing = || Texts::Plain(StringArray::new_null(rows.num_rows()));
+        let texts = |name: &str| rows.column_by_name(name).map_or_else(missing, |column| Texts::new(column));
         let mut batch = Self {
             times: rows["event_time"].as_primitive::<TimestampMillisecondType>().clone(),
             flags: vec![Flags::default(); rows.num_rows()],
@@ -229,6 +285,7 @@ impl Batch {
             caller_instances: StringArray::new_null(0),
             source_index: rows["source_index"].as_primitive::<Int64Type>().clone(),
             texts: TEXTS.iter().map(|(name, _)| texts(name)).collect(),
+            ids: IDS.iter().map(|name| IdValues::new(rows[*name].as_string())).collect(),
             lists: LISTS.iter().map(|name| rows[*name].as_list::<i32>().clone()).collect(),
         };
         batch.set_flags(
@@ -299,14 +356,18 @@ impl Batch {
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
-        let texts = self.texts.iter().map(|texts| match texts {
-            Texts::Plain(values) => values.get_array_memory_size(),
-            // A value that batches share counts in each: rather too much than too little.
-            Texts::Shared(keys, values) => keys.get_array_memory_size() + values.get_array_memory_size(),
-        });
+        let texts = self.texts.iter().map(Texts::memory_bytes);
+        let ids = self.ids.iter().map(IdValues::memory_bytes);
         let lists = self.lists.iter().map(Array::get_array_memory_size);
-        (texts.chain(lists).sum::<usize>() + self.len() * 2 * size_of::<u64>()) as u64
+        (texts.chain(ids).chain(lists).sum::<usize>() + self.len() * 2 * size_of::<u64>()) as u64
     }
+}
+
+/// The same rows in arrays without spare room, which is a quarter of what the reader gives.
+fn exact(rows: RecordBatch) -> RecordBatch {
+    let (schema, mut columns, _) = rows.into_parts();
+    columns.iter_mut().for_each(Array::shrink_to_fit);
+    RecordBatch::try_new(schema, columns).expect("the columns are the same")
 }
 
 /// What stands before `.amazonaws.com` or `.amazonaws.com.cn`.

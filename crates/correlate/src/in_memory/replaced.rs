@@ -4,9 +4,10 @@ use trailweave_lake::Lake;
 use trailweave_table::VOLUMES;
 
 use crate::CorrelateError;
+use crate::in_memory::id::Id;
 use crate::in_memory::parts::{Ask, look_up};
 use crate::in_memory::reach::Reach;
-use crate::in_memory::read::{List, Text};
+use crate::in_memory::read::{IdColumn, List, Text};
 use crate::in_memory::rows::Kind;
 use crate::product::Replaced;
 use crate::product::day_of;
@@ -40,7 +41,8 @@ pub(super) fn of(reach: &Reach<'_, '_>, lake: &Lake) -> Result<Opened, Correlate
     };
     for row in rows.all() {
         let at = row as usize;
-        let event = [account(at), rows.text(Text::EventId, at)];
+        let event_id = rows.id(IdColumn::Event, at).map(Id::to_text);
+        let event = [account(at), event_id.as_deref()];
         let time = rows.times[at];
         let mut instances = rows.list(List::InstanceIds, at);
         match rows.kind(row) {

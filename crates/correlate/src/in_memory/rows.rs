@@ -1,11 +1,14 @@
 //! The rows in the order of (`event_time`, `rid`), and what rules ask of them as numbers.
 
 use std::cmp::Ordering;
+use std::thread;
 
 use arrow::array::Array;
 
+use crate::in_memory::id::Id;
 use crate::in_memory::ids::{Ids, NONE};
-use crate::in_memory::read::{Batch, Flags, List, Text};
+
+use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
 
 /// What kind of event a row is, as far as rules tell kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,53 +59,91 @@ pub(super) struct Rows<'a> {
     resources: Ids<&'a str>,
 }
 
+/// The identifiers of instances, volumes and snapshots, by row.
+#[derive(Debug)]
+struct Resources<'a> {
+    ids: Ids<&'a str>,
+    instances: Vec<u32>,
+    volumes: Vec<u32>,
+    snapshots: Vec<u32>,
+    caller_instances: Vec<u32>,
+}
+
+impl<'a> Resources<'a> {
+    fn new(rows: impl ExactSizeIterator<Item = (&'a Batch, usize)>) -> Self {
+        let column = || Vec::with_capacity(rows.len());
+        let (instances, volumes, snapshots, caller_instances) = (column(), column(), column(), column());
+        let mut resources = Self { ids: Ids::new(), instances, volumes, snapshots, caller_instances };
+        for (batch, row) in rows {
+            let mut first = |list| batch.list(list, row).next().map_or(NONE, |id| resources.ids.number(id));
+            resources.instances.push(first(List::InstanceIds));
+            resources.volumes.push(first(List::VolumeIds));
+            resources.snapshots.push(first(List::SnapshotIds));
+            let caller = batch.caller_instance(row).map_or(NONE, |id| resources.ids.number(id));
+            resources.caller_instances.push(caller);
+        }
+        resources
+    }
+}
+
+/// Numbers of what else rows are looked up by, by row.
+#[derive(Debug, Default)]
+struct Numbers {
+    accounts: Vec<u32>,
+    homes: Vec<u32>,
+    requests: Vec<u32>,
+    grants: Vec<u32>,
+    n_requests: usize,
+    n_grants: usize,
+}
+
+impl Numbers {
+    fn new<'a>(rows: impl Iterator<Item = (&'a Batch, usize)>) -> Self {
+        let (mut accounts, mut homes, mut requests, mut grants) = (Ids::new(), Ids::new(), Ids::new(), Ids::new());
+        let mut numbers = Self::default();
+        for (batch, row) in rows {
+            let account = accounts.number(account(batch, row));
+            let request = batch.id(IdColumn::Request, row).map(|id| requests.number((account, id)));
+            let grant = batch.text(Text::GrantId, row).map(|grant| grants.number(grant));
+            numbers.accounts.push(account);
+            numbers.homes.push(homes.number((account, batch.text(Text::AwsRegion, row).unwrap_or_default())));
+            numbers.requests.push(request.unwrap_or(NONE));
+            numbers.grants.push(grant.unwrap_or(NONE));
+        }
+        Self { n_requests: requests.len(), n_grants: grants.len(), ..numbers }
+    }
+}
+
 impl<'a> Rows<'a> {
     pub(super) fn new(batches: &'a [Batch]) -> Self {
         let places = in_order(batches);
-        let at = |(batch, row): (u32, u32)| (&batches[batch as usize], row as usize);
-        let n = places.len();
+        let all = || places.iter().map(|&(batch, row)| (&batches[batch as usize], row as usize));
+        let (resources, numbers) = thread::scope(|scope| {
+            let resources = scope.spawn(|| Resources::new(all()));
+            let numbers = Numbers::new(all());
+            (resources.join().expect("numbering does not panic"), numbers)
+        });
         let mut rows = Self {
             batches,
-            times: places.iter().map(|place| at(*place)).map(|(batch, row)| batch.times.value(row)).collect(),
-            flags: places.iter().map(|place| at(*place)).map(|(batch, row)| batch.flags[row]).collect(),
-            kinds: places.iter().map(|place| at(*place)).map(|(batch, row)| kind(batch, row)).collect(),
+            times: all().map(|(batch, row)| batch.times.value(row)).collect(),
+            flags: all().map(|(batch, row)| batch.flags[row]).collect(),
+            kinds: all().map(|(batch, row)| kind(batch, row)).collect(),
             places,
-            homes: Vec::with_capacity(n),
-            accounts: Vec::with_capacity(n),
-            requests: Vec::with_capacity(n),
-            grants: Vec::with_capacity(n),
-            instances: Vec::with_capacity(n),
-            volumes: Vec::with_capacity(n),
-            snapshots: Vec::with_capacity(n),
-            caller_instances: Vec::with_capacity(n),
+            homes: numbers.homes,
+            accounts: numbers.accounts,
+            requests: numbers.requests,
+            grants: numbers.grants,
+            instances: resources.instances,
+            volumes: resources.volumes,
+            snapshots: resources.snapshots,
+            caller_instances: resources.caller_instances,
             canonical: Vec::new(),
-            n_requests: 0,
-            n_grants: 0,
-            resources: Ids::new(),
+            n_requests: numbers.n_requests,
+            n_grants: numbers.n_grants,
+            resources: resources.ids,
         };
-        rows.number();
         rows.canonical = rows.canonical();
         rows
-    }
-
-    fn number(&mut self) {
-        let (mut accounts, mut homes, mut requests, mut grants) = (Ids::new(), Ids::new(), Ids::new(), Ids::new());
-        for row in 0..self.len() {
-            let account = accounts.number(self.account(row));
-            self.accounts.push(account);
-            self.homes.push(homes.number((account, self.text(Text::AwsRegion, row).unwrap_or_default())));
-            let request = self.text(Text::RequestId, row).map(|request| requests.number((account, request)));
-            self.requests.push(request.unwrap_or(NONE));
-            self.grants.push(self.text(Text::GrantId, row).map_or(NONE, |grant| grants.number(grant)));
-            let [instance, volume, snapshot] = [List::InstanceIds, List::VolumeIds, List::SnapshotIds]
-                .map(|list| self.list(list, row).next().map_or(NONE, |id| self.resources.number(id)));
-            self.instances.push(instance);
-            self.volumes.push(volume);
-            self.snapshots.push(snapshot);
-            self.caller_instances.push(self.caller_instance(row).map_or(NONE, |id| self.resources.number(id)));
-        }
-        self.n_requests = requests.len();
-        self.n_grants = grants.len();
     }
 
     fn canonical(&self) -> Vec<u32> {
@@ -110,7 +151,7 @@ impl<'a> Rows<'a> {
         let mut firsts: Vec<u32> = Vec::new();
         let mut numbers = vec![NONE; self.len()];
         for row in self.all().filter(|row| self.is_ec2(*row)) {
-            let Some(id) = self.text(Text::SharedEventId, row as usize) else { continue };
+            let Some(id) = self.id(IdColumn::SharedEvent, row as usize) else { continue };
             let number = shared.number(id);
             numbers[row as usize] = number;
             match firsts.get_mut(number as usize) {
@@ -171,6 +212,11 @@ impl<'a> Rows<'a> {
         batch.text(column, row)
     }
 
+    pub(super) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'a>> {
+        let (batch, row) = self.place(row);
+        batch.id(column, row)
+    }
+
     pub(super) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
         let (batch, row) = self.place(row);
         batch.list(column, row)
@@ -220,11 +266,6 @@ impl<'a> Rows<'a> {
     pub(super) fn n_resources(&self) -> usize {
         self.resources.len()
     }
-
-    fn caller_instance(&self, row: usize) -> Option<&'a str> {
-        let (batch, row) = self.place(row);
-        batch.caller_instances.is_valid(row).then(|| batch.caller_instances.value(row))
-    }
 }
 
 /// The places of all rows that have a time, in order.
@@ -245,7 +286,7 @@ fn in_order(batches: &[Batch]) -> Vec<(u32, u32)> {
 /// Compares row ids: `account/event_id`, or `account/source_object#source_index`.
 fn by_rid((batch, row): (&Batch, usize), (other, of_other): (&Batch, usize)) -> Ordering {
     let (account_of, account_of_other) = (account(batch, row), account(other, of_other));
-    if let (Some(id), Some(other)) = (batch.text(Text::EventId, row), other.text(Text::EventId, of_other))
+    if let (Some(id), Some(other)) = (batch.id(IdColumn::Event, row), other.id(IdColumn::Event, of_other))
         && account_of.len() == account_of_other.len()
     {
         return (account_of, id).cmp(&(account_of_other, other));
@@ -255,8 +296,8 @@ fn by_rid((batch, row): (&Batch, usize), (other, of_other): (&Batch, usize)) -> 
 
 fn rid(batch: &Batch, row: usize) -> String {
     let account = account(batch, row);
-    if let Some(event_id) = batch.text(Text::EventId, row) {
-        return format!("{account}/{event_id}");
+    if let Some(event_id) = batch.id(IdColumn::Event, row) {
+        return format!("{account}/{}", event_id.to_text());
     }
     let object = batch.text(Text::SourceObject, row).unwrap_or_default();
     format!("{account}/{object}#{}", batch.source_index(row))

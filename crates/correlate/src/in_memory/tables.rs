@@ -25,9 +25,10 @@ use trailweave_table::VOLUMES;
 
 use crate::CorrelateError;
 use crate::Progress;
+use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
 use crate::in_memory::join::{Call, Join, Link};
-use crate::in_memory::read::{Flags, List, Text};
+use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::replaced::Opened;
 use crate::in_memory::roots::{Root, Roots};
 use crate::in_memory::rows::{Kind, Rows};
@@ -177,6 +178,10 @@ impl<'a> Products<'_, 'a> {
         if row == NONE { None } else { self.rows.text(column, row as usize) }
     }
 
+    fn id(&self, column: IdColumn, row: u32) -> Option<Id<'a>> {
+        if row == NONE { None } else { self.rows.id(column, row as usize) }
+    }
+
     fn account(&self, row: u32) -> Option<&str> {
         Some(self.rows.account(row as usize)).filter(|account| !account.is_empty())
     }
@@ -201,7 +206,7 @@ impl<'a> Products<'_, 'a> {
         let ranks = self.rows.resource_ranks();
         calls.sort_by_key(|call| {
             let instance = ranks.get(call.instance as usize);
-            (self.day(call.row), instance, self.time(call.row), self.text(Text::EventId, call.row), call.row)
+            (self.day(call.row), instance, self.time(call.row), self.id(IdColumn::Event, call.row), call.row)
         });
         calls
     }
@@ -239,7 +244,7 @@ impl<'a> Products<'_, 'a> {
         shown.retain(|row| self.opened.is_none_or(|it| it.changed[*row as usize] || it.reopened[*row as usize]));
         shown.sort_by_key(|&row| {
             let volume = self.rows.resource(self.rows.volumes[row as usize]);
-            (self.day(row), volume, self.time(row), self.text(Text::EventId, row), row)
+            (self.day(row), volume, self.time(row), self.id(IdColumn::Event, row), row)
         });
         shown
     }
@@ -255,15 +260,17 @@ impl<'a> Products<'_, 'a> {
         let rows = self.rows;
         let of_row = |column: Text| texts(calls, |call| self.text(column, call.row));
         let of_cause = |column: Text| texts(calls, |call| self.text(column, call.cause));
+        let id_of_row = |column: IdColumn| ids(calls, |call| self.id(column, call.row));
+        let id_of_cause = |column: IdColumn| ids(calls, |call| self.id(column, call.cause));
         let resource = |number: fn(&Call) -> u32| texts(calls, |call| rows.resource(number(call)));
         match name {
-            "kms_event_id" => of_row(Text::EventId),
+            "kms_event_id" => id_of_row(IdColumn::Event),
             "kms_event_time" => times(calls, |call| self.time(call.row)),
             "kms_event_name" => texts(calls, |call| Some(self.text(Text::EventName, call.row).unwrap_or_default())),
             "kms_error_code" => of_row(Text::ErrorCode),
             "kms_principal_arn" => of_row(Text::PrincipalArn),
             "kms_invoked_by" => of_row(Text::InvokedBy),
-            "kms_request_id" => of_row(Text::RequestId),
+            "kms_request_id" => id_of_row(IdColumn::Request),
             "recipient_account_id" => texts(calls, |call| self.account(call.row)),
             "aws_region" => texts(calls, |call| self.region(call.row)),
             "key_arn" => texts(calls, |call| self.key_arn(call)),
@@ -275,27 +282,27 @@ impl<'a> Products<'_, 'a> {
             "volume_id" => resource(|call| call.volume),
             "snapshot_id" => resource(|call| call.snapshot),
             "caller_instance_id" => texts(calls, |call| rows.resource(rows.caller_instances[call.row as usize])),
-            "ec2_event_id" => of_cause(Text::EventId),
+            "ec2_event_id" => id_of_cause(IdColumn::Event),
             "ec2_event_time" => times(calls, |call| self.time(call.cause)),
             "ec2_event_name" => of_cause(Text::EventName),
             "ec2_principal_arn" => of_cause(Text::PrincipalArn),
             "ec2_source_ip_address" => of_cause(Text::SourceIpAddress),
-            "ec2_request_id" => of_cause(Text::RequestId),
+            "ec2_request_id" => id_of_cause(IdColumn::Request),
             "ec2_error_code" => of_cause(Text::ErrorCode),
             "link" => texts(calls, |call| Some(call.link.name())),
             "confidence" => texts(calls, |call| self.confidence(call)),
             "unmatched_reason" => texts(calls, |call| self.unmatched_reason(call)),
             "delta_ms" => Arc::new(calls.iter().map(|call| self.delta_ms(call)).collect::<Int64Array>()),
-            "launch_event_id" => texts(calls, |call| self.text(Text::EventId, call.launch)),
+            "launch_event_id" => ids(calls, |call| self.id(IdColumn::Event, call.launch)),
             "launch_event_time" => times(calls, |call| self.time(call.launch)),
             "launch_principal_arn" => texts(calls, |call| self.text(Text::PrincipalArn, call.launch)),
             "root_principal_arn" => texts(calls, |call| self.root(call).map(|root| root.principal)),
             "root_source" => texts(calls, |call| self.root(call).map(|root| root.source)),
-            "grant_event_id" => texts(calls, |call| {
-                let of_create = self.text(Text::EventId, call.create);
-                of_create.or_else(|| self.text(Text::EventId, call.granted))
+            "grant_event_id" => ids(calls, |call| {
+                let of_create = self.id(IdColumn::Event, call.create);
+                of_create.or_else(|| self.id(IdColumn::Event, call.granted))
             }),
-            "data_key_event_id" => texts(calls, |call| self.text(Text::EventId, call.data_key)),
+            "data_key_event_id" => ids(calls, |call| self.id(IdColumn::Event, call.data_key)),
             "kms_source_object" => of_row(Text::SourceObject),
             "ec2_source_object" => of_cause(Text::SourceObject),
             other => unreachable!("`correlated` has no column `{other}`"),
@@ -348,7 +355,7 @@ impl<'a> Products<'_, 'a> {
             "instance_id" => texts(launches, |(instance, _)| self.rows.resource(*instance)),
             "recipient_account_id" => texts(launches, |(_, row)| self.account(*row)),
             "aws_region" => texts(launches, |(_, row)| self.region(*row)),
-            "launch_event_id" => of_row(Text::EventId),
+            "launch_event_id" => ids(launches, |(_, row)| self.id(IdColumn::Event, *row)),
             "launched_at" => times(launches, |(_, row)| self.time(*row)),
             "launch_principal_arn" => of_row(Text::PrincipalArn),
             "image_id" => texts(launches, |(_, row)| self.rows.list(List::ImageIds, *row as usize).next()),
@@ -365,7 +372,7 @@ impl<'a> Products<'_, 'a> {
             "volume_id" => texts(volumes, |it| self.rows.resource(it.id)),
             "recipient_account_id" => texts(volumes, |it| self.account(it.row)),
             "aws_region" => texts(volumes, |it| self.region(it.row)),
-            "created_event_id" => texts(volumes, |it| self.text(Text::EventId, creation(it))),
+            "created_event_id" => ids(volumes, |it| self.id(IdColumn::Event, creation(it))),
             "created_at" => times(volumes, |it| Some(it.created_at)),
             "created_by_arn" => texts(volumes, |it| self.text(Text::PrincipalArn, creation(it))),
             "snapshot_id" => texts(volumes, |it| {
@@ -380,7 +387,7 @@ impl<'a> Products<'_, 'a> {
             "key_arn" => {
                 texts(volumes, |it| self.text(Text::KeyArn, it.data_key).or_else(|| self.text(Text::KeyArn, it.row)))
             }
-            "data_key_event_id" => texts(volumes, |it| self.text(Text::EventId, it.data_key)),
+            "data_key_event_id" => ids(volumes, |it| self.id(IdColumn::Event, it.data_key)),
             other => unreachable!("`volumes` has no column `{other}`"),
         }
     }
@@ -392,7 +399,7 @@ impl<'a> Products<'_, 'a> {
             "recipient_account_id" => texts(shown, |row| self.account(*row)),
             "aws_region" => texts(shown, |row| self.region(*row)),
             "attached_at" => times(shown, |row| self.time(*row)),
-            "source_event_id" => texts(shown, |row| self.text(Text::EventId, *row)),
+            "source_event_id" => ids(shown, |row| self.id(IdColumn::Event, *row)),
             "source" => texts(shown, |row| self.text(Text::EventName, *row)),
             other => unreachable!("`attachments` has no column `{other}`"),
         }
@@ -406,7 +413,7 @@ impl<'a> Products<'_, 'a> {
             "key_arn" => of_row(Text::KeyArn),
             "recipient_account_id" => texts(grants, |row| self.account(*row)),
             "aws_region" => texts(grants, |row| self.region(*row)),
-            "create_event_id" => of_row(Text::EventId),
+            "create_event_id" => ids(grants, |row| self.id(IdColumn::Event, *row)),
             "created_at" => times(grants, |row| self.time(*row)),
             "grantee_principal" => of_row(Text::GranteePrincipal),
             "instance_id" => resource(&self.rows.instances),
@@ -427,6 +434,15 @@ fn texts<'t, T>(items: &[T], text: impl Fn(&T) -> Option<&'t str>) -> ArrayRef {
     let mut builder = StringBuilder::with_capacity(items.len(), items.len() * 16);
     for item in items {
         builder.append_option(text(item));
+    }
+    Arc::new(builder.finish())
+}
+
+fn ids<'t, T>(items: &[T], id: impl Fn(&T) -> Option<Id<'t>>) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(items.len(), items.len() * size_of::<Room>());
+    for item in items {
+        let mut room: Room = [0; size_of::<Room>()];
+        builder.append_option(id(item).map(|id| id.text(&mut room)));
     }
     Arc::new(builder.finish())
 }
