@@ -92,33 +92,4 @@ impl Text {
 }
 
 #[cfg(test)]
-mod tests {
-    use trailweave_ingest::Summary;
-
-    use super::*;
-
-    #[test]
-    fn every_figure_has_its_help_and_its_type() {
-        let ingested = Some(Summary { objects_done: 7, ..Summary::default() });
-        let correlated = trailweave_correlate::Summary {
-            links: [("request_id".to_owned(), 5)].into(),
-            ..trailweave_correlate::Summary::default()
-        };
-        let report = Report { ingested, correlated: Some(correlated) };
-        let (began, ended) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(90).unwrap());
-        let text = text(Some(&report), 0, began, ended);
-        assert!(text.contains("trailweave_last_run_objects{outcome=\"done\"} 7\n"), "{text}");
-        assert!(text.contains("trailweave_last_run_links{link=\"request_id\"} 5\n"), "{text}");
-        assert!(text.contains("trailweave_last_run_duration_seconds 90\n"), "{text}");
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let name = line.split(['{', ' ']).next().unwrap();
-            assert!(text.contains(&format!("# TYPE {name} gauge\n")), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_run_that_failed_tells_so_and_nothing_else() {
-        let text = text(None, 1, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        assert!(text.contains("trailweave_last_run_exit_code 1\n") && !text.contains("objects{"), "{text}");
-    }
-}
+mod tests;
