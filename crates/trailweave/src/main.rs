@@ -8,6 +8,7 @@
 
 mod args;
 mod config;
+mod figures;
 mod metrics;
 mod progress;
 mod report;

@@ -1,9 +1,12 @@
 //! The text is held to the byte: dashboards and alerts name its lines.
 
+use jiff::Timestamp;
 use trailweave_ingest::Summary;
 use trailweave_table::Tally;
 
 use super::*;
+use crate::figures;
+use crate::report::Report;
 
 /// A report in which no two figures are equal.
 fn report() -> Report {
@@ -37,12 +40,12 @@ fn report() -> Report {
 fn the_text_of_a_run_is_this_to_the_byte() {
     let began = Timestamp::from_second(1_790_000_000).unwrap();
     let ended = Timestamp::from_millisecond(1_790_000_090_250).unwrap();
-    assert_eq!(text(Some(&report()), 3, began, ended), include_str!("expected.prom"));
+    assert_eq!(text(&figures::of(Some(&report()), 3, began, ended)), include_str!("expected.prom"));
 }
 
 #[test]
 fn a_run_that_failed_tells_so_and_nothing_else() {
-    let text = text(None, 1, Timestamp::UNIX_EPOCH, Timestamp::from_second(90).unwrap());
+    let text = text(&figures::of(None, 1, Timestamp::UNIX_EPOCH, Timestamp::from_second(90).unwrap()));
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let expected = ["exit_code 1", "end_timestamp_seconds 90", "duration_seconds 90"];
     assert_eq!(lines, expected.map(|line| format!("trailweave_last_run_{line}")));
