@@ -10,6 +10,8 @@ mod args;
 mod config;
 mod figures;
 mod metrics;
+#[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]
+mod otlp;
 mod progress;
 mod report;
 mod trace;

@@ -138,11 +138,17 @@ impl Job {
     /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.
     fn tell(&self, worked: Result<&Report, &anyhow::Error>) {
         let code = worked.map_or_else(exit_code, |report| report.outcome().exit_code());
-        let figures = figures::of(worked.ok(), code, self.began, Timestamp::now());
+        let ended = Timestamp::now();
+        let figures = figures::of(worked.ok(), code, self.began, ended);
         if let Some(path) = &self.config.metrics_file
             && let Err(error) = metrics::write(path, &figures)
         {
             tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
+        }
+        if let Some(endpoint) = &self.config.otlp_endpoint
+            && let Err(error) = endpoint.send(&self.runtime, &figures, ended)
+        {
+            tracing::error!(%endpoint, error = format!("{error:#}"), "the metrics are not sent");
         }
     }
 
