@@ -33,10 +33,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     for seed in seeds {
         let began = Instant::now();
         let passing = tempfile::tempdir()?;
-        let folder = match &kept {
-            Some(kept) => kept.join(format!("{records}-{seed}")),
-            None => passing.path().to_owned(),
-        };
+        let folder =
+            kept.as_ref().map_or_else(|| passing.path().to_owned(), |kept| kept.join(format!("{records}-{seed}")));
         let trial = truth::run(&folder, records, seed).await?;
         let verdict = truth::judge(&folder, &trial.lake).await?;
         println!(

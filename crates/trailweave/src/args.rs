@@ -150,6 +150,11 @@ pub(crate) struct Common {
     /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text
     #[arg(long, global = true, env = "TRAILWEAVE_METRICS_FILE", value_name = "FILE", help_heading = "Common")]
     pub(crate) metrics_file: Option<PathBuf>,
+    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics
+    #[arg(long, global = true, env = "TRAILWEAVE_OTLP_ENDPOINT", value_name = "URL", help_heading = "Common")]
+    // The URL may hold a password; and no help is there for what the program lacks.
+    #[arg(hide_env_values = true, hide = cfg!(not(feature = "otlp")))]
+    pub(crate) otlp_endpoint: Option<String>,
     /// Print the result as JSON
     #[arg(long, global = true, help_heading = "Common")]
     pub(crate) json: bool,

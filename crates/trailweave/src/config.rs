@@ -3,6 +3,7 @@
 //! Clap lays flags over the environment; this module lays the outcome over the file and the defaults, and checks it.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -22,6 +23,8 @@ use trailweave_ingest::Source;
 use crate::args::Common;
 use crate::args::IngestArgs;
 use crate::args::S3Args;
+use crate::otlp::Endpoint;
+use crate::otlp::EndpointError;
 
 /// The settings, resolved and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) cap: ByteSize,
     pub(crate) shard: Option<Shard>,
     pub(crate) metrics_file: Option<PathBuf>,
+    pub(crate) otlp_endpoint: Option<Endpoint>,
 }
 
 /// Which objects a run reads.
@@ -59,6 +63,8 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("`{value}` is no {key}: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
+    #[error("{key} cannot be followed")]
+    Endpoint { key: &'static str, source: EndpointError },
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,
     #[error(
@@ -97,6 +103,7 @@ struct File {
     cap: String,
     shard: String,
     metrics_file: PathBuf,
+    otlp_endpoint: String,
 }
 
 impl Default for File {
@@ -124,6 +131,7 @@ impl Default for File {
             cap: text("2GiB"),
             shard: String::new(),
             metrics_file: PathBuf::new(),
+            otlp_endpoint: String::new(),
         }
     }
 }
@@ -161,6 +169,7 @@ impl Config {
                 .clone()
                 .or(Some(file.metrics_file))
                 .filter(|path| !path.as_os_str().is_empty()),
+            otlp_endpoint: otlp_endpoint(common.otlp_endpoint.as_deref(), &file.otlp_endpoint)?,
         })
     }
 
@@ -313,6 +322,28 @@ fn threads(value: &str) -> Result<NonZeroUsize, ConfigError> {
         Ok(n) if n <= 4096 => Ok(NonZeroUsize::new(n).unwrap_or_else(cores)),
         _ => Err(ConfigError::Value { key: "threads", value: value.to_owned(), expected }),
     }
+}
+
+/// What is said to this program goes before what is said to all; an empty text that is typed goes before both.
+fn otlp_endpoint(typed: Option<&str>, filed: &str) -> Result<Option<Endpoint>, ConfigError> {
+    let said = typed.or_else(|| Some(filed).filter(|filed| !filed.is_empty()));
+    let (key, value) = match said {
+        Some(value) => ("--otlp-endpoint", value.to_owned()),
+        None => (STANDARD_ENDPOINT, standard_endpoint()),
+    };
+    if value.is_empty() {
+        return Ok(None);
+    }
+    value.parse().map(Some).map_err(|source| ConfigError::Endpoint { key, source })
+}
+
+/// The variable that names an endpoint to every program.
+const STANDARD_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// What it says; nothing to a program that could not follow it.
+#[expect(clippy::disallowed_methods, reason = "clap takes one variable for an argument, and that one is ours")]
+fn standard_endpoint() -> String {
+    if cfg!(feature = "otlp") { env::var(STANDARD_ENDPOINT).unwrap_or_default() } else { String::new() }
 }
 
 fn cores() -> NonZeroUsize {

@@ -8,7 +8,10 @@
 
 mod args;
 mod config;
+mod figures;
 mod metrics;
+#[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]
+mod otlp;
 mod progress;
 mod report;
 mod trace;

@@ -1,124 +1,38 @@
-//! The figures of the last run as Prometheus text, for the textfile collector of a node exporter.
-//!
-//! The file appears whole. A run that failed says so, and says nothing of what it did before.
+//! Figures as Prometheus text, for the textfile collector of a node exporter. The file appears whole.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use jiff::Timestamp;
 use trailweave_lake::LakeError;
 use trailweave_lake::WholeFile;
 
-use crate::report::Report;
+use crate::figures::Figure;
 
-/// Writes the figures of a run that began and ended; `report` is nothing where it failed.
-pub(crate) fn write(
-    path: &Path,
-    report: Option<&Report>,
-    exit_code: u8,
-    began: Timestamp,
-    ended: Timestamp,
-) -> Result<(), LakeError> {
-    WholeFile::write_all_at(path, text(report, exit_code, began, ended).as_bytes())
+/// Writes the figures of a run.
+pub(crate) fn write(path: &Path, figures: &[Figure]) -> Result<(), LakeError> {
+    WholeFile::write_all_at(path, text(figures).as_bytes())
 }
 
-fn text(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> String {
-    let mut out = Text::default();
-    out.one("exit_code", "Exit code of the last run: 0, 1 failed, 3 objects were quarantined.", exit_code);
-    out.one("end_timestamp_seconds", "When the last run ended.", ended.as_second());
-    out.one("duration_seconds", "How long the last run took.", ended.duration_since(began).as_secs_f64());
-    if let Some(it) = report.and_then(|report| report.ingested.as_ref()) {
-        let objects = [
-            ("done", it.objects_done),
-            ("known", it.objects_known),
-            ("filtered", it.objects_filtered),
-            ("skipped", it.objects_skipped),
-            ("quarantined", it.objects_quarantined),
-            ("gone", it.objects_gone),
-            ("left", it.objects_left),
-        ];
-        out.many("objects", "Objects that the last run listed, by what became of them.", "outcome", objects);
-        let messages = [("deleted", it.messages_deleted), ("left", it.messages_received - it.messages_deleted)];
-        out.many("messages", "Messages that the last run received, by what became of them.", "outcome", messages);
-        let records = [
-            ("rows", it.tally.rows),
-            ("duplicates", it.tally.duplicates),
-            ("filtered", it.tally.filtered),
-            ("rejects", it.tally.rejects),
-        ];
-        out.many("records", "Records that the last run read, by what became of them.", "outcome", records);
-        let help = "Rows of earlier runs that records of the last run amended, and that left events.";
-        out.one("rows_amended", help, it.rows_amended);
-        let bytes = [("gzip", it.bytes), ("json", it.inflated_bytes)];
-        out.many("bytes", "Size of the objects that the last run read.", "form", bytes);
+fn text(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    for figure in figures {
+        write_figure(&mut text, figure).expect("a text takes every line");
     }
-    if let Some(it) = report.and_then(|report| report.correlated.as_ref()) {
-        out.many("links", "Rows of correlated, by the rule that linked them.", "link", counts(&it.links));
-        let reasons = counts(&it.unmatched);
-        out.many("unmatched", "Rows of correlated without a cause, by the reason.", "reason", reasons);
-        out.many("rows", "Rows of the tables that the join makes.", "table", counts(&it.products));
-    }
-    out.0
+    text
 }
 
-fn counts(counts: &BTreeMap<String, u64>) -> impl Iterator<Item = (&str, u64)> {
-    counts.iter().map(|(name, count)| (name.as_str(), *count))
-}
-
-/// Prometheus text; every name begins with `trailweave_last_run_`.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn one(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
-        self.head(name, help);
-        writeln!(self.0, "trailweave_last_run_{name} {value}").expect("a text takes every line");
-    }
-
-    fn many<'a>(&mut self, name: &str, help: &str, label: &str, values: impl IntoIterator<Item = (&'a str, u64)>) {
-        self.head(name, help);
-        for (of, value) in values {
-            let line = writeln!(self.0, "trailweave_last_run_{name}{{{label}=\"{of}\"}} {value}");
-            line.expect("a text takes every line");
+fn write_figure(text: &mut String, Figure { name, help, points }: &Figure) -> fmt::Result {
+    writeln!(text, "# HELP {name} {help}")?;
+    writeln!(text, "# TYPE {name} gauge")?;
+    for point in points {
+        match &point.label {
+            Some((label, of)) => writeln!(text, "{name}{{{label}=\"{of}\"}} {}", point.value)?,
+            None => writeln!(text, "{name} {}", point.value)?,
         }
     }
-
-    fn head(&mut self, name: &str, help: &str) {
-        let head =
-            writeln!(self.0, "# HELP trailweave_last_run_{name} {help}\n# TYPE trailweave_last_run_{name} gauge");
-        head.expect("a text takes every line");
-    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use trailweave_ingest::Summary;
-
-    use super::*;
-
-    #[test]
-    fn every_figure_has_its_help_and_its_type() {
-        let ingested = Some(Summary { objects_done: 7, ..Summary::default() });
-        let correlated = trailweave_correlate::Summary {
-            links: [("request_id".to_owned(), 5)].into(),
-            ..trailweave_correlate::Summary::default()
-        };
-        let report = Report { ingested, correlated: Some(correlated) };
-        let (began, ended) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(90).unwrap());
-        let text = text(Some(&report), 0, began, ended);
-        assert!(text.contains("trailweave_last_run_objects{outcome=\"done\"} 7\n"), "{text}");
-        assert!(text.contains("trailweave_last_run_links{link=\"request_id\"} 5\n"), "{text}");
-        assert!(text.contains("trailweave_last_run_duration_seconds 90\n"), "{text}");
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let name = line.split(['{', ' ']).next().unwrap();
-            assert!(text.contains(&format!("# TYPE {name} gauge\n")), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_run_that_failed_tells_so_and_nothing_else() {
-        let text = text(None, 1, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        assert!(text.contains("trailweave_last_run_exit_code 1\n") && !text.contains("objects{"), "{text}");
-    }
-}
+mod tests;

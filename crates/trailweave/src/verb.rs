@@ -27,6 +27,7 @@ use crate::args::IngestArgs;
 use crate::args::Verb;
 use crate::config::Config;
 use crate::config::ConfigError;
+use crate::figures;
 use crate::metrics;
 use crate::progress;
 use crate::report;
@@ -127,16 +128,28 @@ impl Job {
         }
     }
 
-    /// Does the work of a run, notes its figures where that is asked for, and prints its report.
+    /// Does the work of a run, tells its figures where that is asked for, and prints its report.
     fn report(&self, work: impl FnOnce(&Self) -> anyhow::Result<Report>) -> anyhow::Result<Outcome> {
         let worked = work(self);
-        if let Some(path) = &self.config.metrics_file {
-            let code = worked.as_ref().map_or_else(exit_code, |report| report.outcome().exit_code());
-            if let Err(error) = metrics::write(path, worked.as_ref().ok(), code, self.began, Timestamp::now()) {
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
-            }
-        }
+        self.tell(worked.as_ref());
         self.print(&worked?)
+    }
+
+    /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.
+    fn tell(&self, worked: Result<&Report, &anyhow::Error>) {
+        let code = worked.map_or_else(exit_code, |report| report.outcome().exit_code());
+        let ended = Timestamp::now();
+        let figures = figures::of(worked.ok(), code, self.began, ended);
+        if let Some(path) = &self.config.metrics_file
+            && let Err(error) = metrics::write(path, &figures)
+        {
+            tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
+        }
+        if let Some(endpoint) = &self.config.otlp_endpoint
+            && let Err(error) = endpoint.send(&self.runtime, &figures, ended)
+        {
+            tracing::error!(%endpoint, error = format!("{error:#}"), "the metrics are not sent");
+        }
     }
 
     /// Prints a result, as JSON or by `text`.

@@ -76,6 +76,17 @@ fn a_setting_out_of_range_is_refused_by_name() {
 }
 
 #[test]
+fn an_endpoint_that_cannot_be_followed_is_refused_without_being_repeated() {
+    let (_folder, common) = with_file("otlp_endpoint = 'user:word@host'");
+    let error = resolve(&common, &IngestArgs::default()).unwrap_err();
+    assert!(matches!(error, ConfigError::Endpoint { key: "--otlp-endpoint", .. }), "{error}");
+    let said = format!("{0:?} {0:#}", anyhow::Error::from(error));
+    assert!(!said.contains("word"), "{said}");
+    let common = Common { otlp_endpoint: Some(String::new()), ..common };
+    assert_eq!(resolve(&common, &IngestArgs::default()).unwrap().otlp_endpoint, None);
+}
+
+#[test]
 fn a_queue_is_drained_alone_and_whole() {
     let queue_url = Some("https://sqs.eu-west-1.amazonaws.com/111122223333/trail".to_owned());
     let queue = IngestArgs { queue_url, ..IngestArgs::default() };

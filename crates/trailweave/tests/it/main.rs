@@ -6,6 +6,8 @@ mod aws;
 mod bad_input;
 mod duckdb;
 mod layers;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod program;
 mod published_chain;
 mod queue;

@@ -11,14 +11,14 @@ use crate::program::trailweave;
 use crate::program::utf8;
 
 /// A small trail of several accounts and regions; returns its source.
-fn trail(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn trail(folder: &Path) -> std::path::PathBuf {
     let options = trailweave_corpus::Options { records: 2_000, days: 2, ..trailweave_corpus::Options::default() };
     trailweave_corpus::generate(&options, folder).unwrap();
     folder.join("AWSLogs")
 }
 
 /// Every row of `correlated`, which depends on every event.
-fn rows(lake: &Path) -> Vec<String> {
+pub(crate) fn rows(lake: &Path) -> Vec<String> {
     let rows = query(lake, "SELECT * FROM correlated ORDER BY kms_event_id, recipient_account_id");
     rows.iter().map(Value::to_string).collect()
 }

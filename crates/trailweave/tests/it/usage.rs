@@ -37,6 +37,26 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     }
 }
 
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn an_option_that_the_program_is_built_without_is_refused_by_name() {
+    let ask = |flag: &[&str], environment: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(["correlate", "--lake", "no-such-folder"]).args(flag).envs(environment.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let endpoint = "http://me:word@localhost:4318";
+    for (code, said) in [ask(&["--otlp-endpoint", endpoint], &[]), ask(&[], &[("TRAILWEAVE_OTLP_ENDPOINT", endpoint)])]
+    {
+        assert!(code == 2 && said.contains("built without the feature `otlp`") && !said.contains("word"), "{said}");
+    }
+    // Which says nothing to this program alone.
+    let (code, said) = ask(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)]);
+    assert!(code == 1 && said.contains("no-such-folder"), "{said}");
+    assert!(!trailweave(&["run", "--help"]).stdout.contains("otlp"));
+}
+
 #[test]
 fn a_missing_source_or_lake_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,130 @@
+//! The figures of the last run, as `--metrics-file` and `--otlp-endpoint` both tell them.
+//!
+//! A run that failed says so, and says nothing of what it did before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use trailweave_ingest::Summary;
+
+use crate::report::Report;
+
+/// A figure: one point without a label, or any number of points that a label tells apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Figure {
+    /// Begins with `trailweave_last_run_`.
+    pub(crate) name: String,
+    pub(crate) help: &'static str,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A value, and the label that it stands under.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) label: Option<(&'static str, String)>,
+    pub(crate) value: Value,
+}
+
+/// The value of a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value {
+    Whole(i64),
+    Fraction(f64),
+}
+
+/// The figures of a run that began and ended; `report` is nothing where it failed.
+pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> Vec<Figure> {
+    let seconds = ended.duration_since(began).as_secs_f64();
+    let code_help = "Exit code of the last run: 0, 1 failed, 3 objects were quarantined.";
+    let mut all = vec![
+        Figure::one("exit_code", code_help, Value::Whole(exit_code.into())),
+        Figure::one("end_timestamp_seconds", "When the last run ended.", Value::Whole(ended.as_second())),
+        Figure::one("duration_seconds", "How long the last run took.", Value::Fraction(seconds)),
+    ];
+    if let Some(it) = report.and_then(|report| report.ingested.as_ref()) {
+        all.extend(of_ingest(it));
+    }
+    if let Some(it) = report.and_then(|report| report.correlated.as_ref()) {
+        all.extend(of_correlate(it));
+    }
+    all
+}
+
+fn of_ingest(it: &Summary) -> [Figure; 5] {
+    let objects = [
+        ("done", it.objects_done),
+        ("known", it.objects_known),
+        ("filtered", it.objects_filtered),
+        ("skipped", it.objects_skipped),
+        ("quarantined", it.objects_quarantined),
+        ("gone", it.objects_gone),
+        ("left", it.objects_left),
+    ];
+    let messages = [("deleted", it.messages_deleted), ("left", it.messages_received - it.messages_deleted)];
+    let records = [
+        ("rows", it.tally.rows),
+        ("duplicates", it.tally.duplicates),
+        ("filtered", it.tally.filtered),
+        ("rejects", it.tally.rejects),
+    ];
+    let amended_help = "Rows of earlier runs that records of the last run amended, and that left events.";
+    let bytes = [("gzip", it.bytes), ("json", it.inflated_bytes)];
+    [
+        Figure::many("objects", "Objects that the last run listed, by what became of them.", "outcome", objects),
+        Figure::many("messages", "Messages that the last run received, by what became of them.", "outcome", messages),
+        Figure::many("records", "Records that the last run read, by what became of them.", "outcome", records),
+        Figure::one("rows_amended", amended_help, Value::count(it.rows_amended)),
+        Figure::many("bytes", "Size of the objects that the last run read.", "form", bytes),
+    ]
+}
+
+fn of_correlate(it: &trailweave_correlate::Summary) -> [Figure; 3] {
+    let reasons = counts(&it.unmatched);
+    [
+        Figure::many("links", "Rows of correlated, by the rule that linked them.", "link", counts(&it.links)),
+        Figure::many("unmatched", "Rows of correlated without a cause, by the reason.", "reason", reasons),
+        Figure::many("rows", "Rows of the tables that the join makes.", "table", counts(&it.products)),
+    ]
+}
+
+fn counts(counts: &BTreeMap<String, u64>) -> impl Iterator<Item = (&str, u64)> {
+    counts.iter().map(|(name, count)| (name.as_str(), *count))
+}
+
+impl Figure {
+    fn one(name: &str, help: &'static str, value: Value) -> Self {
+        Self::new(name, help, vec![Point { label: None, value }])
+    }
+
+    fn many<'a>(
+        name: &str,
+        help: &'static str,
+        label: &'static str,
+        counts: impl IntoIterator<Item = (&'a str, u64)>,
+    ) -> Self {
+        let point =
+            |(of, count): (&str, u64)| Point { label: Some((label, of.to_owned())), value: Value::count(count) };
+        Self::new(name, help, counts.into_iter().map(point).collect())
+    }
+
+    fn new(name: &str, help: &'static str, points: Vec<Point>) -> Self {
+        Self { name: format!("trailweave_last_run_{name}"), help, points }
+    }
+}
+
+impl Value {
+    /// OTLP knows no greater one than `i64::MAX`, which no run reaches.
+    fn count(count: u64) -> Self {
+        Self::Whole(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(value) => value.fmt(f),
+            Self::Fraction(value) => value.fmt(f),
+        }
+    }
+}
