@@ -55,7 +55,7 @@ pub(crate) fn correlate(
     };
     progress.steps.store(3, Ordering::Relaxed);
     progress.steps_done.store(1, Ordering::Relaxed);
-    let mut rows = Rows::new(&batches);
+    let mut rows = Rows::new(&batches, options.threads);
     let join = Join::new(&mut rows, options.threads);
     progress.steps_done.store(2, Ordering::Relaxed);
     let files = tables::write(products, &rows, &join, None, options.threads, progress)?;
@@ -80,7 +80,7 @@ pub(crate) fn correlate_new(
     let n_new = batches.len();
     let (mut asked, mut linked) = (Wanted::default(), Keys::default());
     loop {
-        let mut rows = Rows::new(&batches);
+        let mut rows = Rows::new(&batches, options.threads);
         if !rows.all().all(|row| rows.id(IdColumn::Event, row as usize).is_some()) {
             // Without its id a row cannot be told from others of its product.
             return Ok(None);

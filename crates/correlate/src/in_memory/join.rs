@@ -1,12 +1,11 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
 use crate::in_memory::ids::{Entry, Ids, Index, NONE};
+use std::mem;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use crate::in_memory::id::Id;
-
-use crate::in_memory::read::{Flags, IdColumn, List};
+use crate::in_memory::read::{Flags, List};
 use crate::in_memory::rows::{Kind, Rows};
 
 /// An offer before the asking event counts at once when it is no older than this.
@@ -108,24 +107,32 @@ impl Join {
         }
         join.collect(rows);
         let offers = Offers::new(rows, &join, named);
-        let share = join.calls.len().div_ceil(threads.get()).max(1);
-        thread::scope(|scope| {
-            for calls in join.calls.chunks_mut(share) {
-                scope.spawn(|| calls.iter_mut().for_each(|call| offers.find(call)));
-            }
-        });
-        for position in 0..join.calls.len() {
-            let mut call = join.calls[position];
-            join.link(rows, &mut call);
+        join.each_call(threads, |call| offers.find(call));
+        let found: Vec<u32> = join.calls.iter().map(|call| call.found.0).collect();
+        let (positions, first_data_key) = (mem::take(&mut join.positions), mem::take(&mut join.first_data_key));
+        join.each_call(threads, |call| {
+            let of_create = positions.get(call.create as usize).and_then(|position| found.get(*position as usize));
+            call.link(rows, of_create.copied().unwrap_or(NONE));
             let serves = if call.instance == NONE { rows.caller_instances[call.row as usize] } else { call.instance };
             let at_home = offers.launched.at_home(serves, rows.homes[call.row as usize]).first();
             call.launch = at_home.or_else(|| offers.launched.of(serves).first()).copied().unwrap_or(NONE);
             if call.volume != NONE && call.teaches(rows) {
-                call.data_key = join.first_data_key[call.volume as usize];
+                call.data_key = first_data_key[call.volume as usize];
             }
-            join.calls[position] = call;
-        }
+        });
+        (join.positions, join.first_data_key) = (positions, first_data_key);
         join
+    }
+
+    /// Lets all threads work on the calls, each on a share of them.
+    fn each_call(&mut self, threads: NonZeroUsize, work: impl Fn(&mut Call) + Sync) {
+        let share = self.calls.len().div_ceil(threads.get()).max(1);
+        let work = &work;
+        thread::scope(|scope| {
+            for calls in self.calls.chunks_mut(share) {
+                scope.spawn(move || calls.iter_mut().for_each(work));
+            }
+        });
     }
 
     /// Gathers from the calls what others learn from and what the tables list.
@@ -165,31 +172,27 @@ impl Join {
         }
         self.evidence.sort_unstable();
     }
+}
 
-    /// Chooses among what the call found, what its grant found, and nothing.
-    fn link(&self, rows: &Rows<'_>, call: &mut Call) {
-        let of_grant = match self.positions.get(call.create as usize) {
-            Some(&position) if position != NONE => self.calls[position as usize].found.0,
-            _ => NONE,
-        };
-        (call.cause, call.link) = match call.found {
+impl Call {
+    /// Chooses among what it found itself, what its grant found, and nothing.
+    fn link(&mut self, rows: &Rows<'_>, of_grant: u32) {
+        (self.cause, self.link) = match self.found {
             (row, Link::RequestId) => (row, Link::RequestId),
             _ if of_grant != NONE => (of_grant, Link::Grant),
             found => found,
         };
-        if call.instance == NONE {
-            call.instance = call.learned;
+        if self.instance == NONE {
+            self.instance = self.learned;
         }
-        if call.instance == NONE && call.link == Link::RequestId {
-            let cause = call.cause as usize;
+        if self.instance == NONE && self.link == Link::RequestId {
+            let cause = self.cause as usize;
             if rows.list(List::InstanceIds, cause).len() == 1 {
-                call.instance = rows.instances[cause];
+                self.instance = rows.instances[cause];
             }
         }
     }
-}
 
-impl Call {
     /// Whether its context links and teaches.
     pub(super) fn teaches(&self, rows: &Rows<'_>) -> bool {
         self.trusted && !rows.has(self.row, Flags::EXTERNAL)
@@ -249,27 +252,21 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
 }
 
 /// Of KMS events that were logged in several accounts the first copy whose request is known there.
-struct RequestedCopies<'a> {
-    shared: Ids<Id<'a>>,
-    firsts: Vec<u32>,
-}
+struct RequestedCopies(Vec<u32>);
 
-impl<'a> RequestedCopies<'a> {
-    fn new(rows: &Rows<'a>, is_requested: impl Fn(u32) -> bool) -> Self {
-        let (mut shared, mut firsts) = (Ids::new(), Vec::new());
+impl RequestedCopies {
+    fn new(rows: &Rows<'_>, is_requested: impl Fn(u32) -> bool) -> Self {
+        let mut firsts = vec![NONE; rows.n_shared];
         for row in rows.all().filter(|row| rows.is_kms(*row) && is_requested(*row)) {
-            let Some(id) = rows.id(IdColumn::SharedEvent, row as usize) else { continue };
-            match firsts.get_mut(shared.number(id) as usize) {
-                None => firsts.push(row),
-                Some(first) => *first = rows.first_copy(*first, row),
+            if let Some(first) = firsts.get_mut(rows.shared[row as usize] as usize) {
+                *first = if *first == NONE { row } else { rows.first_copy(*first, row) };
             }
         }
-        Self { shared, firsts }
+        Self(firsts)
     }
 
-    fn of(&self, rows: &Rows<'a>, row: u32) -> u32 {
-        let number = rows.id(IdColumn::SharedEvent, row as usize).map_or(NONE, |id| self.shared.get(id));
-        self.firsts.get(number as usize).copied().unwrap_or(NONE)
+    fn of(&self, rows: &Rows<'_>, row: u32) -> u32 {
+        self.0.get(rows.shared[row as usize] as usize).copied().unwrap_or(NONE)
     }
 }
 

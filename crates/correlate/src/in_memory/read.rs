@@ -186,6 +186,14 @@ impl Texts {
         at.filter(|at| values.is_valid(*at)).map(|at| values.value(at))
     }
 
+    fn each<'b, T: Copy>(&'b self, mut map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
+        match self {
+            Self::Plain(values) => values.iter().map(map).collect(),
+            Self::Few(keys, values) => each_shared(keys, u8::MAX, values, &mut map),
+            Self::Many(keys, values) => each_shared(keys, u16::MAX, values, &mut map),
+        }
+    }
+
     /// Sets `flag` in the rows whose value passes `test`; each shared value is tested once.
     fn flag(&self, flags: &mut [Flags], flag: u16, test: impl Fn(&str) -> bool) {
         let test = |value: Option<&str>| value.is_some_and(&test);
@@ -222,6 +230,21 @@ fn position<K: Into<usize> + PartialEq + Copy>(key: K, none: K) -> Option<usize>
     (key != none).then(|| key.into())
 }
 
+fn each_shared<'b, K: Into<usize> + PartialEq + Copy, T: Copy>(
+    keys: &[K],
+    none: K,
+    values: &'b StringArray,
+    map: &mut dyn FnMut(Option<&'b str>) -> T,
+) -> Vec<T> {
+    let (mut of_value, mut of_none) = (vec![None; values.len()], None);
+    let value = |at: usize| values.is_valid(at).then(|| values.value(at));
+    let mut each = |key: &K| match position(*key, none) {
+        Some(at) => *of_value[at].get_or_insert_with(|| map(value(at))),
+        None => *of_none.get_or_insert_with(|| map(None)),
+    };
+    keys.iter().map(&mut each).collect()
+}
+
 fn flag_shared<K: Into<usize> + PartialEq + Copy>(
     flags: &mut [Flags],
     flag: u16,
@@ -244,6 +267,11 @@ impl Batch {
 
     pub(super) fn text(&self, column: Text, row: usize) -> Option<&str> {
         self.texts[column as usize].get(row)
+    }
+
+    /// What `map` makes of the text of each row; a text that rows share is asked for once.
+    pub(super) fn each<'b, T: Copy>(&'b self, column: Text, map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
+        self.texts[column as usize].each(map)
     }
 
     pub(super) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'_>> {

@@ -1,6 +1,8 @@
 //! The rows in the order of (`event_time`, `rid`), and what rules ask of them as numbers.
 
 use std::cmp::Ordering;
+use std::mem;
+use std::num::NonZeroUsize;
 use std::thread;
 
 use arrow::array::Array;
@@ -52,14 +54,17 @@ pub(super) struct Rows<'a> {
     pub(super) snapshots: Vec<u32>,
     /// The instance whose role made a KMS call.
     pub(super) caller_instances: Vec<u32>,
+    /// What the copies of an event have in common.
+    pub(super) shared: Vec<u32>,
     /// For an EC2 event the first copy of it, an owner's copy last.
     pub(super) canonical: Vec<u32>,
     pub(super) n_requests: usize,
     pub(super) n_grants: usize,
+    pub(super) n_shared: usize,
     resources: Ids<&'a str>,
 }
 
-/// The identifiers of instances, volumes and snapshots, by row.
+/// Numbers of grants, instances, volumes and snapshots, by row in the order of the batches.
 #[derive(Debug)]
 struct Resources<'a> {
     ids: Ids<&'a str>,
@@ -67,99 +72,125 @@ struct Resources<'a> {
     volumes: Vec<u32>,
     snapshots: Vec<u32>,
     caller_instances: Vec<u32>,
-}
-
-impl<'a> Resources<'a> {
-    fn new(rows: impl ExactSizeIterator<Item = (&'a Batch, usize)>) -> Self {
-        let column = || Vec::with_capacity(rows.len());
-        let (instances, volumes, snapshots, caller_instances) = (column(), column(), column(), column());
-        let mut resources = Self { ids: Ids::new(), instances, volumes, snapshots, caller_instances };
-        for (batch, row) in rows {
-            let mut first = |list| batch.list(list, row).next().map_or(NONE, |id| resources.ids.number(id));
-            resources.instances.push(first(List::InstanceIds));
-            resources.volumes.push(first(List::VolumeIds));
-            resources.snapshots.push(first(List::SnapshotIds));
-            let caller = batch.caller_instance(row).map_or(NONE, |id| resources.ids.number(id));
-            resources.caller_instances.push(caller);
-        }
-        resources
-    }
-}
-
-/// Numbers of what else rows are looked up by, by row.
-#[derive(Debug, Default)]
-struct Numbers {
-    accounts: Vec<u32>,
-    homes: Vec<u32>,
-    requests: Vec<u32>,
     grants: Vec<u32>,
-    n_requests: usize,
     n_grants: usize,
 }
 
-impl Numbers {
-    fn new<'a>(rows: impl Iterator<Item = (&'a Batch, usize)>) -> Self {
-        let (mut accounts, mut homes, mut requests, mut grants) = (Ids::new(), Ids::new(), Ids::new(), Ids::new());
-        let mut numbers = Self::default();
-        for (batch, row) in rows {
-            let account = accounts.number(account(batch, row));
-            let request = batch.id(IdColumn::Request, row).map(|id| requests.number((account, id)));
-            let grant = batch.text(Text::GrantId, row).map(|grant| grants.number(grant));
-            numbers.accounts.push(account);
-            numbers.homes.push(homes.number((account, batch.text(Text::AwsRegion, row).unwrap_or_default())));
-            numbers.requests.push(request.unwrap_or(NONE));
-            numbers.grants.push(grant.unwrap_or(NONE));
-        }
-        Self { n_requests: requests.len(), n_grants: grants.len(), ..numbers }
+impl<'a> Resources<'a> {
+    fn new(batches: &'a [Batch]) -> Self {
+        let (mut ids, mut grants) = (Ids::new(), Ids::new());
+        let mut first = |list| {
+            let first = |(batch, row): (&'a Batch, usize)| batch.list(list, row).next();
+            all(batches).map(first).map(|id| id.map_or(NONE, |id| ids.number(id))).collect()
+        };
+        let instances = first(List::InstanceIds);
+        let volumes = first(List::VolumeIds);
+        let snapshots = first(List::SnapshotIds);
+        let caller = |(batch, row): (&'a Batch, usize)| batch.caller_instance(row);
+        let caller_instances = all(batches).map(caller).map(|id| id.map_or(NONE, |id| ids.number(id))).collect();
+        let grant = |(batch, row): (&'a Batch, usize)| batch.text(Text::GrantId, row);
+        let by_grant = all(batches).map(grant).map(|id| id.map_or(NONE, |id| grants.number(id))).collect();
+        Self { ids, instances, volumes, snapshots, caller_instances, grants: by_grant, n_grants: grants.len() }
     }
 }
 
+/// Numbers of what else rows are looked up by, in the order of the batches.
+#[derive(Debug, Default)]
+struct Numbers {
+    kinds: Vec<Kind>,
+    accounts: Vec<u32>,
+    homes: Vec<u32>,
+    requests: Vec<u32>,
+    shared: Vec<u32>,
+    n_requests: usize,
+    n_shared: usize,
+}
+
+impl Numbers {
+    fn new<'a>(batches: &'a [Batch]) -> Self {
+        let (mut accounts, mut regions, mut homes) = (Ids::new(), Ids::new(), Ids::new());
+        let (mut requests, mut shared) = (Ids::new(), Ids::new());
+        let mut numbers = Self::default();
+        for batch in batches {
+            let mut account = |id: Option<&'a str>| id.map(|id| accounts.number(id));
+            let of_trail = batch.each(Text::RecipientAccountId, &mut account);
+            let of_caller = batch.each(Text::PrincipalAccountId, &mut account);
+            let of_none = account(Some("")).unwrap_or(NONE);
+            let regions = batch.each(Text::AwsRegion, |region| regions.number(region.unwrap_or_default()));
+            let kinds = batch.each(Text::EventName, |name| kinds(name.unwrap_or_default()));
+            for (row, flags) in batch.flags.iter().enumerate() {
+                let account = of_trail[row].or(of_caller[row]).unwrap_or(of_none);
+                let request = batch.id(IdColumn::Request, row).map(|id| requests.number((account, id)));
+                let shared = batch.id(IdColumn::SharedEvent, row).map(|id| shared.number(id));
+                let (of_kms, of_ec2) = kinds[row];
+                let kind = if flags.has(Flags::KMS) {
+                    of_kms
+                } else if flags.has(Flags::EC2) {
+                    of_ec2
+                } else {
+                    Kind::Other
+                };
+                numbers.kinds.push(kind);
+                numbers.accounts.push(account);
+                numbers.homes.push(homes.number((account, regions[row])));
+                numbers.requests.push(request.unwrap_or(NONE));
+                numbers.shared.push(shared.unwrap_or(NONE));
+            }
+        }
+        Self { n_requests: requests.len(), n_shared: shared.len(), ..numbers }
+    }
+}
+
+/// All rows in the order of the batches, in which their columns lie one after the other.
+fn all(batches: &[Batch]) -> impl Iterator<Item = (&Batch, usize)> {
+    batches.iter().flat_map(|batch| (0..batch.len()).map(move |row| (batch, row)))
+}
+
 impl<'a> Rows<'a> {
-    pub(super) fn new(batches: &'a [Batch]) -> Self {
-        let places = in_order(batches);
-        let all = || places.iter().map(|&(batch, row)| (&batches[batch as usize], row as usize));
+    pub(super) fn new(batches: &'a [Batch], threads: NonZeroUsize) -> Self {
+        let places = in_order(batches, threads);
         let (resources, numbers) = thread::scope(|scope| {
-            let resources = scope.spawn(|| Resources::new(all()));
-            let numbers = Numbers::new(all());
+            let resources = scope.spawn(|| Resources::new(batches));
+            let numbers = Numbers::new(batches);
             (resources.join().expect("numbering does not panic"), numbers)
         });
+        let first = |n_rows: &mut usize, batch: &Batch| Some(mem::replace(n_rows, *n_rows + batch.len()));
+        let firsts = batches.iter().scan(0, first).collect();
+        let ordered = Ordered { places: &places, firsts };
         let mut rows = Self {
             batches,
-            times: all().map(|(batch, row)| batch.times.value(row)).collect(),
-            flags: all().map(|(batch, row)| batch.flags[row]).collect(),
-            kinds: all().map(|(batch, row)| kind(batch, row)).collect(),
-            places,
-            homes: numbers.homes,
-            accounts: numbers.accounts,
-            requests: numbers.requests,
-            grants: numbers.grants,
-            instances: resources.instances,
-            volumes: resources.volumes,
-            snapshots: resources.snapshots,
-            caller_instances: resources.caller_instances,
+            times: places.iter().map(|&(batch, row)| batches[batch as usize].times.value(row as usize)).collect(),
+            flags: places.iter().map(|&(batch, row)| batches[batch as usize].flags[row as usize]).collect(),
+            kinds: ordered.take(numbers.kinds),
+            homes: ordered.take(numbers.homes),
+            accounts: ordered.take(numbers.accounts),
+            requests: ordered.take(numbers.requests),
+            shared: ordered.take(numbers.shared),
+            grants: ordered.take(resources.grants),
+            instances: ordered.take(resources.instances),
+            volumes: ordered.take(resources.volumes),
+            snapshots: ordered.take(resources.snapshots),
+            caller_instances: ordered.take(resources.caller_instances),
             canonical: Vec::new(),
             n_requests: numbers.n_requests,
-            n_grants: numbers.n_grants,
+            n_grants: resources.n_grants,
+            n_shared: numbers.n_shared,
             resources: resources.ids,
+            places,
         };
         rows.canonical = rows.canonical();
         rows
     }
 
     fn canonical(&self) -> Vec<u32> {
-        let mut shared = Ids::new();
-        let mut firsts: Vec<u32> = Vec::new();
-        let mut numbers = vec![NONE; self.len()];
+        let mut firsts = vec![NONE; self.n_shared];
         for row in self.all().filter(|row| self.is_ec2(*row)) {
-            let Some(id) = self.id(IdColumn::SharedEvent, row as usize) else { continue };
-            let number = shared.number(id);
-            numbers[row as usize] = number;
-            match firsts.get_mut(number as usize) {
-                None => firsts.push(row),
-                Some(first) => *first = self.first_copy(*first, row),
+            if let Some(first) = firsts.get_mut(self.shared[row as usize] as usize) {
+                *first = if *first == NONE { row } else { self.first_copy(*first, row) };
             }
         }
-        self.all().map(|row| firsts.get(numbers[row as usize] as usize).copied().unwrap_or(row)).collect()
+        let first = |row: u32| firsts.get(self.shared[row as usize] as usize).copied().filter(|first| *first != NONE);
+        self.all().map(|row| first(row).filter(|_| self.is_ec2(row)).unwrap_or(row)).collect()
     }
 
     /// Of two copies of an event, of which `row` is the later one, that which stands for both: an owner's copy last.
@@ -268,18 +299,38 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Where rows stand in the order of time.
+struct Ordered<'p> {
+    places: &'p [(u32, u32)],
+    /// The position of each batch's first row in the order of the batches.
+    firsts: Vec<usize>,
+}
+
+impl Ordered<'_> {
+    /// Values in the order of the batches, put into that of time.
+    #[expect(clippy::needless_pass_by_value, reason = "so that each is gone before the next is copied")]
+    fn take<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
+        self.places.iter().map(|&(batch, row)| values[self.firsts[batch as usize] + row as usize]).collect()
+    }
+}
+
 /// The places of all rows that have a time, in order.
-fn in_order(batches: &[Batch]) -> Vec<(u32, u32)> {
+fn in_order(batches: &[Batch], threads: NonZeroUsize) -> Vec<(u32, u32)> {
     let mut places = Vec::with_capacity(batches.iter().map(Batch::len).sum());
     for (at, batch) in (0..).zip(batches) {
         let timed = (0..).take(batch.len()).filter(|row| batch.times.is_valid(*row as usize));
         places.extend(timed.map(|row: u32| (batch.times.value(row as usize), at, row)));
     }
     // Files are sorted by time, so most of it is merging.
-    places.sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
-        let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
-        time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
-    });
+    let sort = |places: &mut [(i64, u32, u32)]| {
+        places.sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
+            let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
+            time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
+        });
+    };
+    let share = places.len().div_ceil(threads.get()).max(1);
+    thread::scope(|scope| places.chunks_mut(share).for_each(|places| drop(scope.spawn(|| sort(places)))));
+    sort(&mut places);
     places.into_iter().map(|(_, batch, row)| (batch, row)).collect()
 }
 
@@ -308,28 +359,24 @@ fn account(batch: &Batch, row: usize) -> &str {
     account.or_else(|| batch.text(Text::PrincipalAccountId, row)).unwrap_or_default()
 }
 
-fn kind(batch: &Batch, row: usize) -> Kind {
-    let name = batch.text(Text::EventName, row).unwrap_or_default();
-    if batch.flags[row].has(Flags::KMS) {
-        match name {
-            "CreateGrant" => Kind::CreateGrant,
-            "Decrypt" => Kind::Decrypt,
-            "RetireGrant" | "RevokeGrant" => Kind::EndGrant,
-            _ if name.starts_with("GenerateDataKey") => Kind::GenerateDataKey,
-            _ => Kind::Other,
-        }
-    } else if batch.flags[row].has(Flags::EC2) {
-        match name {
-            "AttachVolume" => Kind::AttachVolume,
-            "CreateReplaceRootVolumeTask" => Kind::CreateReplaceRootVolumeTask,
-            "CreateVolume" => Kind::CreateVolume,
-            "DetachVolume" => Kind::DetachVolume,
-            "RunInstances" => Kind::RunInstances,
-            "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Kind::Snapshot,
-            "StartInstances" => Kind::StartInstances,
-            _ => Kind::Other,
-        }
-    } else {
-        Kind::Other
-    }
+/// What a KMS event and an EC2 event of a name are.
+fn kinds(name: &str) -> (Kind, Kind) {
+    let of_kms = match name {
+        "CreateGrant" => Kind::CreateGrant,
+        "Decrypt" => Kind::Decrypt,
+        "RetireGrant" | "RevokeGrant" => Kind::EndGrant,
+        _ if name.starts_with("GenerateDataKey") => Kind::GenerateDataKey,
+        _ => Kind::Other,
+    };
+    let of_ec2 = match name {
+        "AttachVolume" => Kind::AttachVolume,
+        "CreateReplaceRootVolumeTask" => Kind::CreateReplaceRootVolumeTask,
+        "CreateVolume" => Kind::CreateVolume,
+        "DetachVolume" => Kind::DetachVolume,
+        "RunInstances" => Kind::RunInstances,
+        "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Kind::Snapshot,
+        "StartInstances" => Kind::StartInstances,
+        _ => Kind::Other,
+    };
+    (of_kms, of_ec2)
 }

@@ -1,12 +1,13 @@
 //! The products: which rows, in which order, and what each column shows.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use arrow::array::ArrayRef;
@@ -50,44 +51,54 @@ pub(super) fn write(
     threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
-    let products = Products { rows, join, roots: Roots::new(rows), opened };
+    let (roots, ranks) = thread::scope(|scope| {
+        let ranks = scope.spawn(|| rows.resource_ranks());
+        (Roots::new(rows), ranks.join().expect("ranking does not panic"))
+    });
+    let products = Products { rows, join, roots, ranks, opened };
     let out = Out { replacement, threads, progress };
-    let mut files = out.write(
-        &CORRELATED,
-        opened.map(|it| &it.correlated),
-        &products.correlated(),
-        |it| rows.times[it.row as usize],
-        |name, calls| products.correlated_column(name, calls),
-    )?;
-    files += out.write(
-        &INSTANCES,
-        opened.map(|it| &it.instances),
-        &products.instances(),
-        |it| rows.times[it.1 as usize],
-        |name, launches| products.instances_column(name, launches),
-    )?;
-    files += out.write(
-        &VOLUMES,
-        opened.map(|it| &it.volumes),
-        &products.volumes(),
-        |it| it.created_at,
-        |name, volumes| products.volumes_column(name, volumes),
-    )?;
-    files += out.write(
-        &ATTACHMENTS,
-        opened.map(|it| &it.attachments),
-        &products.attachments(),
-        |it| rows.times[*it as usize],
-        |name, shown| products.attachments_column(name, shown),
-    )?;
-    files += out.write(
-        &GRANTS,
-        opened.map(|it| &it.grants),
-        &products.grants(),
-        |it| rows.times[*it as usize],
-        |name, grants| products.grants_column(name, grants),
-    )?;
-    Ok(files)
+    thread::scope(|scope| {
+        // The smaller tables are put into order while the large one is.
+        let others =
+            scope.spawn(|| (products.instances(), products.volumes(), products.attachments(), products.grants()));
+        let mut files = out.write(
+            &CORRELATED,
+            opened.map(|it| &it.correlated),
+            &products.correlated(),
+            |it| rows.times[it.row as usize],
+            |name, calls| products.correlated_column(name, calls),
+        )?;
+        let (instances, volumes, attachments, grants) = others.join().expect("ordering does not panic");
+        files += out.write(
+            &INSTANCES,
+            opened.map(|it| &it.instances),
+            &instances,
+            |it| rows.times[it.1 as usize],
+            |name, launches| products.instances_column(name, launches),
+        )?;
+        files += out.write(
+            &VOLUMES,
+            opened.map(|it| &it.volumes),
+            &volumes,
+            |it| it.created_at,
+            |name, volumes| products.volumes_column(name, volumes),
+        )?;
+        files += out.write(
+            &ATTACHMENTS,
+            opened.map(|it| &it.attachments),
+            &attachments,
+            |it| rows.times[*it as usize],
+            |name, shown| products.attachments_column(name, shown),
+        )?;
+        files += out.write(
+            &GRANTS,
+            opened.map(|it| &it.grants),
+            &grants,
+            |it| rows.times[*it as usize],
+            |name, grants| products.grants_column(name, grants),
+        )?;
+        Ok(files)
+    })
 }
 
 /// Where products go.
@@ -121,7 +132,7 @@ impl Out<'_, '_> {
         };
         let (next, n_files) = (AtomicUsize::new(0), AtomicU64::new(0));
         let work = || -> Result<(), CorrelateError> {
-            while let Some((day, items)) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some((day, items)) = days.get(next.fetch_add(1, Relaxed)) {
                 let batches = items.chunks(BATCH_ROWS).map(batch);
                 let has_changed = if let Some(replaced) = replaced {
                     replaced.write(self.replacement, table, *day, &batches.collect::<Vec<_>>())?
@@ -132,8 +143,8 @@ impl Out<'_, '_> {
                     }
                     file.commit()? > 0
                 };
-                n_files.fetch_add(u64::from(has_changed), Ordering::Relaxed);
-                self.progress.rows.fetch_add(items.len() as u64, Ordering::Relaxed);
+                n_files.fetch_add(u64::from(has_changed), Relaxed);
+                self.progress.rows.fetch_add(items.len() as u64, Relaxed);
             }
             Ok(())
         };
@@ -153,6 +164,8 @@ struct Products<'r, 'a> {
     rows: &'r Rows<'a>,
     join: &'r Join,
     roots: Roots<'r, 'a>,
+    /// By resource.
+    ranks: Vec<u32>,
     opened: Option<&'r Opened>,
 }
 
@@ -200,21 +213,34 @@ impl<'a> Products<'_, 'a> {
         self.opened.is_none_or(|opened| table(opened).keys.contains(id))
     }
 
-    fn correlated(&self) -> Vec<Call> {
-        let mut calls = self.join.calls.clone();
-        calls.retain(|call| self.opened.is_none_or(|it| it.reopened[call.row as usize]));
-        let ranks = self.rows.resource_ranks();
-        calls.sort_by_key(|call| {
-            let instance = ranks.get(call.instance as usize);
-            (self.day(call.row), instance, self.time(call.row), self.id(IdColumn::Event, call.row), call.row)
+    /// Where an identifier stands in the order of their texts; none comes first.
+    fn rank(&self, resource: u32) -> u32 {
+        self.ranks.get(resource as usize).map_or(0, |rank| rank + 1)
+    }
+
+    /// What stands before the row itself in the order of a table that is sorted by a resource and time.
+    fn place(&self, resource: u32, row: u32) -> (i64, u32, i64) {
+        (self.day(row), self.rank(resource), self.rows.times[row as usize])
+    }
+
+    fn by_id(&self, row: u32, other: u32) -> Ordering {
+        self.id(IdColumn::Event, row).cmp(&self.id(IdColumn::Event, other)).then(row.cmp(&other))
+    }
+
+    fn correlated(&self) -> Vec<&Call> {
+        let calls = self.join.calls.iter();
+        let calls = calls.filter(|call| self.opened.is_none_or(|it| it.reopened[call.row as usize]));
+        let mut calls: Vec<_> = calls.map(|call| (self.place(call.instance, call.row), call)).collect();
+        calls.sort_unstable_by(|(place, call), (other_place, other)| {
+            place.cmp(other_place).then_with(|| self.by_id(call.row, other.row))
         });
-        calls
+        calls.into_iter().map(|(_, call)| call).collect()
     }
 
     fn instances(&self) -> Vec<(u32, u32)> {
         let mut launches = self.join.launches.clone();
         launches.retain(|&(instance, _)| self.is_opened(instance, |it| &it.instances));
-        launches.sort_by_key(|&(instance, row)| (self.day(row), self.rows.resource(instance), row));
+        launches.sort_unstable_by_key(|&(instance, row)| (self.day(row), self.rank(instance), row));
         launches
     }
 
@@ -235,28 +261,31 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        volumes.sort_by_key(|it| (it.created_at.div_euclid(DAY_MS), self.rows.resource(it.id), it.created_at, it.row));
+        volumes.sort_unstable_by_key(|it| (it.created_at.div_euclid(DAY_MS), self.rank(it.id), it.created_at, it.row));
         volumes
     }
 
     fn attachments(&self) -> Vec<u32> {
-        let mut shown = self.join.evidence.clone();
-        shown.retain(|row| self.opened.is_none_or(|it| it.changed[*row as usize] || it.reopened[*row as usize]));
-        shown.sort_by_key(|&row| {
-            let volume = self.rows.resource(self.rows.volumes[row as usize]);
-            (self.day(row), volume, self.time(row), self.id(IdColumn::Event, row), row)
+        let shown = self.join.evidence.iter().copied();
+        let is_opened =
+            |row: &u32| self.opened.is_none_or(|it| it.changed[*row as usize] || it.reopened[*row as usize]);
+        let place = |row: u32| (self.place(self.rows.volumes[row as usize], row), row);
+        let mut shown: Vec<_> = shown.filter(is_opened).map(place).collect();
+        shown.sort_unstable_by(|(place, row), (other_place, other)| {
+            place.cmp(other_place).then_with(|| self.by_id(*row, *other))
         });
-        shown
+        shown.into_iter().map(|(_, row)| row).collect()
     }
 
     fn grants(&self) -> Vec<u32> {
-        let mut grants = self.join.grants.clone();
-        grants.retain(|row| self.opened.is_none_or(|it| it.reopened[*row as usize]));
-        grants.sort_by_key(|&row| (self.day(row), self.text(Text::GrantId, row), row));
-        grants
+        let grants = self.join.grants.iter().copied();
+        let grants = grants.filter(|row| self.opened.is_none_or(|it| it.reopened[*row as usize]));
+        let mut grants: Vec<_> = grants.map(|row| (self.day(row), self.text(Text::GrantId, row), row)).collect();
+        grants.sort_unstable();
+        grants.into_iter().map(|(_, _, row)| row).collect()
     }
 
-    fn correlated_column(&self, name: &str, calls: &[Call]) -> ArrayRef {
+    fn correlated_column(&self, name: &str, calls: &[&Call]) -> ArrayRef {
         let rows = self.rows;
         let of_row = |column: Text| texts(calls, |call| self.text(column, call.row));
         let of_cause = |column: Text| texts(calls, |call| self.text(column, call.cause));
