@@ -13,6 +13,7 @@
 mod id;
 mod ids;
 mod join;
+mod numbers;
 mod parts;
 mod reach;
 mod read;

@@ -10,36 +10,57 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Numbers keys as they come.
 #[derive(Debug)]
-pub(super) struct Ids<K> {
-    numbers: HashMap<K, u32, RandomState>,
-    keys: Vec<K>,
+pub(super) struct Ids<K>(HashMap<K, u32, RandomState>);
+
+impl<K> Default for Ids<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
 }
 
 impl<K: Copy + Eq + Hash> Ids<K> {
     pub(super) fn new() -> Self {
-        Self { numbers: HashMap::default(), keys: Vec::new() }
+        Self::default()
     }
 
     /// The number of a key, which may be new.
     pub(super) fn number(&mut self, key: K) -> u32 {
-        *self.numbers.entry(key).or_insert_with(|| {
-            self.keys.push(key);
-            u32::try_from(self.keys.len() - 1).expect("fewer identifiers than rows can name")
-        })
+        let next = u32::try_from(self.0.len()).expect("fewer identifiers than rows can name");
+        *self.0.entry(key).or_insert(next)
     }
 
     /// The number of a key that has one.
     pub(super) fn get(&self, key: K) -> u32 {
-        self.numbers.get(&key).copied().unwrap_or(NONE)
-    }
-
-    /// The key of a number.
-    pub(super) fn key(&self, number: u32) -> Option<K> {
-        self.keys.get(number as usize).copied()
+        self.0.get(&key).copied().unwrap_or(NONE)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.0.len()
+    }
+}
+
+/// Numbers texts as they come, and knows the text of each number.
+#[derive(Debug, Default)]
+pub(super) struct Names<'a> {
+    ids: Ids<&'a str>,
+    texts: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn number(&mut self, text: &'a str) -> u32 {
+        let number = self.ids.number(text);
+        if number as usize == self.texts.len() {
+            self.texts.push(text);
+        }
+        number
+    }
+
+    pub(super) fn text(&self, number: u32) -> Option<&'a str> {
+        self.texts.get(number as usize).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
     }
 }
 

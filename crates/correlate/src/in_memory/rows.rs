@@ -8,7 +8,8 @@ use std::thread;
 use arrow::array::Array;
 
 use crate::in_memory::id::Id;
-use crate::in_memory::ids::{Ids, NONE};
+use crate::in_memory::ids::{NONE, Names};
+use crate::in_memory::numbers;
 
 use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
 
@@ -30,6 +31,30 @@ pub(super) enum Kind {
     /// `CreateSnapshot`, `CreateSnapshots`, `CopySnapshot` or `ImportSnapshot`.
     Snapshot,
     StartInstances,
+}
+
+impl Kind {
+    /// What a KMS event and an EC2 event of a name are.
+    pub(super) fn named(name: &str) -> (Self, Self) {
+        let of_kms = match name {
+            "CreateGrant" => Self::CreateGrant,
+            "Decrypt" => Self::Decrypt,
+            "RetireGrant" | "RevokeGrant" => Self::EndGrant,
+            _ if name.starts_with("GenerateDataKey") => Self::GenerateDataKey,
+            _ => Self::Other,
+        };
+        let of_ec2 = match name {
+            "AttachVolume" => Self::AttachVolume,
+            "CreateReplaceRootVolumeTask" => Self::CreateReplaceRootVolumeTask,
+            "CreateVolume" => Self::CreateVolume,
+            "DetachVolume" => Self::DetachVolume,
+            "RunInstances" => Self::RunInstances,
+            "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Self::Snapshot,
+            "StartInstances" => Self::StartInstances,
+            _ => Self::Other,
+        };
+        (of_kms, of_ec2)
+    }
 }
 
 /// All rows, each named by its number. An identifier that a row lacks is [`NONE`].
@@ -61,99 +86,13 @@ pub(super) struct Rows<'a> {
     pub(super) n_requests: usize,
     pub(super) n_grants: usize,
     pub(super) n_shared: usize,
-    resources: Ids<&'a str>,
-}
-
-/// Numbers of grants, instances, volumes and snapshots, by row in the order of the batches.
-#[derive(Debug)]
-struct Resources<'a> {
-    ids: Ids<&'a str>,
-    instances: Vec<u32>,
-    volumes: Vec<u32>,
-    snapshots: Vec<u32>,
-    caller_instances: Vec<u32>,
-    grants: Vec<u32>,
-    n_grants: usize,
-}
-
-impl<'a> Resources<'a> {
-    fn new(batches: &'a [Batch]) -> Self {
-        let (mut ids, mut grants) = (Ids::new(), Ids::new());
-        let mut first = |list| {
-            let first = |(batch, row): (&'a Batch, usize)| batch.list(list, row).next();
-            all(batches).map(first).map(|id| id.map_or(NONE, |id| ids.number(id))).collect()
-        };
-        let instances = first(List::InstanceIds);
-        let volumes = first(List::VolumeIds);
-        let snapshots = first(List::SnapshotIds);
-        let caller = |(batch, row): (&'a Batch, usize)| batch.caller_instance(row);
-        let caller_instances = all(batches).map(caller).map(|id| id.map_or(NONE, |id| ids.number(id))).collect();
-        let grant = |(batch, row): (&'a Batch, usize)| batch.text(Text::GrantId, row);
-        let by_grant = all(batches).map(grant).map(|id| id.map_or(NONE, |id| grants.number(id))).collect();
-        Self { ids, instances, volumes, snapshots, caller_instances, grants: by_grant, n_grants: grants.len() }
-    }
-}
-
-/// Numbers of what else rows are looked up by, in the order of the batches.
-#[derive(Debug, Default)]
-struct Numbers {
-    kinds: Vec<Kind>,
-    accounts: Vec<u32>,
-    homes: Vec<u32>,
-    requests: Vec<u32>,
-    shared: Vec<u32>,
-    n_requests: usize,
-    n_shared: usize,
-}
-
-impl Numbers {
-    fn new<'a>(batches: &'a [Batch]) -> Self {
-        let (mut accounts, mut regions, mut homes) = (Ids::new(), Ids::new(), Ids::new());
-        let (mut requests, mut shared) = (Ids::new(), Ids::new());
-        let mut numbers = Self::default();
-        for batch in batches {
-            let mut account = |id: Option<&'a str>| id.map(|id| accounts.number(id));
-            let of_trail = batch.each(Text::RecipientAccountId, &mut account);
-            let of_caller = batch.each(Text::PrincipalAccountId, &mut account);
-            let of_none = account(Some("")).unwrap_or(NONE);
-            let regions = batch.each(Text::AwsRegion, |region| regions.number(region.unwrap_or_default()));
-            let kinds = batch.each(Text::EventName, |name| kinds(name.unwrap_or_default()));
-            for (row, flags) in batch.flags.iter().enumerate() {
-                let account = of_trail[row].or(of_caller[row]).unwrap_or(of_none);
-                let request = batch.id(IdColumn::Request, row).map(|id| requests.number((account, id)));
-                let shared = batch.id(IdColumn::SharedEvent, row).map(|id| shared.number(id));
-                let (of_kms, of_ec2) = kinds[row];
-                let kind = if flags.has(Flags::KMS) {
-                    of_kms
-                } else if flags.has(Flags::EC2) {
-                    of_ec2
-                } else {
-                    Kind::Other
-                };
-                numbers.kinds.push(kind);
-                numbers.accounts.push(account);
-                numbers.homes.push(homes.number((account, regions[row])));
-                numbers.requests.push(request.unwrap_or(NONE));
-                numbers.shared.push(shared.unwrap_or(NONE));
-            }
-        }
-        Self { n_requests: requests.len(), n_shared: shared.len(), ..numbers }
-    }
-}
-
-/// All rows in the order of the batches, in which their columns lie one after the other.
-fn all(batches: &[Batch]) -> impl Iterator<Item = (&Batch, usize)> {
-    batches.iter().flat_map(|batch| (0..batch.len()).map(move |row| (batch, row)))
+    resources: Names<'a>,
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(batches: &'a [Batch], threads: NonZeroUsize) -> Self {
         let places = in_order(batches, threads);
-        let (resources, numbers) = thread::scope(|scope| {
-            let resources = scope.spawn(|| Resources::new(batches));
-            let numbers = Numbers::new(batches);
-            (resources.join().expect("numbering does not panic"), numbers)
-        });
+        let (resources, origins, copies) = numbers::of(batches);
         let first = |n_rows: &mut usize, batch: &Batch| Some(mem::replace(n_rows, *n_rows + batch.len()));
         let firsts = batches.iter().scan(0, first).collect();
         let ordered = Ordered { places: &places, firsts };
@@ -161,21 +100,21 @@ impl<'a> Rows<'a> {
             batches,
             times: places.iter().map(|&(batch, row)| batches[batch as usize].times.value(row as usize)).collect(),
             flags: places.iter().map(|&(batch, row)| batches[batch as usize].flags[row as usize]).collect(),
-            kinds: ordered.take(numbers.kinds),
-            homes: ordered.take(numbers.homes),
-            accounts: ordered.take(numbers.accounts),
-            requests: ordered.take(numbers.requests),
-            shared: ordered.take(numbers.shared),
+            kinds: ordered.take(origins.kinds),
+            homes: ordered.take(origins.homes),
+            accounts: ordered.take(origins.accounts),
+            requests: ordered.take(origins.requests),
+            shared: ordered.take(copies.shared),
             grants: ordered.take(resources.grants),
             instances: ordered.take(resources.instances),
             volumes: ordered.take(resources.volumes),
             snapshots: ordered.take(resources.snapshots),
             caller_instances: ordered.take(resources.caller_instances),
             canonical: Vec::new(),
-            n_requests: numbers.n_requests,
+            n_requests: origins.n_requests,
             n_grants: resources.n_grants,
-            n_shared: numbers.n_shared,
-            resources: resources.ids,
+            n_shared: copies.n_shared,
+            resources: resources.names,
             places,
         };
         rows.canonical = rows.canonical();
@@ -280,7 +219,7 @@ impl<'a> Rows<'a> {
 
     /// The identifier of a number.
     pub(super) fn resource(&self, number: u32) -> Option<&'a str> {
-        self.resources.key(number)
+        self.resources.text(number)
     }
 
     /// By number: where the identifier stands in the order of their texts.
@@ -357,26 +296,4 @@ fn rid(batch: &Batch, row: usize) -> String {
 fn account(batch: &Batch, row: usize) -> &str {
     let account = batch.text(Text::RecipientAccountId, row);
     account.or_else(|| batch.text(Text::PrincipalAccountId, row)).unwrap_or_default()
-}
-
-/// What a KMS event and an EC2 event of a name are.
-fn kinds(name: &str) -> (Kind, Kind) {
-    let of_kms = match name {
-        "CreateGrant" => Kind::CreateGrant,
-        "Decrypt" => Kind::Decrypt,
-        "RetireGrant" | "RevokeGrant" => Kind::EndGrant,
-        _ if name.starts_with("GenerateDataKey") => Kind::GenerateDataKey,
-        _ => Kind::Other,
-    };
-    let of_ec2 = match name {
-        "AttachVolume" => Kind::AttachVolume,
-        "CreateReplaceRootVolumeTask" => Kind::CreateReplaceRootVolumeTask,
-        "CreateVolume" => Kind::CreateVolume,
-        "DetachVolume" => Kind::DetachVolume,
-        "RunInstances" => Kind::RunInstances,
-        "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Kind::Snapshot,
-        "StartInstances" => Kind::StartInstances,
-        _ => Kind::Other,
-    };
-    (of_kms, of_ec2)
 }

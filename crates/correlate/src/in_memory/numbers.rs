@@ -1,0 +1,207 @@
+//! Numbers of what rows are looked up by. They are made in the order of the batches, in which columns lie one after the
+//! other, and not in that of time.
+
+use std::collections::HashMap;
+use std::thread;
+
+use ahash::RandomState;
+use uuid::Uuid;
+
+use crate::in_memory::id::Id;
+use crate::in_memory::ids::{Ids, NONE, Names};
+use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
+use crate::in_memory::rows::Kind;
+
+/// The identifiers of resources and grants, by row. What a row lacks is [`NONE`].
+#[derive(Debug)]
+pub(super) struct Resources<'a> {
+    pub(super) names: Names<'a>,
+    /// The first of each list.
+    pub(super) instances: Vec<u32>,
+    pub(super) volumes: Vec<u32>,
+    pub(super) snapshots: Vec<u32>,
+    pub(super) caller_instances: Vec<u32>,
+    pub(super) grants: Vec<u32>,
+    pub(super) n_grants: usize,
+}
+
+/// What tells where a row belongs, by row.
+#[derive(Debug)]
+pub(super) struct Origins {
+    pub(super) kinds: Vec<Kind>,
+    pub(super) accounts: Vec<u32>,
+    pub(super) homes: Vec<u32>,
+    pub(super) requests: Vec<u32>,
+    pub(super) n_requests: usize,
+}
+
+/// What the copies of an event have in common, by row.
+#[derive(Debug)]
+pub(super) struct Copies {
+    pub(super) shared: Vec<u32>,
+    pub(super) n_shared: usize,
+}
+
+/// All of them, made side by side.
+pub(super) fn of(batches: &[Batch]) -> (Resources<'_>, Origins, Copies) {
+    thread::scope(|scope| {
+        let resources = scope.spawn(|| Resources::new(batches));
+        let copies = scope.spawn(|| Copies::new(batches));
+        let origins = Origins::new(batches);
+        let joined = "numbering does not panic";
+        (resources.join().expect(joined), origins, copies.join().expect(joined))
+    })
+}
+
+impl<'a> Resources<'a> {
+    fn new(batches: &'a [Batch]) -> Self {
+        let (mut names, mut grants) = (Names::default(), Ids::new());
+        let mut first = |list| {
+            let first = |batch: &'a Batch, row: usize| batch.list(list, row).next();
+            by_row(batches, |batch, row| first(batch, row).map_or(NONE, |id| names.number(id)))
+        };
+        let instances = first(List::InstanceIds);
+        let volumes = first(List::VolumeIds);
+        let snapshots = first(List::SnapshotIds);
+        let caller = |batch: &'a Batch, row| batch.caller_instance(row).map_or(NONE, |id| names.number(id));
+        let caller_instances = by_row(batches, caller);
+        let grant = |batch: &'a Batch, row| batch.text(Text::GrantId, row).map_or(NONE, |id| grants.number(id));
+        let by_grant = by_row(batches, grant);
+        Self { names, instances, volumes, snapshots, caller_instances, grants: by_grant, n_grants: grants.len() }
+    }
+}
+
+impl Origins {
+    fn new<'a>(batches: &'a [Batch]) -> Self {
+        let (mut accounts, mut regions, mut homes, mut requests) =
+            (Ids::new(), Ids::new(), Ids::new(), Requests::default());
+        let n = n_rows(batches);
+        let column = || Vec::with_capacity(n);
+        let mut by_row = Self {
+            kinds: Vec::with_capacity(n),
+            accounts: column(),
+            homes: column(),
+            requests: column(),
+            n_requests: 0,
+        };
+        for batch in batches {
+            let of_none = accounts.number("");
+            let mut account = |id: Option<&'a str>| id.map(|id| accounts.number(id));
+            let of_trail = batch.each(Text::RecipientAccountId, &mut account);
+            let of_caller = batch.each(Text::PrincipalAccountId, &mut account);
+            let regions = batch.each(Text::AwsRegion, |region| regions.number(region.unwrap_or_default()));
+            let kinds = batch.each(Text::EventName, |name| Kind::named(name.unwrap_or_default()));
+            for (row, flags) in batch.flags.iter().enumerate() {
+                let account = of_trail[row].or(of_caller[row]).unwrap_or(of_none);
+                let (of_kms, of_ec2) = kinds[row];
+                let kind = if flags.has(Flags::KMS) {
+                    of_kms
+                } else if flags.has(Flags::EC2) {
+                    of_ec2
+                } else {
+                    Kind::Other
+                };
+                let request = batch.id(IdColumn::Request, row).map(|id| requests.number(account, id));
+                by_row.kinds.push(kind);
+                by_row.accounts.push(account);
+                by_row.homes.push(homes.number((account, regions[row])));
+                by_row.requests.push(request.unwrap_or(NONE));
+            }
+        }
+        Self { n_requests: requests.len(), ..by_row }
+    }
+}
+
+impl Copies {
+    fn new<'a>(batches: &'a [Batch]) -> Self {
+        let mut ids = IdNumbers::default();
+        let number = |batch: &'a Batch, row| batch.id(IdColumn::SharedEvent, row).map_or(NONE, |id| ids.number(id));
+        let shared = by_row(batches, number);
+        Self { shared, n_shared: ids.len() }
+    }
+}
+
+/// Numbers identifiers as they come. Those that are UUIDs take a third of the room.
+#[derive(Debug, Default)]
+struct IdNumbers<'a> {
+    uuids: HashMap<Uuid, u32, RandomState>,
+    texts: HashMap<&'a str, u32, RandomState>,
+    next: u32,
+}
+
+impl<'a> IdNumbers<'a> {
+    fn number(&mut self, id: Id<'a>) -> u32 {
+        let number = match id {
+            Id::Uuid(uuid) => *self.uuids.entry(uuid).or_insert(self.next),
+            Id::Text(text) => *self.texts.entry(text).or_insert(self.next),
+        };
+        self.next = self.next.max(number + 1);
+        number
+    }
+
+    /// A number of no identifier.
+    fn fresh(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn len(&self) -> usize {
+        self.next as usize
+    }
+}
+
+/// Numbers requests, each of one account. Nearly every id is known to one only.
+#[derive(Debug, Default)]
+struct Requests<'a> {
+    ids: IdNumbers<'a>,
+    /// By number.
+    accounts: Vec<u32>,
+    /// Of an account which is not the first to know it, by that account and the number of the first.
+    others: HashMap<(u32, u32), u32, RandomState>,
+}
+
+impl<'a> Requests<'a> {
+    fn number(&mut self, account: u32, id: Id<'a>) -> u32 {
+        let first = self.ids.number(id);
+        let number = match self.accounts.get(first as usize) {
+            Some(known) if *known != account => {
+                *self.others.entry((account, first)).or_insert_with(|| self.ids.fresh())
+            }
+            _ => first,
+        };
+        if number as usize == self.accounts.len() {
+            self.accounts.push(account);
+        }
+        number
+    }
+
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+fn by_row<'a>(batches: &'a [Batch], mut number: impl FnMut(&'a Batch, usize) -> u32) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(n_rows(batches));
+    for batch in batches {
+        numbers.extend((0..batch.len()).map(|row| number(batch, row)));
+    }
+    numbers
+}
+
+fn n_rows(batches: &[Batch]) -> usize {
+    batches.iter().map(Batch::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_of_its_account() {
+        let mut requests = Requests::default();
+        let asked = [(0, "a"), (1, "a"), (0, "b"), (1, "a"), (0, "a"), (2, "a"), (1, "b"), (3, "c"), (2, "a")];
+        let asked = asked.map(|(account, id)| requests.number(account, Id::new(id)));
+        assert_eq!(asked, [0, 1, 2, 1, 0, 3, 4, 5, 3]);
+        assert_eq!(requests.len(), 6);
+    }
+}
