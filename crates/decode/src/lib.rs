@@ -310,7 +310,7 @@ impl Records {
             [b'{', ..] => {}
             _ => return Err(Reason::NotAnObject),
         }
-        let raw = std::str::from_utf8(found.raw).map_err(|_| Reason::InvalidJson)?;
+        let raw = simdutf8::basic::from_utf8(found.raw).map_err(|_| Reason::InvalidJson)?;
         self.scratch.clear();
         self.scratch.extend_from_slice(found.raw);
         self.scratch.resize(found.raw.len() + INPUT_PADDING, 0);

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use rayon::iter::IndexedParallelIterator;
@@ -30,14 +31,15 @@ use crate::source::split;
 /// What a folder's objects are called, in any case.
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 
-/// An object that could be read. It costs some 200 bytes of memory, the only cost that grows with a listing.
+/// An object that could be read. It costs some 80 bytes of memory beside its name and version, the only cost that grows
+/// with a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ObjectRef {
     /// What the lake calls it: its URL in S3, or its path as the user named it.
     pub(crate) source_object: Box<str>,
     /// Its path, where that is not UTF-8 and so cannot be its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<OsString>,
+    pub(crate) path: Option<Box<OsStr>>,
     /// What changes when its content does.
     pub(crate) version: Box<str>,
     /// Its size as stored.
@@ -47,7 +49,7 @@ pub(crate) struct ObjectRef {
     pub(crate) attempt: u32,
     /// Where it stands in a trail; a plan does not keep it.
     #[serde(skip)]
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<Arc<Place>>,
 }
 
 /// What the sources hold.
@@ -68,9 +70,9 @@ fn is_zero(attempt: &u32) -> bool {
 
 impl Listing {
     /// Adds an object, unless its key says that it is another log.
-    pub(crate) fn push(&mut self, source_object: Box<str>, path: Option<OsString>, version: Box<str>, bytes: u64) {
+    pub(crate) fn push(&mut self, source_object: Box<str>, path: Option<Box<OsStr>>, version: Box<str>, bytes: u64) {
         let place = match origin(&source_object) {
-            Origin::Trail(place) => Some(place),
+            Origin::Trail(place) => Some(self.shared(place)),
             Origin::Unknown => None,
             Origin::OtherLog => {
                 self.skipped += 1;
@@ -96,8 +98,14 @@ impl Listing {
             return;
         }
         let version = format!("\"{etag}\"").into();
-        let place = Some(place);
+        let place = Some(self.shared(place));
         self.objects.push(ObjectRef { source_object: name.into(), path: None, version, bytes, attempt: 0, place });
+    }
+
+    /// A place, which neighbours share.
+    fn shared(&self, place: Place) -> Arc<Place> {
+        let last = self.objects.last().and_then(|last| last.place.as_ref());
+        last.filter(|last| ***last == place).map_or_else(|| Arc::new(place), Arc::clone)
     }
 
     /// Adds what another listing holds.
@@ -262,12 +270,12 @@ pub(crate) fn is_object_name(name: &OsStr) -> bool {
 
 /// The name of an object, and its path where that is another. The hash keeps two names apart that look alike once
 /// their bytes that are not UTF-8 are replaced.
-fn name(path: PathBuf) -> (Box<str>, Option<OsString>) {
+fn name(path: PathBuf) -> (Box<str>, Option<Box<OsStr>>) {
     match path.into_os_string().into_string() {
         Ok(name) => (name.into(), None),
         Err(path) => {
             let hash = short_hex([path.as_encoded_bytes()]);
-            (format!("{}#{hash}", path.to_string_lossy()).into(), Some(path))
+            (format!("{}#{hash}", path.to_string_lossy()).into(), Some(path.into_boxed_os_str()))
         }
     }
 }

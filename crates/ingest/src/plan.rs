@@ -43,7 +43,7 @@ pub(crate) struct Batch {
 impl Plan {
     /// Groups objects into batches.
     pub(crate) fn new(run_id: &str, mut objects: Vec<ObjectRef>, batch_bytes: u64) -> Self {
-        objects.sort_by(|a, b| (&a.place, &a.source_object).cmp(&(&b.place, &b.source_object)));
+        objects.sort_unstable_by(|a, b| (&a.place, &a.source_object).cmp(&(&b.place, &b.source_object)));
         let mut batches = Vec::new();
         let mut batch = Pending::default();
         let mut rest = objects.into_iter().peekable();
@@ -143,6 +143,8 @@ fn id(objects: &[ObjectRef]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::civil::Date;
     use jiff::civil::date;
 
@@ -152,7 +154,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn object(name: &str, day: Date, region: &str, bytes: u64) -> ObjectRef {
-        let place = Some(Place { day, account: "210987654321".into(), region: region.into() });
+        let place = Some(Arc::new(Place { day, account: "210987654321".into(), region: region.into() }));
         ObjectRef { source_object: name.into(), path: None, version: "1".into(), bytes, attempt: 0, place }
     }
 

@@ -216,7 +216,7 @@ struct Chosen {
 fn choose(listing: Listing, ledger: &Ledger, options: &Ingest, selection: Selection) -> Result<Chosen, IngestError> {
     let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: listing.filtered, skipped: listing.skipped };
     for mut object in listing.objects {
-        if !options.filter.takes(object.place.as_ref()) {
+        if !options.filter.takes(object.place.as_deref()) {
             // What was read for an unfinished plan is counted there.
             chosen.filtered += u64::from(ledger.knows(&object) != Known::Fresh);
             continue;

@@ -76,7 +76,7 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&Ingest>) -> R
     }
     if let Some(options) = options {
         for object in unread(lake, options).await? {
-            found.at(object.place.as_ref()).unread += 1;
+            found.at(object.place.as_deref()).unread += 1;
         }
     }
     Ok(found.into_status())

@@ -30,9 +30,9 @@ use crate::LakeError;
 use crate::Merged;
 use crate::WholeFile;
 
-/// Rows in a row group: the unit that an engine skips by statistics and Bloom filters, and reads in parallel.
-/// Of 6 million events they are half a percent each; smaller ones make footers and filters that outweigh what they spare.
-const ROW_GROUP_ROWS: usize = 32_768;
+/// Rows in a row group of a product: the unit that an engine skips by statistics and Bloom filters, and reads in
+/// parallel. A search ends in one or two of them, read in all their columns, so they are small.
+const ROW_GROUP_ROWS: usize = 16_384;
 
 /// Writes one file of a table.
 #[derive(Debug)]
@@ -89,14 +89,15 @@ pub struct EncodedColumn {
 }
 
 impl GroupWriter {
-    /// Rows in every row group but the last.
-    pub const GROUP_ROWS: usize = ROW_GROUP_ROWS;
+    /// Rows in every row group but the last. Smaller ones make footers and filters that outweigh what they spare; with
+    /// larger ones the dictionaries of identifiers outgrow their limit.
+    pub const GROUP_ROWS: usize = 32_768;
 
     /// Begins `file` as a file of `table` that will have `n_rows`. Nothing is spent on the columns of which `is_null`
     /// says that they hold nothing.
     pub fn new(file: WholeFile, table: &'static Table, n_rows: usize, is_null: &[bool]) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
-        let mut properties = builder(table, n_rows);
+        let mut properties = builder(table, Self::GROUP_ROWS, n_rows);
         for (column, _) in table.columns.iter().zip(is_null).filter(|(_, is_null)| **is_null) {
             for leaf in leaves(column) {
                 properties = properties
@@ -173,18 +174,18 @@ fn encode(path: &Path) -> impl FnOnce(ParquetError) -> LakeError {
 /// How the files of a table are encoded: zstd, statistics down to pages, and Bloom filters on the columns in which
 /// readers look for single values.
 pub fn writer_properties(table: &Table) -> WriterProperties {
-    builder(table, ROW_GROUP_ROWS).build()
+    builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS).build()
 }
 
-/// The same for a file of `n_rows`, which spares room that is only thrown away.
-fn builder(table: &Table, n_rows: usize) -> WriterPropertiesBuilder {
+/// The same for a file of `n_rows` in groups of `group_rows`, which spares room that is only thrown away.
+fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesBuilder {
     // A list may hold more values than there are rows; a filter that is too small only says "perhaps" more often.
-    let n_values = n_rows.saturating_mul(2).clamp(64, ROW_GROUP_ROWS) as u64;
+    let n_values = n_rows.saturating_mul(2).clamp(64, group_rows) as u64;
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("trailweave ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(group_rows))
         .set_sorting_columns(Some(sorting(table)));
     for path in table.columns.iter().filter(|column| column.lookup == Lookup::Needle).flat_map(leaves) {
         properties = properties
