@@ -1,10 +1,10 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
-use crate::in_memory::ids::{Entry, Ids, Index, NONE};
 use std::mem;
 use std::num::NonZeroUsize;
 use std::thread;
 
+use crate::in_memory::ids::{Entry, Ids, Index, NONE};
 use crate::in_memory::read::{Flags, List};
 use crate::in_memory::rows::{Kind, Rows};
 

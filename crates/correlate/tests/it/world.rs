@@ -22,7 +22,7 @@ const SNAPSHOTS: [&str; 2] = ["snap-0000000a", "snap-0000000b"];
 const KEYS: [&str; 2] =
     ["arn:aws:kms:eu-west-1:111122223333:key/mrk-1", "arn:aws:kms:us-east-1:444455556666:key/mrk-2"];
 
-/// The part of every identifier of a world that tells which world it is.
+/// The part of every identifier of a world that tells which world it is: in a UUID, too.
 const WORLD: &str = "-000000";
 
 /// Several worlds that share no identifier, so that what is said of all is what is said of each.
@@ -84,15 +84,24 @@ fn logged() -> impl Strategy<Value = Event> {
     let ids = (weighted(0.95, 0..400_u32), weighted(0.25, 0..6_u8), weighted(0.15, 0..5_u8));
     let home = (weighted(0.9, one_of(&ACCOUNTS)), weighted(0.5, one_of(&ACCOUNTS)), weighted(0.95, one_of(&REGIONS)));
     (time(), ids, home).prop_map(|(event_time, (event_id, request, shared), (recipient, principal, region))| Event {
-        event_id: event_id.map(|id| format!("event{WORLD}-{id:03x}")),
+        event_id: event_id.map(|id| id_of("event", id)),
         event_time,
         aws_region: region,
         recipient_account_id: recipient,
         principal_account_id: principal,
-        request_id: request.map(|id| format!("request{WORLD}-{id}")),
-        shared_event_id: shared.map(|id| format!("shared{WORLD}-{id}")),
+        request_id: request.map(|id| id_of("request", id.into())),
+        shared_event_id: shared.map(|id| id_of("shared", id.into())),
         ..Event::default()
     })
+}
+
+/// An identifier as CloudTrail makes them, a UUID, or in one of three cases another text.
+fn id_of(what: &str, id: u32) -> String {
+    if id % 3 == 0 {
+        format!("{what}{WORLD}-{id:03x}")
+    } else {
+        format!("{:08x}-0000-4000-8000{WORLD}{id:06x}", what.len())
+    }
 }
 
 /// Whole seconds, near each other or around the borders of the windows, and rarely something finer.
