@@ -187,7 +187,11 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(group_rows))
         .set_sorting_columns(Some(sorting(table)));
-    for path in table.columns.iter().filter(|column| column.lookup == Lookup::Needle).flat_map(leaves) {
+    let looked_up = |lookup| table.columns.iter().filter(move |column| column.lookup == lookup).flat_map(leaves);
+    for path in looked_up(Lookup::Whole) {
+        properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    for path in looked_up(Lookup::Needle) {
         properties = properties
             .set_column_bloom_filter_enabled(path.clone(), true)
             .set_column_bloom_filter_fpp(path.clone(), 0.01)

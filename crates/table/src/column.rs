@@ -61,6 +61,8 @@ pub enum Lookup {
     Range,
     /// By single values of high cardinality: the column gets a Bloom filter.
     Needle,
+    /// Not by its values, which are long and their order means nothing: the column has neither.
+    Whole,
 }
 
 impl Table {
@@ -115,6 +117,11 @@ pub(crate) const fn column(name: &'static str, kind: Kind, doc: &'static str) ->
 
 pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
     column(name, Kind::Text, doc)
+}
+
+/// JSON text, which is read and not looked up.
+pub(crate) const fn json(name: &'static str, doc: &'static str) -> Column {
+    Column { name, kind: Kind::Text, lookup: Lookup::Whole, doc }
 }
 
 /// A text that readers look up by value.

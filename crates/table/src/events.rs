@@ -1,7 +1,7 @@
 //! `events`: one row per CloudTrail record.
 
 use crate::column::Kind::{Bool, Integer, TextList, TextMap, Time};
-use crate::column::{Column, Table, column, id, ids, text};
+use crate::column::{Column, Table, column, id, ids, json, text};
 
 /// One row per CloudTrail record, unique on (`recipient_account_id`, `event_id`).
 /// Source: the record contents page of the CloudTrail user guide.
@@ -69,12 +69,12 @@ const COLUMNS: &[Column] = &[
         "amended_event_id",
         "eventID of the record that this one replaces, by an addendum UPDATED_DATA; null for every other record",
     ),
-    text("request_parameters", "requestParameters, JSON text as logged"),
-    text("response_elements", "responseElements, JSON text as logged"),
-    text("additional_event_data", "additionalEventData, JSON text as logged"),
-    text("service_event_details", "serviceEventDetails, JSON text as logged"),
-    text("resources", "resources, JSON text as logged"),
-    text("extra", "every other top-level field, as one JSON object; null when there is none"),
+    json("request_parameters", "requestParameters, JSON text as logged"),
+    json("response_elements", "responseElements, JSON text as logged"),
+    json("additional_event_data", "additionalEventData, JSON text as logged"),
+    json("service_event_details", "serviceEventDetails, JSON text as logged"),
+    json("resources", "resources, JSON text as logged"),
+    json("extra", "every other top-level field, as one JSON object; null when there is none"),
     text("source_object", "key or path of the object that the record came from"),
     column("source_index", Integer, "position of the record in its object, from 0"),
 ];
