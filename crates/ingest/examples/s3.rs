@@ -2,6 +2,10 @@
 //! that finds nothing new. The server, s3s-fs, is a process of its own on the same machine.
 //!
 //! `cargo run --release -p trailweave-ingest --example s3 -- [OBJECTS]`
+//!
+//! With `trail FOLDER OBJECTS` it makes a trail of small objects with an inventory of them, and with `serve FOLDER` it
+//! serves them, for a process whose memory is measured:
+//! `trailweave ingest --inventory FOLDER/manifest.json --endpoint-url URL --path-style ..`.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped ends the measurement")]
@@ -48,19 +52,26 @@ use trailweave_lake::Lake;
 /// As many as `ingest` has.
 const FETCHES: usize = 256;
 const ROUNDS: usize = 3;
+/// Records in a small object, at most.
+const RECORDS_OF_SMALL: usize = 3;
 
 #[tokio::main]
 async fn main() {
     let typed: Vec<String> = env::args().skip(1).collect();
     match typed.first().map(String::as_str) {
         Some("serve") => serve(Path::new(&typed[1])).await,
+        Some("trail") => drop(Trail::new(
+            Path::new(&typed[1]),
+            RECORDS_OF_SMALL * typed[2].parse::<usize>().unwrap(),
+            RECORDS_OF_SMALL,
+        )),
         n_small => measure(n_small.map_or(100_000, |n| n.parse().unwrap())).await,
     }
 }
 
 async fn measure(n_small: usize) {
     println!("| objects | MB | fetched and thrown away, s | ingest, s | share | rerun, s |\n|---|---|---|---|---|---|");
-    for (records, records_per_object) in [(400_000, 10_000), (n_small * 3, 3)] {
+    for (records, records_per_object) in [(400_000, 10_000), (n_small * RECORDS_OF_SMALL, RECORDS_OF_SMALL)] {
         let folder = tempfile::tempdir().unwrap();
         let trail = Trail::new(folder.path(), records, records_per_object);
         let (mut server, url) = start(folder.path());
