@@ -97,7 +97,7 @@ fn logged() -> impl Strategy<Value = Event> {
 
 /// An identifier as CloudTrail makes them, a UUID, or in one of three cases another text.
 fn id_of(what: &str, id: u32) -> String {
-    if id % 3 == 0 {
+    if id.is_multiple_of(3) {
         format!("{what}{WORLD}-{id:03x}")
     } else {
         format!("{:08x}-0000-4000-8000{WORLD}{id:06x}", what.len())
