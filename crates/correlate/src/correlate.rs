@@ -130,7 +130,11 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     let files = if let Some(files) = in_memory {
         files
     } else {
-        tracing::info!("the join goes through files; in memory, where it is far faster, an event takes 350 bytes");
+        if options.join == Way::Fitting {
+            tracing::warn!(
+                "the events do not fit into --memory, where each takes 350 bytes: the join through files is far slower"
+            );
+        }
         spilling(lake, &products, options, progress).await?
     };
     products.commit(covers)?;

@@ -71,7 +71,12 @@ fn log(verbose: u8) {
         1 => Level::INFO,
         _ => Level::DEBUG,
     };
-    let said = Targets::new().with_default(level).with_target(progress::TARGET, Level::INFO);
+    // The SDK warns at length that no instance tells it a region; where nobody does, S3 itself tells that of a bucket.
+    let of_region = if verbose == 0 { Level::ERROR } else { level };
+    let said = Targets::new()
+        .with_default(level)
+        .with_target("aws_config::imds::region", of_region)
+        .with_target(progress::TARGET, Level::INFO);
     let lines = fmt::layer().with_writer(io::stderr);
     if io::stderr().is_terminal() {
         tracing_subscriber::registry().with(lines.with_filter(said)).init();
