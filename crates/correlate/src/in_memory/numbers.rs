@@ -55,7 +55,7 @@ pub(super) fn of(batches: &[Batch]) -> (Resources<'_>, Origins, Copies) {
 
 impl<'a> Resources<'a> {
     fn new(batches: &'a [Batch]) -> Self {
-        let (mut names, mut grants) = (Names::default(), Ids::new());
+        let (mut names, mut grants) = (Names::new(), Ids::new());
         let mut first = |list| {
             let first = |batch: &'a Batch, row: usize| batch.list(list, row).next();
             by_row(batches, |batch, row| first(batch, row).map_or(NONE, |id| names.number(id)))

@@ -155,56 +155,56 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Texts {
     Plain(StringArray),
-    /// By row the position of its value, [`u8::MAX`] where it has none.
-    Few(Vec<u8>, StringArray),
-    /// The same, with [`u16::MAX`].
-    Many(Vec<u16>, StringArray),
+    Shared(Keys, StringArray),
+}
+
+/// By row the position of a shared value, in as few bytes as hold them all; the greatest number where there is none.
+#[derive(Debug)]
+enum Keys {
+    Bytes(Vec<u8>),
+    Shorts(Vec<u16>),
+    Words(Vec<u32>),
 }
 
 impl Texts {
     fn new(column: &dyn Array) -> Self {
-        let Some(shared) = column.as_dictionary_opt::<Int32Type>() else {
-            return Self::Plain(column.as_string::<i32>().clone());
-        };
-        let values = shared.values().as_string::<i32>().clone();
-        if let Some(keys) = narrow(shared.keys(), values.len(), u8::MAX) {
-            Self::Few(keys, values)
-        } else if let Some(keys) = narrow(shared.keys(), values.len(), u16::MAX) {
-            Self::Many(keys, values)
-        } else {
-            let value = |key: Option<i32>| key.map(|key| values.value(usize::try_from(key).expect(POSITIONS)));
-            Self::Plain(shared.keys().iter().map(value).collect())
+        match column.as_dictionary_opt::<Int32Type>() {
+            None => Self::Plain(column.as_string::<i32>().clone()),
+            Some(shared) => {
+                let values = shared.values().as_string::<i32>();
+                Self::Shared(Keys::new(shared.keys(), values.len()), values.clone())
+            }
         }
     }
 
     fn get(&self, row: usize) -> Option<&str> {
         let (at, values) = match self {
             Self::Plain(values) => (Some(row), values),
-            Self::Few(keys, values) => (position(keys[row], u8::MAX), values),
-            Self::Many(keys, values) => (position(keys[row], u16::MAX), values),
+            Self::Shared(keys, values) => (keys.at(row), values),
         };
         at.filter(|at| values.is_valid(*at)).map(|at| values.value(at))
     }
 
+    /// What `map` makes of the text of each row; a text that rows share is asked for once.
     fn each<'b, T: Copy>(&'b self, mut map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
         match self {
             Self::Plain(values) => values.iter().map(map).collect(),
-            Self::Few(keys, values) => each_shared(keys, u8::MAX, values, &mut map),
-            Self::Many(keys, values) => each_shared(keys, u16::MAX, values, &mut map),
+            Self::Shared(keys, values) => {
+                let (mut of_value, mut of_none) = (vec![None; values.len()], None);
+                let value = |at: usize| values.is_valid(at).then(|| values.value(at));
+                let of_row = |row: usize| match keys.at(row) {
+                    Some(at) => *of_value[at].get_or_insert_with(|| map(value(at))),
+                    None => *of_none.get_or_insert_with(|| map(None)),
+                };
+                (0..keys.len()).map(of_row).collect()
+            }
         }
     }
 
-    /// Sets `flag` in the rows whose value passes `test`; each shared value is tested once.
+    /// Sets `flag` in the rows whose value passes `test`.
     fn flag(&self, flags: &mut [Flags], flag: u16, test: impl Fn(&str) -> bool) {
-        let test = |value: Option<&str>| value.is_some_and(&test);
-        match self {
-            Self::Plain(values) => {
-                for (flags, _) in flags.iter_mut().zip(values).filter(|(_, value)| test(*value)) {
-                    flags.0 |= flag;
-                }
-            }
-            Self::Few(keys, values) => flag_shared(flags, flag, keys, u8::MAX, values.iter().map(test)),
-            Self::Many(keys, values) => flag_shared(flags, flag, keys, u16::MAX, values.iter().map(test)),
+        for (flags, passed) in flags.iter_mut().zip(self.each(|value| value.is_some_and(&test))) {
+            flags.0 |= if passed { flag } else { 0 };
         }
     }
 
@@ -212,50 +212,46 @@ impl Texts {
         match self {
             Self::Plain(values) => values.get_array_memory_size(),
             // A value that batches share counts in each: rather too much than too little.
-            Self::Few(keys, values) => keys.capacity() + values.get_array_memory_size(),
-            Self::Many(keys, values) => keys.capacity() * size_of::<u16>() + values.get_array_memory_size(),
+            Self::Shared(keys, values) => keys.memory_bytes() + values.get_array_memory_size(),
         }
     }
 }
 
-const POSITIONS: &str = "keys are positions";
+impl Keys {
+    fn new(keys: &Int32Array, n_values: usize) -> Self {
+        fn narrow<K: TryFrom<i32> + Copy>(keys: &Int32Array, none: K) -> Vec<K> {
+            keys.iter().map(|key| key.and_then(|key| key.try_into().ok()).unwrap_or(none)).collect()
+        }
+        if u8::try_from(n_values).is_ok() {
+            Self::Bytes(narrow(keys, u8::MAX))
+        } else if u16::try_from(n_values).is_ok() {
+            Self::Shorts(narrow(keys, u16::MAX))
+        } else {
+            Self::Words(narrow(keys, u32::MAX))
+        }
+    }
 
-/// The keys of a dictionary of `n_values` in fewer bytes, `none` in the place of null; nothing where they do not fit.
-fn narrow<K: TryFrom<i32> + Copy + Into<usize>>(keys: &Int32Array, n_values: usize, none: K) -> Option<Vec<K>> {
-    let narrow = |key: Option<i32>| key.map_or(Some(none), |key| K::try_from(key).ok());
-    if n_values <= none.into() { keys.iter().map(narrow).collect() } else { None }
-}
+    fn at(&self, row: usize) -> Option<usize> {
+        match self {
+            Self::Bytes(keys) => Some(keys[row]).filter(|key| *key != u8::MAX).map(usize::from),
+            Self::Shorts(keys) => Some(keys[row]).filter(|key| *key != u16::MAX).map(usize::from),
+            Self::Words(keys) => Some(keys[row]).filter(|key| *key != u32::MAX).map(|key| key as usize),
+        }
+    }
 
-fn position<K: Into<usize> + PartialEq + Copy>(key: K, none: K) -> Option<usize> {
-    (key != none).then(|| key.into())
-}
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(keys) => keys.len(),
+            Self::Shorts(keys) => keys.len(),
+            Self::Words(keys) => keys.len(),
+        }
+    }
 
-fn each_shared<'b, K: Into<usize> + PartialEq + Copy, T: Copy>(
-    keys: &[K],
-    none: K,
-    values: &'b StringArray,
-    map: &mut dyn FnMut(Option<&'b str>) -> T,
-) -> Vec<T> {
-    let (mut of_value, mut of_none) = (vec![None; values.len()], None);
-    let value = |at: usize| values.is_valid(at).then(|| values.value(at));
-    let mut each = |key: &K| match position(*key, none) {
-        Some(at) => *of_value[at].get_or_insert_with(|| map(value(at))),
-        None => *of_none.get_or_insert_with(|| map(None)),
-    };
-    keys.iter().map(&mut each).collect()
-}
-
-fn flag_shared<K: Into<usize> + PartialEq + Copy>(
-    flags: &mut [Flags],
-    flag: u16,
-    keys: &[K],
-    none: K,
-    passed: impl Iterator<Item = bool>,
-) {
-    let passed: Vec<bool> = passed.collect();
-    if passed.contains(&true) {
-        for (flags, key) in flags.iter_mut().zip(keys) {
-            flags.0 |= if position(*key, none).is_some_and(|at| passed[at]) { flag } else { 0 };
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(keys) => keys.capacity(),
+            Self::Shorts(keys) => keys.capacity() * size_of::<u16>(),
+            Self::Words(keys) => keys.capacity() * size_of::<u32>(),
         }
     }
 }
@@ -425,4 +421,38 @@ fn is_instance_id(text: &str) -> bool {
 /// Whether events of a source are joined.
 pub(super) fn is_joined(event_source: &str) -> bool {
     amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::DictionaryArray;
+
+    use super::*;
+
+    #[test]
+    fn shared_texts_are_what_they_were_however_many_there_are() {
+        for n_values in [1, 255, 256, 65_535, 65_536] {
+            let values: StringArray = (0..n_values).map(|value| (value != 0).then(|| value.to_string())).collect();
+            let keys: Int32Array = (0..n_values).rev().map(Some).chain([None, Some(0)]).collect();
+            let expected: Vec<_> =
+                keys.iter().map(|key| key.filter(|key| *key != 0).map(|key| key.to_string())).collect();
+            let texts = Texts::new(&DictionaryArray::new(keys, Arc::new(values)));
+            let got: Vec<_> = (0..expected.len()).map(|row| texts.get(row).map(str::to_owned)).collect();
+            assert!(got == expected, "{n_values}");
+            let mut n_asked = 0;
+            let count = |value: Option<&str>| {
+                n_asked += 1;
+                value.map_or(0, str::len)
+            };
+            let lengths: Vec<_> = expected.iter().map(|text| text.as_ref().map_or(0, String::len)).collect();
+            assert!(texts.each(count) == lengths, "{n_values}");
+            assert_eq!(n_asked, n_values + 1);
+            let mut flags = vec![Flags::default(); expected.len()];
+            texts.flag(&mut flags, Flags::KMS, |text| text.ends_with('7'));
+            let flagged = expected.iter().map(|text| text.as_ref().is_some_and(|text| text.ends_with('7')));
+            assert!(flags.iter().map(|flags| flags.has(Flags::KMS)).eq(flagged), "{n_values}");
+        }
+    }
 }
