@@ -30,7 +30,7 @@ use crate::cpu::Cpu;
 use crate::duplicates::known_to_lake;
 use crate::ledger::Entry;
 use crate::ledger::batch_id;
-use crate::list::ObjectRef;
+use crate::listing::ObjectRef;
 use crate::part;
 use crate::part::Buffer;
 use crate::part::Chunk;

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::list::ObjectRef;
 use crate::list::version;
+use crate::listing::ObjectRef;
 
 /// How far gzip can shrink: no stream inflates to more than this many times its size.
 const MAX_RATIO: u64 = 1032;
@@ -107,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects = crate::list::list(std::slice::from_ref(&path)).unwrap().objects;
+        let objects: Vec<_> = crate::list::list(std::slice::from_ref(&path)).unwrap().iter().collect();
         let read = || async { read(&objects).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");
         std::fs::write(&path, "{} ").unwrap();

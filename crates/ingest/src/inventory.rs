@@ -28,7 +28,7 @@ use crate::IngestError;
 use crate::Location;
 use crate::Source;
 use crate::cpu::Cpu;
-use crate::list::Listing;
+use crate::listing::Listing;
 use crate::s3::S3;
 
 /// Files of an inventory that are fetched and read at once.

@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 
 /// Where an object stands in a trail.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     /// The UTC day on which it was delivered.
     pub(crate) day: Date,

@@ -33,7 +33,7 @@ use trailweave_table::part_name;
 use crate::amendment::Amendment;
 use crate::amendment::Amendments;
 use crate::fingerprint::fingerprint;
-use crate::list::ObjectRef;
+use crate::listing::ObjectRef;
 use crate::part;
 
 /// The columns that say whether an object is known, in the order of the table.
@@ -44,8 +44,9 @@ const AMENDMENTS: &str = "amendments";
 /// What was read before. It keeps 16 bytes per object, and every amendment.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// What earlier runs have read.
     done: HashSet<u128>,
-    /// How often an object was quarantined.
+    /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
     /// What this run has read.
     fresh: HashSet<u128>,
@@ -176,9 +177,7 @@ impl Ledger {
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
         for entry in entries {
-            let read = identity(&entry.source_object, &entry.version);
-            self.insert(read, entry.error.is_none());
-            self.fresh.insert(read);
+            self.fresh.insert(identity(&entry.source_object, &entry.version));
             for amendment in entry.amendments {
                 self.amendments.note(batch_id, &entry.source_object, amendment);
             }

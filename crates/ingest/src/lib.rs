@@ -1,9 +1,11 @@
 //! Moves every object of a listing through decode into committed Parquet, restartable.
 //!
 //! ```text
-//!  sources --list--> ObjectRef --ledger, filter--> Plan --fetch (tokio)--> stored --decode (rayon)--> Split
-//!                                                   |                       <= 1/8 of memory, <= 3/8   |
-//!                         runs/<run_id>/plan.json <-+                                      plan order  v
+//!  sources --list--> Listing --ledger, filter--> Plan --> runs/<run_id>/plan.json
+//!                    packed                                        | batch by batch
+//!                                                                  '--fetch (tokio)--> stored --decode (rayon)--> Split
+//!                                                                             <= 1/8 of memory, <= 3/8              |
+//!                                                                                                       plan order  v
 //!  ledger/part-<batch_id>-0.parquet <--commit-- parts, durable <--write (rayon)-- OpenBatch: a buffer per day
 //!                                                                 <= 1/4                     <= 1/4
 //! ```
@@ -30,6 +32,7 @@ mod key;
 mod ledger;
 mod leftover;
 mod list;
+mod listing;
 mod part;
 mod pipeline;
 mod plan;

@@ -1,4 +1,4 @@
-//! What a listing holds, and the listing of local sources.
+//! The listing of local sources.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -9,126 +9,19 @@ use std::io;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
-use serde::Deserialize;
-use serde::Serialize;
 
-use crate::Filter;
 use crate::IngestError;
-use crate::Location;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
-use crate::key::Origin;
-use crate::key::Place;
-use crate::key::origin;
-use crate::source::split;
+use crate::listing::Listing;
 
 /// What a folder's objects are called, in any case.
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
-
-/// An object that could be read. It costs some 80 bytes of memory beside its name and version, the only cost that grows
-/// with a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ObjectRef {
-    /// What the lake calls it: its URL in S3, or its path as the user named it.
-    pub(crate) source_object: Box<str>,
-    /// Its path, where that is not UTF-8 and so cannot be its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<Box<OsStr>>,
-    /// What changes when its content does.
-    pub(crate) version: Box<str>,
-    /// Its size as stored.
-    pub(crate) bytes: u64,
-    /// How often it was read before and quarantined.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) attempt: u32,
-    /// Where it stands in a trail; a plan does not keep it.
-    #[serde(skip)]
-    pub(crate) place: Option<Arc<Place>>,
-}
-
-/// What the sources hold.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listing {
-    /// The objects of trails, and those that stand outside of a trail's layout.
-    pub(crate) objects: Vec<ObjectRef>,
-    /// How many digests, insights and logs of other services were passed over.
-    pub(crate) skipped: u64,
-    /// How many the filter passed over already, of sources that name what a listing would not have met.
-    pub(crate) filtered: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(attempt: &u32) -> bool {
-    *attempt == 0
-}
-
-impl Listing {
-    /// Adds an object, unless its key says that it is another log.
-    pub(crate) fn push(&mut self, source_object: Box<str>, path: Option<Box<OsStr>>, version: Box<str>, bytes: u64) {
-        let place = match origin(&source_object) {
-            Origin::Trail(place) => Some(self.shared(place)),
-            Origin::Unknown => None,
-            Origin::OtherLog => {
-                self.skipped += 1;
-                return;
-            }
-        };
-        self.objects.push(ObjectRef { source_object, path, version, bytes, attempt: 0, place });
-    }
-
-    /// Adds an object of S3 that something else than a listing names, if it is one of a trail and `filter` takes it.
-    /// Its `ETag` is given without quotes.
-    pub(crate) fn push_of_trail(&mut self, location: &Location, etag: &str, bytes: u64, filter: &Filter) {
-        let name = location.to_string();
-        let place = match origin(&name) {
-            Origin::Trail(place) if is_object_name(location.key.as_ref()) => place,
-            _ => {
-                self.skipped += 1;
-                return;
-            }
-        };
-        if !filter.takes(Some(&place)) {
-            self.filtered += 1;
-            return;
-        }
-        let version = format!("\"{etag}\"").into();
-        let place = Some(self.shared(place));
-        self.objects.push(ObjectRef { source_object: name.into(), path: None, version, bytes, attempt: 0, place });
-    }
-
-    /// A place, which neighbours share.
-    fn shared(&self, place: Place) -> Arc<Place> {
-        let last = self.objects.last().and_then(|last| last.place.as_ref());
-        last.filter(|last| ***last == place).map_or_else(|| Arc::new(place), Arc::clone)
-    }
-
-    /// Adds what another listing holds.
-    pub(crate) fn extend(&mut self, more: Self) {
-        self.objects.extend(more.objects);
-        self.skipped += more.skipped;
-        self.filtered += more.filtered;
-    }
-}
-
-impl ObjectRef {
-    /// Whether it is read from S3, and so named by its URL.
-    pub(crate) fn is_in_s3(&self) -> bool {
-        split(&self.source_object).is_some()
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        match &self.path {
-            Some(path) => Path::new(path),
-            None => Path::new(&*self.source_object),
-        }
-    }
-}
 
 /// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
 /// listed once, under the first name that reaches it; so a loop of links ends.
@@ -169,6 +62,8 @@ struct Walk {
     seen: HashSet<u128>,
 }
 
+/// Entries of a folder of which is known at once what they are.
+const LOOKS: usize = 1 << 12;
 /// Entries of a folder that one thread looks at, at least.
 const LOOK_TOGETHER: usize = 32;
 
@@ -190,16 +85,18 @@ impl Walk {
             let entries = entries(&real)?;
             // Looking at files is most of a listing.
             let look = |entry: &Entry| visit(real.join(&entry.name), entry);
-            let visited: Vec<_> = entries.par_iter().with_min_len(LOOK_TOGETHER).map(look).collect();
-            for (entry, visited) in entries.iter().zip(visited) {
-                let path = path.join(&entry.name);
-                let Some((real, metadata)) = visited? else {
-                    continue;
-                };
-                if metadata.is_dir() {
-                    folders.push((path, real));
-                } else if metadata.is_file() && is_object_name(&entry.name) && self.is_new(&real) {
-                    self.push(path, &metadata)?;
+            for entries in entries.chunks(LOOKS) {
+                let visited: Vec<_> = entries.par_iter().with_min_len(LOOK_TOGETHER).map(look).collect();
+                for (entry, visited) in entries.iter().zip(visited) {
+                    let path = path.join(&entry.name);
+                    let Some((real, metadata)) = visited? else {
+                        continue;
+                    };
+                    if metadata.is_dir() {
+                        folders.push((path, real));
+                    } else if metadata.is_file() && is_object_name(&entry.name) && self.is_new(&real) {
+                        self.push(path, &metadata)?;
+                    }
                 }
             }
             waiting.extend(folders.into_iter().rev());
@@ -219,7 +116,7 @@ impl Walk {
     fn push(&mut self, path: PathBuf, metadata: &Metadata) -> Result<(), IngestError> {
         let version = version(metadata).map_err(IngestError::source("read the time of", &path))?;
         let (source_object, path) = name(path);
-        self.listing.push(source_object, path, version, metadata.len());
+        self.listing.push(&source_object, path, &version, metadata.len());
         Ok(())
     }
 }

@@ -31,7 +31,9 @@ use trailweave_decode::Decoder;
 use trailweave_decode::Options;
 use trailweave_decode::Pieces;
 use trailweave_decode::Read;
+use trailweave_lake::LakeError;
 
+use crate::IngestError;
 use crate::budget::Budget;
 use crate::budget::Reservation;
 use crate::cpu::Cpu;
@@ -41,7 +43,7 @@ use crate::error::chain;
 use crate::fetch::FetchError;
 use crate::fetch::inflated_estimate_bytes;
 use crate::fetch::read;
-use crate::list::ObjectRef;
+use crate::listing::ObjectRef;
 use crate::part::Split;
 use crate::plan::Batch;
 use crate::s3::S3;
@@ -106,8 +108,10 @@ pub(crate) struct Arrived {
 }
 
 /// What became of some objects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Done {
+    /// The batch that they are of.
+    pub(crate) batch: Arc<Batch>,
     /// By the position in the batch.
     pub(crate) outcomes: Vec<(usize, Outcome)>,
     pub(crate) rows: Split,
@@ -116,8 +120,7 @@ pub(crate) struct Done {
 /// Neighbours of a batch of the plan, which stays reachable from tasks that outlive their caller.
 #[derive(Debug, Clone)]
 struct Planned {
-    batches: Arc<[Batch]>,
-    batch: usize,
+    batch: Arc<Batch>,
     positions: Range<usize>,
 }
 
@@ -154,41 +157,41 @@ impl Inflow {
 
     async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
         let inflow = Arc::clone(&self);
-        let positions = planned.positions.clone();
+        let Planned { batch, positions } = planned.clone();
         let decoded = self.cpu.run(move || {
-            let mut done = Done::default();
+            let mut done = Done::new(planned.batch);
             let mut read = Vec::new();
-            for (position, stored) in planned.positions.clone().zip(stored) {
+            for (position, stored) in planned.positions.zip(stored) {
                 match stored {
                     Ok(stored) => read.push((position, stored)),
                     Err(error) => done.outcomes.push((position, Outcome::Left(error))),
                 }
             }
-            inflow.decode_now(&planned.batches[planned.batch].objects, &read, &mut done);
+            inflow.decode_now(&read, &mut done);
             done
         });
         decoded.await.unwrap_or_else(|panicked| {
             let outcomes = positions.map(|position| (position, Outcome::Quarantined(chain(&panicked))));
-            Done { outcomes: outcomes.collect(), rows: Split::default() }
+            Done { outcomes: outcomes.collect(), ..Done::new(batch) }
         })
     }
 
-    /// Decodes objects, given with their positions among `objects`. Where that panics, which is a bug, each alone, so
-    /// that only the object that is to blame is lost.
-    fn decode_now(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)], done: &mut Done) {
-        match (caught(|| self.decode_together(objects, stored)), stored) {
-            (Ok(decoded), _) => {
-                done.outcomes.extend(decoded.outcomes);
-                done.rows.extend(decoded.rows);
+    /// Decodes objects, given with their positions in the batch. Where that panics, which is a bug, each alone, so that
+    /// only the object that is to blame is lost.
+    fn decode_now(&self, stored: &[(usize, Vec<u8>)], done: &mut Done) {
+        match (caught(|| self.decode_together(&done.batch.objects, stored)), stored) {
+            (Ok((outcomes, rows)), _) => {
+                done.outcomes.extend(outcomes);
+                done.rows.extend(rows);
             }
             (Err(panicked), [(position, _)]) => {
                 done.outcomes.push((*position, Outcome::Quarantined(chain(&panicked))));
             }
-            (Err(_), _) => stored.chunks(1).for_each(|alone| self.decode_now(objects, alone, done)),
+            (Err(_), _) => stored.chunks(1).for_each(|alone| self.decode_now(alone, done)),
         }
     }
 
-    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> Done {
+    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> (Vec<(usize, Outcome)>, Split) {
         let mut decoder = self.decoder();
         let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
         let mut largest_bytes = 0;
@@ -212,7 +215,7 @@ impl Inflow {
         } else {
             drop(decoder);
         }
-        Done { outcomes, rows: Split::new(taken, &origins) }
+        (outcomes, Split::new(taken, &origins))
     }
 
     /// Cuts a large object; none where it must be decoded as a whole, if only to learn what is wrong with it.
@@ -228,7 +231,7 @@ impl Inflow {
 
     /// Decodes a piece of a large object.
     async fn decode_piece(self: Arc<Self>, large: Arc<Large>, piece: usize, reservation: Reservation) -> Arrived {
-        let position = large.planned.positions.start;
+        let Planned { batch, positions: Range { start: position, .. } } = large.planned.clone();
         let is_last = piece + 1 == large.pieces.n();
         let inflow = Arc::clone(&self);
         let decoded = self.cpu.run(move || {
@@ -243,7 +246,7 @@ impl Inflow {
             Ok((read, rows)) => (Outcome::Begun(read), rows),
             Err(panicked) => (Outcome::Broken(panicked), Split::default()),
         };
-        Arrived::new(Done { outcomes: vec![(position, outcome)], rows }, reservation)
+        Arrived::new(Done { batch, outcomes: vec![(position, outcome)], rows }, reservation)
     }
 
     /// One that no job uses. A decoder that panics is not given back.
@@ -261,15 +264,53 @@ fn origin(position: usize) -> u32 {
     u32::try_from(position).expect("a batch holds few objects")
 }
 
-/// Begins to read `batches`. The task ends with the last object, or when the receiver is dropped.
-pub(crate) fn start(inflow: &Arc<Inflow>, batches: &Arc<[Batch]>) -> (JoinSet<()>, mpsc::Receiver<Arrived>) {
-    let (sender, receiver) = mpsc::channel(ARRIVALS);
+/// Begins to read `batches`, some of whose objects may be in S3. The task ends with the last object, with an error, or
+/// when the receiver is dropped.
+pub(crate) fn start(
+    inflow: &Arc<Inflow>,
+    batches: impl Iterator<Item = Result<Batch, LakeError>> + Send + 'static,
+    is_in_s3: bool,
+) -> (JoinSet<()>, mpsc::Receiver<Result<Arrived, IngestError>>) {
+    let (arrived, arrivals) = mpsc::channel(ARRIVALS);
+    let (planned, planned_batches) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    tasks.spawn(drive(Arc::clone(inflow), Arc::clone(batches), sender));
-    (tasks, receiver)
+    tasks.spawn(read_plan(inflow.cpu.clone(), batches, planned, arrived.clone()));
+    tasks.spawn(drive(Arc::clone(inflow), planned_batches, is_in_s3, arrived));
+    (tasks, arrivals)
 }
 
-async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arrived>) {
+/// Reads the batches of a plan as they are asked for.
+async fn read_plan(
+    cpu: Cpu,
+    mut batches: impl Iterator<Item = Result<Batch, LakeError>> + Send + 'static,
+    planned: mpsc::Sender<Arc<Batch>>,
+    out: mpsc::Sender<Result<Arrived, IngestError>>,
+) {
+    loop {
+        let read = cpu.run(move || batches.next().map(|next| next.map(|batch| (batch, batches)))).await;
+        let read = read.map_err(IngestError::worker("read the plan"));
+        match read.and_then(|next| Ok(next.transpose()?)) {
+            Ok(Some((batch, rest))) => {
+                batches = rest;
+                if planned.send(Arc::new(batch)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                let _ = out.send(Err(error)).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn drive(
+    inflow: Arc<Inflow>,
+    batches: mpsc::Receiver<Arc<Batch>>,
+    is_in_s3: bool,
+    out: mpsc::Sender<Result<Arrived, IngestError>>,
+) {
     let pay_stored = |planned: Planned| {
         let stored = inflow.stored.clone();
         async move {
@@ -300,10 +341,11 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
             }
         }
     };
-    let is_in_s3 = batches.iter().flat_map(|batch| &batch.objects).any(ObjectRef::is_in_s3);
     let fetches = if is_in_s3 { FETCHES } else { READS };
+    let batches = stream::unfold(batches, |mut batches| async move { Some((batches.recv().await?, batches)) });
     // `then` pays for one after the other, `buffered` does the work side by side.
-    let arrivals = stream::iter(in_order(batches))
+    let arrivals = batches
+        .flat_map(|batch| stream::iter(in_order(batch)))
         .then(pay_stored)
         .map(|(planned, reservation)| fetch_into(&inflow.s3, planned, reservation))
         .buffered(fetches)
@@ -323,7 +365,7 @@ async fn drive(inflow: Arc<Inflow>, batches: Arc<[Batch]>, out: mpsc::Sender<Arr
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
     while let Some(arrived) = arrivals.next().await {
-        if out.send(arrived).await.is_err() {
+        if out.send(Ok(arrived)).await.is_err() {
             return;
         }
     }
@@ -348,22 +390,20 @@ fn neighbours(fetched: Vec<Fetched>) -> Vec<Fetched> {
 impl Fetched {
     fn goes_with(&self, next: &Self) -> bool {
         let bytes: u64 = self.planned.objects().iter().chain(next.planned.objects()).map(|object| object.bytes).sum();
-        self.planned.batch == next.planned.batch
+        Arc::ptr_eq(&self.planned.batch, &next.planned.batch)
             && self.stored.len() + next.stored.len() <= TOGETHER
             && bytes <= TOGETHER_BYTES
     }
 }
 
-/// Every object, in the order of the plan; small files with their neighbours.
-fn in_order(batches: Arc<[Batch]>) -> impl Iterator<Item = Planned> {
-    let (mut batch, mut next) = (0, 0);
+/// Every object of a batch, in the order of the plan; small files with their neighbours.
+fn in_order(batch: Arc<Batch>) -> impl Iterator<Item = Planned> {
+    let mut start = 0;
     iter::from_fn(move || {
-        while batches.get(batch)?.objects.len() == next {
-            (batch, next) = (batch + 1, 0);
-        }
-        let start = next;
-        next += together(&batches[batch].objects[start..]);
-        Some(Planned { batches: Arc::clone(&batches), batch, positions: start..next })
+        let rest = &batch.objects[start..];
+        let positions = start..start + if rest.is_empty() { return None } else { together(rest) };
+        start = positions.end;
+        Some(Planned { batch: Arc::clone(&batch), positions })
     })
 }
 
@@ -379,7 +419,7 @@ fn together(objects: &[ObjectRef]) -> usize {
 
 impl Planned {
     fn objects(&self) -> &[ObjectRef] {
-        &self.batches[self.batch].objects[self.positions.clone()]
+        &self.batch.objects[self.positions.clone()]
     }
 }
 
@@ -422,6 +462,10 @@ impl Arrived {
 }
 
 impl Done {
+    fn new(batch: Arc<Batch>) -> Self {
+        Self { batch, outcomes: Vec::new(), rows: Split::default() }
+    }
+
     /// How many objects this is the last of.
     pub(crate) fn n_finished(&self) -> usize {
         self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Begun(_))).count()
@@ -438,11 +482,11 @@ mod tests {
 
     #[test]
     fn small_files_travel_together_and_every_object_once() {
-        let batch = |objects: Vec<ObjectRef>| Batch { batch_id: String::new(), objects };
+        let batch = |objects: Vec<ObjectRef>| Arc::new(Batch { batch_id: String::new(), objects });
         let small = (0..100).map(|_| object("small", 1)).collect();
         let mixed = vec![object("a", 1), object("b", TOGETHER_BYTES), object("c", 1), object("s3://d", 1)];
-        let batches = [batch(small), batch(Vec::new()), batch(mixed)].into();
-        let ranges: Vec<_> = in_order(batches).map(|planned| (planned.batch, planned.positions)).collect();
-        assert_eq!(ranges, [(0, 0..64), (0, 64..100), (2, 0..1), (2, 1..2), (2, 2..3), (2, 3..4)]);
+        let ranges = |objects| in_order(batch(objects)).map(|planned| planned.positions).collect::<Vec<_>>();
+        assert_eq!(ranges(small), [0..64, 64..100]);
+        assert_eq!(ranges(mixed), [0..1, 1..2, 2..3, 3..4]);
     }
 }

@@ -6,6 +6,10 @@
 //! and a ledger file: a quiet trail of 17 regions over a year would otherwise leave 6,000 tiny files. The batches
 //! depend on the set of new objects and on `batch_bytes` alone.
 
+use std::collections::HashSet;
+use std::io::BufRead;
+use std::io::Write;
+use std::iter;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,7 +19,8 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use crate::fingerprint::short_hex;
-use crate::list::ObjectRef;
+use crate::listing::Listing;
+use crate::listing::ObjectRef;
 use crate::shard::Shard;
 
 /// Neighbours share a batch up to this size.
@@ -23,14 +28,39 @@ const SHARED_BATCH_BYTES: u64 = 8 << 20;
 /// Objects in a batch, which bounds what a batch keeps in memory about each of them.
 const BATCH_OBJECTS: usize = 20_000;
 
-/// The batches of a run, in the order in which they are committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The plan of a run. What its batches read is in its file, `_trailweave/runs/<run_id>/plan.json`: a line that says
+/// which run it is and how many objects it reads, then a line for each batch in the order in which they are committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) run_id: String,
     /// The share of a job that it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
-    pub(crate) batches: Vec<Batch>,
+    /// What the batches are, in their order.
+    pub(crate) batches: Vec<Extent>,
+}
+
+/// How large a batch is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) batch_id: String,
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    /// Objects of S3 among them.
+    pub(crate) objects_in_s3: u64,
+}
+
+/// The first line of a plan's file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    run_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
+    /// How many objects the lines below name; plans of earlier releases lack it.
+    #[serde(default)]
+    objects: u64,
+    /// Of plans of earlier releases, which have no other line.
+    #[serde(default, skip_serializing)]
+    batches: Vec<Batch>,
 }
 
 /// Objects whose rows are committed together.
@@ -41,30 +71,27 @@ pub(crate) struct Batch {
 }
 
 impl Plan {
-    /// Groups objects into batches.
-    pub(crate) fn new(run_id: &str, mut objects: Vec<ObjectRef>, batch_bytes: u64) -> Self {
-        objects.sort_unstable_by(|a, b| (&a.place, &a.source_object).cmp(&(&b.place, &b.source_object)));
-        let mut batches = Vec::new();
-        let mut batch = Pending::default();
-        let mut rest = objects.into_iter().peekable();
-        while let Some(first) = rest.next() {
-            let mut group = vec![first];
-            while let Some(next) = rest.next_if(|next| next.place == group[0].place) {
-                group.push(next);
-            }
-            let group_bytes: u64 = group.iter().map(|object| object.bytes).sum();
-            if batch.bytes + group_bytes > SHARED_BATCH_BYTES.min(batch_bytes) {
-                batches.extend(batch.take());
-            }
-            for object in group {
-                if batch.is_full_for(&object, batch_bytes) {
-                    batches.extend(batch.take());
-                }
-                batch.push(object);
-            }
+    /// Writes down what a run will read. From here on it will be read, by this run or by the next.
+    pub(crate) fn write(
+        lake: &Lake,
+        run_id: &str,
+        shard: Option<Shard>,
+        objects: &Listing,
+        batch_bytes: u64,
+    ) -> Result<Self, LakeError> {
+        let mut plan = Self { run_id: run_id.to_owned(), shard, batches: Vec::new() };
+        lake.remove(&plan.file(lake, "done.json"))?;
+        let path = plan.file(lake, "plan.json");
+        let mut file = lake.create_file(&path)?;
+        let head = Head { run_id: run_id.to_owned(), shard, objects: objects.len() as u64, batches: Vec::new() };
+        let mut write = |line: &[u8]| file.write_all(line).map_err(LakeError::file("write", &path));
+        write(&json(&head))?;
+        for batch in batches(objects, batch_bytes) {
+            write(&json(&batch))?;
+            plan.batches.push(Extent::of(&batch));
         }
-        batches.extend(batch.take());
-        Self { run_id: run_id.to_owned(), shard: None, batches }
+        file.commit()?;
+        Ok(plan)
     }
 
     /// The plans that no run has finished, in the order of their runs.
@@ -76,15 +103,26 @@ impl Plan {
     }
 
     fn read(lake: &Lake, path: &Path) -> Result<Self, LakeError> {
-        let text = lake.read(path)?.unwrap_or_default();
-        serde_json::from_slice(&text)
-            .map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
+        let (Head { run_id, shard, objects, .. }, batches) = open(lake, path)?;
+        let batches = batches.map(|batch| Ok(Extent::of(&batch?))).collect::<Result<Vec<_>, LakeError>>()?;
+        let found = batches.iter().map(|batch| batch.objects).sum::<u64>();
+        if found < objects {
+            let source = format!("it names {found} of {objects} objects").into();
+            return Err(LakeError::Damaged { path: path.to_owned(), source });
+        }
+        Ok(Self { run_id, shard, batches })
     }
 
-    /// Writes the plan down. From here on it will be finished, by this run or by the next.
-    pub(crate) fn write(&self, lake: &Lake) -> Result<(), LakeError> {
-        lake.remove(&self.file(lake, "done.json"))?;
-        lake.write(&self.file(lake, "plan.json"), &json(self))
+    /// The batches but for those that are `committed`, read one by one.
+    pub(crate) fn batches(
+        &self,
+        lake: &Lake,
+        committed: &HashSet<String>,
+    ) -> Result<impl Iterator<Item = Result<Batch, LakeError>> + Send + use<>, LakeError> {
+        let (_, batches) = open(lake, &self.file(lake, "plan.json"))?;
+        let ours = self.batches.iter().map(|batch| batch.batch_id.clone());
+        let committed: HashSet<String> = ours.filter(|batch| committed.contains(batch)).collect();
+        Ok(batches.filter(move |batch| batch.as_ref().map_or(true, |batch| !committed.contains(&batch.batch_id))))
     }
 
     /// Notes that every batch is committed.
@@ -95,12 +133,55 @@ impl Plan {
     fn file(&self, lake: &Lake, name: &str) -> PathBuf {
         lake.state_dir().join("runs").join(&self.run_id).join(name)
     }
+}
 
-    /// How many objects it names, and their size.
-    pub(crate) fn extent(&self) -> (u64, u64) {
-        let objects = self.batches.iter().flat_map(|batch| &batch.objects);
-        objects.fold((0, 0), |(count, bytes), object| (count + 1, bytes + object.bytes))
+impl Extent {
+    pub(crate) fn of(batch: &Batch) -> Self {
+        Self {
+            batch_id: batch.batch_id.clone(),
+            objects: batch.objects.len() as u64,
+            bytes: batch.objects.iter().map(|object| object.bytes).sum(),
+            objects_in_s3: batch.objects.iter().filter(|object| object.is_in_s3()).count() as u64,
+        }
     }
+}
+
+/// What the first line of a plan's file says, and the batches.
+fn open(
+    lake: &Lake,
+    path: &Path,
+) -> Result<(Head, impl Iterator<Item = Result<Batch, LakeError>> + Send + use<>), LakeError> {
+    let of_plan = path.to_owned();
+    let damaged = move |source| LakeError::Damaged { path: of_plan.clone(), source };
+    let mut file = lake.open_lines(path)?;
+    let mut line = String::new();
+    file.read_line(&mut line).map_err(LakeError::file("read", path))?;
+    let mut head: Head = serde_json::from_str(&line).map_err(|source| damaged(source.into()))?;
+    let of_head = std::mem::take(&mut head.batches);
+    let batch = move |line: std::io::Result<String>| {
+        let line = line.map_err(|source| damaged(source.into()))?;
+        serde_json::from_str(&line).map_err(|source| damaged(source.into()))
+    };
+    Ok((head, of_head.into_iter().map(Ok).chain(file.lines().map(batch))))
+}
+
+/// Groups objects into batches. Needs: they are sorted.
+pub(crate) fn batches(objects: &Listing, batch_bytes: u64) -> impl Iterator<Item = Batch> {
+    let mut batch = Pending::default();
+    let placed = objects.places().flat_map(move |(neighbours, bytes)| {
+        // What the first of them brings along is what all of them do.
+        neighbours.enumerate().map(move |(n, position)| (position, (n == 0).then_some(bytes)))
+    });
+    placed.map(Some).chain(iter::once(None)).filter_map(move |next| {
+        let Some((position, place_bytes)) = next else {
+            return batch.take();
+        };
+        let object = objects.get(position);
+        let is_apart = place_bytes.is_some_and(|bytes| batch.bytes + bytes > SHARED_BATCH_BYTES.min(batch_bytes));
+        let full = if is_apart || batch.is_full_for(&object, batch_bytes) { batch.take() } else { None };
+        batch.push(object);
+        full
+    })
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -143,54 +224,51 @@ fn id(objects: &[ObjectRef]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::civil::Date;
-    use jiff::civil::date;
-
     use super::*;
-    use crate::key::Place;
 
     const MIB: u64 = 1 << 20;
 
-    fn object(name: &str, day: Date, region: &str, bytes: u64) -> ObjectRef {
-        let place = Some(Arc::new(Place { day, account: "210987654321".into(), region: region.into() }));
-        ObjectRef { source_object: name.into(), path: None, version: "1".into(), bytes, attempt: 0, place }
+    fn listing(objects: &[(&str, u64)]) -> Listing {
+        let mut listing = Listing::default();
+        for (name, bytes) in objects {
+            listing.push(&format!("s3://b/AWSLogs/210987654321/CloudTrail/{name}"), None, "1", *bytes);
+        }
+        listing.sort();
+        listing
     }
 
-    fn shape(plan: &Plan) -> Vec<Vec<&str>> {
-        plan.batches.iter().map(|batch| batch.objects.iter().map(|object| &*object.source_object).collect()).collect()
+    fn shape(listing: &Listing) -> Vec<Vec<String>> {
+        let name = |object: &ObjectRef| object.source_object.rsplit('/').next().unwrap().to_owned();
+        batches(listing, 256 * MIB).map(|batch| batch.objects.iter().map(name).collect()).collect()
     }
 
     #[test]
     fn large_days_are_cut_and_small_ones_share() {
-        let day = |day| date(2026, 9, day);
-        let objects = vec![
-            object("big-3", day(2), "eu-west-1", 90 * MIB),
-            object("quiet-2", day(1), "eu-west-2", 2 * MIB),
-            object("quiet-1", day(1), "eu-west-1", 3 * MIB),
-            object("big-1", day(2), "eu-west-1", 100 * MIB),
-            object("big-2", day(2), "eu-west-1", 100 * MIB),
-            object("late", day(3), "eu-west-1", 9 * MIB),
-            object("giant", day(4), "eu-west-1", 999 * MIB),
+        let mut objects = vec![
+            ("eu-west-1/2026/09/02/big-3", 90 * MIB),
+            ("eu-west-2/2026/09/01/quiet-2", 2 * MIB),
+            ("eu-west-1/2026/09/01/quiet-1", 3 * MIB),
+            ("eu-west-1/2026/09/02/big-1", 100 * MIB),
+            ("eu-west-1/2026/09/02/big-2", 100 * MIB),
+            ("eu-west-1/2026/09/03/late", 9 * MIB),
+            ("eu-west-1/2026/09/04/giant", 999 * MIB),
         ];
-        let plan = Plan::new("run", objects.clone(), 256 * MIB);
         let expected = [vec!["quiet-1", "quiet-2"], vec!["big-1", "big-2"], vec!["big-3"], vec!["late"], vec!["giant"]];
-        assert_eq!(shape(&plan), expected);
-        let turned = objects.into_iter().rev().collect();
-        assert_eq!(Plan::new("run", turned, 256 * MIB), plan);
+        assert_eq!(shape(&listing(&objects)), expected);
+        objects.reverse();
+        assert_eq!(shape(&listing(&objects)), expected);
     }
 
     #[test]
     fn a_batch_holds_a_bounded_number_of_objects() {
-        let objects = (0..45_000).map(|n| object(&n.to_string(), date(2026, 9, 1), "eu-west-1", 1)).collect();
-        let sizes: Vec<_> = Plan::new("run", objects, 256 * MIB).batches.iter().map(|it| it.objects.len()).collect();
-        assert_eq!(sizes, [20_000, 20_000, 5_000]);
+        let names: Vec<_> = (0..45_000).map(|n| format!("eu-west-1/2026/09/01/{n}")).collect();
+        let objects: Vec<_> = names.iter().map(|name| (&**name, 1)).collect();
+        assert_eq!(shape(&listing(&objects)).iter().map(Vec::len).collect::<Vec<_>>(), [20_000, 20_000, 5_000]);
     }
 
     #[test]
     fn another_version_or_attempt_is_another_batch() {
-        let first = object("a", date(2026, 9, 1), "eu-west-1", 1);
+        let first = listing(&[("eu-west-1/2026/09/01/a", 1)]).get(0);
         let again = ObjectRef { attempt: 1, ..first.clone() };
         let changed = ObjectRef { version: "2".into(), ..first.clone() };
         let ids = [first, again, changed].map(|it| id(&[it]));
@@ -201,10 +279,13 @@ mod tests {
     fn a_plan_is_unfinished_until_it_is_done() {
         let folder = tempfile::tempdir().unwrap();
         let lake = Lake::open_or_create(folder.path(), None).unwrap();
-        let mut plan = Plan::new("run-1", vec![object("a", date(2026, 9, 1), "eu-west-1", 1)], MIB);
-        plan.write(&lake).unwrap();
-        plan.batches[0].objects[0].place = None;
+        let objects = listing(&[("eu-west-1/2026/09/01/a", 300 * MIB), ("eu-west-1/2026/09/01/b", 1)]);
+        let plan = Plan::write(&lake, "run-1", None, &objects, MIB).unwrap();
+        assert_eq!(plan.batches.iter().map(|it| (it.objects, it.objects_in_s3)).collect::<Vec<_>>(), [(1, 1), (1, 1)]);
         assert_eq!(Plan::unfinished(&lake).unwrap(), std::slice::from_ref(&plan));
+        let committed = HashSet::from([plan.batches[0].batch_id.clone()]);
+        let left: Vec<Batch> = plan.batches(&lake, &committed).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(left.iter().map(Extent::of).collect::<Vec<_>>(), plan.batches[1..]);
         plan.finish(&lake, &"summary").unwrap();
         assert!(Plan::unfinished(&lake).unwrap().is_empty());
     }

@@ -31,7 +31,7 @@ use futures::stream;
 use crate::IngestError;
 use crate::S3Options;
 use crate::error::chain;
-use crate::list::Listing;
+use crate::listing::Listing;
 use crate::s3::remedy;
 use crate::s3::shared;
 

@@ -35,17 +35,19 @@ use crate::inventory;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::leftover;
-use crate::list::Listing;
-use crate::list::ObjectRef;
 use crate::list::list;
+use crate::listing::Listing;
 use crate::pipeline;
 use crate::pipeline::Arrived;
 use crate::pipeline::Inflow;
 use crate::pipeline::Outcome;
 use crate::plan::Batch;
+use crate::plan::Extent;
 use crate::plan::Plan;
+use crate::plan::batches;
 use crate::progress::add;
 use crate::s3::S3;
+use crate::s3::Unseen;
 use crate::settle;
 
 /// Below this a single part could not be written.
@@ -101,22 +103,19 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
     let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
-    let chosen = choose(list_all(&cpu, &s3, options).await?, &ledger, options, selection)?;
-    let (known, filtered, skipped) = (chosen.known, chosen.filtered, chosen.skipped);
-    let plan = Plan::new(&options.run_id, chosen.objects, options.batch_bytes);
-    let (objects, bytes) = plan.extent();
+    let Chosen { objects, known } = choose(list_all(&cpu, &s3, options).await?, &ledger, options, selection)?;
+    let batches: Vec<Extent> = batches(&objects, options.batch_bytes).map(|batch| Extent::of(&batch)).collect();
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
-    let in_s3 = plan.batches.iter().flat_map(|batch| &batch.objects).filter(|object| object.is_in_s3());
     Ok(PlanSummary {
-        objects_listed: objects + known + filtered + skipped,
+        objects_listed: objects.n_listed() + known,
         objects_known: known,
-        objects_filtered: filtered,
-        objects_skipped: skipped,
-        objects,
-        bytes,
-        batches: plan.batches.len() as u64,
+        objects_filtered: objects.filtered,
+        objects_skipped: objects.skipped,
+        objects: objects.len() as u64,
+        bytes: batches.iter().map(|batch| batch.bytes).sum(),
+        batches: batches.len() as u64,
         list_requests: s3.lists(),
-        get_requests: in_s3.count() as u64,
+        get_requests: batches.iter().map(|batch| batch.objects_in_s3).sum(),
         unfinished_runs: unfinished.into_iter().map(|plan| plan.run_id).collect(),
     })
 }
@@ -130,9 +129,9 @@ pub(crate) async fn ingest_across(
 ) -> Result<Summary, IngestError> {
     let unfinished = unfinished(lake, options.shard)?;
     let mut run = Run::start(borders, lake, options, &unfinished, progress).await?;
-    for mut plan in unfinished {
+    for plan in unfinished {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
-        run.carry_out(mem::take(&mut plan.batches)).await?;
+        run.carry_out(&plan).await?;
         plan.finish(lake, &run.summary)?;
     }
     if let Some(url) = &options.queue_url {
@@ -146,7 +145,7 @@ pub(crate) async fn ingest_across(
 }
 
 /// The objects that a run with these options would read.
-pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Vec<ObjectRef>, IngestError> {
+pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Listing, IngestError> {
     let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
     let listing = list_all(&cpu, &S3::new(options.s3.clone()), options).await?;
     Ok(choose(listing, &Ledger::read(lake)?, options, selection(lake)?)?.objects)
@@ -188,59 +187,73 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
     let listed = cpu.run(move || list(&folders)).await;
     let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
     for location in &locations {
-        let before = listing.objects.len();
+        let before = listing.len();
         s3.list(location, &options.filter, &mut listing).await?;
-        if listing.objects.len() == before {
+        if listing.len() == before {
             tracing::warn!(source = %location, "it holds no object that is asked for");
         }
     }
-    s3.look_at(&objects, &mut listing).await?;
+    let Unseen { gone, mut denied } = s3.look_at(&objects, &mut listing).await?;
+    if !denied.is_empty() && denied.len() == objects.len() {
+        return Err(denied.swap_remove(0));
+    }
+    listing.gone += gone.len() as u64;
+    listing.left += denied.len() as u64;
     for manifest in &options.inventories {
         inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
     }
     if locations.len() + options.inventories.len() > 1 || !objects.is_empty() {
         let mut seen = HashSet::new();
-        listing.objects.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
+        listing.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
     }
     Ok(listing)
 }
 
-/// What is new in a listing.
+/// What is new in a listing, sorted.
 struct Chosen {
-    objects: Vec<ObjectRef>,
+    objects: Listing,
     known: u64,
-    filtered: u64,
-    skipped: u64,
 }
 
-fn choose(listing: Listing, ledger: &Ledger, options: &Ingest, selection: Selection) -> Result<Chosen, IngestError> {
-    let mut chosen = Chosen { objects: Vec::new(), known: 0, filtered: listing.filtered, skipped: listing.skipped };
-    for mut object in listing.objects {
+fn choose(
+    mut listing: Listing,
+    ledger: &Ledger,
+    options: &Ingest,
+    selection: Selection,
+) -> Result<Chosen, IngestError> {
+    let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
+    listing.retain(|object| {
+        let state = ledger.knows(object);
         if !options.filter.takes(object.place.as_deref()) {
             // What was read for an unfinished plan is counted there.
-            chosen.filtered += u64::from(ledger.knows(&object) != Known::Fresh);
-            continue;
+            filtered += u64::from(state != Known::Fresh);
+            return false;
         }
-        if let Some(shard) = options.shard {
-            let Some(place) = &object.place else {
-                return Err(IngestError::NotToShare { source_object: object.source_object });
-            };
-            if !shard.takes(place, selection) {
-                chosen.filtered += 1;
-                continue;
+        match (options.shard, &object.place) {
+            (Some(shard), Some(place)) if !shard.takes(place, selection) => {
+                filtered += 1;
+                return false;
             }
+            (Some(_), None) => not_to_share = Some(object.source_object.clone()),
+            _ => {}
         }
-        match ledger.knows(&object) {
-            Known::New => chosen.objects.push(object),
+        match state {
+            Known::New => return true,
             Known::Quarantined(times) if options.retry_quarantined => {
                 object.attempt = times;
-                chosen.objects.push(object);
+                return true;
             }
-            Known::Done | Known::Quarantined(_) => chosen.known += 1,
+            Known::Done | Known::Quarantined(_) => known += 1,
             Known::Fresh => {}
         }
+        false
+    });
+    if let Some(source_object) = not_to_share {
+        return Err(IngestError::NotToShare { source_object });
     }
-    Ok(chosen)
+    listing.filtered += filtered;
+    listing.sort();
+    Ok(Chosen { objects: listing, known })
 }
 
 struct Run<'a> {
@@ -299,16 +312,18 @@ impl<'a> Run<'a> {
 
     /// Reads what is new in a listing, by a plan of its own.
     async fn read(&mut self, lake: &Lake, listing: Listing, run_id: &str) -> Result<(), IngestError> {
-        add(&self.progress.objects_listed, listing.objects.len() as u64 + listing.skipped + listing.filtered);
-        let chosen = choose(listing, &self.ledger, self.options, selection(lake)?)?;
-        self.summary.objects_known += chosen.known;
-        self.summary.objects_filtered += chosen.filtered;
-        self.summary.objects_skipped += chosen.skipped;
-        let mut plan = Plan::new(run_id, chosen.objects, self.options.batch_bytes);
-        plan.shard = self.options.shard;
-        plan.write(lake)?;
+        add(&self.progress.objects_listed, listing.n_listed());
+        let Chosen { objects, known } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
+        self.summary.objects_known += known;
+        self.summary.objects_filtered += objects.filtered;
+        self.summary.objects_skipped += objects.skipped;
+        self.summary.objects_gone += objects.gone;
+        self.summary.objects_left += objects.left;
+        let plan = Plan::write(lake, run_id, self.options.shard, &objects, self.options.batch_bytes)?;
+        // From here on the plan's file alone knows the objects.
+        drop(objects);
         self.outflow.borders.cross()?;
-        self.carry_out(mem::take(&mut plan.batches)).await?;
+        self.carry_out(&plan).await?;
         if self.options.shard.is_none() {
             self.settle().await?;
         }
@@ -317,17 +332,23 @@ impl<'a> Run<'a> {
     }
 
     /// Commits every batch of a plan that is not committed yet, one after the other.
-    async fn carry_out(&mut self, mut batches: Vec<Batch>) -> Result<(), IngestError> {
-        batches.retain(|batch| !self.ledger.batches().contains(&batch.batch_id));
-        let batches: Arc<[Batch]> = batches.into();
-        for object in batches.iter().flat_map(|batch| &batch.objects) {
-            add(&self.progress.objects_planned, 1);
-            add(&self.progress.bytes_planned, object.bytes);
+    async fn carry_out(&mut self, plan: &Plan) -> Result<(), IngestError> {
+        let committed = self.ledger.batches();
+        let mut left: Vec<&Extent> = plan.batches.iter().filter(|it| !committed.contains(&it.batch_id)).collect();
+        for batch in &left {
+            add(&self.progress.objects_planned, batch.objects);
+            add(&self.progress.bytes_planned, batch.bytes);
         }
-        let (_reading, mut arrivals) = pipeline::start(&self.inflow, &batches);
-        for batch in &*batches {
+        let is_in_s3 = left.iter().any(|batch| batch.objects_in_s3 > 0);
+        let batches = plan.batches(&self.outflow.lake, committed)?;
+        let (_reading, mut arrivals) = pipeline::start(&self.inflow, batches, is_in_s3);
+        left.reverse();
+        while let Some(expected) = left.pop() {
+            let first = arrive(&mut arrivals).await?;
+            let batch = Arc::clone(&first.done.batch);
+            assert_eq!(batch.batch_id, expected.batch_id, "batches arrive in the order of their plan");
             let mut open = OpenBatch::new(&self.outflow, &batch.batch_id, batch.objects.len());
-            match self.commit(batch, &mut open, &mut arrivals).await {
+            match self.commit(&batch, &mut open, first, &mut arrivals).await {
                 Ok(()) => {}
                 Err(IngestError::Stopped) => {
                     // As after a kill, nobody writes any more and everything stays as it is.
@@ -347,14 +368,13 @@ impl<'a> Run<'a> {
         &mut self,
         batch: &Batch,
         open: &mut OpenBatch,
-        arrivals: &mut mpsc::Receiver<Arrived>,
+        first: Arrived,
+        arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>,
     ) -> Result<(), IngestError> {
-        let mut n_left = batch.objects.len();
+        let mut n_left = batch.objects.len() - first.done.n_finished();
+        self.take(batch, open, first).await?;
         while n_left > 0 {
-            let Some(arrived) = arrivals.recv().await else {
-                let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
-                return Err(IngestError::Worker { task: "read objects", source });
-            };
+            let arrived = arrive(arrivals).await?;
             n_left -= arrived.done.n_finished();
             self.take(batch, open, arrived).await?;
         }
@@ -429,6 +449,14 @@ impl<'a> Run<'a> {
         add(&self.progress.bytes_done, bytes);
         Ok(())
     }
+}
+
+/// What comes next out of the pipeline, which does not end before its plan.
+async fn arrive(arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>) -> Result<Arrived, IngestError> {
+    arrivals.recv().await.unwrap_or_else(|| {
+        let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
+        Err(IngestError::Worker { task: "read objects", source })
+    })
 }
 
 /// The lake decides which records become rows.

@@ -34,7 +34,7 @@ use tokio::sync::OnceCell;
 use crate::error::chain;
 use crate::fetch::FetchError;
 use crate::fingerprint::fingerprint;
-use crate::list::ObjectRef;
+use crate::listing::ObjectRef;
 use crate::source::split;
 
 /// How often a request is made until it is given up: throttling, errors of the server and of the network pass.
@@ -138,6 +138,7 @@ impl S3 {
 }
 
 pub use lake::open as object_store;
+pub(crate) use list::Unseen;
 
 /// The body that `get` gets, which is asked for again where it ends early.
 async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(
@@ -245,7 +246,9 @@ pub(crate) fn remedy<E>(error: &SdkError<E, HttpResponse>) -> &'static str
 where
     SdkError<E, HttpResponse>: ProvideErrorMetadata + Error,
 {
-    match error.code() {
+    // An answer without a body has no code.
+    let is_denied = error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403);
+    match error.code().or_else(|| is_denied.then_some("Forbidden")) {
         Some("NoSuchKey" | "NotFound") => "check its name, or take it from the list",
         Some("NoSuchBucket") => "check the name of the bucket",
         Some("AccessDenied" | "AllAccessDisabled" | "Forbidden") => {

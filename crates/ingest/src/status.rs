@@ -75,7 +75,7 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&Ingest>) -> R
         }
     }
     if let Some(options) = options {
-        for object in unread(lake, options).await? {
+        for object in unread(lake, options).await?.iter() {
             found.at(object.place.as_deref()).unread += 1;
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::fs::TryLockError;
+use std::io::BufReader;
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -248,6 +250,11 @@ impl Lake {
             Store::Local => self.open_part(&part.path),
             Store::Remote(remote) => Ok(LakeFile::Remote(remote.listed(&part.path, part.bytes))),
         }
+    }
+
+    /// Opens a file of lines, which is read once and never held whole.
+    pub fn open_lines(&self, path: &Path) -> Result<BufReader<impl Read + Send + use<>>, LakeError> {
+        Ok(BufReader::new(self.open_part(path)?.into_read()))
     }
 
     /// Begins a file that appears whole or not at all.

@@ -1,4 +1,4 @@
-//! Parquet files of a lake, as readers of Parquet take them.
+//! Files of a lake that are read in pieces: those of Parquet as its readers take them.
 
 use std::fs::File;
 use std::io;
@@ -30,6 +30,14 @@ impl LakeFile {
             Self::Remote(file) => Self::Remote(file.clone()),
         })
     }
+
+    /// The content from its beginning on, of which nothing is kept that was read.
+    pub(crate) fn into_read(self) -> LakeRead {
+        match self {
+            Self::Local(file) => LakeRead::Local(BufReader::new(file)),
+            Self::Remote(file) => LakeRead::Remote(RemoteRead { file, at: 0, is_kept: false }),
+        }
+    }
 }
 
 /// A [`LakeFile`] that is read from a place on.
@@ -56,7 +64,7 @@ impl ChunkReader for LakeFile {
     fn get_read(&self, start: u64) -> Result<LakeRead, ParquetError> {
         Ok(match self {
             Self::Local(file) => LakeRead::Local(file.get_read(start)?),
-            Self::Remote(file) => LakeRead::Remote(RemoteRead { file: file.clone(), at: start }),
+            Self::Remote(file) => LakeRead::Remote(RemoteRead { file: file.clone(), at: start, is_kept: true }),
         })
     }
 

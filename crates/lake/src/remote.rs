@@ -198,6 +198,11 @@ impl RemoteFile {
         held.insert(start, block);
         Ok(bytes)
     }
+
+    fn forget_before(&self, at: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|start, block| start + block.len() as u64 > at);
+    }
 }
 
 /// Reads a file from a place on.
@@ -205,6 +210,8 @@ impl RemoteFile {
 pub struct RemoteRead {
     pub(crate) file: RemoteFile,
     pub(crate) at: u64,
+    /// Whether the file keeps what was read.
+    pub(crate) is_kept: bool,
 }
 
 impl Read for RemoteRead {
@@ -214,6 +221,9 @@ impl Read for RemoteRead {
         let n_bytes = bytes.len();
         bytes.copy_to_slice(&mut out[..n_bytes]);
         self.at += n_bytes as u64;
+        if !self.is_kept {
+            self.file.forget_before(self.at);
+        }
         Ok(n_bytes)
     }
 }

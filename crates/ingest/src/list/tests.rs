@@ -1,6 +1,7 @@
 //! Folders are listed as their documentation says.
 
 use super::*;
+use crate::listing::ObjectRef;
 
 fn tree(names: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -15,7 +16,7 @@ fn tree(names: &[&str]) -> tempfile::TempDir {
 fn names(root: &Path, sources: &[PathBuf]) -> Vec<String> {
     let prefix = format!("{}/", root.display());
     let listing = list(sources).unwrap();
-    listing.objects.iter().map(|object| object.source_object.strip_prefix(&prefix).unwrap().to_owned()).collect()
+    listing.iter().map(|object| object.source_object.strip_prefix(&prefix).unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -69,8 +70,8 @@ fn names_that_are_not_utf8_stay_apart_and_lead_back() {
         fs::write(folder.path().join(OsStr::from_bytes(&[b'x', byte, b'.', b'g', b'z'])), [byte]).unwrap();
     }
     let listing = list(&[folder.path().to_owned()]).unwrap();
-    assert_ne!(listing.objects[0].source_object, listing.objects[1].source_object);
-    let text = serde_json::to_string(&listing.objects[1]).unwrap();
+    assert_ne!(listing.get(0).source_object, listing.get(1).source_object);
+    let text = serde_json::to_string(&listing.get(1)).unwrap();
     let back: ObjectRef = serde_json::from_str(&text).unwrap();
     assert_eq!(fs::read(back.path()).unwrap(), [0xff]);
 }
@@ -84,5 +85,5 @@ fn a_missing_source_is_named_with_its_remedy() {
 #[test]
 fn a_leading_dot_is_no_part_of_a_name() {
     let listing = list(&["./src/lib.rs".into()]).unwrap();
-    assert_eq!(&*listing.objects[0].source_object, "src/lib.rs");
+    assert_eq!(&*listing.get(0).source_object, "src/lib.rs");
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::Filter;
 use crate::Location;
-use crate::list::Listing;
+use crate::listing::Listing;
 use crate::source::url_decoded;
 
 /// Why a message is not understood.
@@ -126,8 +126,8 @@ mod tests {
     /// Names, version and size of the objects, and how many were passed over.
     fn told(body: &Value) -> (Vec<(String, String, u64)>, u64) {
         let listing = listing(&body.to_string()).unwrap();
-        let object = |it: &crate::list::ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);
-        (listing.objects.iter().map(object).collect(), listing.skipped)
+        let object = |it: crate::listing::ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);
+        (listing.iter().map(object).collect(), listing.skipped)
     }
 
     #[test]

@@ -9,8 +9,8 @@ use trailweave_lake::Lake;
 use super::Run;
 use crate::IngestError;
 use crate::ledger::Known;
-use crate::list::Listing;
-use crate::list::ObjectRef;
+use crate::listing::Listing;
+use crate::listing::ObjectRef;
 use crate::queue::Queue;
 
 impl Run<'_> {
@@ -34,13 +34,13 @@ impl Run<'_> {
                 listing.extend(message.listing.clone());
             }
             let mut seen = HashSet::new();
-            listing.objects.retain(|it| seen.insert((it.source_object.clone(), it.version.clone())));
+            listing.retain(|it| seen.insert((it.source_object.clone(), it.version.clone())));
             let run_id = format!("{}-{n}", self.options.run_id);
             self.read(lake, listing, &run_id).await?;
             let replaced = self.read_replaced(lake, &format!("{run_id}-replaced")).await?;
             let mut settled = Vec::new();
             for message in round.messages {
-                if message.listing.objects.iter().all(|object| self.is_settled(object, &replaced)) {
+                if message.listing.iter().all(|object| self.is_settled(&object, &replaced)) {
                     settled.push(message.receipt);
                 } else {
                     tracing::warn!(
@@ -62,10 +62,10 @@ impl Run<'_> {
         let changed = mem::take(&mut self.changed);
         let mut listing = Listing::default();
         if !changed.is_empty() {
-            self.inflow.s3.look_at(&changed, &mut listing).await?;
+            self.gone.extend(self.inflow.s3.look_at(&changed, &mut listing).await?.gone);
             self.read(lake, listing.clone(), run_id).await?;
         }
-        Ok(listing.objects.into_iter().map(|object| (object.source_object.clone(), object)).collect())
+        Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())
     }
 
     /// Whether the ledger knows an object, or what replaced it, or it is gone for ever.

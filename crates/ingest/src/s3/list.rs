@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::Object;
 use futures::StreamExt;
-use futures::TryStreamExt;
 use futures::stream;
 use futures::stream::FuturesUnordered;
 
@@ -16,8 +18,9 @@ use super::visit::Visit;
 use super::visit::visit;
 use crate::Filter;
 use crate::IngestError;
-use crate::list::Listing;
+use crate::error::chain;
 use crate::list::is_object_name;
+use crate::listing::Listing;
 use crate::source::Location;
 
 /// LIST requests under way at once.
@@ -28,8 +31,17 @@ const HEADS: usize = 64;
 /// What a folder of a bucket holds.
 #[derive(Debug, Default)]
 struct Folder {
-    objects: Vec<Object>,
+    objects: Listing,
     folders: Vec<String>,
+}
+
+/// Objects that were named and could not be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Unseen {
+    /// Those that are not there.
+    pub(crate) gone: Vec<Box<str>>,
+    /// Why others may not be looked at.
+    pub(crate) denied: Vec<IngestError>,
 }
 
 impl S3 {
@@ -52,43 +64,61 @@ impl S3 {
             while running.len() < LISTS
                 && let Some((prefix, visit)) = waiting.pop()
             {
-                running.push(Box::pin(self.folder(&source.bucket, prefix, visit)));
+                running.push(Box::pin(self.folder(source, prefix, visit)));
             }
             let Some(found) = running.next().await else {
                 return Ok(());
             };
             let found = found?;
-            for object in found.objects.iter().filter(|object| is_below(&source.key, object.key().unwrap_or_default()))
-            {
-                push(&source.bucket, object, listing);
-            }
+            listing.extend(found.objects);
             let folders = found.folders.into_iter().filter(|folder| is_below(&source.key, folder));
             waiting.extend(folders.map(|folder| (folder.clone(), visit(&folder, filter))));
         }
     }
 
-    /// Adds to `listing` objects that are named, each by a request of its own.
-    pub(crate) async fn look_at(&self, objects: &[Location], listing: &mut Listing) -> Result<(), IngestError> {
+    /// Adds to `listing` objects that are named, each by a request of its own, and returns those that it could not add.
+    pub(crate) async fn look_at(&self, objects: &[Location], listing: &mut Listing) -> Result<Unseen, IngestError> {
+        let mut unseen = Unseen::default();
         let mut found = stream::iter(objects).map(|object| Box::pin(self.head(object))).buffered(HEADS);
-        while let Some((name, version, bytes)) = found.try_next().await? {
-            listing.push(name, None, version, bytes);
+        while let Some((name, looked)) = found.next().await {
+            let error = match looked {
+                Ok((version, bytes)) => {
+                    listing.push(&name, None, &version, bytes);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let (status, remedy) = (error.raw_response().map(|answer| answer.status().as_u16()), remedy(&error));
+            if status == Some(404) {
+                tracing::warn!(object = name, "there is no such object");
+                unseen.gone.push(name.into());
+                continue;
+            }
+            let error = IngestError::Aws { action: "look at", name, remedy, source: error.into() };
+            if status != Some(403) {
+                return Err(error);
+            }
+            tracing::warn!(error = chain(&error), "left for the next run");
+            unseen.denied.push(error);
         }
-        Ok(())
+        Ok(unseen)
     }
 
-    async fn head(&self, object: &Location) -> Result<(Box<str>, Box<str>, u64), IngestError> {
+    /// The name of an object, and its version and size.
+    async fn head(
+        &self,
+        object: &Location,
+    ) -> (String, Result<(Box<str>, u64), SdkError<HeadObjectError, HttpResponse>>) {
         let request = self.client().await.head_object().bucket(&object.bucket).key(&object.key);
-        let answer = request.set_request_payer(self.payer()).send().await.map_err(|error| IngestError::Aws {
-            action: "look at",
-            name: object.to_string(),
-            remedy: remedy(&error),
-            source: error.into(),
-        })?;
-        let bytes = answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-        Ok((object.to_string().into(), version(answer.e_tag(), bytes, answer.last_modified()), bytes))
+        let answer = request.set_request_payer(self.payer()).send().await;
+        let looked = answer.map(|answer| {
+            let bytes = answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+            (version(answer.e_tag(), bytes, answer.last_modified()), bytes)
+        });
+        (object.to_string(), looked)
     }
 
-    async fn folder(&self, bucket: &str, prefix: String, visit: Visit) -> Result<Folder, IngestError> {
+    async fn folder(&self, source: &Location, prefix: String, visit: Visit) -> Result<Folder, IngestError> {
         let mut folder = Folder::default();
         if visit == Visit::Skip {
             return Ok(folder);
@@ -96,9 +126,11 @@ impl S3 {
         let delimiter = (visit == Visit::Folders).then(|| "/".to_owned());
         let mut token = None;
         loop {
-            let page = self.page(bucket, &prefix, delimiter.clone(), token).await?;
+            let page = self.page(&source.bucket, &prefix, delimiter.clone(), token).await?;
             token = page.next_continuation_token;
-            folder.objects.extend(page.contents.unwrap_or_default());
+            for object in page.contents.unwrap_or_default() {
+                push(source, &object, &mut folder.objects);
+            }
             folder.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|it| it.prefix));
             if token.is_none() {
                 return Ok(folder);
@@ -136,13 +168,14 @@ fn is_below(source: &str, key: &str) -> bool {
     is_inside && !rest.split('/').any(|part| part.starts_with(['.', '_']))
 }
 
-fn push(bucket: &str, object: &Object, listing: &mut Listing) {
-    let Some(key) = object.key().filter(|key| is_object_name(key.as_ref())) else {
+fn push(source: &Location, object: &Object, listing: &mut Listing) {
+    let is_meant = |key: &&str| is_object_name(key.as_ref()) && is_below(&source.key, key);
+    let Some(key) = object.key().filter(is_meant) else {
         return;
     };
     let bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-    let name = Location { bucket: bucket.to_owned(), key: key.to_owned() }.to_string();
-    listing.push(name.into(), None, version(object.e_tag(), bytes, object.last_modified()), bytes);
+    let name = Location { bucket: source.bucket.clone(), key: key.to_owned() }.to_string();
+    listing.push(&name, None, &version(object.e_tag(), bytes, object.last_modified()), bytes);
 }
 
 #[cfg(test)]

@@ -303,6 +303,29 @@ async fn one_key_that_is_denied_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn of_keys_that_are_named_one_may_be_denied_and_one_gone() {
+    let trail = Trail::new();
+    deliver(&trail, "eu-west-1", "2026/09/01", "a");
+    deliver(&trail, "eu-west-1", "2026/09/01", "b");
+    let key = |id: &str| format!("AWSLogs/{}/CloudTrail/eu-west-1/2026/09/01/{id}.json.gz", trail::ACCOUNT);
+    let url = serve_behind(&trail, Gate { denied: Some(key("b")), ..Gate::default() }).await;
+    let lake = trail.lake("lake");
+    let named = |ids: &[&str]| {
+        let lines: Vec<String> = ids.iter().map(|id| format!("s3://{BUCKET}/{}", key(id))).collect();
+        trail.put("keys.txt", lines.join("\n").as_bytes());
+        let keys = vec![trail.source().join("keys.txt")];
+        Ingest { sources: Vec::new(), keys, ..options_for(&trail, &url, "") }
+    };
+    let summary = ingest(&lake, &named(&["a", "b", "c"])).await;
+    assert_eq!((summary.objects_done, summary.objects_left, summary.objects_gone), (1, 1, 1));
+    assert_eq!(summary.objects_listed, 3);
+    // Where nothing may be looked at, it is not the object.
+    let error = trailweave_ingest::ingest(&lake, &named(&["b"]), &Progress::default()).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("cannot look at `s3://trail/AWSLogs") && said.contains("allow s3:ListBucket"), "{said}");
+}
+
+#[tokio::test]
 async fn another_content_of_a_key_is_another_object() {
     let trail = Trail::new();
     deliver(&trail, "eu-west-1", "2026/09/01", "first");
