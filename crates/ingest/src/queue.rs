@@ -1,10 +1,11 @@
-//! What S3 tells of new objects through an SQS queue.
+//! What S3 or CloudTrail tells of new objects through an SQS queue.
 //!
 //! A message is hidden from other readers while it is held, and comes back when the process that holds it dies. So it
 //! is deleted last, when the ledger knows what it tells of.
 
 mod message;
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,9 +30,12 @@ use futures::future::try_join_all;
 use futures::stream;
 
 use crate::IngestError;
+use crate::Location;
 use crate::S3Options;
 use crate::error::chain;
 use crate::listing::Listing;
+use crate::listing::ObjectRef;
+use crate::s3::S3;
 use crate::s3::remedy;
 use crate::s3::shared;
 
@@ -48,6 +52,8 @@ const WAIT_SECONDS: i32 = 1;
 #[derive(Debug)]
 pub(crate) struct Queue {
     client: Client,
+    /// Asked of objects that are only named.
+    s3: S3,
     url: String,
     /// How long a message is hidden, unless that is renewed.
     visibility: Duration,
@@ -85,7 +91,8 @@ impl Queue {
         let answer = Box::pin(request.send()).await.map_err(failed("look at", url))?;
         let said: Option<u64> = answer.attributes().and_then(|attributes| attributes.get(&name)?.parse().ok());
         let visibility = Duration::from_secs(said.unwrap_or_default().max(1));
-        Ok(Self { client, url: url.to_owned(), visibility, held: Mutex::default() })
+        let s3 = S3::new(options.clone());
+        Ok(Self { client, s3, url: url.to_owned(), visibility, held: Mutex::default() })
     }
 
     /// Receives messages until there are none, or enough for a round.
@@ -100,7 +107,29 @@ impl Queue {
                 round.messages.extend(self.hold(message));
             }
         }
+        self.look_at_named(&mut round.messages).await;
         Ok(round)
+    }
+
+    /// Gives objects that are only named their present size and version. One that cannot be looked at stays as it is:
+    /// its fetch, of a version that no object has, says whether it is gone, denied or there.
+    async fn look_at_named(&self, messages: &mut [Message]) {
+        let named = |message: &Message| message.listing.iter().filter(message::is_named).collect::<Vec<_>>();
+        let named: Vec<_> = messages.iter().map(named).collect();
+        let locations: Vec<_> = named.iter().flatten().filter_map(|it| Location::of(&it.source_object)).collect();
+        let mut found = Listing::default();
+        if let Err(error) = self.s3.look_at(&locations, &mut found).await {
+            tracing::warn!(error = chain(&error), "objects that messages name cannot be looked at");
+        }
+        let found: HashMap<_, _> = found.iter().map(|object| (object.source_object.clone(), object)).collect();
+        for (message, named) in messages.iter_mut().zip(&named) {
+            message.listing.retain(|object| !message::is_named(object));
+            for object in named {
+                let ObjectRef { source_object, version, bytes, .. } =
+                    found.get(&object.source_object).unwrap_or(object);
+                message.listing.push(source_object, None, version, *bytes);
+            }
+        }
     }
 
     async fn receive_some(&self) -> Result<Vec<SqsMessage>, IngestError> {

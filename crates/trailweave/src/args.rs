@@ -180,7 +180,7 @@ pub(crate) struct IngestArgs {
     /// The manifest.json of an S3 Inventory, whose trail objects are read instead of listed ones; repeatable
     #[arg(long, env = "TRAILWEAVE_INVENTORY", value_delimiter = ',', value_name = "S3|FILE")]
     pub(crate) inventory: Vec<String>,
-    /// A queue of SQS that S3 tells of new objects, which is drained instead of listing them
+    /// A queue of SQS that S3 or CloudTrail tells of new objects, which is drained instead of listing them
     #[arg(long, env = "TRAILWEAVE_QUEUE_URL", value_name = "URL")]
     pub(crate) queue_url: Option<String>,
     /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w

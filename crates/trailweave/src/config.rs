@@ -68,7 +68,7 @@ pub(crate) enum ConfigError {
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,
     #[error(
-        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 tells of objects, with --queue-url"
+        "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
     #[error("--queue-url goes without {with}: {because}")]

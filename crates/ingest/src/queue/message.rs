@@ -1,5 +1,5 @@
-//! The forms in which S3 tells of an object: its own notification, one that SNS has wrapped, and an event of
-//! `EventBridge`.
+//! The forms in which a message tells of objects: S3's own notification, an event of `EventBridge`, CloudTrail's own
+//! notification, and each of them as SNS wraps it.
 
 use std::str::Utf8Error;
 
@@ -8,12 +8,13 @@ use serde::Deserialize;
 use crate::Filter;
 use crate::Location;
 use crate::listing::Listing;
+use crate::listing::ObjectRef;
 use crate::source::url_decoded;
 
 /// Why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Foreign {
-    #[error("it is no notification of S3")]
+    #[error("it is no notification of S3 or CloudTrail")]
     Json(#[from] serde_json::Error),
     #[error("it tells of a new object without its size or ETag")]
     Incomplete,
@@ -32,6 +33,13 @@ enum Body {
         #[serde(rename = "detail-type")]
         kind: String,
         detail: Entity,
+    },
+    /// What CloudTrail says where a trail has a topic of SNS.
+    CloudTrail {
+        #[serde(rename = "s3Bucket")]
+        bucket: String,
+        #[serde(rename = "s3ObjectKey")]
+        keys: Vec<String>,
     },
     Wrapped {
         #[serde(rename = "Message")]
@@ -76,9 +84,23 @@ struct Object {
     etag: Option<String>,
 }
 
+/// What CloudTrail says when it is given a topic.
+const VALIDATION: &str = "CloudTrail validation message.";
+
+/// The `ETag` of an object that is only named. No object has it.
+const NAMED: &str = "named";
+
+/// Whether a message only named an object, without its size and version.
+pub(super) fn is_named(object: &ObjectRef) -> bool {
+    object.version.trim_matches('"') == NAMED
+}
+
 /// The new objects of trails that a message tells of.
 pub(super) fn listing(body: &str) -> Result<Listing, Foreign> {
     let mut listing = Listing::default();
+    if body == VALIDATION {
+        return Ok(listing);
+    }
     match serde_json::from_str(body)? {
         Body::Notification { records } => {
             for Record { event_name, s3 } in records {
@@ -95,6 +117,13 @@ pub(super) fn listing(body: &str) -> Result<Listing, Foreign> {
             push(&mut listing, bucket.name, object.key.clone(), &object)?;
         }
         Body::EventBridge { .. } => listing.skipped += 1,
+        // Here too.
+        Body::CloudTrail { bucket, keys } => {
+            for key in keys {
+                let location = Location { bucket: bucket.clone(), key };
+                listing.push_of_trail(&location, NAMED, 0, &Filter::default());
+            }
+        }
         Body::Wrapped { message } => return self::listing(&message),
         Body::Test { event: TestEvent::Test } => {}
     }
@@ -126,7 +155,7 @@ mod tests {
     /// Names, version and size of the objects, and how many were passed over.
     fn told(body: &Value) -> (Vec<(String, String, u64)>, u64) {
         let listing = listing(&body.to_string()).unwrap();
-        let object = |it: crate::listing::ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);
+        let object = |it: ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);
         (listing.iter().map(object).collect(), listing.skipped)
     }
 
@@ -148,6 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn cloudtrail_only_names_its_objects() {
+        let digest = KEY.replace("CloudTrail", "CloudTrail-Digest");
+        let body = json!({ "s3Bucket": "b", "s3ObjectKey": [KEY, digest] });
+        for body in [json!({ "Type": "Notification", "Message": body.to_string() }), body] {
+            let listing = listing(&body.to_string()).unwrap();
+            assert_eq!((listing.len(), listing.skipped), (1, 1));
+            assert!(is_named(&listing.get(0)) && *listing.get(0).source_object == format!("s3://b/{KEY}"));
+        }
+    }
+
+    #[test]
     fn what_tells_of_no_new_object_of_a_trail_is_passed_over() {
         let digest = KEY.replace("CloudTrail", "CloudTrail-Digest");
         let records = [record("ObjectRemoved:Delete", KEY), record("ObjectCreated:Put", &digest)];
@@ -156,7 +196,10 @@ mod tests {
         assert_eq!(told(&json!({ "detail-type": "Object Deleted", "detail": object })), (vec![], 1));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
         assert_eq!(told(&test), (vec![], 0));
-        assert_eq!(told(&json!({ "Type": "Notification", "Message": test.to_string() })), (vec![], 0));
+        for text in [&test.to_string(), VALIDATION] {
+            assert_eq!(told(&json!({ "Type": "Notification", "Message": text })), (vec![], 0));
+        }
+        assert!(listing(VALIDATION).unwrap().is_empty());
     }
 
     #[test]
@@ -168,6 +211,7 @@ mod tests {
             json!({}),
             json!({ "Event": "s3:OtherEvent" }),
             json!({ "Message": "not JSON" }),
+            json!({ "s3Bucket": "b", "s3ObjectKey": null }),
             json!({ "Records": [without_etag] }),
             json!({ "Records": [record("ObjectCreated:Put", "%ff")] }),
         ] {

@@ -1,4 +1,4 @@
-//! A queue that S3 tells of new objects is drained, and no message is deleted too early.
+//! A queue that S3 or CloudTrail tells of new objects is drained, and no message is deleted too early.
 
 use std::fs;
 use std::io;
@@ -81,6 +81,24 @@ impl World {
     fn send(&self, bodies: &[String]) {
         let send = |body| ("sqs", "send_message", json!({ "QueueUrl": self.queue_url, "MessageBody": body }));
         self.aws.call(&bodies.iter().map(send).collect::<Vec<_>>());
+    }
+
+    /// A topic that tells the queue what it is told, as it is or wrapped; the bucket itself falls silent.
+    fn topic(&self, raw: bool) -> String {
+        let topic = self.aws.call(&[("sns", "create_topic", json!({ "Name": format!("raw-{raw}") }))]).remove(0);
+        let arn = topic["TopicArn"].as_str().unwrap();
+        let queue = "arn:aws:sqs:us-east-1:123456789012:trail";
+        let attributes = json!({ "RawMessageDelivery": raw.to_string() });
+        let subscribe = json!({ "TopicArn": arn, "Protocol": "sqs", "Endpoint": queue, "Attributes": attributes });
+        let silence = json!({ "Bucket": "trail", "NotificationConfiguration": {} });
+        self.aws.call(&[("sns", "subscribe", subscribe), ("s3", "put_bucket_notification_configuration", silence)]);
+        arn.to_owned()
+    }
+
+    /// What CloudTrail says to a topic.
+    fn publish(&self, topic: &str, messages: &[String]) {
+        let publish = |message| ("sns", "publish", json!({ "TopicArn": topic, "Message": message }));
+        self.aws.call(&messages.iter().map(publish).collect::<Vec<_>>());
     }
 
     fn drain(&self) -> (i32, Value, String) {
@@ -168,6 +186,54 @@ fn only_what_is_settled_is_deleted() {
         assert!(logged.contains(said), "{logged}");
     }
     assert_eq!(world.n_messages(), 2);
+}
+
+/// What CloudTrail says of objects that it has delivered.
+fn delivered(bucket: &str, keys: &[&str]) -> String {
+    json!({ "s3Bucket": bucket, "s3ObjectKey": keys }).to_string()
+}
+
+#[test]
+fn what_cloudtrail_itself_tells_of_is_read_once() {
+    let world = World::new(30);
+    let (wrapped, raw) = (world.topic(false), world.topic(true));
+    // A key stands in it as it is.
+    let (first, second, third) = (key("a+b %2B"), key("b"), key("c"));
+    let digest = key("digest").replace("CloudTrail", "CloudTrail-Digest");
+    world.upload(&[(&first, "a"), (&second, "b"), (&third, "c"), (&digest, "digest")]);
+    let validation = "CloudTrail validation message.".to_owned();
+    world.publish(&wrapped, &[validation.clone(), delivered("trail", &[&first, &digest, &second])]);
+    world.publish(&raw, &[validation, delivered("trail", &[&third])]);
+    let (code, summary, logged) = world.drain();
+    assert_eq!(code, 0, "{logged}");
+    // The bucket had said that it would tell.
+    let counts = ["objects_done", "objects_skipped", "objects_left", "messages_received", "messages_deleted"];
+    assert_eq!(numbers(&summary, &counts), [3, 1, 0, 5, 5], "{logged}");
+    assert_eq!(world.n_messages(), 0);
+    let (code, listed, _) = world.aws.ingest(world.path(), &["--source", "s3://trail/AWSLogs"]);
+    assert_eq!((code, numbers(&listed, &["objects_done", "objects_known"])), (0, vec![0, 3]));
+    world.publish(&wrapped, &[delivered("trail", &[&first, &second])]);
+    let (code, summary, _) = world.drain();
+    let counts = ["objects_done", "objects_known", "messages_received", "messages_deleted"];
+    assert_eq!((code, numbers(&summary, &counts)), (0, vec![0, 2, 1, 1]));
+}
+
+#[test]
+fn an_object_that_cloudtrail_names_and_that_cannot_be_looked_at_ends_no_run() {
+    let world = World::new(30);
+    let topic = world.topic(false);
+    let (gone, there) = (key("gone"), key("there"));
+    world.upload(&[(&there, "there")]);
+    world.publish(&topic, &[delivered("trail", &[&gone, &there]), delivered("no-such-bucket", &[&there])]);
+    let (code, summary, logged) = world.drain();
+    assert_eq!(code, 0, "{logged}");
+    let counts = ["objects_done", "objects_gone", "messages_received", "messages_deleted"];
+    assert_eq!(numbers(&summary, &counts), [1, 1, 3, 2], "{logged}");
+    assert_eq!(world.events(), [json!({ "event_id": "there" })]);
+    for said in ["deleted before it was read", "left in the queue: not all"] {
+        assert!(logged.contains(said), "{logged}");
+    }
+    assert_eq!(world.n_messages(), 1);
 }
 
 #[test]
