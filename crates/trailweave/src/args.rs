@@ -150,7 +150,8 @@ pub(crate) struct Common {
     /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text
     #[arg(long, global = true, env = "TRAILWEAVE_METRICS_FILE", value_name = "FILE", help_heading = "Common")]
     pub(crate) metrics_file: Option<PathBuf>,
-    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics
+    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics, with the headers of
+    /// `OTEL_EXPORTER_OTLP_HEADERS`
     #[arg(long, global = true, env = "TRAILWEAVE_OTLP_ENDPOINT", value_name = "URL", help_heading = "Common")]
     // The URL may hold a password; and no help is there for what the program lacks.
     #[arg(hide_env_values = true, hide = cfg!(not(feature = "otlp")))]

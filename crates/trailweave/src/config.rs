@@ -329,21 +329,28 @@ fn otlp_endpoint(typed: Option<&str>, filed: &str) -> Result<Option<Endpoint>, C
     let said = typed.or_else(|| Some(filed).filter(|filed| !filed.is_empty()));
     let (key, value) = match said {
         Some(value) => ("--otlp-endpoint", value.to_owned()),
-        None => (STANDARD_ENDPOINT, standard_endpoint()),
+        None => (STANDARD_ENDPOINT, standard(STANDARD_ENDPOINT)),
     };
     if value.is_empty() {
         return Ok(None);
     }
-    value.parse().map(Some).map_err(|source| ConfigError::Endpoint { key, source })
+    let endpoint: Endpoint = value.parse().map_err(|source| ConfigError::Endpoint { key, source })?;
+    let [of_metrics, of_all] = STANDARD_HEADERS;
+    let key = if standard(of_metrics).is_empty() { of_all } else { of_metrics };
+    endpoint.with_headers(&standard(key)).map(Some).map_err(|source| ConfigError::Endpoint { key, source })
 }
 
 /// The variable that names an endpoint to every program.
 const STANDARD_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// What it says; nothing to a program that could not follow it.
+/// Those that name the headers of its requests to every program: of metrics, else of all. A command line, which all
+/// can see, is no place for a vendor's key.
+const STANDARD_HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+
+/// What a variable says to every program; nothing to one that could not follow it.
 #[expect(clippy::disallowed_methods, reason = "clap takes one variable for an argument, and that one is ours")]
-fn standard_endpoint() -> String {
-    if cfg!(feature = "otlp") { env::var(STANDARD_ENDPOINT).unwrap_or_default() } else { String::new() }
+fn standard(name: &str) -> String {
+    if cfg!(feature = "otlp") { env::var(name).unwrap_or_default() } else { String::new() }
 }
 
 fn cores() -> NonZeroUsize {

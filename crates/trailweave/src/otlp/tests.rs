@@ -18,11 +18,41 @@ fn figures_go_below_the_endpoint_and_no_secret_is_said() {
         ("http://me:word@host?key=k#f", "http://me:word@host/v1/metrics?key=k#f", "http://host/v1/metrics"),
     ] {
         let endpoint: Endpoint = base.parse().unwrap();
-        assert_eq!((endpoint.0.as_str(), endpoint.to_string().as_str()), (url, said));
+        assert_eq!((endpoint.url.as_str(), endpoint.to_string().as_str()), (url, said));
         assert_eq!(format!("{endpoint:?}"), format!("Endpoint({said})"));
     }
     for wrong in ["localhost:4318", "collector", "ftp://host", "http://", "unix:///var/run/otlp.sock"] {
         assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
+    }
+}
+
+/// What an endpoint says that is given headers.
+fn with_headers(text: &str) -> Result<Endpoint, EndpointError> {
+    "http://host".parse::<Endpoint>().unwrap().with_headers(text)
+}
+
+#[test]
+fn headers_are_decoded_and_never_said() {
+    let endpoint = with_headers("Authorization=Basic%20bWU6a2V5, x-key = a%2Cb=c== ,,x-key=last;q,empty=").unwrap();
+    let headers: Vec<_> =
+        endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(headers, [("authorization", "Basic bWU6a2V5"), ("x-key", "last;q"), ("empty", "")]);
+    assert_eq!(with_headers("k=a%2Cb=c==").unwrap().headers["k"], "a,b=c==");
+    let said = format!("{endpoint:?} {endpoint} {:?}", endpoint.headers);
+    assert!(!said.contains("bWU6") && !said.contains("last"), "{said}");
+}
+
+#[test]
+fn what_is_no_header_is_refused_without_being_repeated() {
+    for (text, named) in [
+        ("secret", "header 1 is none"),
+        ("a=b,Authorization: Basic secret==", "header 2 is none"),
+        ("=secret", "header 1 is none"),
+        ("a=b, x-key=secret%0d%0asecret: 1", "header `x-key`"),
+    ] {
+        let error = with_headers(text).unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.contains(named) && !said.contains("secret"), "{said}");
     }
 }
 

@@ -35,6 +35,7 @@ struct Posted {
     line: String,
     content_type: String,
     authorization: Option<String>,
+    key: Option<String>,
     body: Bytes,
 }
 
@@ -59,9 +60,10 @@ fn serve(runtime: &Runtime) -> (String, mpsc::Receiver<Posted>) {
 async fn take(request: Request<Incoming>, sender: mpsc::Sender<Posted>) -> hyper::Result<Response<Empty<Bytes>>> {
     let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
     let line = format!("{} {}", request.method(), request.uri());
-    let (content_type, authorization) = (header("content-type").unwrap(), header("authorization"));
+    let (content_type, authorization, key) =
+        (header("content-type").unwrap(), header("authorization"), header("x-key"));
     let body = request.into_body().collect().await?.to_bytes();
-    sender.send(Posted { line, content_type, authorization, body }).unwrap();
+    sender.send(Posted { line, content_type, authorization, key, body }).unwrap();
     Ok(Response::new(Empty::new()))
 }
 
@@ -172,6 +174,39 @@ fn an_endpoint_gets_the_figures_of_the_metrics_file_whether_a_run_ends_well_or_n
     assert_told(&posted, &metrics);
     assert!(fs::read_to_string(&metrics).unwrap().contains("trailweave_last_run_exit_code 1\n"));
     assert!(requests.try_recv().is_err());
+}
+
+#[test]
+fn headers_come_from_the_standard_variables_and_are_said_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let (address, requests) = serve(&runtime);
+    let url = format!("http://me:word@{address}");
+    let nowhere = folder.path().join("no-such-folder");
+    let ingest = |headers: &[(&str, &str)]| {
+        let arguments = ["ingest", "-vv", "--source", utf8(&nowhere), "--otlp-endpoint", &url];
+        let output = program(folder.path(), &arguments).envs(headers.iter().copied()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (of_all, of_metrics) = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS");
+    let general = (of_all, "Authorization=Bearer%20all-of-mine, x-key=all-of-mine,content-type=text/plain");
+    let special = (of_metrics, "x-key=metrics-of-mine");
+    for (headers, authorization, key) in [
+        (&[general, (of_metrics, "")], "Bearer all-of-mine", "all-of-mine"),
+        (&[general, special], "Basic bWU6d29yZA==", "metrics-of-mine"),
+    ] {
+        let (code, logged) = ingest(headers);
+        assert!(code == 1 && !logged.contains("of-mine"), "{logged}");
+        let posted = requests.try_recv().unwrap();
+        assert_eq!(posted.content_type, "application/x-protobuf");
+        assert_eq!((posted.authorization.as_deref(), posted.key.as_deref()), (Some(authorization), Some(key)));
+    }
+    for (name, text, named) in [(of_all, "x-key of-mine", "header 1"), (of_metrics, "a=b,x-key=%00of-mine", "`x-key`")]
+    {
+        let (code, said) = ingest(&[(name, text)]);
+        assert!(code == 2 && said.contains(name) && said.contains(named) && !said.contains("of-mine"), "{said}");
+        assert!(requests.try_recv().is_err());
+    }
 }
 
 #[test]
