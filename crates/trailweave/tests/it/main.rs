@@ -5,6 +5,7 @@
 mod aws;
 mod bad_input;
 mod duckdb;
+mod inventory;
 mod layers;
 #[cfg(feature = "otlp")]
 mod otlp;
