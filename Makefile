@@ -53,9 +53,10 @@ $(OTLP): $(DUCKDB)
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
 
-# Fifty kills at random moments, then every row beside those of a run that was never killed.
+# Fifty kills at random moments, then every row beside those of a run that was never killed; the same in S3.
 crash: release duckdb
 	$(VENV)/bin/python benches/crash.py --kills 50
+	$(VENV)/bin/python benches/crash.py --kills 50 --s3
 
 # Stages with criterion, then the floor and the real binary on one trail.
 bench: release
