@@ -24,7 +24,8 @@ use crate::listing::Listing;
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 
 /// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
-/// listed once, under the first name that reaches it; so a loop of links ends.
+/// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
+/// links ends.
 pub(crate) fn list(sources: &[PathBuf]) -> Result<Listing, IngestError> {
     let mut walk = Walk::default();
     for source in sources {
@@ -58,8 +59,10 @@ pub(crate) fn version(metadata: &Metadata) -> io::Result<Box<str>> {
 #[derive(Default)]
 struct Walk {
     listing: Listing,
-    /// Fingerprints of the real paths of all files and folders so far.
-    seen: HashSet<u128>,
+    /// Fingerprints of the real paths of all folders so far.
+    folders: HashSet<u128>,
+    /// The same of files that were not met in their own folder: links lead to them, or they are sources themselves.
+    strays: HashSet<u128>,
 }
 
 /// Entries of a folder of which is known at once what they are.
@@ -78,7 +81,7 @@ impl Walk {
     fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
         let mut waiting = vec![(path, real)];
         while let Some((path, real)) = waiting.pop() {
-            if !self.is_new(&real) {
+            if !self.folders.insert(real_fingerprint(&real)) {
                 continue;
             }
             let mut folders = Vec::new();
@@ -94,7 +97,7 @@ impl Walk {
                     };
                     if metadata.is_dir() {
                         folders.push((path, real));
-                    } else if metadata.is_file() && is_object_name(&entry.name) && self.is_new(&real) {
+                    } else if metadata.is_file() && is_object_name(&entry.name) && self.is_new(&real, entry.is_link) {
                         self.push(path, &metadata)?;
                     }
                 }
@@ -106,11 +109,17 @@ impl Walk {
 
     fn file(&mut self, path: PathBuf, real: &Path) -> Result<(), IngestError> {
         let metadata = fs::metadata(real).map_err(IngestError::source("look at", &path))?;
-        if self.is_new(real) { self.push(path, &metadata) } else { Ok(()) }
+        if self.is_new(real, true) { self.push(path, &metadata) } else { Ok(()) }
     }
 
-    fn is_new(&mut self, real: &Path) -> bool {
-        self.seen.insert(fingerprint(&[real.as_os_str().as_encoded_bytes()]))
+    /// Whether a file is met for the first time. It is met once in its own folder; so only strays are remembered.
+    fn is_new(&mut self, real: &Path, is_stray: bool) -> bool {
+        if !is_stray {
+            return self.strays.is_empty() || !self.strays.contains(&real_fingerprint(real));
+        }
+        let is_of_folder = real.file_name().is_some_and(|name| !is_hidden(name) && is_object_name(name))
+            && real.parent().is_some_and(|folder| self.folders.contains(&real_fingerprint(folder)));
+        !is_of_folder && self.strays.insert(real_fingerprint(real))
     }
 
     fn push(&mut self, path: PathBuf, metadata: &Metadata) -> Result<(), IngestError> {
@@ -127,13 +136,21 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, IngestError> {
     for entry in fs::read_dir(folder).map_err(IngestError::source("list", folder))? {
         let entry = entry.map_err(IngestError::source("list", folder))?;
         let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(b".") && !name.as_encoded_bytes().starts_with(b"_") {
+        if !is_hidden(&name) {
             let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
             entries.push(Entry { name, is_link: kind.is_symlink() });
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().starts_with(b"_")
+}
+
+fn real_fingerprint(real: &Path) -> u128 {
+    fingerprint(&[real.as_os_str().as_encoded_bytes()])
 }
 
 /// Where an entry really stands, and what it is; `None` where it is gone, or a link that leads nowhere.

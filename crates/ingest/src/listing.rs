@@ -14,6 +14,7 @@ use crate::Filter;
 use crate::Location;
 use crate::key::Origin;
 use crate::key::Place;
+use crate::key::delivery_time;
 use crate::key::origin;
 use crate::list::is_object_name;
 use crate::source::split;
@@ -38,8 +39,8 @@ pub(crate) struct ObjectRef {
     pub(crate) place: Option<Arc<Place>>,
 }
 
-/// What the sources hold. An object costs some 32 bytes beside its version and its name in its folder: the only cost
-/// that grows with what there is to read.
+/// What the sources hold. An object costs 32 bytes beside its version and what its name shares with no other: the only
+/// cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
     /// How many digests, insights and logs of other services were passed over.
@@ -52,10 +53,10 @@ pub(crate) struct Listing {
     pub(crate) left: u64,
     /// The objects of trails, and those that stand outside of a trail's layout.
     objects: Vec<Packed>,
-    /// Of all objects, the name in the folder and the version.
+    /// Of all objects, what follows the stem, and the version.
     text: String,
-    folders: Vec<Folder>,
-    positions: HashMap<Folder, u32>,
+    stems: Vec<Stem>,
+    positions: HashMap<Stem, u32>,
     /// Of the few objects that have one, by where their text begins.
     paths: HashMap<usize, Box<OsStr>>,
 }
@@ -64,17 +65,16 @@ pub(crate) struct Listing {
 struct Packed {
     text: usize,
     bytes: u64,
-    folder: u32,
+    stem: u32,
     name_bytes: u32,
     version_bytes: u32,
     attempt: u32,
 }
 
-/// A folder, and what an object in it says about its place: by its folder, or by its own name.
+/// What the names of objects of the same place begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Folder {
-    /// Up to the last `/`.
-    name: Arc<str>,
+struct Stem {
+    text: Arc<str>,
     place: Option<Arc<Place>>,
 }
 
@@ -124,24 +124,24 @@ impl Listing {
     }
 
     fn pack(&mut self, source_object: &str, place: Option<Place>, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
-        let (folder, name) = source_object.split_at(source_object.rfind('/').map_or(0, |slash| slash + 1));
-        let is_last = |last: &Folder| *last.name == *folder && last.place.as_deref() == place.as_ref();
-        let folder = match self.objects.last().map(|last| last.folder) {
-            Some(last) if is_last(&self.folders[last as usize]) => last,
-            _ => self.folder(Folder { name: folder.into(), place: place.map(Arc::new) }),
+        let (stem, name) = source_object.split_at(stem_bytes(source_object));
+        let is_last = |last: &Stem| *last.text == *stem && last.place.as_deref() == place.as_ref();
+        let stem = match self.objects.last().map(|last| last.stem) {
+            Some(last) if is_last(&self.stems[last as usize]) => last,
+            _ => self.stem(Stem { text: stem.into(), place: place.map(Arc::new) }),
         };
         let text = self.text.len();
         let packed = |text: &str| u32::try_from(text.len()).expect("names and versions are short");
         let (name_bytes, version_bytes) = (packed(name), packed(version));
         self.text.extend([name, version]);
         self.paths.extend(path.map(|path| (text, path)));
-        self.objects.push(Packed { text, bytes, folder, name_bytes, version_bytes, attempt: 0 });
+        self.objects.push(Packed { text, bytes, stem, name_bytes, version_bytes, attempt: 0 });
     }
 
-    fn folder(&mut self, folder: Folder) -> u32 {
-        *self.positions.entry(folder).or_insert_with_key(|folder| {
-            self.folders.push(folder.clone());
-            u32::try_from(self.folders.len() - 1).expect("there are fewer folders than memory could hold")
+    fn stem(&mut self, stem: Stem) -> u32 {
+        *self.positions.entry(stem).or_insert_with_key(|stem| {
+            self.stems.push(stem.clone());
+            u32::try_from(self.stems.len() - 1).expect("there are fewer stems than memory could hold")
         })
     }
 
@@ -154,11 +154,11 @@ impl Listing {
         if self.is_empty() {
             *self = Self { skipped: self.skipped, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
         } else {
-            let folders: Vec<u32> = more.folders.into_iter().map(|folder| self.folder(folder)).collect();
+            let stems: Vec<u32> = more.stems.into_iter().map(|stem| self.stem(stem)).collect();
             let before = self.text.len();
             self.text.push_str(&more.text);
             self.paths.extend(more.paths.into_iter().map(|(text, path)| (before + text, path)));
-            let moved = |it: Packed| Packed { text: before + it.text, folder: folders[it.folder as usize], ..it };
+            let moved = |it: Packed| Packed { text: before + it.text, stem: stems[it.stem as usize], ..it };
             self.objects.extend(more.objects.into_iter().map(moved));
         }
     }
@@ -200,20 +200,20 @@ impl Listing {
 
     /// Puts the objects in the order of their places and names.
     pub(crate) fn sort(&mut self) {
-        let mut by_place: Vec<_> = (0..self.folders.len()).collect();
-        by_place.sort_by(|a, b| self.folders[*a].place.cmp(&self.folders[*b].place));
-        let mut ranks = vec![0_usize; self.folders.len()];
+        let mut by_place: Vec<_> = (0..self.stems.len()).collect();
+        by_place.sort_by(|a, b| self.stems[*a].place.cmp(&self.stems[*b].place));
+        let mut ranks = vec![0_usize; self.stems.len()];
         for pair in by_place.windows(2) {
-            let is_same = self.folders[pair[0]].place == self.folders[pair[1]].place;
+            let is_same = self.stems[pair[0]].place == self.stems[pair[1]].place;
             ranks[pair[1]] = ranks[pair[0]] + usize::from(!is_same);
         }
         let mut objects = std::mem::take(&mut self.objects);
         // Listings come in runs that are in order.
         objects.sort_by(|a, b| {
-            if a.folder == b.folder {
+            if a.stem == b.stem {
                 return self.name(a).cmp(self.name(b));
             }
-            let places = ranks[a.folder as usize].cmp(&ranks[b.folder as usize]);
+            let places = ranks[a.stem as usize].cmp(&ranks[b.stem as usize]);
             places.then_with(|| self.compare_names(a, b))
         });
         self.objects = objects;
@@ -221,7 +221,7 @@ impl Listing {
 
     /// Neighbours of the same place, by their positions, with their bytes as stored.
     pub(crate) fn places(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
-        let place = |packed: &Packed| self.folders[packed.folder as usize].place.as_ref();
+        let place = |packed: &Packed| self.stems[packed.stem as usize].place.as_ref();
         let mut start = 0;
         self.objects.chunk_by(move |a, b| place(a) == place(b)).map(move |neighbours| {
             let range = start..start + neighbours.len();
@@ -231,8 +231,8 @@ impl Listing {
     }
 
     fn compare_names(&self, a: &Packed, b: &Packed) -> Ordering {
-        let folder = |it: &Packed| self.folders[it.folder as usize].name.bytes();
-        folder(a).chain(self.name(a).bytes()).cmp(folder(b).chain(self.name(b).bytes()))
+        let stem = |it: &Packed| self.stems[it.stem as usize].text.bytes();
+        stem(a).chain(self.name(a).bytes()).cmp(stem(b).chain(self.name(b).bytes()))
     }
 
     fn name(&self, packed: &Packed) -> &str {
@@ -240,10 +240,10 @@ impl Listing {
     }
 
     fn unpack(&self, packed: &Packed) -> ObjectRef {
-        let Folder { name: folder, place } = &self.folders[packed.folder as usize];
+        let Stem { text: stem, place } = &self.stems[packed.stem as usize];
         let name = self.name(packed);
         ObjectRef {
-            source_object: [folder, name].concat().into(),
+            source_object: [stem, name].concat().into(),
             path: self.paths.get(&packed.text).cloned(),
             version: self.text[packed.text + name.len()..][..packed.version_bytes as usize].into(),
             bytes: packed.bytes,
@@ -251,6 +251,13 @@ impl Listing {
             place: place.clone(),
         }
     }
+}
+
+/// How much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail gave all
+/// up to the time of the day.
+fn stem_bytes(name: &str) -> usize {
+    let folder = name.rfind('/').map_or(0, |slash| slash + 1);
+    delivery_time(&name[folder..]).map_or(folder, |time| folder + time)
 }
 
 #[cfg(test)]

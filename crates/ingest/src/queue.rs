@@ -52,8 +52,6 @@ const WAIT_SECONDS: i32 = 1;
 #[derive(Debug)]
 pub(crate) struct Queue {
     client: Client,
-    /// Asked of objects that are only named.
-    s3: S3,
     url: String,
     /// How long a message is hidden, unless that is renewed.
     visibility: Duration,
@@ -91,12 +89,11 @@ impl Queue {
         let answer = Box::pin(request.send()).await.map_err(failed("look at", url))?;
         let said: Option<u64> = answer.attributes().and_then(|attributes| attributes.get(&name)?.parse().ok());
         let visibility = Duration::from_secs(said.unwrap_or_default().max(1));
-        let s3 = S3::new(options.clone());
-        Ok(Self { client, s3, url: url.to_owned(), visibility, held: Mutex::default() })
+        Ok(Self { client, url: url.to_owned(), visibility, held: Mutex::default() })
     }
 
-    /// Receives messages until there are none, or enough for a round.
-    pub(crate) async fn receive(&self) -> Result<Round, IngestError> {
+    /// Receives messages until there are none, or enough for a round. `s3` is asked of objects that are only named.
+    pub(crate) async fn receive(&self, s3: &S3) -> Result<Round, IngestError> {
         let mut round = Round::default();
         let mut is_drained = false;
         while !is_drained && round.messages.len() < ROUND {
@@ -107,29 +104,8 @@ impl Queue {
                 round.messages.extend(self.hold(message));
             }
         }
-        self.look_at_named(&mut round.messages).await;
+        look_at_named(s3, &mut round.messages).await;
         Ok(round)
-    }
-
-    /// Gives objects that are only named their present size and version. One that cannot be looked at stays as it is:
-    /// its fetch, of a version that no object has, says whether it is gone, denied or there.
-    async fn look_at_named(&self, messages: &mut [Message]) {
-        let named = |message: &Message| message.listing.iter().filter(message::is_named).collect::<Vec<_>>();
-        let named: Vec<_> = messages.iter().map(named).collect();
-        let locations: Vec<_> = named.iter().flatten().filter_map(|it| Location::of(&it.source_object)).collect();
-        let mut found = Listing::default();
-        if let Err(error) = self.s3.look_at(&locations, &mut found).await {
-            tracing::warn!(error = chain(&error), "objects that messages name cannot be looked at");
-        }
-        let found: HashMap<_, _> = found.iter().map(|object| (object.source_object.clone(), object)).collect();
-        for (message, named) in messages.iter_mut().zip(&named) {
-            message.listing.retain(|object| !message::is_named(object));
-            for object in named {
-                let ObjectRef { source_object, version, bytes, .. } =
-                    found.get(&object.source_object).unwrap_or(object);
-                message.listing.push(source_object, None, version, *bytes);
-            }
-        }
     }
 
     async fn receive_some(&self) -> Result<Vec<SqsMessage>, IngestError> {
@@ -208,6 +184,26 @@ impl Queue {
 
     fn held(&self) -> MutexGuard<'_, HashSet<String>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives objects that are only named their present size and version. One that cannot be looked at stays as it is:
+/// its fetch, of a version that no object has, says whether it is gone, denied or there.
+async fn look_at_named(s3: &S3, messages: &mut [Message]) {
+    let named = |message: &Message| message.listing.iter().filter(message::is_named).collect::<Vec<_>>();
+    let named: Vec<_> = messages.iter().map(named).collect();
+    let locations: Vec<_> = named.iter().flatten().filter_map(|it| Location::of(&it.source_object)).collect();
+    let mut found = Listing::default();
+    if let Err(error) = s3.look_at(&locations, &mut found).await {
+        tracing::warn!(error = chain(&error), "objects that messages name cannot be looked at");
+    }
+    let found: HashMap<_, _> = found.iter().map(|object| (object.source_object.clone(), object)).collect();
+    for (message, named) in messages.iter_mut().zip(&named) {
+        message.listing.retain(|object| !message::is_named(object));
+        for object in named {
+            let ObjectRef { source_object, version, bytes, .. } = found.get(&object.source_object).unwrap_or(object);
+            message.listing.push(source_object, None, version, *bytes);
+        }
     }
 }
 

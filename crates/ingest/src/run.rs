@@ -47,7 +47,6 @@ use crate::plan::Plan;
 use crate::plan::batches;
 use crate::progress::add;
 use crate::s3::S3;
-use crate::s3::Unseen;
 use crate::settle;
 
 /// Below this a single part could not be written.
@@ -193,12 +192,14 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
             tracing::warn!(source = %location, "it holds no object that is asked for");
         }
     }
-    let Unseen { gone, mut denied } = s3.look_at(&objects, &mut listing).await?;
-    if !denied.is_empty() && denied.len() == objects.len() {
-        return Err(denied.swap_remove(0));
+    let mut unseen = s3.look_at(&objects, &mut listing).await?;
+    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
+    listing.gone += gone;
+    listing.left += unseen.len() as u64 - gone;
+    // A bucket that is not there looks like objects that are not.
+    if !objects.is_empty() && unseen.len() == objects.len() {
+        return Err(unseen.swap_remove(0).why);
     }
-    listing.gone += gone.len() as u64;
-    listing.left += denied.len() as u64;
     for manifest in &options.inventories {
         inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
     }

@@ -138,7 +138,6 @@ impl S3 {
 }
 
 pub use lake::open as object_store;
-pub(crate) use list::Unseen;
 
 /// The body that `get` gets, which is asked for again where it ends early.
 async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(

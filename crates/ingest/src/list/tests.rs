@@ -47,6 +47,23 @@ fn sources_that_overlap_list_an_object_once() {
 
 #[cfg(unix)]
 #[test]
+fn a_link_and_its_file_are_listed_once() {
+    let folder = tree(&["a/x.json", "a/.hidden.json", "b/y.json"]);
+    let link = |to: &str, from: &str| {
+        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
+    };
+    link("a/x.json", "a/again.json");
+    link("a/x.json", "b/before.json");
+    link("a/.hidden.json", "b/shown.json");
+    link("b/y.json", "a/later.json");
+    let at = |name: &str| folder.path().join(name);
+    // `later.json` comes before its file does; where a folder shows a file, it goes by its own name.
+    let found = names(folder.path(), &[at("a"), at("b"), at("a/x.json"), at("a/.hidden.json")]);
+    assert_eq!(found, ["a/later.json", "a/x.json", "b/shown.json"]);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_loop_of_links_ends() {
     let folder = tree(&["a/x.json", "b/y.json"]);
     let link = |to: &str, from: &str| {

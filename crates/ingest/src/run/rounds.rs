@@ -25,7 +25,7 @@ impl Run<'_> {
 
     async fn rounds(&mut self, lake: &Lake, queue: &Queue) -> Result<(), IngestError> {
         for n in 1_u64.. {
-            let round = queue.receive().await?;
+            let round = queue.receive(&self.inflow.s3).await?;
             if round.received == 0 {
                 break;
             }
@@ -62,7 +62,8 @@ impl Run<'_> {
         let changed = mem::take(&mut self.changed);
         let mut listing = Listing::default();
         if !changed.is_empty() {
-            self.gone.extend(self.inflow.s3.look_at(&changed, &mut listing).await?.gone);
+            let unseen = self.inflow.s3.look_at(&changed, &mut listing).await?;
+            self.gone.extend(unseen.into_iter().filter(|it| it.is_gone).map(|it| it.name));
             self.read(lake, listing.clone(), run_id).await?;
         }
         Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())

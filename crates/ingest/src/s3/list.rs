@@ -35,13 +35,13 @@ struct Folder {
     folders: Vec<String>,
 }
 
-/// Objects that were named and could not be looked at.
-#[derive(Debug, Default)]
+/// An object that was named and cannot be looked at.
+#[derive(Debug)]
 pub(crate) struct Unseen {
-    /// Those that are not there.
-    pub(crate) gone: Vec<Box<str>>,
-    /// Why others may not be looked at.
-    pub(crate) denied: Vec<IngestError>,
+    pub(crate) name: Box<str>,
+    /// Whether it is not there; else it may not be looked at.
+    pub(crate) is_gone: bool,
+    pub(crate) why: IngestError,
 }
 
 impl S3 {
@@ -77,8 +77,12 @@ impl S3 {
     }
 
     /// Adds to `listing` objects that are named, each by a request of its own, and returns those that it could not add.
-    pub(crate) async fn look_at(&self, objects: &[Location], listing: &mut Listing) -> Result<Unseen, IngestError> {
-        let mut unseen = Unseen::default();
+    pub(crate) async fn look_at(
+        &self,
+        objects: &[Location],
+        listing: &mut Listing,
+    ) -> Result<Vec<Unseen>, IngestError> {
+        let mut unseen = Vec::new();
         let mut found = stream::iter(objects).map(|object| Box::pin(self.head(object))).buffered(HEADS);
         while let Some((name, looked)) = found.next().await {
             let error = match looked {
@@ -89,17 +93,12 @@ impl S3 {
                 Err(error) => error,
             };
             let (status, remedy) = (error.raw_response().map(|answer| answer.status().as_u16()), remedy(&error));
-            if status == Some(404) {
-                tracing::warn!(object = name, "there is no such object");
-                unseen.gone.push(name.into());
-                continue;
+            let why = IngestError::Aws { action: "look at", name: name.clone(), remedy, source: error.into() };
+            if !matches!(status, Some(403 | 404)) {
+                return Err(why);
             }
-            let error = IngestError::Aws { action: "look at", name, remedy, source: error.into() };
-            if status != Some(403) {
-                return Err(error);
-            }
-            tracing::warn!(error = chain(&error), "left for the next run");
-            unseen.denied.push(error);
+            tracing::warn!(error = chain(&why), "passed over");
+            unseen.push(Unseen { name: name.into(), is_gone: status == Some(404), why });
         }
         Ok(unseen)
     }
