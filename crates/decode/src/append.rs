@@ -337,6 +337,9 @@ impl Spans {
 
     /// Makes the ends reach `n_rows`.
     fn fill(&mut self, n_rows: usize) {
+        if self.ends.len() == n_rows + 1 {
+            return;
+        }
         let end = *self.ends.last().expect("the first end is 0");
         self.ends.resize(n_rows + 1, end);
     }
@@ -392,7 +395,9 @@ impl Numbers {
 
 /// Puts `value` at `row`, after defaults for the rows that were passed over.
 fn push_at<T: Clone + Default>(values: &mut Vec<T>, row: usize, value: T) {
-    values.resize(row, T::default());
+    if values.len() < row {
+        values.resize(row, T::default());
+    }
     values.push(value);
 }
 

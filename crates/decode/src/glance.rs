@@ -92,9 +92,6 @@ fn days(month: u8) -> u8 {
 }
 
 fn may_be_relevant(raw: &[u8], source: &[u8], name: &[u8]) -> bool {
-    let (Ok(source), Ok(name)) = (str::from_utf8(source), str::from_utf8(name)) else {
-        return true;
-    };
     relevant::by_name(source, name).unwrap_or_else(|| SIGNS.iter().any(|sign| sign.find(raw).is_some()))
 }
 

@@ -204,7 +204,7 @@ impl<'t> Record<'t> {
     fn is_relevant(&self) -> bool {
         let event_source = self.json(Key::EventSource).string().unwrap_or_default();
         let event_name = self.json(Key::EventName).string().unwrap_or_default();
-        if let Some(is_relevant) = relevant::by_name(event_source, event_name) {
+        if let Some(is_relevant) = relevant::by_name(event_source.as_bytes(), event_name.as_bytes()) {
             return is_relevant;
         }
         let identity = Identity::new(self.json(Key::UserIdentity));

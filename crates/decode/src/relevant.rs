@@ -19,28 +19,28 @@ pub struct Facts<'a> {
 
 /// Whether the event is KMS's.
 pub(crate) fn is_kms(event_source: &str) -> bool {
-    service(event_source) == Some("kms")
+    service(event_source.as_bytes()) == Some(b"kms")
 }
 
 /// Whether the event is EC2's.
 pub(crate) fn is_ec2(event_source: &str) -> bool {
-    service(event_source) == Some("ec2")
+    service(event_source.as_bytes()) == Some(b"ec2")
 }
 
 /// Whether the event is STS's.
 pub(crate) fn is_sts(event_source: &str) -> bool {
-    service(event_source) == Some("sts")
+    service(event_source.as_bytes()) == Some(b"sts")
 }
 
 /// The name of a service, such as `ec2` of `ec2.amazonaws.com`; of a host, what stands before that.
-fn service(event_source: &str) -> Option<&str> {
-    event_source.strip_suffix(".cn").unwrap_or(event_source).strip_suffix(".amazonaws.com")
+fn service(event_source: &[u8]) -> Option<&[u8]> {
+    event_source.strip_suffix(b".cn").unwrap_or(event_source).strip_suffix(b".amazonaws.com")
 }
 
 /// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
 /// alias of a key, or issues the credentials with which others are made.
 pub fn is_relevant(facts: &Facts<'_>) -> bool {
-    by_name(facts.event_source, facts.event_name).unwrap_or_else(|| {
+    by_name(facts.event_source.as_bytes(), facts.event_name.as_bytes()).unwrap_or_else(|| {
         facts.names_ebs
             || facts.is_infrastructure
             || facts.callers.iter().flatten().any(|caller| is_ec2_family(caller))
@@ -49,12 +49,12 @@ pub fn is_relevant(facts: &Facts<'_>) -> bool {
 }
 
 /// What the two names alone decide; none for those KMS events that need a sign of EC2.
-pub(crate) fn by_name(event_source: &str, event_name: &str) -> Option<bool> {
-    let is_among = |names: &[&str]| names.binary_search(&event_name).is_ok();
+pub(crate) fn by_name(event_source: &[u8], event_name: &[u8]) -> Option<bool> {
+    let is_among = |names: &[&str]| names.binary_search_by(|name| name.as_bytes().cmp(event_name)).is_ok();
     match service(event_source) {
-        Some("ec2") => Some(is_among(EC2_EVENTS)),
-        Some("sts") => Some(is_among(STS_EVENTS)),
-        Some("kms") => is_among(KMS_EVENTS).then_some(true),
+        Some(b"ec2") => Some(is_among(EC2_EVENTS)),
+        Some(b"sts") => Some(is_among(STS_EVENTS)),
+        Some(b"kms") => is_among(KMS_EVENTS).then_some(true),
         _ => Some(false),
     }
 }
@@ -62,8 +62,10 @@ pub(crate) fn by_name(event_source: &str, event_name: &str) -> Option<bool> {
 /// Whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
 /// `prod.kms-caller.ebs.us-east-1.amazonaws.com`.
 fn is_ec2_family(caller: &str) -> bool {
-    const FAMILY: [&str; 7] = ["ec2", "ebs", "ec2-frontend-api", "autoscaling", "spot", "spotfleet", "ec2fleet"];
-    service(caller).is_some_and(|name| name.split('.').any(|label| FAMILY.contains(&label)))
+    const FAMILY: [&[u8]; 7] =
+        [b"ec2", b"ebs", b"ec2-frontend-api", b"autoscaling", b"spot", b"spotfleet", b"ec2fleet"];
+    let is_of_family = |name: &[u8]| name.split(|byte| *byte == b'.').any(|label| FAMILY.contains(&label));
+    service(caller.as_bytes()).is_some_and(is_of_family)
 }
 
 /// KMS events that are kept whoever calls: grants, and what changes a key. In order, for a search.

@@ -26,18 +26,17 @@ use crate::amendment::Amendment;
 use crate::amendment::Amendments;
 use crate::borders::Borders;
 use crate::budget::Budget;
+use crate::chunk::Buffer;
+use crate::chunk::Chunk;
+use crate::chunk::Dated;
+use crate::chunk::Rows;
+use crate::chunk::date_name;
 use crate::cpu::Cpu;
 use crate::duplicates::known_to_lake;
 use crate::ledger::Entry;
 use crate::ledger::batch_id;
 use crate::listing::ObjectRef;
 use crate::part;
-use crate::part::Buffer;
-use crate::part::Chunk;
-use crate::part::Dated;
-use crate::part::Split;
-use crate::part::date_name;
-use crate::part::event_times_ms;
 
 /// A part ends where its rows take this much memory; as Parquet they take about a tenth.
 const PART_BYTES: u64 = 128 << 20;
@@ -151,38 +150,34 @@ impl OpenBatch {
         &mut self,
         objects: &[ObjectRef],
         read: &[(usize, Read)],
-        mut split: Split,
+        rows: Rows,
         known: &Amendments,
     ) -> Result<Tally, IngestError> {
-        self.check(objects, read, &split)?;
+        self.check(objects, read, &rows)?;
         // From its first buffered row on, a part that is written may report on an object.
         for (position, read) in read {
             let entry =
                 self.entries[*position].get_or_insert_with(|| entry(&objects[*position], None, Tally::default()));
             entry.tally += read.tally;
         }
-        for rows in &split.amendments {
+        for rows in &rows.amendments {
             self.note_left_out(objects, read, rows, known);
         }
-        for dated in split.events.iter_mut().flat_map(|by_day| &mut by_day.dated) {
-            self.note_amendments(&mut dated.chunk, known);
-        }
         let mut n_duplicates = 0;
-        for by_day in split.events {
-            let kept = by_day.keep(|key| key == 0 || !known.replace(key) && self.seen.insert(key));
-            for (Dated { day, chunk }, keep) in by_day.dated.into_iter().zip(kept) {
-                let doubled = chunk.origins.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(origin, _)| *origin);
-                let doubled: Vec<u32> = doubled.collect();
-                for origin in &doubled {
-                    self.entry(*origin).tally.count_duplicates(1);
-                }
-                n_duplicates += doubled.len() as u64;
-                let chunk = if doubled.is_empty() { chunk } else { chunk.filtered(&keep) };
+        for mut dated in rows.events {
+            self.note_amendments(&mut dated, known);
+            let keep = |key: &u128| *key == 0 || !known.replace(*key) && self.seen.insert(*key);
+            let keep: Vec<bool> = dated.keys.iter().map(keep).collect();
+            for (origin, _) in dated.origins.iter().zip(&keep).filter(|(_, keep)| !**keep) {
+                self.entry(*origin).tally.count_duplicates(1);
+                n_duplicates += 1;
+            }
+            for (day, chunk) in dated.into_days(&keep) {
                 self.buffer(Some(day), chunk).await?;
             }
         }
-        for rows in split.rejects {
-            self.buffer(None, Chunk { rows, keys: Vec::new(), origins: Vec::new() }).await?;
+        for rows in rows.rejects {
+            self.buffer(None, Chunk::all(rows)).await?;
         }
         let mut tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
         tally.count_duplicates(n_duplicates);
@@ -191,10 +186,10 @@ impl OpenBatch {
 
     /// Notes what amends others. An amendment that is new stands beside them until the run settles it; what comes after
     /// it is a duplicate of it, and so is a copy of an amendment that is known.
-    fn note_amendments(&mut self, chunk: &mut Chunk, known: &Amendments) {
-        for (row, amendment) in Amendment::among(&chunk.rows) {
-            if self.note_amendment(chunk.origins[row], amendment, known) {
-                chunk.keys[row] = 0;
+    fn note_amendments(&mut self, dated: &mut Dated, known: &Amendments) {
+        for (row, amendment) in Amendment::among(&dated.rows) {
+            if self.note_amendment(dated.origins[row], amendment, known) {
+                dated.keys[row] = 0;
             }
         }
     }
@@ -220,9 +215,9 @@ impl OpenBatch {
     }
 
     /// Refuses objects of which a record is not accounted for.
-    fn check(&self, objects: &[ObjectRef], read: &[(usize, Read)], split: &Split) -> Result<(), IngestError> {
+    fn check(&self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &Rows) -> Result<(), IngestError> {
         let tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
-        if read.iter().all(|(_, read)| read.tally.balances()) && split.n_rows() == (tally.rows, tally.rejects) {
+        if read.iter().all(|(_, read)| read.tally.balances()) && rows.n_rows() == (tally.rows, tally.rejects) {
             return Ok(());
         }
         let names: Vec<_> = read.iter().map(|(at, _)| format!("`{}`", objects[*at].source_object)).collect();
@@ -239,7 +234,7 @@ impl OpenBatch {
 
     /// Takes rows of a day, or of rejects, and writes what is full.
     async fn buffer(&mut self, day: Option<i64>, chunk: Chunk) -> Result<(), IngestError> {
-        if chunk.rows.num_rows() == 0 {
+        if chunk.chosen.is_empty() {
             return Ok(());
         }
         let buffer = match day {
@@ -426,21 +421,22 @@ fn write_new(
     let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
     let known = known_to_lake(lake, folder, batch_id, &chunks)?;
     if !known.is_empty() {
-        for chunk in &mut chunks {
+        let without = |chunk: Chunk| {
             let keep: Vec<bool> = chunk.keys.iter().map(|key| !known.contains(key)).collect();
             for (origin, _) in chunk.origins.iter().zip(&keep).filter(|(_, keep)| !**keep) {
                 objects.entry(*origin).or_default().duplicates += 1;
             }
-            *chunk = chunk.filtered(&keep);
-        }
+            chunk.filtered(&keep)
+        };
+        chunks = chunks.into_iter().map(without).collect();
     }
     for chunk in &chunks {
-        for (origin, time) in chunk.origins.iter().zip(event_times_ms(&chunk.rows)) {
+        for (origin, time) in chunk.origins.iter().zip(chunk.event_times_ms()) {
             let kept = objects.entry(*origin).or_default();
             kept.event_times_ms = span(kept.event_times_ms, Some((time, time)));
         }
     }
-    let n_rows = chunks.iter().map(|chunk| chunk.rows.num_rows()).sum::<usize>() as u64;
+    let n_rows = chunks.iter().map(|chunk| chunk.chosen.len()).sum::<usize>() as u64;
     if n_rows > 0 {
         part::write(lake, &chunks, &EVENTS, path)?;
     }

@@ -24,9 +24,9 @@ use trailweave_table::REJECTS;
 use trailweave_table::Table;
 
 use crate::IngestError;
+use crate::chunk::Chunk;
 use crate::fingerprint::short_hex;
 use crate::part;
-use crate::part::Chunk;
 use crate::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
@@ -147,7 +147,7 @@ fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError
         for batch in reader.build()? {
             let batch = batch?;
             rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-            chunks.push(Chunk { rows: part::whole(table, &batch)?, keys: Vec::new(), origins: Vec::new() });
+            chunks.push(Chunk::all(part::whole(table, &batch)?));
         }
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
+use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
@@ -20,9 +21,9 @@ use trailweave_lake::LakeFile;
 use trailweave_table::EVENTS;
 
 use crate::amendment::Event;
-use crate::fingerprint::fingerprint;
+use crate::chunk::Chunk;
+use crate::fingerprint::fingerprint_of_pair;
 use crate::ledger::batch_id;
-use crate::part::Chunk;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const ACCOUNT: &str = "recipient_account_id";
@@ -41,7 +42,7 @@ pub(crate) fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128>
 
 /// The key of an event; 0 where it has no id.
 pub(crate) fn row_key(account: Option<&str>, event_id: Option<&str>) -> u128 {
-    event_id.map_or(0, |event_id| fingerprint(&[account.unwrap_or_default().as_bytes(), event_id.as_bytes()]))
+    event_id.map_or(0, |event_id| fingerprint_of_pair(account.unwrap_or_default().as_bytes(), event_id.as_bytes()))
 }
 
 /// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
@@ -91,11 +92,11 @@ impl<'a> Sought<'a> {
         let mut sought = Self::default();
         for chunk in chunks {
             let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
-            let rows = column(ACCOUNT).iter().zip(column(EVENT_ID)).zip(&chunk.keys);
-            for ((account, event_id), key) in rows {
-                if let (Some(event_id), 1..) = (event_id, *key) {
-                    sought.by_account.entry(account).or_default().push((event_id, *key));
-                }
+            let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
+            // What has a key has an id.
+            for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
+                let (row, of_account) = (*row as usize, |row| accounts.is_valid(row).then(|| accounts.value(row)));
+                sought.by_account.entry(of_account(row)).or_default().push((event_ids.value(row), *key));
             }
         }
         sought

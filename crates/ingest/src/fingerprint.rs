@@ -5,9 +5,17 @@ use sha2::Sha256;
 
 /// The first 128 bits of SHA-256 over `parts` and their lengths; never 0.
 pub(crate) fn fingerprint(parts: &[&[u8]]) -> u128 {
-    let digest = digest(parts);
-    let first = digest.first_chunk::<16>().expect("a SHA-256 has 32 bytes");
-    u128::from_be_bytes(*first).max(1)
+    let mut hash = Sha256::new();
+    for part in parts {
+        update(&mut hash, part);
+    }
+    first_128(hash.finalize().into())
+}
+
+/// A fingerprint of two parts, of which an account and a UUID are hashed in one block.
+pub(crate) fn fingerprint_of_pair(first: &[u8], second: &[u8]) -> u128 {
+    let length = u32::try_from(first.len()).expect("a text of a row is less than 4 GiB").to_be_bytes();
+    first_128(Sha256::new().chain_update(length).chain_update(first).chain_update(second).finalize().into())
 }
 
 /// The first 64 bits of SHA-256 over `parts` and their lengths, in hexadecimal.
@@ -21,12 +29,9 @@ pub(crate) fn short_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String
     format!("{:016x}", u64::from_be_bytes(*first))
 }
 
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        update(&mut hash, part);
-    }
-    hash.finalize().into()
+fn first_128(digest: [u8; 32]) -> u128 {
+    let first = digest.first_chunk::<16>().expect("a SHA-256 has 32 bytes");
+    u128::from_be_bytes(*first).max(1)
 }
 
 /// The length keeps `("ab", "c")` apart from `("a", "bc")`.

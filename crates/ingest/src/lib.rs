@@ -3,7 +3,7 @@
 //! ```text
 //!  sources --list--> Listing --ledger, filter--> Plan --> runs/<run_id>/plan.json
 //!                    packed                                        | batch by batch
-//!                                                                  '--fetch (tokio)--> stored --decode (rayon)--> Split
+//!                                                                  '--fetch (tokio)--> stored --decode (rayon)--> Rows
 //!                                                                             <= 1/8 of memory, <= 3/8              |
 //!                                                                                                       plan order  v
 //!  ledger/part-<batch_id>-0.parquet <--commit-- parts, durable <--write (rayon)-- OpenBatch: a buffer per day
@@ -19,6 +19,7 @@
 mod amendment;
 mod borders;
 mod budget;
+mod chunk;
 mod commit;
 mod compact;
 mod cpu;

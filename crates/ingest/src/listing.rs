@@ -208,13 +208,14 @@ impl Listing {
             ranks[pair[1]] = ranks[pair[0]] + usize::from(!is_same);
         }
         let mut objects = std::mem::take(&mut self.objects);
-        // Listings come in runs that are in order.
-        objects.sort_by(|a, b| {
-            if a.stem == b.stem {
-                return self.name(a).cmp(self.name(b));
-            }
-            let places = ranks[a.stem as usize].cmp(&ranks[b.stem as usize]);
-            places.then_with(|| self.compare_names(a, b))
+        objects.sort_unstable_by(|a, b| {
+            let order = if a.stem == b.stem {
+                self.name(a).cmp(self.name(b))
+            } else {
+                let places = ranks[a.stem as usize].cmp(&ranks[b.stem as usize]);
+                places.then_with(|| self.compare_names(a, b))
+            };
+            order.then(a.text.cmp(&b.text))
         });
         self.objects = objects;
     }

@@ -36,6 +36,7 @@ use trailweave_lake::LakeError;
 use crate::IngestError;
 use crate::budget::Budget;
 use crate::budget::Reservation;
+use crate::chunk::Rows;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::cpu::caught;
@@ -44,7 +45,6 @@ use crate::fetch::FetchError;
 use crate::fetch::inflated_estimate_bytes;
 use crate::fetch::read;
 use crate::listing::ObjectRef;
-use crate::part::Split;
 use crate::plan::Batch;
 use crate::s3::S3;
 
@@ -114,7 +114,7 @@ pub(crate) struct Done {
     pub(crate) batch: Arc<Batch>,
     /// By the position in the batch.
     pub(crate) outcomes: Vec<(usize, Outcome)>,
-    pub(crate) rows: Split,
+    pub(crate) rows: Rows,
 }
 
 /// Neighbours of a batch of the plan, which stays reachable from tasks that outlive their caller.
@@ -191,7 +191,7 @@ impl Inflow {
         }
     }
 
-    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> (Vec<(usize, Outcome)>, Split) {
+    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> (Vec<(usize, Outcome)>, Rows) {
         let mut decoder = self.decoder();
         let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
         let mut largest_bytes = 0;
@@ -215,7 +215,7 @@ impl Inflow {
         } else {
             drop(decoder);
         }
-        (outcomes, Split::new(taken, &origins))
+        (outcomes, Rows::new(taken, &origins))
     }
 
     /// Cuts a large object; none where it must be decoded as a whole, if only to learn what is wrong with it.
@@ -237,14 +237,14 @@ impl Inflow {
         let decoded = self.cpu.run(move || {
             let mut decoder = inflow.decoder();
             let read = decoder.read_piece(&large.planned.objects()[0].source_object, &large.pieces, piece);
-            let rows = Split::new(decoder.take(), &[(origin(position), read.tally.rows)]);
+            let rows = Rows::new(decoder.take(), &[(origin(position), read.tally.rows)]);
             inflow.keep(decoder);
             (read, rows)
         });
         let (outcome, rows) = match decoded.await {
             Ok((read, rows)) if is_last => (Outcome::Read(read), rows),
             Ok((read, rows)) => (Outcome::Begun(read), rows),
-            Err(panicked) => (Outcome::Broken(panicked), Split::default()),
+            Err(panicked) => (Outcome::Broken(panicked), Rows::default()),
         };
         Arrived::new(Done { batch, outcomes: vec![(position, outcome)], rows }, reservation)
     }
@@ -463,7 +463,7 @@ impl Arrived {
 
 impl Done {
     fn new(batch: Arc<Batch>) -> Self {
-        Self { batch, outcomes: Vec::new(), rows: Split::default() }
+        Self { batch, outcomes: Vec::new(), rows: Rows::default() }
     }
 
     /// How many objects this is the last of.

@@ -1,0 +1,237 @@
+//! Rows on their way from decode to their part. They are copied once, when the part is written: until then a day, or
+//! what is left without duplicates, is a choice of the rows of a batch.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use arrow::array::Array;
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use arrow::array::UInt32Array;
+use arrow::compute::concat_batches;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampMillisecondType;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use trailweave_decode::Taken;
+use trailweave_table::EVENTS;
+
+use crate::duplicates::row_keys;
+
+const DAY_MS: i64 = 86_400_000;
+/// What a row takes of a column beside its text.
+const VALUE_BYTES: usize = 8;
+/// Chunks of fewer rows are put together, so that tiny objects do not cost columns of their own each.
+const SMALL_CHUNK_ROWS: usize = 96;
+/// How many small chunks wait to be put together.
+const SMALL_CHUNKS: usize = 64;
+
+/// The rows of some objects.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) events: Vec<Dated>,
+    /// What the rows would be of amendments outside of the selection.
+    pub(crate) amendments: Vec<RecordBatch>,
+    pub(crate) rejects: Vec<RecordBatch>,
+}
+
+/// Rows of `events` in logged order, with what is known of each.
+#[derive(Debug)]
+pub(crate) struct Dated {
+    pub(crate) rows: RecordBatch,
+    /// What may be there once only; 0 where that cannot be told, or is settled later.
+    pub(crate) keys: Vec<u128>,
+    /// The position in the batch of the object that each row came from.
+    pub(crate) origins: Vec<u32>,
+    /// The rows of each UTC day, which is counted from 1970-01-01.
+    days: BTreeMap<i64, Vec<u32>>,
+}
+
+/// Some rows of a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    pub(crate) rows: RecordBatch,
+    /// The rows that are meant, ascending.
+    pub(crate) chosen: Vec<u32>,
+    /// The keys of these. Empty for tables without such a key.
+    pub(crate) keys: Vec<u128>,
+    /// The origins of these. Empty for tables that do not tell.
+    pub(crate) origins: Vec<u32>,
+}
+
+/// The chunks of a part that is not yet written.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    chunks: Vec<Chunk>,
+    small: Vec<Chunk>,
+    /// What the rows take in memory, whatever the arrays that they are in: so that where a part ends depends on the rows
+    /// alone.
+    pub(crate) bytes: u64,
+}
+
+impl Rows {
+    /// Tells rows of `events` apart by their day. `origins` are the positions of the objects that rows come from, each
+    /// with how many of the next rows do.
+    pub(crate) fn new(rows: Taken, origins: &[(u32, u64)]) -> Self {
+        let mut origins = origins.iter().flat_map(|&(origin, n)| (0..n).map(move |_| origin));
+        let events = rows.events.into_iter().map(|rows| {
+            let origins: Vec<u32> = origins.by_ref().take(rows.num_rows()).collect();
+            assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
+            Dated::new(rows, origins)
+        });
+        Self { events: events.collect(), amendments: rows.amendments, rejects: rows.rejects }
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.amendments.extend(other.amendments);
+        self.rejects.extend(other.rejects);
+    }
+
+    /// How many rows of `events` and of `rejects` there are.
+    pub(crate) fn n_rows(&self) -> (u64, u64) {
+        let events = self.events.iter().map(|dated| dated.rows.num_rows());
+        let rejects = self.rejects.iter().map(RecordBatch::num_rows);
+        (events.sum::<usize>() as u64, rejects.sum::<usize>() as u64)
+    }
+
+    /// What it occupies.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let events = self.events.iter().map(|dated| &dated.rows);
+        let batches = events.chain(&self.amendments).chain(&self.rejects);
+        batches.map(RecordBatch::get_array_memory_size).sum::<usize>() as u64
+    }
+}
+
+impl Dated {
+    fn new(rows: RecordBatch, origins: Vec<u32>) -> Self {
+        let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, time) in (0..).zip(event_times_ms(&rows)) {
+            days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
+        }
+        Self { keys: row_keys(&rows), rows, origins, days }
+    }
+
+    /// The rows of each day that `keep` keeps, of which there is one for every row.
+    pub(crate) fn into_days(self, keep: &[bool]) -> impl Iterator<Item = (i64, Chunk)> {
+        let Self { rows, keys, origins, days } = self;
+        days.into_iter().map(move |(day, mut chosen)| {
+            chosen.retain(|row| keep[*row as usize]);
+            let of = |row: &u32| *row as usize;
+            let keys = chosen.iter().map(|row| keys[of(row)]).collect();
+            let origins = chosen.iter().map(|row| origins[of(row)]).collect();
+            (day, Chunk { rows: rows.clone(), chosen, keys, origins }.without_waste())
+        })
+    }
+}
+
+/// The column `event_time`. Decode gives every row one; a panic here quarantines the object.
+pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
+    let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
+    assert_eq!(times.null_count(), 0, "a row without event_time");
+    times.values()
+}
+
+/// A day as `YYYY-MM-DD`.
+pub(crate) fn date_name(day: i64) -> String {
+    let midnight = Timestamp::from_millisecond(day * DAY_MS).expect("decode takes years of four digits only");
+    Offset::UTC.to_datetime(midnight).date().to_string()
+}
+
+impl Chunk {
+    /// All rows of a batch, of which nothing is known.
+    pub(crate) fn all(rows: RecordBatch) -> Self {
+        let chosen = (0..u32::try_from(rows.num_rows()).expect("a batch has few rows")).collect();
+        Self { rows, chosen, keys: Vec::new(), origins: Vec::new() }
+    }
+
+    /// The rows without those for which `keep` is false.
+    pub(crate) fn filtered(mut self, keep: &[bool]) -> Self {
+        retain(&mut self.chosen, keep);
+        retain(&mut self.keys, keep);
+        retain(&mut self.origins, keep);
+        self.without_waste()
+    }
+
+    /// The `event_time` of every row that is meant.
+    pub(crate) fn event_times_ms(&self) -> impl Iterator<Item = i64> {
+        let times = event_times_ms(&self.rows);
+        self.chosen.iter().map(|row| times[*row as usize])
+    }
+
+    /// Whether no row that is meant has a value in a column.
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        let values = self.rows.column(column);
+        values.null_count() == values.len() || self.chosen.iter().all(|row| values.is_null(*row as usize))
+    }
+
+    /// What its rows take in memory.
+    fn bytes(&self) -> u64 {
+        let mut chosen = self.chosen.iter().copied().peekable();
+        let is_left_out = |row: &u32| chosen.next_if_eq(row).is_none();
+        let left_out: Vec<usize> =
+            (0..).take(self.rows.num_rows()).filter(is_left_out).map(|row| row as usize).collect();
+        let text_bytes = |texts: &StringArray| {
+            let ends = texts.value_offsets();
+            let bytes = |from: usize, to: usize| u64::from((ends[to] - ends[from]).unsigned_abs());
+            bytes(0, texts.len()) - left_out.iter().map(|row| bytes(*row, row + 1)).sum::<u64>()
+        };
+        let texts = self.rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
+        let beside = VALUE_BYTES * self.rows.num_columns() * self.chosen.len();
+        beside as u64 + texts.map(text_bytes).sum::<u64>()
+    }
+
+    /// The same rows; where few of a batch are meant, in a batch of their own, so that the others need no memory.
+    fn without_waste(self) -> Self {
+        if self.chosen.len() > self.rows.num_rows() / 4 * 3 { self } else { self.alone() }
+    }
+
+    fn alone(self) -> Self {
+        if self.chosen.len() == self.rows.num_rows() {
+            return self;
+        }
+        let rows = take_record_batch(&self.rows, &UInt32Array::from(self.chosen));
+        let rows = rows.expect("the rows are those of the batch");
+        Self { keys: self.keys, origins: self.origins, ..Self::all(rows) }
+    }
+}
+
+/// Keeps the values for which `keep` is true; there may be none at all.
+fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    values.retain(|_| *keep.next().expect("there is a word for every value"));
+}
+
+impl Buffer {
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes();
+        if chunk.chosen.len() >= SMALL_CHUNK_ROWS {
+            self.chunks.push(chunk);
+            return;
+        }
+        self.small.push(chunk.alone());
+        if self.small.len() == SMALL_CHUNKS {
+            self.join_small();
+        }
+    }
+
+    /// The chunks, in no order that means anything.
+    pub(crate) fn into_chunks(mut self) -> Vec<Chunk> {
+        self.join_small();
+        self.chunks
+    }
+
+    fn join_small(&mut self) {
+        let small = mem::take(&mut self.small);
+        let Some(first) = small.first() else {
+            return;
+        };
+        let rows = concat_batches(&first.rows.schema(), small.iter().map(|chunk| &chunk.rows));
+        self.chunks.push(Chunk {
+            keys: small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
+            origins: small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
+            ..Chunk::all(rows.expect("chunks of a buffer are of one table"))
+        });
+    }
+}
