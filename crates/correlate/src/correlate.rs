@@ -18,6 +18,7 @@ use datafusion::parquet::file::properties::EnabledStatistics;
 use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use trailweave_lake::Covered;
@@ -114,9 +115,13 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
         return summary::read(lake, options, Scope::New, 0).await;
     }
+    let threads = options.threads.get();
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("correlate-{n}")).build();
+    let pool = pool.map_err(|source| CorrelateError::Threads { threads, source })?;
     let products = Replacement::new(lake);
     if let Some(covered) = covered.filter(|it| is_worth_it(lake, it, &parts))
-        && let Some(files) = in_memory::correlate_new(&products, &parts, &covered, options, progress)?
+        && let Some(files) =
+            pool.install(|| in_memory::correlate_new(&products, &parts, &covered, options.memory_bytes, progress))?
     {
         products.commit(covers)?;
         return summary::read(lake, options, Scope::New, files).await;
@@ -124,7 +129,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     drop(products);
     let products = Replacement::new(lake);
     let in_memory = match options.join {
-        Way::Fitting => in_memory::correlate(&products, &parts, options, progress)?,
+        Way::Fitting => pool.install(|| in_memory::correlate(&products, &parts, options.memory_bytes, progress))?,
         Way::Spilling => None,
     };
     let files = if let Some(files) = in_memory {

@@ -40,6 +40,15 @@ pub enum CorrelateError {
         /// The column, as the table says.
         expected: String,
     },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads; ask for fewer with --threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the pool said.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
     /// The engine could not be set up for this lake.
     #[error("cannot open the tables of the lake")]
     Open(#[source] Box<DataFusionError>),

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Rows are numbered in the order in which the page means "first" and "latest", and identifiers become numbers too.
-//! So every rule is a look into a sorted list of row numbers, and no text is compared after the rows are read.
+//! So every rule is a look into a sorted list of row numbers, and no text is compared after the rows are read. All of it
+//! uses the threads of the pool that it is called in.
 
 mod id;
 mod ids;
@@ -29,7 +30,6 @@ use trailweave_lake::Lake;
 use trailweave_lake::Part;
 use trailweave_table::CORRELATED;
 
-use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
@@ -47,19 +47,19 @@ const ROWS_TENTHS: u64 = 6;
 pub(crate) fn correlate(
     products: &Replacement<'_>,
     parts: &[Part],
-    options: &Correlate,
+    memory_bytes: u64,
     progress: &Progress,
 ) -> Result<Option<u64>, CorrelateError> {
-    let mut open = open(products, parts, options)?;
+    let mut open = open(products, parts, memory_bytes)?;
     let Some(batches) = open.all(|_| true)? else {
         return Ok(None);
     };
     progress.steps.store(3, Ordering::Relaxed);
     progress.steps_done.store(1, Ordering::Relaxed);
-    let mut rows = Rows::new(&batches, options.threads);
-    let join = Join::new(&mut rows, options.threads);
+    let mut rows = Rows::new(&batches);
+    let join = Join::new(&mut rows);
     progress.steps_done.store(2, Ordering::Relaxed);
-    let files = tables::write(products, &rows, &join, None, options.threads, progress)?;
+    let files = tables::write(products, &rows, &join, None, progress)?;
     progress.steps_done.store(3, Ordering::Relaxed);
     Ok(Some(files))
 }
@@ -70,18 +70,18 @@ pub(crate) fn correlate_new(
     products: &Replacement<'_>,
     parts: &[Part],
     covered: &Covered,
-    options: &Correlate,
+    memory_bytes: u64,
     progress: &Progress,
 ) -> Result<Option<u64>, CorrelateError> {
     let lake = products.lake();
-    let mut open = open(products, parts, options)?;
+    let mut open = open(products, parts, memory_bytes)?;
     let Some(mut batches) = open.all(|part| !covered.has(lake.below(&part.path), part.bytes))? else {
         return Ok(None);
     };
     let n_new = batches.len();
     let (mut asked, mut linked) = (Wanted::default(), Keys::default());
     loop {
-        let mut rows = Rows::new(&batches, options.threads);
+        let mut rows = Rows::new(&batches);
         if !rows.all().all(|row| rows.id(IdColumn::Event, row as usize).is_some()) {
             // Without its id a row cannot be told from others of its product.
             return Ok(None);
@@ -93,8 +93,8 @@ pub(crate) fn correlate_new(
         if wanted.is_empty() {
             let replaced = replaced::of(&reach, lake)?;
             drop(reach);
-            let join = Join::new(&mut rows, options.threads);
-            return tables::write(products, &rows, &join, Some(&replaced), options.threads, progress).map(Some);
+            let join = Join::new(&mut rows);
+            return tables::write(products, &rows, &join, Some(&replaced), progress).map(Some);
         }
         drop(reach);
         let Some(found) = find(&mut open, lake, &wanted, &mut linked)? else { return Ok(None) };
@@ -103,9 +103,8 @@ pub(crate) fn correlate_new(
     }
 }
 
-fn open<'l>(products: &Replacement<'l>, parts: &[Part], options: &Correlate) -> Result<Parts<'l>, CorrelateError> {
-    let max_bytes = options.memory_bytes / 10 * ROWS_TENTHS;
-    Parts::open(products.lake(), parts.to_vec(), max_bytes, options.threads)
+fn open<'l>(products: &Replacement<'l>, parts: &[Part], memory_bytes: u64) -> Result<Parts<'l>, CorrelateError> {
+    Parts::open(products.lake(), parts.to_vec(), memory_bytes / 10 * ROWS_TENTHS)
 }
 
 /// Reads what is wanted. The ids of KMS events that `correlated` links to wanted causes and callers go to `linked`.

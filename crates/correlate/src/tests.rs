@@ -331,9 +331,8 @@ async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
     let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
     assert_eq!(files(&lake), first);
-    let too_large = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
     let (products, parts) = (Replacement::new(&lake), lake.parts(&EVENTS).unwrap());
-    assert!(matches!(in_memory::correlate(&products, &parts, &too_large, &Progress::default()), Ok(None)));
+    assert!(matches!(in_memory::correlate(&products, &parts, 1 << 10, &Progress::default()), Ok(None)));
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
     assert_eq!(links.values().sum::<u64>(), 3);
     assert!(!lake.state_dir().join("scratch").exists());

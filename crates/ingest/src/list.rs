@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
+use std::fs::DirEntry;
 use std::fs::Metadata;
 use std::io;
 use std::path::Component;
@@ -74,6 +75,8 @@ const LOOK_TOGETHER: usize = 32;
 struct Entry {
     name: OsString,
     is_link: bool,
+    /// Looks it up in its open folder, and not from the root of the file system on.
+    found: DirEntry,
 }
 
 impl Walk {
@@ -138,7 +141,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, IngestError> {
         let name = entry.file_name();
         if !is_hidden(&name) {
             let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
-            entries.push(Entry { name, is_link: kind.is_symlink() });
+            entries.push(Entry { name, is_link: kind.is_symlink(), found: entry });
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -156,7 +159,10 @@ fn real_fingerprint(real: &Path) -> u128 {
 /// Where an entry really stands, and what it is; `None` where it is gone, or a link that leads nowhere.
 fn visit(path: PathBuf, entry: &Entry) -> Result<Option<(PathBuf, Metadata)>, IngestError> {
     let found = || {
-        let real = if entry.is_link { fs::canonicalize(&path)? } else { path.clone() };
+        if !entry.is_link {
+            return Ok((path.clone(), entry.found.metadata()?));
+        }
+        let real = fs::canonicalize(&path)?;
         let metadata = fs::metadata(&real)?;
         Ok((real, metadata))
     };

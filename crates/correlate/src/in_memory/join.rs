@@ -1,8 +1,9 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
 use std::mem;
-use std::num::NonZeroUsize;
-use std::thread;
+
+use rayon::iter::IntoParallelRefMutIterator;
+use rayon::iter::ParallelIterator;
 
 use crate::in_memory::ids::{Entry, Ids, Index, NONE};
 use crate::in_memory::read::{Flags, List};
@@ -89,7 +90,7 @@ pub(super) struct Join {
 }
 
 impl Join {
-    pub(super) fn new(rows: &mut Rows<'_>, threads: NonZeroUsize) -> Self {
+    pub(super) fn new(rows: &mut Rows<'_>) -> Self {
         let named = Named::new(rows);
         let rows = &*rows;
         let mut join = Self {
@@ -107,10 +108,10 @@ impl Join {
         }
         join.collect(rows);
         let offers = Offers::new(rows, &join, named);
-        join.each_call(threads, |call| offers.find(call));
+        join.calls.par_iter_mut().for_each(|call| offers.find(call));
         let found: Vec<u32> = join.calls.iter().map(|call| call.found.0).collect();
         let (positions, first_data_key) = (mem::take(&mut join.positions), mem::take(&mut join.first_data_key));
-        join.each_call(threads, |call| {
+        join.calls.par_iter_mut().for_each(|call| {
             let of_create = positions.get(call.create as usize).and_then(|position| found.get(*position as usize));
             call.link(rows, of_create.copied().unwrap_or(NONE));
             let serves = if call.instance == NONE { rows.caller_instances[call.row as usize] } else { call.instance };
@@ -122,17 +123,6 @@ impl Join {
         });
         (join.positions, join.first_data_key) = (positions, first_data_key);
         join
-    }
-
-    /// Lets all threads work on the calls, each on a share of them.
-    fn each_call(&mut self, threads: NonZeroUsize, work: impl Fn(&mut Call) + Sync) {
-        let share = self.calls.len().div_ceil(threads.get()).max(1);
-        let work = &work;
-        thread::scope(|scope| {
-            for calls in self.calls.chunks_mut(share) {
-                scope.spawn(move || calls.iter_mut().for_each(work));
-            }
-        });
     }
 
     /// Gathers from the calls what others learn from and what the tables list.

@@ -2,7 +2,6 @@
 //! other, and not in that of time.
 
 use std::collections::HashMap;
-use std::thread;
 
 use ahash::RandomState;
 use uuid::Uuid;
@@ -44,13 +43,9 @@ pub(super) struct Copies {
 
 /// All of them, made side by side.
 pub(super) fn of(batches: &[Batch]) -> (Resources<'_>, Origins, Copies) {
-    thread::scope(|scope| {
-        let resources = scope.spawn(|| Resources::new(batches));
-        let copies = scope.spawn(|| Copies::new(batches));
-        let origins = Origins::new(batches);
-        let joined = "numbering does not panic";
-        (resources.join().expect(joined), origins, copies.join().expect(joined))
-    })
+    let others = || rayon::join(|| Origins::new(batches), || Copies::new(batches));
+    let (resources, (origins, copies)) = rayon::join(|| Resources::new(batches), others);
+    (resources, origins, copies)
 }
 
 impl<'a> Resources<'a> {

@@ -7,12 +7,10 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashSet;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::thread;
 
 use ahash::RandomState;
 use arrow::array::Array;
@@ -33,6 +31,10 @@ use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::statistics::Statistics;
+use rayon::iter::IndexedParallelIterator;
+use rayon::iter::IntoParallelIterator;
+use rayon::iter::IntoParallelRefMutIterator;
+use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
@@ -59,7 +61,6 @@ pub(super) struct Ask<'k> {
 /// The parts of `events`. A row is given out once, whoever asks for it.
 pub(super) struct Parts<'l> {
     lake: &'l Lake,
-    threads: NonZeroUsize,
     open: Vec<OpenPart>,
     room: Room,
 }
@@ -93,14 +94,9 @@ struct Sink {
 
 impl<'l> Parts<'l> {
     /// The parts, whose rows may take `max_bytes` together.
-    pub(super) fn open(
-        lake: &'l Lake,
-        parts: Vec<Part>,
-        max_bytes: u64,
-        threads: NonZeroUsize,
-    ) -> Result<Self, CorrelateError> {
-        let open = parts.into_iter().map(|part| OpenPart::open(lake, part)).collect::<Result<_, _>>()?;
-        Ok(Self { lake, threads, open, room: Room { bytes: max_bytes, rows: NONE as usize } })
+    pub(super) fn open(lake: &'l Lake, parts: Vec<Part>, max_bytes: u64) -> Result<Self, CorrelateError> {
+        let open = parts.into_par_iter().map(|part| OpenPart::open(lake, part)).collect::<Result<_, _>>()?;
+        Ok(Self { lake, open, room: Room { bytes: max_bytes, rows: NONE as usize } })
     }
 
     /// All rows of the parts that `is_wanted` takes; nothing if they do not fit.
@@ -145,19 +141,10 @@ impl<'l> Parts<'l> {
         read: impl Fn(&Lake, &mut OpenPart, &mut dyn FnMut(Batch) -> bool) -> Result<(), CorrelateError> + Sync,
     ) -> Result<Option<Vec<Batch>>, CorrelateError> {
         let sink = Mutex::new(Sink { room: Some(self.room), batches: Vec::new() });
-        let (lake, n_threads) = (self.lake, self.threads.get().min(self.open.len()));
-        let queue = Mutex::new(self.open.iter_mut().enumerate());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || -> Result<(), CorrelateError> {
-            while let Some((at, part)) = next() {
-                let push = |batch| sink.lock().unwrap_or_else(PoisonError::into_inner).push(at, batch);
-                read(lake, part, &mut { push })?;
-            }
-            Ok(())
-        };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().expect("reading does not panic"))
+        let lake = self.lake;
+        self.open.par_iter_mut().enumerate().try_for_each(|(at, part)| {
+            let push = |batch| sink.lock().unwrap_or_else(PoisonError::into_inner).push(at, batch);
+            read(lake, part, &mut { push })
         })?;
         let Sink { room, mut batches } = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some(room) = room else { return Ok(None) };

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::mem;
-use std::num::NonZeroUsize;
-use std::thread;
 
 use arrow::array::Array;
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSliceMut;
 
 use crate::in_memory::id::Id;
 use crate::in_memory::ids::{NONE, Names};
@@ -90,16 +91,16 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(batches: &'a [Batch], threads: NonZeroUsize) -> Self {
-        let places = in_order(batches, threads);
+    pub(super) fn new(batches: &'a [Batch]) -> Self {
+        let places = in_order(batches);
         let (resources, origins, copies) = numbers::of(batches);
         let first = |n_rows: &mut usize, batch: &Batch| Some(mem::replace(n_rows, *n_rows + batch.len()));
         let firsts = batches.iter().scan(0, first).collect();
         let ordered = Ordered { places: &places, firsts };
         let mut rows = Self {
             batches,
-            times: places.iter().map(|&(batch, row)| batches[batch as usize].times.value(row as usize)).collect(),
-            flags: places.iter().map(|&(batch, row)| batches[batch as usize].flags[row as usize]).collect(),
+            times: places.par_iter().map(|&(batch, row)| batches[batch as usize].times.value(row as usize)).collect(),
+            flags: places.par_iter().map(|&(batch, row)| batches[batch as usize].flags[row as usize]).collect(),
             kinds: ordered.take(origins.kinds),
             homes: ordered.take(origins.homes),
             accounts: ordered.take(origins.accounts),
@@ -248,28 +249,23 @@ struct Ordered<'p> {
 impl Ordered<'_> {
     /// Values in the order of the batches, put into that of time.
     #[expect(clippy::needless_pass_by_value, reason = "so that each is gone before the next is copied")]
-    fn take<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
-        self.places.iter().map(|&(batch, row)| values[self.firsts[batch as usize] + row as usize]).collect()
+    fn take<T: Copy + Send + Sync>(&self, values: Vec<T>) -> Vec<T> {
+        self.places.par_iter().map(|&(batch, row)| values[self.firsts[batch as usize] + row as usize]).collect()
     }
 }
 
 /// The places of all rows that have a time, in order.
-fn in_order(batches: &[Batch], threads: NonZeroUsize) -> Vec<(u32, u32)> {
+fn in_order(batches: &[Batch]) -> Vec<(u32, u32)> {
     let mut places = Vec::with_capacity(batches.iter().map(Batch::len).sum());
     for (at, batch) in (0..).zip(batches) {
         let timed = (0..).take(batch.len()).filter(|row| batch.times.is_valid(*row as usize));
         places.extend(timed.map(|row: u32| (batch.times.value(row as usize), at, row)));
     }
     // Files are sorted by time, so most of it is merging.
-    let sort = |places: &mut [(i64, u32, u32)]| {
-        places.sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
-            let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
-            time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
-        });
-    };
-    let share = places.len().div_ceil(threads.get()).max(1);
-    thread::scope(|scope| places.chunks_mut(share).for_each(|places| drop(scope.spawn(|| sort(places)))));
-    sort(&mut places);
+    places.par_sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
+        let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
+        time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
+    });
     places.into_iter().map(|(_, batch, row)| (batch, row)).collect()
 }
 

@@ -3,12 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 
 use arrow::array::ArrayRef;
 use arrow::array::BooleanArray;
@@ -17,6 +13,9 @@ use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
 use arrow::array::TimestampMillisecondArray;
 use arrow::compute::interleave;
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSliceMut;
 use trailweave_table::ATTACHMENTS;
 use trailweave_table::CORRELATED;
 use trailweave_table::GRANTS;
@@ -48,63 +47,56 @@ pub(super) fn write(
     rows: &Rows<'_>,
     join: &Join,
     opened: Option<&Opened>,
-    threads: NonZeroUsize,
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
-    let (roots, ranks) = thread::scope(|scope| {
-        let ranks = scope.spawn(|| rows.resource_ranks());
-        (Roots::new(rows), ranks.join().expect("ranking does not panic"))
-    });
+    let (roots, ranks) = rayon::join(|| Roots::new(rows), || rows.resource_ranks());
     let products = Products { rows, join, roots, ranks, opened };
-    let out = Out { replacement, threads, progress };
-    thread::scope(|scope| {
-        // The smaller tables are put into order while the large one is.
-        let others =
-            scope.spawn(|| (products.instances(), products.volumes(), products.attachments(), products.grants()));
-        let mut files = out.write(
-            &CORRELATED,
-            opened.map(|it| &it.correlated),
-            &products.correlated(),
-            |it| rows.times[it.row as usize],
-            |name, calls| products.correlated_column(name, calls),
-        )?;
-        let (instances, volumes, attachments, grants) = others.join().expect("ordering does not panic");
-        files += out.write(
-            &INSTANCES,
-            opened.map(|it| &it.instances),
-            &instances,
-            |it| rows.times[it.1 as usize],
-            |name, launches| products.instances_column(name, launches),
-        )?;
-        files += out.write(
-            &VOLUMES,
-            opened.map(|it| &it.volumes),
-            &volumes,
-            |it| it.created_at,
-            |name, volumes| products.volumes_column(name, volumes),
-        )?;
-        files += out.write(
-            &ATTACHMENTS,
-            opened.map(|it| &it.attachments),
-            &attachments,
-            |it| rows.times[*it as usize],
-            |name, shown| products.attachments_column(name, shown),
-        )?;
-        files += out.write(
-            &GRANTS,
-            opened.map(|it| &it.grants),
-            &grants,
-            |it| rows.times[*it as usize],
-            |name, grants| products.grants_column(name, grants),
-        )?;
-        Ok(files)
-    })
+    let out = Out { replacement, progress };
+    let (correlated, (instances, volumes, attachments, grants)) = rayon::join(
+        || products.correlated(),
+        || (products.instances(), products.volumes(), products.attachments(), products.grants()),
+    );
+    let mut files = out.write(
+        &CORRELATED,
+        opened.map(|it| &it.correlated),
+        &correlated,
+        |it| rows.times[it.row as usize],
+        |name, calls| products.correlated_column(name, calls),
+    )?;
+    files += out.write(
+        &INSTANCES,
+        opened.map(|it| &it.instances),
+        &instances,
+        |it| rows.times[it.1 as usize],
+        |name, launches| products.instances_column(name, launches),
+    )?;
+    files += out.write(
+        &VOLUMES,
+        opened.map(|it| &it.volumes),
+        &volumes,
+        |it| it.created_at,
+        |name, volumes| products.volumes_column(name, volumes),
+    )?;
+    files += out.write(
+        &ATTACHMENTS,
+        opened.map(|it| &it.attachments),
+        &attachments,
+        |it| rows.times[*it as usize],
+        |name, shown| products.attachments_column(name, shown),
+    )?;
+    files += out.write(
+        &GRANTS,
+        opened.map(|it| &it.grants),
+        &grants,
+        |it| rows.times[*it as usize],
+        |name, grants| products.grants_column(name, grants),
+    )?;
+    Ok(files)
 }
 
 /// Where products go.
 struct Out<'a, 'l> {
     replacement: &'a Replacement<'l>,
-    threads: NonZeroUsize,
     progress: &'a Progress,
 }
 
@@ -130,33 +122,26 @@ impl Out<'_, '_> {
             let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
             RecordBatch::try_new(table.schema(), columns).expect("each column is made as the table says")
         };
-        let (next, n_files) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let work = || -> Result<(), CorrelateError> {
-            while let Some((day, items)) = days.get(next.fetch_add(1, Relaxed)) {
-                let batches = items.chunks(BATCH_ROWS).map(batch);
-                let has_changed = if let Some(replaced) = replaced {
-                    replaced.write(self.replacement, table, *day, &batches.collect::<Vec<_>>())?
-                } else {
-                    let mut file = DateFile::create(self.replacement, table, *day)?;
-                    for rows in batches {
-                        file.write(rows)?;
-                    }
-                    file.commit()? > 0
-                };
-                n_files.fetch_add(u64::from(has_changed), Relaxed);
-                self.progress.rows.fetch_add(items.len() as u64, Relaxed);
-            }
-            Ok(())
+        let write = |(day, items): &(i32, &[T])| -> Result<u64, CorrelateError> {
+            let batches = items.chunks(BATCH_ROWS).map(batch);
+            let has_changed = if let Some(replaced) = replaced {
+                replaced.write(self.replacement, table, *day, &batches.collect::<Vec<_>>())?
+            } else {
+                let mut file = DateFile::create(self.replacement, table, *day)?;
+                for rows in batches {
+                    file.write(rows)?;
+                }
+                file.commit()? > 0
+            };
+            self.progress.rows.fetch_add(items.len() as u64, Relaxed);
+            Ok(u64::from(has_changed))
         };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.threads.get().min(days.len())).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().expect("writing does not panic"))
-        })?;
+        let n_files = days.par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b))?;
         if replaced.is_none() {
             let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
             self.replacement.remove_others(table, &dates)?;
         }
-        Ok(n_files.into_inner())
+        Ok(n_files)
     }
 }
 
@@ -231,7 +216,7 @@ impl<'a> Products<'_, 'a> {
         let calls = self.join.calls.iter();
         let calls = calls.filter(|call| self.opened.is_none_or(|it| it.reopened[call.row as usize]));
         let mut calls: Vec<_> = calls.map(|call| (self.place(call.instance, call.row), call)).collect();
-        calls.sort_unstable_by(|(place, call), (other_place, other)| {
+        calls.par_sort_unstable_by(|(place, call), (other_place, other)| {
             place.cmp(other_place).then_with(|| self.by_id(call.row, other.row))
         });
         calls.into_iter().map(|(_, call)| call).collect()
