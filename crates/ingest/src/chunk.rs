@@ -235,3 +235,56 @@ impl Buffer {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+    use arrow::array::Int64Array;
+
+    use super::*;
+
+    fn batch() -> RecordBatch {
+        let texts = StringArray::from(vec![Some("a"), None, Some("ccc"), None, Some("ee"), None, None, None]);
+        let numbers = Int64Array::from_iter_values(0..8);
+        let columns: [(&str, ArrayRef); 2] = [("text", Arc::new(texts)), ("number", Arc::new(numbers))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn what_a_chunk_is_depends_on_its_own_rows_alone() {
+        for (chosen, is_null, text_bytes) in
+            [(vec![0, 2, 4], false, 6), (vec![1, 3, 5, 6, 7], true, 0), (vec![2], false, 3)]
+        {
+            let n = chosen.len();
+            let chunk = Chunk { chosen, ..Chunk::all(batch()) };
+            let alone = chunk.clone().alone();
+            assert_eq!(alone.rows.num_rows(), n);
+            for chunk in [chunk, alone] {
+                assert_eq!((chunk.is_null(0), chunk.is_null(1)), (is_null, false));
+                assert_eq!(chunk.bytes(), (text_bytes + 2 * VALUE_BYTES * n) as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn few_rows_of_a_batch_do_not_keep_the_others_in_memory() {
+        let most = Chunk::all(batch()).filtered_rows(&[true, true, true, true, true, true, true, false]);
+        assert_eq!((most.chosen.len(), most.rows.num_rows()), (7, 8));
+        let few = most.filtered_rows(&[true, false, false, false, false, false, true]);
+        assert_eq!((few.chosen, few.rows.num_rows()), (vec![0, 1], 2));
+        let numbers = few.rows.column(1).as_primitive::<arrow::datatypes::Int64Type>();
+        assert_eq!(numbers.values().to_vec(), [0, 6]);
+    }
+
+    impl Chunk {
+        fn filtered_rows(mut self, keep: &[bool]) -> Self {
+            self.keys = vec![1; self.chosen.len()];
+            self.origins = vec![1; self.chosen.len()];
+            let kept = self.filtered(keep);
+            assert_eq!((kept.keys.len(), kept.origins.len()), (kept.chosen.len(), kept.chosen.len()));
+            kept
+        }
+    }
+}
