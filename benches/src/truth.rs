@@ -154,6 +154,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
         filter: Filter::default(),
         memory_bytes: 1 << 30,
         threads: threads(),
+        fetches: NonZeroUsize::MIN,
         cap_bytes: 2 << 30,
         batch_bytes: 256 << 20,
         retry_quarantined: false,

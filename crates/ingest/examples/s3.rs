@@ -49,7 +49,7 @@ use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 
-/// As many as `ingest` has.
+/// As many as the program has for two threads.
 const FETCHES: usize = 256;
 const ROUNDS: usize = 3;
 /// Records in a small object, at most.
@@ -159,6 +159,7 @@ impl Trail {
             filter: Filter::default(),
             memory_bytes: 1 << 30,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            fetches: NonZeroUsize::new(FETCHES).unwrap(),
             cap_bytes: 2 << 30,
             batch_bytes: 256 << 20,
             retry_quarantined: false,

@@ -33,6 +33,7 @@ use trailweave_decode::Pieces;
 use trailweave_decode::Read;
 use trailweave_lake::LakeError;
 
+use crate::Ingest;
 use crate::IngestError;
 use crate::budget::Budget;
 use crate::budget::Reservation;
@@ -50,8 +51,8 @@ use crate::s3::S3;
 
 /// Files that are read at once; more do not make a disk faster.
 const READS: usize = 16;
-/// Objects of S3 that are fetched at once, which hides the time that each answer takes.
-const FETCHES: usize = 256;
+/// What a request to S3 takes at least while it is under way.
+const FETCH_BYTES: u64 = 256 << 10;
 /// Objects that are decoded together, and files that are read together, at most, and their bytes.
 const TOGETHER: usize = 64;
 const TOGETHER_BYTES: u64 = 256 << 10;
@@ -73,6 +74,8 @@ const KEPT_DECODER_BYTES: u64 = 64 << 20;
 pub(crate) struct Inflow {
     pub(crate) cpu: Cpu,
     pub(crate) threads: NonZeroUsize,
+    /// Objects of S3 that are fetched at once.
+    pub(crate) fetches: NonZeroUsize,
     /// For bytes as stored.
     pub(crate) stored: Budget,
     /// For text and rows.
@@ -148,11 +151,12 @@ struct Fetched {
 
 impl Inflow {
     /// Gives `memory_bytes` away: a quarter to stored bytes, half to text and rows, a quarter to rows of large objects.
-    pub(crate) fn new(cpu: Cpu, threads: NonZeroUsize, memory_bytes: u64, options: Options, s3: Arc<S3>) -> Self {
+    pub(crate) fn new(cpu: Cpu, run: &Ingest, memory_bytes: u64, options: Options, s3: Arc<S3>) -> Self {
+        let Ingest { threads, fetches, .. } = *run;
         let stored = Budget::new(memory_bytes / 4);
         let inflated = Budget::new(memory_bytes / 2);
         let pieces = Budget::new(memory_bytes / 4);
-        Self { cpu, threads, stored, inflated, pieces, options, s3, idle: Mutex::default() }
+        Self { cpu, threads, fetches, stored, inflated, pieces, options, s3, idle: Mutex::default() }
     }
 
     async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
@@ -314,8 +318,9 @@ async fn drive(
     let pay_stored = |planned: Planned| {
         let stored = inflow.stored.clone();
         async move {
-            let bytes = planned.objects().iter().map(|object| object.bytes).sum();
-            let reservation = stored.reserve(bytes).await;
+            let taken =
+                |object: &ObjectRef| if object.is_in_s3() { object.bytes.max(FETCH_BYTES) } else { object.bytes };
+            let reservation = stored.reserve(planned.objects().iter().map(taken).sum()).await;
             (planned, reservation)
         }
     };
@@ -341,7 +346,7 @@ async fn drive(
             }
         }
     };
-    let fetches = if is_in_s3 { FETCHES } else { READS };
+    let fetches = if is_in_s3 { inflow.fetches.get() } else { READS };
     let batches = stream::unfold(batches, |mut batches| async move { Some((batches.recv().await?, batches)) });
     // `then` pays for one after the other, `buffered` does the work side by side.
     let arrivals = batches
@@ -423,11 +428,12 @@ impl Planned {
     }
 }
 
-async fn fetch_into(s3: &S3, planned: Planned, reservation: Reservation) -> Fetched {
+async fn fetch_into(s3: &S3, planned: Planned, mut reservation: Reservation) -> Fetched {
     let stored = match planned.objects() {
         [object] if object.is_in_s3() => vec![s3.get(object).await],
         objects => read(objects).await,
     };
+    reservation.shrink_to(planned.objects().iter().map(|object| object.bytes).sum());
     Fetched { planned, stored, reservations: vec![reservation] }
 }
 

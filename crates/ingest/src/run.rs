@@ -75,6 +75,8 @@ pub struct Ingest {
     pub memory_bytes: u64,
     /// Threads that decode and encode.
     pub threads: NonZeroUsize,
+    /// Objects of S3 that are fetched at once, which hides the time that each answer takes. Each needs a connection.
+    pub fetches: NonZeroUsize,
     /// An object that inflates past this is quarantined.
     pub cap_bytes: u64,
     /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
@@ -285,8 +287,7 @@ impl<'a> Run<'a> {
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
         let decode = Options { cap_bytes, selection: selection(lake)? };
         let memory_bytes = options.memory_bytes.max(MIN_MEMORY_BYTES);
-        let inflow =
-            Inflow::new(cpu.clone(), options.threads, memory_bytes / 2, decode, Arc::new(S3::new(options.s3.clone())));
+        let inflow = Inflow::new(cpu.clone(), options, memory_bytes / 2, decode, Arc::new(S3::new(options.s3.clone())));
         let outflow = Outflow::new(lake.clone(), cpu.clone(), memory_bytes / 2, borders);
         let of_ledger = lake.clone();
         let batches = unfinished.iter().flat_map(|plan| &plan.batches);

@@ -29,6 +29,7 @@ fn options(trail: &Trail) -> Ingest {
         filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),
+        fetches: NonZeroUsize::new(64).unwrap(),
         cap_bytes: 1 << 20,
         // Every object is a batch of its own.
         batch_bytes: 1,

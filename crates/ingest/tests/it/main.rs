@@ -38,6 +38,7 @@ fn options(trail: &Trail) -> Ingest {
         filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),
+        fetches: NonZeroUsize::new(64).unwrap(),
         cap_bytes: 64 << 20,
         batch_bytes: 256 << 20,
         retry_quarantined: false,

@@ -1,5 +1,7 @@
 //! `run` and `ingest`.
 
+use std::num::NonZeroUsize;
+
 use trailweave_correlate::Scope;
 use trailweave_ingest::Ingest;
 use trailweave_lake::Lake;
@@ -15,6 +17,11 @@ use crate::report::Report;
 
 /// Parts are made of at most this much of gzip.
 const BATCH_BYTES: u64 = 256 << 20;
+/// Objects of S3 that are fetched at once. A thread decodes some ten thousand small ones in a second, and S3 answers
+/// after some ten milliseconds.
+const FETCHES_PER_THREAD: usize = 128;
+const MIN_FETCHES: usize = 256;
+const MAX_FETCHES: usize = 2048;
 
 /// Ingests, then correlates, under one lock.
 pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
@@ -87,12 +94,21 @@ fn options(job: &Job) -> anyhow::Result<Ingest> {
         filter: job.config.filter.to_filter(),
         memory_bytes: job.config.memory.as_u64(),
         threads: job.config.threads,
+        fetches: fetches(job.config.threads),
         cap_bytes: job.config.cap.as_u64(),
         batch_bytes: BATCH_BYTES,
         retry_quarantined: job.retry_quarantined,
         shard: job.config.shard,
         run_id: run_id(job),
     })
+}
+
+/// As many as the threads may want in the time that an answer takes, and as may be open beside the files of a lake.
+fn fetches(threads: NonZeroUsize) -> NonZeroUsize {
+    let wanted = threads.get().saturating_mul(FETCHES_PER_THREAD).clamp(MIN_FETCHES, MAX_FETCHES);
+    let open_files = rlimit::increase_nofile_limit(4 * MAX_FETCHES as u64);
+    let allowed = open_files.map_or(wanted, |n| usize::try_from(n / 2).unwrap_or(usize::MAX));
+    NonZeroUsize::new(wanted.min(allowed)).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The time at which the run began, and its share, so that shards that begin together differ.
