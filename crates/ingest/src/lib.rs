@@ -54,7 +54,7 @@ pub use filter::Filter;
 pub use leftover::gc;
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
-pub use s3::{S3Options, object_store};
+pub use s3::{S3Options, cut_uploads, object_store};
 pub use settle::settle;
 pub use shard::{NoShard, Shard};
 pub use source::{Location, Source};

@@ -3,6 +3,7 @@
 mod copy;
 mod lake;
 mod list;
+mod uploads;
 mod visit;
 
 use std::error::Error;
@@ -138,6 +139,7 @@ impl S3 {
 }
 
 pub use lake::open as object_store;
+pub use uploads::cut_uploads;
 
 /// The body that `get` gets, which is asked for again where it ends early.
 async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(

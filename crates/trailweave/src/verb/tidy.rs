@@ -1,8 +1,10 @@
 //! `compact` and `gc`.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use trailweave_ingest::Compact;
+use trailweave_ingest::Source;
 
 use super::Job;
 use super::Outcome;
@@ -22,7 +24,11 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
 pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let _lock = lake.lock()?;
-    let leftovers = trailweave_ingest::gc(&lake, is_dry)?;
+    let mut leftovers = trailweave_ingest::gc(&lake, is_dry)?;
+    if let Source::S3(folder) = &job.config.lake {
+        let uploads = job.runtime.block_on(trailweave_ingest::cut_uploads(folder, &job.config.s3, is_dry))?;
+        leftovers.extend(uploads.into_iter().map(PathBuf::from));
+    }
     job.put(&leftovers, |out, leftovers| {
         for path in leftovers {
             writeln!(out, "{}", path.display())?;

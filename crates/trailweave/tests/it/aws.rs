@@ -67,12 +67,17 @@ impl Aws {
 
 /// The program, with nothing of the surroundings that AWS tools look at but a key.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    program_on(folder.join("lake").to_str().unwrap(), folder, arguments)
+}
+
+/// The same on a lake that may be in S3.
+pub(crate) fn program_on(lake: &str, home: &Path, arguments: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trailweave"));
     program
         .args(arguments)
-        .args(["--json", "--path-style", "--lake", folder.join("lake").to_str().unwrap()])
+        .args(["--json", "--path-style", "--lake", lake])
         .env_clear()
-        .env("HOME", folder)
+        .env("HOME", home)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", "secret");

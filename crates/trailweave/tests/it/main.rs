@@ -14,4 +14,5 @@ mod published_chain;
 mod queue;
 mod s3;
 mod scheduled;
+mod uploads;
 mod usage;
