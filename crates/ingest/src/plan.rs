@@ -289,4 +289,17 @@ mod tests {
         plan.finish(&lake, &"summary").unwrap();
         assert!(Plan::unfinished(&lake).unwrap().is_empty());
     }
+
+    #[test]
+    fn a_plan_that_lacks_a_batch_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path(), None).unwrap();
+        let objects = listing(&[("eu-west-1/2026/09/01/a", 300 * MIB), ("eu-west-1/2026/09/01/b", 1)]);
+        let path = Plan::write(&lake, "run-1", None, &objects, MIB).unwrap().file(&lake, "plan.json");
+        let text = lake.read(&path).unwrap().unwrap();
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        assert_eq!(lines.len(), 3);
+        lake.write(&path, &lines[..2].concat()).unwrap();
+        assert!(matches!(Plan::unfinished(&lake), Err(LakeError::Damaged { .. })));
+    }
 }

@@ -65,6 +65,21 @@ impl Aws {
     }
 }
 
+/// The text of an object with one event.
+pub(crate) fn object(id: &str) -> String {
+    let record = json!({
+        "eventVersion": "1.11",
+        "eventID": id,
+        "eventTime": "2026-09-01T12:00:00Z",
+        "eventSource": "ec2.amazonaws.com",
+        "eventName": "RunInstances",
+        "awsRegion": "eu-west-1",
+        "recipientAccountId": "210987654321",
+        "responseElements": { "instancesSet": { "items": [{ "instanceId": "i-0a1b2c3d4e5f60718" }] } },
+    });
+    json!({ "Records": [record] }).to_string()
+}
+
 /// The program, with nothing of the surroundings that AWS tools look at but a key.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     program_on(folder.join("lake").to_str().unwrap(), folder, arguments)

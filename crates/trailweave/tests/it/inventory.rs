@@ -9,22 +9,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::aws::Aws;
+use crate::aws::object;
 
 const DAY: &str = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01";
-
-/// An object with one event.
-fn text(id: &str) -> String {
-    let record = json!({
-        "eventVersion": "1.11",
-        "eventID": id,
-        "eventTime": "2026-09-01T12:00:00Z",
-        "eventSource": "ec2.amazonaws.com",
-        "eventName": "RunInstances",
-        "awsRegion": "eu-west-1",
-        "recipientAccountId": "210987654321",
-    });
-    json!({ "Records": [record] }).to_string()
-}
 
 fn etag(answer: &Value) -> &str {
     answer["ETag"].as_str().unwrap().trim_matches('"')
@@ -35,18 +22,18 @@ fn upload(aws: &Aws) -> [(String, usize, String); 2] {
     let (whole, in_parts) = (format!("{DAY}/whole.json"), format!("{DAY}/in parts.json"));
     let answers = aws.call(&[
         ("s3", "create_bucket", json!({ "Bucket": "trail" })),
-        ("s3", "put_object", json!({ "Bucket": "trail", "Key": whole, "Body": text("whole") })),
+        ("s3", "put_object", json!({ "Bucket": "trail", "Key": whole, "Body": object("whole") })),
         ("s3", "create_multipart_upload", json!({ "Bucket": "trail", "Key": in_parts })),
     ]);
     let id = &answers[2]["UploadId"];
-    let body = text("in-parts");
+    let body = object("in-parts");
     let part = json!({ "Bucket": "trail", "Key": in_parts, "UploadId": id, "PartNumber": 1, "Body": body });
     let part = aws.call(&[("s3", "upload_part", part)]).remove(0);
     let parts = json!({ "Parts": [{ "PartNumber": 1, "ETag": part["ETag"] }] });
     let all = json!({ "Bucket": "trail", "Key": in_parts, "UploadId": id, "MultipartUpload": parts });
     let completed = aws.call(&[("s3", "complete_multipart_upload", all)]).remove(0);
     assert!(etag(&completed).ends_with("-1"), "{completed}");
-    [(whole, text("whole").len(), etag(&answers[1]).to_owned()), (in_parts, body.len(), etag(&completed).to_owned())]
+    [(whole, object("whole").len(), etag(&answers[1]).to_owned()), (in_parts, body.len(), etag(&completed).to_owned())]
 }
 
 #[test]

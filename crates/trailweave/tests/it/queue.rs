@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::aws::Aws;
+use crate::aws::object;
 use crate::aws::program;
 use crate::program::query;
 
@@ -53,18 +54,8 @@ impl World {
 
     /// An object with one event, as a file.
     fn object(&self, id: &str) -> PathBuf {
-        let record = json!({
-            "eventVersion": "1.11",
-            "eventID": id,
-            "eventTime": "2026-09-01T12:00:00Z",
-            "eventSource": "ec2.amazonaws.com",
-            "eventName": "RunInstances",
-            "awsRegion": "eu-west-1",
-            "recipientAccountId": "210987654321",
-            "responseElements": { "instancesSet": { "items": [{ "instanceId": "i-0a1b2c3d4e5f60718" }] } },
-        });
         let path = self.path().join(id);
-        let text = json!({ "Records": [record] }).to_string();
+        let text = object(id);
         io::copy(&mut GzEncoder::new(text.as_bytes(), Compression::fast()), &mut fs::File::create(&path).unwrap())
             .unwrap();
         path
