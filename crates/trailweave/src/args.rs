@@ -80,7 +80,7 @@ Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
     Compact,
-    /// Remove what killed runs left behind; a run does so too before it begins
+    /// Remove what killed runs left behind; a run does so too before it begins, but for uploads to S3 that were cut short
     #[command(after_help = "\
 Examples:
   trailweave gc --lake ./lake --dry-run
