@@ -42,7 +42,8 @@ impl Gunzip {
         }
         if !self.inflate_whole(stored, cap_bytes) {
             self.inflated.clear();
-            inflate_members(stored, cap_bytes, &mut self.inflated)?;
+            let mut members = Members::new(stored, cap_bytes);
+            while members.more(&mut self.inflated)? {}
         }
         Ok(&self.inflated)
     }
@@ -53,7 +54,7 @@ impl Gunzip {
     }
 
     /// Whether `stored` was one plausible member, now inflated and checked against its checksum and size. Everything
-    /// else, faults too, is left to `inflate_members`.
+    /// else, faults too, is left to [`Members`].
     fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> bool {
         let Some(size) = plausible_size(stored).filter(|&size| size <= cap_bytes) else {
             return false;
@@ -103,33 +104,80 @@ fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
-fn inflate_members(stored: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let mut at = 0;
-    while at < stored.len() {
-        if !is_gzip(&stored[at..]) {
-            return Err(DecodeError::TrailingBytes { count: stored.len() - at });
-        }
-        at = inflate_member(stored, at, cap_bytes, out)?;
-    }
-    Ok(())
+/// Inflates gzip member by member, and some bytes at a time.
+pub(crate) struct Members<S> {
+    stored: S,
+    cap_bytes: usize,
+    /// Where in `stored` the rest begins.
+    at: usize,
+    inflated_bytes: usize,
+    /// The member that is being inflated.
+    member: Option<Member>,
 }
 
-/// Appends the content of the member at `at` to `out`; returns where the member ends.
-fn inflate_member(stored: &[u8], at: usize, cap_bytes: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
-    let member_start = out.len();
-    let body = header_end(stored, at)?;
-    let trailer = body + inflate_body(stored, body, cap_bytes, out)?;
-    let end = trailer + TRAILER_BYTES;
-    let Some(trailer) = stored.get(trailer..end) else {
+struct Member {
+    stream: Decompress,
+    crc: Crc,
+    bytes: usize,
+}
+
+impl<S: AsRef<[u8]>> Members<S> {
+    pub(crate) fn new(stored: S, cap_bytes: usize) -> Self {
+        Self { stored, cap_bytes, at: 0, inflated_bytes: 0, member: None }
+    }
+
+    /// Appends what comes next to `out`, as much as it has room for and at least a byte; false at the end, when all of
+    /// `stored` is checked.
+    pub(crate) fn more(&mut self, out: &mut Vec<u8>) -> Result<bool, DecodeError> {
+        let size_before = out.len();
+        while out.len() == size_before {
+            let stored = self.stored.as_ref();
+            let Some(member) = &mut self.member else {
+                let rest = &stored[self.at..];
+                if rest.is_empty() {
+                    return Ok(false);
+                }
+                if !is_gzip(rest) {
+                    return Err(DecodeError::TrailingBytes { count: rest.len() });
+                }
+                self.at = header_end(stored, self.at)?;
+                self.member = Some(Member { stream: Decompress::new(false), crc: Crc::new(), bytes: 0 });
+                continue;
+            };
+            grow(out, self.cap_bytes);
+            let read_before = member.stream.total_in();
+            let status = member.stream.decompress_vec(&stored[self.at..], out, FlushDecompress::None);
+            self.at += usize::try_from(member.stream.total_in() - read_before).expect("no more is read than there is");
+            let more = &out[size_before..];
+            member.crc.update(more);
+            member.bytes += more.len();
+            self.inflated_bytes += more.len();
+            if self.inflated_bytes > self.cap_bytes {
+                return Err(DecodeError::TooLarge { cap_bytes: self.cap_bytes });
+            }
+            match status {
+                Ok(Status::StreamEnd) => {
+                    self.at = trailer_end(stored, self.at, member)?;
+                    self.member = None;
+                }
+                Ok(_) if self.at < stored.len() || !more.is_empty() => {}
+                Ok(_) => return Err(DecodeError::Gzip { offset: self.at, fault: "cut in a deflate stream" }),
+                Err(_) => return Err(DecodeError::Gzip { offset: self.at, fault: "corrupt deflate stream" }),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Where the trailer at `at` ends, if it is that of `member`.
+fn trailer_end(stored: &[u8], at: usize, member: &Member) -> Result<usize, DecodeError> {
+    let end = at + TRAILER_BYTES;
+    let Some(trailer) = stored.get(at..end) else {
         return Err(DecodeError::Gzip { offset: stored.len(), fault: "cut in a trailer" });
     };
-    let mut crc = Crc::new();
-    crc.update(&out[member_start..]);
-    let size = size_mod_2_32(out.len() - member_start);
-    if trailer[..4] != crc.sum().to_le_bytes() || trailer[4..] != size.to_le_bytes() {
-        return Err(DecodeError::ChecksumMismatch { offset: end });
-    }
-    Ok(end)
+    let is_its =
+        trailer[..4] == member.crc.sum().to_le_bytes() && trailer[4..] == size_mod_2_32(member.bytes).to_le_bytes();
+    if is_its { Ok(end) } else { Err(DecodeError::ChecksumMismatch { offset: end }) }
 }
 
 /// Where the header of the member at `at` ends (RFC 1952, 2.3).
@@ -164,29 +212,6 @@ fn header_end(stored: &[u8], at: usize) -> Result<usize, DecodeError> {
         end += 2;
     }
     if end > stored.len() { Err(cut) } else { Ok(end) }
-}
-
-/// Appends the inflated body at `body` to `out`, which never grows past the cap by more than a chunk; returns the
-/// length of the deflated body.
-fn inflate_body(stored: &[u8], body: usize, cap_bytes: usize, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
-    let mut stream = Decompress::new(false);
-    let mut at = body;
-    loop {
-        grow(out, cap_bytes);
-        let read_before = stream.total_in();
-        let size_before = out.len();
-        let status = stream.decompress_vec(&stored[at..], out, FlushDecompress::None);
-        at += usize::try_from(stream.total_in() - read_before).expect("no more is read than there is");
-        if out.len() > cap_bytes {
-            return Err(DecodeError::TooLarge { cap_bytes });
-        }
-        match status {
-            Ok(Status::StreamEnd) => return Ok(at - body),
-            Ok(_) if at < stored.len() || out.len() > size_before => {}
-            Ok(_) => return Err(DecodeError::Gzip { offset: at, fault: "cut in a deflate stream" }),
-            Err(_) => return Err(DecodeError::Gzip { offset: at, fault: "corrupt deflate stream" }),
-        }
-    }
 }
 
 /// Makes room for a chunk, doubling as a `Vec` does but not past the cap.

@@ -60,7 +60,7 @@ use crate::reject::{Reason, Rejects};
 use crate::split::Field;
 
 pub use crate::error::DecodeError;
-pub use crate::pieces::Pieces;
+pub use crate::pieces::{Cuts, PieceReader, Pieces};
 pub use crate::relevant::{Facts, is_relevant};
 
 /// How deep a record may nest; the record itself is the first level.

@@ -45,8 +45,10 @@ impl Default for Ordinary {
 impl Ordinary {
     /// Calls `each` for every record of `bytes`, in logged order.
     pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), Odd> {
-        let first = head(bytes).ok_or(Odd)?;
-        let end = if bytes.get(first) == Some(&b']') { first } else { self.records_from(first, bytes, each)? };
+        let end = match head(bytes)? {
+            Next::Element(first) => self.records_from(first, bytes, each)?,
+            Next::End(end) => end,
+        };
         tail(bytes, end)
     }
 
@@ -207,32 +209,36 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What follows a record.
-enum Next {
-    /// Another one, which begins here.
+/// What follows a record, or the object's beginning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Next {
+    /// A record, which begins here.
     Element(usize),
     /// The end of the array, or of the bytes, which is here.
     End(usize),
 }
 
-/// Where the first record begins, or where the array ends if there is none.
-fn head(bytes: &[u8]) -> Option<usize> {
+/// What follows the beginning of an ordinary object.
+pub(crate) fn head(bytes: &[u8]) -> Result<Next, Odd> {
+    let expect = |at, token| expect(bytes, at, token).ok_or(Odd);
     let object = split::skip_space_and_marks(bytes, 0);
-    let key = split::skip_space(bytes, expect(bytes, object, b"{")?);
-    let colon = split::skip_space(bytes, expect(bytes, key, b"\"Records\"")?);
-    let array = split::skip_space(bytes, expect(bytes, colon, b":")?);
-    Some(split::skip_space(bytes, expect(bytes, array, b"[")?))
+    let key = split::skip_space(bytes, expect(object, b"{")?);
+    let colon = split::skip_space(bytes, expect(key, b"\"Records\"")?);
+    let array = split::skip_space(bytes, expect(colon, b":")?);
+    let first = split::skip_space(bytes, expect(array, b"[")?);
+    if bytes.get(first) == Some(&b']') { Ok(Next::End(first)) } else { element(bytes, first).map(Next::Element) }
 }
 
-/// Needs: the array ends at `end`. Whether nothing but the object's own end follows.
-fn tail(bytes: &[u8], end: usize) -> Result<(), Odd> {
-    let object = expect(bytes, split::skip_space(bytes, end + 1), b"}").ok_or(Odd)?;
+/// Whether the array ends at `end`, and nothing but the object's own end follows.
+pub(crate) fn tail(bytes: &[u8], end: usize) -> Result<(), Odd> {
+    let array = expect(bytes, end, b"]").ok_or(Odd)?;
+    let object = expect(bytes, split::skip_space(bytes, array), b"}").ok_or(Odd)?;
     if split::skip_space_and_marks(bytes, object) == bytes.len() { Ok(()) } else { Err(Odd) }
 }
 
 /// What follows the record that ends at `end`.
 #[inline]
-fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
+pub(crate) fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     let at = split::skip_space(bytes, end);
     match bytes.get(at) {
         Some(b',') => element(bytes, split::skip_space(bytes, at + 1)).map(Next::Element),

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) ----------------> Arrived, in plan order
-//!                                                                  '-> large: cut --reserve rows--> decode ->'
+//!                                                         '-> large: cut or survey --reserve rows--> decode ->'
 //! ```
 //!
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
 //! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
-//! decoded.
+//! decoded. The text of one that is too large to be held is inflated twice, the second time piece by piece.
 //!
 //! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
@@ -21,14 +21,18 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use futures::Stream;
 use futures::StreamExt;
 use futures::future;
 use futures::future::Either;
 use futures::stream;
+use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use trailweave_decode::DecodeError;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
+use trailweave_decode::PieceReader;
 use trailweave_decode::Pieces;
 use trailweave_decode::Read;
 use trailweave_lake::LakeError;
@@ -82,6 +86,8 @@ pub(crate) struct Inflow {
     pub(crate) inflated: Budget,
     /// For the rows of large objects; their text is paid for by the budget above.
     pub(crate) pieces: Budget,
+    /// A text larger than this is not held.
+    held_bytes: u64,
     pub(crate) options: Options,
     pub(crate) s3: Arc<S3>,
     /// Decoders that no job uses; never more than there are threads.
@@ -128,18 +134,35 @@ struct Planned {
 }
 
 /// An object that is decoded in pieces.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Large {
     planned: Planned,
-    pieces: Pieces,
-    /// For the text.
-    _reservation: Reservation,
+    /// For the text, or what it is inflated from.
+    _paid: Arc<Vec<Reservation>>,
+}
+
+/// A piece of a large object.
+#[derive(Debug)]
+struct LargePiece {
+    large: Large,
+    pieces: Arc<Pieces>,
+    piece: usize,
+    is_last: bool,
+}
+
+/// What becomes of a large object.
+enum Cut {
+    Held(Pieces),
+    Streamed(Box<PieceReader>),
+    /// It must be decoded as a whole.
+    Whole(Vec<u8>),
+    Refused(DecodeError),
 }
 
 /// What decoding gives: rows, or the pieces that rows are still to be made of.
 enum Opened {
     Arrived(Arrived),
-    Piece(Arc<Large>, usize),
+    Piece(LargePiece),
 }
 
 struct Fetched {
@@ -156,7 +179,8 @@ impl Inflow {
         let stored = Budget::new(memory_bytes / 4);
         let inflated = Budget::new(memory_bytes / 2);
         let pieces = Budget::new(memory_bytes / 4);
-        Self { cpu, threads, fetches, stored, inflated, pieces, options, s3, idle: Mutex::default() }
+        let held_bytes = memory_bytes;
+        Self { cpu, threads, fetches, stored, inflated, pieces, held_bytes, options, s3, idle: Mutex::default() }
     }
 
     async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
@@ -222,26 +246,35 @@ impl Inflow {
         (outcomes, Rows::new(taken, &origins))
     }
 
-    /// Cuts a large object; none where it must be decoded as a whole, if only to learn what is wrong with it.
-    async fn cut(self: Arc<Self>, stored: Vec<u8>) -> (Vec<u8>, Option<Pieces>) {
+    /// Cuts a large object.
+    async fn cut(self: Arc<Self>, stored: Vec<u8>) -> Result<Cut, Panicked> {
         let inflow = Arc::clone(&self);
         let piece_bytes = usize::try_from(PIECE_BYTES).expect("a piece is small");
-        let cut = self.cpu.run(move || {
-            let cut = caught(|| inflow.decoder().cut(&stored, piece_bytes));
-            (stored, cut.ok().and_then(Result::ok).flatten())
-        });
-        cut.await.unwrap_or_default()
+        let cut = move || {
+            let mut decoder = inflow.decoder();
+            let cut = if inflated_estimate_bytes(&stored, inflow.options.cap_bytes as u64) > inflow.held_bytes {
+                decoder.survey(&stored, piece_bytes).map(|cuts| match cuts {
+                    Some(cuts) => Cut::Streamed(Box::new(cuts.pieces(stored))),
+                    None => Cut::Whole(stored),
+                })
+            } else {
+                decoder.cut(&stored, piece_bytes).map(|pieces| pieces.map_or(Cut::Whole(stored), Cut::Held))
+            };
+            cut.unwrap_or_else(Cut::Refused)
+        };
+        self.cpu.run(cut).await
     }
 
     /// Decodes a piece of a large object.
-    async fn decode_piece(self: Arc<Self>, large: Arc<Large>, piece: usize, reservation: Reservation) -> Arrived {
-        let Planned { batch, positions: Range { start: position, .. } } = large.planned.clone();
-        let is_last = piece + 1 == large.pieces.n();
+    async fn decode_piece(self: Arc<Self>, piece: LargePiece, reservation: Reservation) -> Arrived {
+        let LargePiece { large, pieces, piece, is_last } = piece;
+        let planned = large.planned.clone();
         let inflow = Arc::clone(&self);
         let decoded = self.cpu.run(move || {
+            let Large { planned, .. } = &large;
             let mut decoder = inflow.decoder();
-            let read = decoder.read_piece(&large.planned.objects()[0].source_object, &large.pieces, piece);
-            let rows = Rows::new(decoder.take(), &[(origin(position), read.tally.rows)]);
+            let read = decoder.read_piece(&planned.objects()[0].source_object, &pieces, piece);
+            let rows = Rows::new(decoder.take(), &[(origin(planned.positions.start), read.tally.rows)]);
             inflow.keep(decoder);
             (read, rows)
         });
@@ -250,7 +283,7 @@ impl Inflow {
             Ok((read, rows)) => (Outcome::Begun(read), rows),
             Err(panicked) => (Outcome::Broken(panicked), Rows::default()),
         };
-        Arrived::new(Done { batch, outcomes: vec![(position, outcome)], rows }, reservation)
+        Arrived::new(Done::of_one(&planned, outcome, rows), reservation)
     }
 
     /// One that no job uses. A decoder that panics is not given back.
@@ -339,9 +372,9 @@ async fn drive(
         async move {
             match opened {
                 Opened::Arrived(arrived) => Either::Left(arrived),
-                Opened::Piece(large, piece) => {
+                Opened::Piece(piece) => {
                     let reservation = inflow.pieces.reserve(PIECE_BYTES * DECODE_FACTOR).await;
-                    Either::Right((inflow, large, piece, reservation))
+                    Either::Right((inflow, piece, reservation))
                 }
             }
         }
@@ -359,13 +392,11 @@ async fn drive(
         .then(pay_inflated)
         .map(|(inflow, fetched, reservation, is_large)| open(inflow, fetched, reservation, is_large))
         .buffered(inflow.threads.get() * 2)
-        .flat_map(stream::iter)
+        .flatten()
         .then(pay_piece)
         .map(|paid| match paid {
             Either::Left(arrived) => Either::Left(future::ready(arrived)),
-            Either::Right((inflow, large, piece, reservation)) => {
-                Either::Right(inflow.decode_piece(large, piece, reservation))
-            }
+            Either::Right((inflow, piece, reservation)) => Either::Right(inflow.decode_piece(piece, reservation)),
         })
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
@@ -442,22 +473,77 @@ fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
     inflated.saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded, or a large one cut. Their rows, or its text, are paid for until they are dropped.
-async fn open(inflow: Arc<Inflow>, mut fetched: Fetched, mut reservation: Reservation, is_large: bool) -> Vec<Opened> {
+/// The objects, decoded, or a large one in pieces. Their rows, or its text, are paid for until they are dropped.
+async fn open(
+    inflow: Arc<Inflow>,
+    mut fetched: Fetched,
+    mut reservation: Reservation,
+    is_large: bool,
+) -> BoxStream<'static, Opened> {
+    let Fetched { planned, reservations, .. } = fetched;
     if is_large && let [Ok(stored)] = &mut fetched.stored[..] {
-        let (stored, pieces) = Arc::clone(&inflow).cut(mem::take(stored)).await;
-        if let Some(pieces) = pieces {
-            drop(stored);
-            reservation.shrink_to(pieces.inflated_bytes());
-            let n = pieces.n();
-            let large = Arc::new(Large { planned: fetched.planned, pieces, _reservation: reservation });
-            return (0..n).map(|piece| Opened::Piece(Arc::clone(&large), piece)).collect();
+        let refused = match Arc::clone(&inflow).cut(mem::take(stored)).await {
+            Ok(Cut::Held(pieces)) => {
+                reservation.shrink_to(pieces.inflated_bytes());
+                return held(Large::new(planned, vec![reservation]), pieces).boxed();
+            }
+            Ok(Cut::Streamed(reader)) => {
+                reservation.shrink_to(PIECE_BYTES * (inflow.threads.get() as u64 * 2 + 1));
+                let paid = reservations.into_iter().chain([reservation]).collect();
+                return streamed(inflow, Large::new(planned, paid), reader).boxed();
+            }
+            Ok(Cut::Whole(stored)) => {
+                fetched.stored = vec![Ok(stored)];
+                None
+            }
+            Ok(Cut::Refused(error)) => Some(chain(&error)),
+            Err(panicked) => Some(chain(&panicked)),
+        };
+        if let Some(why) = refused {
+            let done = Done::of_one(&planned, Outcome::Quarantined(why), Rows::default());
+            return stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed();
         }
-        fetched.stored = vec![Ok(stored)];
     }
-    let done = inflow.decode(fetched.planned, fetched.stored).await;
-    drop(fetched.reservations);
-    vec![Opened::Arrived(Arrived::new(done, reservation))]
+    let done = inflow.decode(planned, fetched.stored).await;
+    drop(reservations);
+    stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed()
+}
+
+/// The pieces of a text that is held.
+fn held(large: Large, pieces: Pieces) -> impl Stream<Item = Opened> {
+    let (n, pieces) = (pieces.n(), Arc::new(pieces));
+    let piece = move |piece| {
+        let (large, pieces) = (large.clone(), Arc::clone(&pieces));
+        Opened::Piece(LargePiece { large, pieces, piece, is_last: piece + 1 == n })
+    };
+    stream::iter((0..n).map(piece))
+}
+
+/// The pieces of a text that is inflated as they are asked for.
+fn streamed(inflow: Arc<Inflow>, large: Large, reader: Box<PieceReader>) -> impl Stream<Item = Opened> {
+    stream::unfold(Some(reader), move |reader| {
+        let (inflow, large) = (Arc::clone(&inflow), large.clone());
+        async move {
+            let mut reader = reader?;
+            match inflow.cpu.run(move || (reader.next(), reader)).await {
+                Ok((pieces, reader)) => {
+                    let (pieces, is_last) = (Arc::new(pieces?), reader.len() == 0);
+                    Some((Opened::Piece(LargePiece { large, pieces, piece: 0, is_last }), Some(reader)))
+                }
+                Err(panicked) => {
+                    let done = Done::of_one(&large.planned, Outcome::Broken(panicked), Rows::default());
+                    let reservation = inflow.pieces.reserve(0).await;
+                    Some((Opened::Arrived(Arrived::new(done, reservation)), None))
+                }
+            }
+        }
+    })
+}
+
+impl Large {
+    fn new(planned: Planned, paid: Vec<Reservation>) -> Self {
+        Self { planned, _paid: Arc::new(paid) }
+    }
 }
 
 impl Arrived {
@@ -470,6 +556,11 @@ impl Arrived {
 impl Done {
     fn new(batch: Arc<Batch>) -> Self {
         Self { batch, outcomes: Vec::new(), rows: Rows::default() }
+    }
+
+    /// Needs: one object is planned.
+    fn of_one(planned: &Planned, outcome: Outcome, rows: Rows) -> Self {
+        Self { batch: Arc::clone(&planned.batch), outcomes: vec![(planned.positions.start, outcome)], rows }
     }
 
     /// How many objects this is the last of.

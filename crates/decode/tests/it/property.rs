@@ -210,6 +210,21 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+#[test]
+fn an_object_is_cut_held_or_not_wherever_its_text_is_interrupted() {
+    let record = r#"{"eventTime":"2026-09-01T06:04:25Z","eventSource":"ec2.amazonaws.com","eventName":"RunInstances"}"#;
+    let object = format!("{{\"Records\": [ {} ] }} ", vec![record; 40].join(" , "));
+    for member_bytes in [1, 7, record.len(), object.len()] {
+        let members: Vec<u8> = object.as_bytes().chunks(member_bytes).flat_map(gzip).collect();
+        // Both selections, both ways.
+        assert_eq!(same::check_pieces(CAP_BYTES, &members, 300), Ok(4), "{member_bytes}");
+        let cut = &members[..members.len() - 1];
+        assert_eq!(same::check_pieces(CAP_BYTES, cut, 300), Ok(0), "{member_bytes}");
+    }
+    let broken = object.replacen("} ,", "} ;", 20);
+    assert_eq!(same::check_pieces(CAP_BYTES, &gzip(broken.as_bytes()), 300), Ok(0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -223,9 +238,10 @@ proptest! {
     #[test]
     fn pieces_have_the_rows_of_the_whole(
         records in prop::collection::vec(record(), 0..8), end in "[]}]{0,2}", piece_bytes in 0_usize..2000,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let object = format!("{{\"Records\":[{}]}}{end}", records.join(" , "));
-        let outcome = same::check_pieces(CAP_BYTES, &gzip(object.as_bytes()), piece_bytes);
+        let outcome = same::check_pieces(CAP_BYTES, &stored(object.as_bytes(), Some(&cuts)), piece_bytes);
         prop_assert!(outcome.is_ok(), "{}\n{object}", outcome.unwrap_err());
     }
 

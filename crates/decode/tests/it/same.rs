@@ -12,6 +12,7 @@ use trailweave_decode::DecodeError;
 use trailweave_decode::Decoded;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
+use trailweave_decode::Pieces;
 use trailweave_decode::Selection;
 use trailweave_decode::oracle;
 use trailweave_table::Tally;
@@ -55,30 +56,48 @@ pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<()
     same_rows(&taken.events, &whole(&events)?)
 }
 
-/// Decodes `stored` in pieces, each with a decoder of its own, and compares them with the whole.
-pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) -> Result<(), String> {
+/// Decodes `stored` in pieces, held and inflated again, each with a decoder of its own, and compares them with the whole.
+/// Returns how many ways of cutting it there were.
+pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) -> Result<usize, String> {
+    let mut n_ways = 0;
     for selection in [Selection::Relevant, Selection::All] {
         let options = Options { cap_bytes, selection };
-        let Ok(Some(pieces)) = Decoder::new(options).cut(stored, piece_bytes) else { continue };
-        let whole = Decoder::new(options).decode("an/object.json.gz", stored).map_err(|error| error.to_string())?;
-        let (mut events, mut rejects) = (Vec::new(), Vec::new());
-        let (mut tally, mut inflated_bytes) = (Tally::default(), 0);
-        for piece in 0..pieces.n() {
-            let mut decoder = Decoder::new(options);
-            let read = decoder.read_piece("an/object.json.gz", &pieces, piece);
-            let taken = decoder.take();
-            events.extend(taken.events);
-            rejects.extend(taken.rejects);
-            tally += read.tally;
-            inflated_bytes += read.inflated_bytes;
+        let whole = Decoder::new(options).decode("an/object.json.gz", stored);
+        let held = Decoder::new(options).cut(stored, piece_bytes).map(|pieces| pieces.map(|pieces| vec![pieces]));
+        let cuts = Decoder::new(options).survey(stored, piece_bytes);
+        let again = cuts.map(|cuts| cuts.map(|cuts| cuts.pieces(stored.to_vec()).collect()));
+        for way in [held, again] {
+            match (way, &whole) {
+                (Ok(Some(pieces)), Ok(whole)) => same_in_pieces(options, &pieces, whole)?,
+                (Ok(Some(_)), Err(error)) => return Err(format!("it was cut, but {error}")),
+                (Err(error), whole) if whole.as_ref().err() != Some(&error) => {
+                    return Err(format!("cutting: {error}\nwhole: {whole:?}"));
+                }
+                (Ok(None) | Err(_), _) => continue,
+            }
+            n_ways += 1;
         }
-        if (tally, inflated_bytes) != (whole.tally, whole.inflated_bytes) {
-            return Err(format!("pieces: {tally:?}, {inflated_bytes} bytes\nwhole: {whole:?}"));
-        }
-        same_rows(&rejects, &whole.rejects)?;
-        same_rows(&events, &whole.events)?;
     }
-    Ok(())
+    Ok(n_ways)
+}
+
+fn same_in_pieces(options: Options, pieces: &[Pieces], whole: &Decoded) -> Result<(), String> {
+    let (mut events, mut rejects) = (Vec::new(), Vec::new());
+    let (mut tally, mut inflated_bytes) = (Tally::default(), 0);
+    for (pieces, piece) in pieces.iter().flat_map(|pieces| (0..pieces.n()).map(move |piece| (pieces, piece))) {
+        let mut decoder = Decoder::new(options);
+        let read = decoder.read_piece("an/object.json.gz", pieces, piece);
+        let taken = decoder.take();
+        events.extend(taken.events);
+        rejects.extend(taken.rejects);
+        tally += read.tally;
+        inflated_bytes += read.inflated_bytes;
+    }
+    if (tally, inflated_bytes) != (whole.tally, whole.inflated_bytes) {
+        return Err(format!("pieces: {tally:?}, {inflated_bytes} bytes\nwhole: {whole:?}"));
+    }
+    same_rows(&rejects, &whole.rejects)?;
+    same_rows(&events, &whole.events)
 }
 
 fn same(fast: &Decoded, mut slow: Decoded) -> Result<(), String> {

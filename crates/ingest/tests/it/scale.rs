@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::TimestampMillisecondType;
+use trailweave_ingest::Ingest;
 use trailweave_ingest::Progress;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
@@ -37,7 +38,7 @@ async fn five_thousand_tiny_objects_become_few_parts() {
 }
 
 #[tokio::test]
-async fn an_object_larger_than_the_budget_is_decoded_in_pieces_and_cut_into_parts() {
+async fn a_large_object_is_decoded_in_pieces_and_cut_into_parts_whether_or_not_its_text_is_held() {
     let trail = Trail::new();
     let padding = "x".repeat(20_000);
     let padded = |id: &str, time: &str| {
@@ -52,17 +53,19 @@ async fn an_object_larger_than_the_budget_is_decoded_in_pieces_and_cut_into_part
     for name in ["a", "c"] {
         trail.deliver("eu-west-1", "2026/09/01", name, &[event(name, "2026-09-01T12:00:00Z")]);
     }
-    let mut options = options(&trail);
-    options.memory_bytes = 1;
-    let lake = trail.lake("lake");
-    let progress = Progress::default();
-    let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();
-    assert_eq!((summary.objects_done, summary.tally.rows), (3, 2_002));
-    assert!(summary.parts > 3, "{} parts of 3 dates", summary.parts);
-    assert_eq!(progress.objects_done.load(Relaxed), 3);
-    assert_eq!(progress.bytes_done.load(Relaxed), summary.bytes);
-    assert_eq!(integers(&lake, &LEDGER, "rows"), [1, 1, 2_000]);
-    assert_eq!(integers(&lake, &EVENTS, "source_index"), [0, 0].into_iter().chain(0..2_000).collect::<Vec<i64>>());
+    let inflated_bytes = 40 << 20;
+    for memory_bytes in [1, 3 * inflated_bytes] {
+        let options = Ingest { memory_bytes, ..options(&trail) };
+        let lake = trail.lake(&format!("lake-{memory_bytes}"));
+        let progress = Progress::default();
+        let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();
+        assert_eq!((summary.objects_done, summary.tally.rows), (3, 2_002));
+        assert!(summary.parts > 3, "{} parts of 3 dates", summary.parts);
+        assert_eq!(progress.objects_done.load(Relaxed), 3);
+        assert_eq!(progress.bytes_done.load(Relaxed), summary.bytes);
+        assert_eq!(integers(&lake, &LEDGER, "rows"), [1, 1, 2_000]);
+        assert_eq!(integers(&lake, &EVENTS, "source_index"), [0, 0].into_iter().chain(0..2_000).collect::<Vec<i64>>());
+    }
 }
 
 #[tokio::test]
