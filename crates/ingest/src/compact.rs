@@ -26,6 +26,7 @@ use trailweave_table::Table;
 use crate::IngestError;
 use crate::chunk::Chunk;
 use crate::fingerprint::short_hex;
+use crate::ledger::Ledger;
 use crate::part;
 use crate::settle::settle;
 
@@ -46,7 +47,7 @@ pub struct Compact {
 /// What was merged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compacted {
-    /// Parts that `events` and `rejects` had.
+    /// Committed parts that `events` and `rejects` had.
     pub parts_before: u64,
     /// Parts that they have.
     pub parts_after: u64,
@@ -70,12 +71,14 @@ struct Group {
 /// Needs: the caller holds the lake's lock.
 pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError> {
     settle(lake)?;
+    let ledger = Ledger::read(lake)?;
     let threads = options.threads.get();
     let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
     let mut compacted = Compacted::default();
     let mut groups = Vec::new();
     for table in [&EVENTS, &REJECTS] {
-        let parts = lake.parts(table)?;
+        let mut parts = lake.parts(table)?;
+        parts.retain(|part| ledger.holds(&part.path));
         compacted.parts_before += parts.len() as u64;
         for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
             groups.extend(group(table, partition, group_bytes));

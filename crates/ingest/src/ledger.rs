@@ -148,6 +148,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
+    pub(crate) fn holds(&self, part: &Path) -> bool {
+        batch_id(part).is_none_or(|batch_id| self.batches.contains(batch_id))
+    }
+
     /// The batches that are committed.
     pub(crate) fn batches(&self) -> &HashSet<String> {
         &self.batches

@@ -43,7 +43,6 @@ use crate::duplicates::Sought;
 use crate::duplicates::keys;
 use crate::ledger::Ledger;
 use crate::ledger::Lost;
-use crate::ledger::batch_id;
 use crate::ledger::move_to_duplicates;
 use crate::part;
 
@@ -87,8 +86,7 @@ pub(crate) fn settle_across(borders: &Borders, lake: &Lake, ledger: &Ledger) -> 
     let mut change = Change::new(lake, "settle");
     let mut leaving = BTreeMap::new();
     for part in lake.parts(&EVENTS)? {
-        // What a shard that was killed did not commit is removed when its plan is finished.
-        if batch_id(&part.path).is_none_or(|batch_id| ledger.batches().contains(batch_id)) {
+        if ledger.holds(&part.path) {
             let settled = settle_part(lake, &part.path, &sought, &families, &mut change, &mut leaving);
             settled.map_err(|error| with_remedy(lake, error.into()))?;
         }

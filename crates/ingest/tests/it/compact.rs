@@ -61,6 +61,23 @@ fn times_ms(rows: &arrow::array::RecordBatch) -> Vec<i64> {
 }
 
 #[tokio::test]
+async fn what_a_killed_run_did_not_commit_is_not_merged() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let before = (texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object"));
+    for table in [&EVENTS, &REJECTS] {
+        let part = lake.parts(table).unwrap().remove(0).path;
+        fs::copy(&part, part.with_file_name("part-0123456789abcdef-0.parquet")).unwrap();
+    }
+    {
+        let _lock = lake.lock().unwrap();
+        assert_eq!(compact(&lake, &OPTIONS).unwrap().rows, 18);
+    }
+    ingest(&lake, &options(&trail)).await;
+    assert_eq!((texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object")), before);
+}
+
+#[tokio::test]
 async fn what_is_delivered_again_is_known_in_a_merged_part() {
     let trail = Trail::new();
     let lake = lake_of_small_parts(&trail).await;
