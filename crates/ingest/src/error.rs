@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-use parquet::errors::ParquetError;
 use trailweave_lake::LakeError;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
@@ -64,15 +63,6 @@ pub enum IngestError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(LakeError),
-    /// The lake's disk is full. What the failed batch had written is removed.
-    #[error("no space is left to write `{}`; free some and run again, which goes on where this run ended", path.display())]
-    DiskFull {
-        /// The file that did not fit.
-        path: PathBuf,
-        /// What was being done.
-        #[source]
-        source: LakeError,
-    },
     /// A committed part cannot be read. Without its batch's ledger file the next run removes the whole batch and reads
     /// its objects again.
     #[error("`{}` is damaged; remove `{}` and run again to have its objects read again", path.display(), ledger.display())]
@@ -163,10 +153,9 @@ pub enum IngestError {
 
 impl From<LakeError> for IngestError {
     fn from(error: LakeError) -> Self {
-        match (full_disk(&error), error) {
-            (Some(path), source) => Self::DiskFull { path, source },
-            (None, LakeError::Damaged { path, source }) if is_remade(&path) => Self::DamagedState { path, source },
-            (None, error) => Self::Lake(error),
+        match error {
+            LakeError::Damaged { path, source } if is_remade(&path) => Self::DamagedState { path, source },
+            error => Self::Lake(error),
         }
     }
 }
@@ -196,36 +185,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// The file that did not fit, where that is what the error says.
-fn full_disk(error: &LakeError) -> Option<PathBuf> {
-    let (path, kind) = match error {
-        LakeError::File { path, source, .. } => (path, source.kind()),
-        LakeError::Encode { path, source: ParquetError::External(source) } => {
-            (path, source.downcast_ref::<io::Error>()?.kind())
-        }
-        _ => return None,
-    };
-    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded).then(|| path.clone())
-}
-
 /// Whether a run makes up for the loss of a file: of the ledger, or of a plan.
 fn is_remade(path: &Path) -> bool {
     let is_in_ledger = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == LEDGER.name);
     is_in_ledger || path.ends_with("plan.json")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_named_with_its_remedy() {
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        let error = IngestError::from(LakeError::file("write", "lake/part-0.parquet")(full));
-        assert!(matches!(error, IngestError::DiskFull { .. }));
-        assert!(error.to_string().contains("free some"), "{error}");
-        let full = ParquetError::External(Box::new(io::Error::from(io::ErrorKind::StorageFull)));
-        let error = IngestError::from(LakeError::Encode { path: "lake/part-0.parquet".into(), source: full });
-        assert!(matches!(error, IngestError::DiskFull { .. }));
-    }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use parquet::errors::ParquetError;
+
 /// Why the lake could not be read or written. Each ends the run: the lake is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,7 +59,7 @@ pub enum LakeError {
         source: Box<object_store::Error>,
     },
     /// A file of the lake could not be read or written.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`{}", path.display(), room(Some(source.kind())))]
     File {
         /// What was tried.
         action: &'static str,
@@ -77,13 +79,13 @@ pub enum LakeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A Parquet file could not be encoded.
-    #[error("cannot encode rows for `{}`", path.display())]
+    #[error("cannot encode rows for `{}`{}", path.display(), room(kind(source)))]
     Encode {
         /// The file.
         path: PathBuf,
         /// What the encoder said.
         #[source]
-        source: parquet::errors::ParquetError,
+        source: ParquetError,
     },
 }
 
@@ -95,15 +97,49 @@ impl LakeError {
     }
 }
 
+/// What a user can do about a full disk.
+fn room(kind: Option<io::ErrorKind>) -> &'static str {
+    match kind {
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            "; no space is left: free some and run again, which goes on where this run ended"
+        }
+        _ => "",
+    }
+}
+
+/// What the operating system said to an encoder.
+fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
+    let ParquetError::External(source) = error else { return None };
+    Some(source.downcast_ref::<io::Error>()?.kind())
+}
+
 /// What a user can do about an answer of an object store.
 fn remedy(error: &object_store::Error) -> &'static str {
     match error {
         object_store::Error::Unauthenticated { .. } => "give AWS credentials, or renew them",
         object_store::Error::PermissionDenied { .. } => {
-            "allow s3:ListBucket on the bucket and s3:GetObject, s3:PutObject and s3:DeleteObject on the lake, with \
-             valid credentials"
+            "allow s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, s3:DeleteObject and \
+             s3:AbortMultipartUpload on the lake, with valid credentials"
         }
         object_store::Error::NotFound { .. } => "check the name of the bucket, which must exist",
         _ => "check the network, the credentials and --endpoint-url",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_with_its_remedy() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = PathBuf::from("lake/part-0.parquet");
+        let encode = |source| LakeError::Encode { path: path.clone(), source };
+        let file = LakeError::file("write", &path)(full());
+        for error in [file, encode(ParquetError::External(Box::new(full())))] {
+            let said = error.to_string();
+            assert!(said.contains("lake/part-0.parquet") && said.contains("free some and run again"), "{said}");
+        }
+        assert!(!encode(ParquetError::EOF("early".to_owned())).to_string().contains("free some"));
     }
 }

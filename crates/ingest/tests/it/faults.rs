@@ -44,6 +44,11 @@ fn fill_disk_of(path: &Path) {
 }
 
 #[cfg(target_os = "linux")]
+fn is_full_disk(error: &IngestError) -> bool {
+    error.to_string().contains("free some and run again")
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
     let trail = trail();
@@ -60,9 +65,11 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
         let path = lake.root().join(path);
         fill_disk_of(&path);
         let error = fails(&lake, &options).await;
-        let IngestError::DiskFull { path: named, .. } = &error else { panic!("{error}") };
-        assert!([&path, &temporary(&path)].contains(&named), "{error}");
-        assert!(error.to_string().contains("free some and run again"), "{error}");
+        assert!(is_full_disk(&error), "{error}");
+        assert!(
+            [&path, &temporary(&path)].iter().any(|path| error.to_string().contains(path.to_str().unwrap())),
+            "{error}"
+        );
         assert!(files(&lake) == before, "{}", path.display());
         ingest(&lake, &options).await;
         assert!(files(&lake) == files(&whole), "{}", path.display());
@@ -86,7 +93,7 @@ async fn a_disk_that_is_full_when_amendments_are_settled_costs_no_row() {
     let before = files(&lake);
     fill_disk_of(&staged);
     let error = trailweave_ingest::settle(&lake).unwrap_err();
-    assert!(matches!(error, IngestError::DiskFull { .. }), "{error}");
+    assert!(is_full_disk(&error), "{error}");
     assert!(files(&lake) == before);
     assert_eq!(trailweave_ingest::settle(&lake).unwrap(), 1);
     assert_eq!(crate::trail::texts(&lake, &EVENTS, "event_id").len(), 100);
