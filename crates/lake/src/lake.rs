@@ -107,8 +107,8 @@ impl Lake {
         Self::open_or_create_at(&Place::local(root), events)
     }
 
-    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). An existing lake must have
-    /// been made with the same choice.
+    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run has
+    /// planned to write must have been made with the same choice.
     pub fn open_or_create_at(place: &Place, events: Option<&str>) -> Result<Self, LakeError> {
         let lake = match Self::open_at(place) {
             Ok(lake) => lake,
@@ -116,12 +116,33 @@ impl Lake {
             Err(other) => return Err(other),
         };
         match events {
-            Some(asked) if asked != lake.format.events => {
-                let (kept, asked) = (lake.format.events, asked.to_owned());
-                Err(LakeError::OtherEvents { root: lake.root, kept, asked })
-            }
+            Some(asked) if asked != lake.format.events => lake.choose(place, asked),
             _ => Ok(lake),
         }
+    }
+
+    /// The same lake with another choice, as long as only a run that failed before it planned anything knows the first.
+    fn choose(self, place: &Place, events: &str) -> Result<Self, LakeError> {
+        if self.is_begun()? {
+            return Err(self.other_events(events));
+        }
+        let _lock = self.lock()?;
+        if self.is_begun()? { Err(self.other_events(events)) } else { Self::create(place, events) }
+    }
+
+    /// Whether its state is more than its format and who writes it.
+    fn is_begun(&self) -> Result<bool, LakeError> {
+        let beside = [format_file(&self.root), self.state_dir().join("leases")];
+        let is_more = |file: &Listed| {
+            let is_lock = file.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"lock"));
+            !is_lock && !beside.iter().any(|path| file.path.starts_with(path))
+        };
+        Ok(self.files(&self.state_dir())?.iter().any(is_more))
+    }
+
+    fn other_events(&self, asked: &str) -> LakeError {
+        let (root, kept, asked) = (self.root.clone(), self.format.events.clone(), asked.to_owned());
+        LakeError::OtherEvents { root, kept, asked }
     }
 
     fn create(place: &Place, events: &str) -> Result<Self, LakeError> {
@@ -154,8 +175,20 @@ impl Lake {
             Store::Local => Held::Files { _files: vec![self.lock_file("lock", File::try_lock)?] },
             Store::Remote(remote) => self.lease(remote, &Claim::Whole)?,
         };
+        let lock = self.locked(held)?;
         change::finish_all(self)?;
-        Ok(LakeLock { _held: held })
+        Ok(lock)
+    }
+
+    /// Needs: the lake is held. Until it was, another run may have chosen other events.
+    fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
+        let Self { root, store, lease_times, .. } = self.clone();
+        let now = Self::open_at(&Place { root, store, lease_times })?;
+        if now.format == self.format {
+            Ok(LakeLock { _held: held })
+        } else {
+            Err(now.other_events(&self.format.events))
+        }
     }
 
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
@@ -163,7 +196,7 @@ impl Lake {
     pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
         if let Store::Remote(remote) = &self.store {
             let claim = Claim::Share { name: name.to_owned(), count };
-            return Ok(LakeLock { _held: self.lease(remote, &claim)? });
+            return self.locked(self.lease(remote, &claim)?);
         }
         let whole = self.lock_file("lock", File::try_lock_shared)?;
         let ours = format!("lock-shards-of-{count}");
@@ -175,7 +208,7 @@ impl Lake {
             }
         }
         let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
-        Ok(LakeLock { _held: Held::Files { _files: vec![share, counted, whole] } })
+        self.locked(Held::Files { _files: vec![share, counted, whole] })
     }
 
     fn lease(&self, remote: &Arc<Remote>, claim: &Claim) -> Result<Held, LakeError> {

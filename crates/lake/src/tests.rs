@@ -32,10 +32,22 @@ mod jumping_clock;
 fn a_lake_remembers_what_it_keeps() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(Lake::open(folder.path()), Err(LakeError::NotALake { .. })));
-    Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    lake.write(&lake.state_dir().join("runs").join("1").join("plan.json"), b"{}").unwrap();
     assert_eq!(Lake::open_or_create(folder.path(), None).unwrap().format().events, "all");
     let other = Lake::open_or_create(folder.path(), Some("relevant"));
     assert!(matches!(other, Err(LakeError::OtherEvents { .. })));
+}
+
+#[test]
+fn a_lake_for_which_nothing_was_planned_yet_may_keep_other_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Lake::open_or_create(folder.path(), None).unwrap();
+    let lock = first.lock().unwrap();
+    assert!(matches!(Lake::open_or_create(folder.path(), Some("all")), Err(LakeError::Locked { .. })));
+    drop(lock);
+    assert_eq!(Lake::open_or_create(folder.path(), Some("all")).unwrap().format().events, "all");
+    assert!(matches!(first.lock(), Err(LakeError::OtherEvents { .. })), "it would write others than the lake keeps");
 }
 
 #[test]
