@@ -21,9 +21,9 @@ pub(crate) enum Glance {
     Odd,
 }
 
-/// Every sign of EC2 that [`is_relevant`](relevant::is_relevant) looks for in a KMS event holds one of these texts.
-static SIGNS: LazyLock<[Finder<'static>; 6]> =
-    LazyLock::new(|| ["ec2", "ebs", "autoscaling", "spot", "/i-", "/I-"].map(Finder::new));
+/// Every sign that [`is_relevant`](relevant::is_relevant) looks for in a KMS event holds one of these texts.
+static SIGNS: LazyLock<[Finder<'static>; 7]> =
+    LazyLock::new(|| ["ec2", "ebs", "autoscaling", "spot", "/i-", "/I-", "errorCode"].map(Finder::new));
 
 /// Looks at the names of a plain record's own fields, and at three of their values.
 pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {

@@ -9,7 +9,8 @@ use crate::json::Json;
 use crate::normalise;
 
 const SESSION_NAME: usize = position(&EVENTS, "session_name");
-const TEXTS: [(usize, &[&str]); 9] = [
+const INVOKED_BY: usize = position(&EVENTS, "invoked_by");
+const TEXTS: [(usize, &[&str]); 8] = [
     (position(&EVENTS, "user_identity_type"), &["type"]),
     (position(&EVENTS, "principal_id"), &["principalId"]),
     (position(&EVENTS, "principal_arn"), &["arn"]),
@@ -18,7 +19,6 @@ const TEXTS: [(usize, &[&str]); 9] = [
     (position(&EVENTS, "user_name"), &["userName"]),
     (position(&EVENTS, "session_issuer_arn"), &["sessionContext", "sessionIssuer", "arn"]),
     (position(&EVENTS, "source_identity"), &["sessionContext", "sourceIdentity"]),
-    (position(&EVENTS, "invoked_by"), &["invokedBy"]),
 ];
 
 /// A record's `userIdentity`, with what other columns depend on.
@@ -69,5 +69,6 @@ impl<'t> Identity<'t> {
             rows.text(column, value.scalar());
         }
         rows.text(SESSION_NAME, self.session_name);
+        rows.text(INVOKED_BY, self.json.get("invokedBy").scalar().filter(|service| !service.is_empty()));
     }
 }

@@ -131,14 +131,17 @@ fn key_in_payload(record: &Record<'_>) -> Option<String> {
     resolve(record, named.into_iter().filter_map(Json::string))
 }
 
-/// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and account.
+/// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and the
+/// account that was called: of the copy that the owner of a shared resource gets, the caller's.
 pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
     if let Some(arn) = named.clone().find_map(normalise::key_arn) {
         return Some(arn.into_owned());
     }
     let region = record.json(Key::AwsRegion).string();
-    let account = record.json(Key::RecipientAccountId).string();
-    let account = account.or_else(|| record.json(Key::UserIdentity).get("accountId").string());
+    let identity = record.json(Key::UserIdentity);
+    let is_copy = identity.get("type").string() == Some("AWSAccount");
+    let account = record.id(Key::RecipientAccountId).filter(|_| !is_copy);
+    let account = account.or_else(|| identity.get("accountId").string());
     named.into_iter().find_map(|key| normalise::complete_key_arn(key, region, account))
 }
 

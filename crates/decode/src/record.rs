@@ -23,23 +23,23 @@ const REQUEST_ID: usize = position(&EVENTS, "request_id");
 const SHARED_EVENT_ID: usize = position(&EVENTS, "shared_event_id");
 const READ_ONLY: usize = position(&EVENTS, "read_only");
 const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
+const RECIPIENT_ACCOUNT_ID: usize = position(&EVENTS, "recipient_account_id");
+const ERROR_CODE: usize = position(&EVENTS, "error_code");
 const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
 const ISSUED_ACCESS_KEY_ID: usize = position(&EVENTS, "issued_access_key_id");
 const AMENDED_EVENT_ID: usize = position(&EVENTS, "amended_event_id");
 const EXTRA: usize = position(&EVENTS, "extra");
 
 /// Columns that hold a field as it is.
-const TEXTS: [(usize, Key); 12] = [
+const TEXTS: [(usize, Key); 10] = [
     (position(&EVENTS, "event_version"), Key::EventVersion),
     (position(&EVENTS, "event_source"), Key::EventSource),
     (position(&EVENTS, "event_name"), Key::EventName),
     (position(&EVENTS, "event_type"), Key::EventType),
     (position(&EVENTS, "event_category"), Key::EventCategory),
     (position(&EVENTS, "aws_region"), Key::AwsRegion),
-    (position(&EVENTS, "recipient_account_id"), Key::RecipientAccountId),
     (position(&EVENTS, "source_ip_address"), Key::SourceIpAddress),
     (position(&EVENTS, "user_agent"), Key::UserAgent),
-    (position(&EVENTS, "error_code"), Key::ErrorCode),
     (position(&EVENTS, "error_message"), Key::ErrorMessage),
     (position(&EVENTS, "vpc_endpoint_id"), Key::VpcEndpointId),
 ];
@@ -178,8 +178,8 @@ impl<'t> Record<'t> {
         if json.is_null() { None } else { Some(json.string().unwrap_or(raw)) }
     }
 
-    /// A field that other records are looked up by. What is empty identifies nothing.
-    fn id(&self, name: Key) -> Option<&'t str> {
+    /// A field of which an empty text, as some tools write for what is absent, says nothing.
+    pub(crate) fn id(&self, name: Key) -> Option<&'t str> {
         self.text(name).filter(|id| !id.is_empty())
     }
 
@@ -221,6 +221,7 @@ impl<'t> Record<'t> {
                 self.json(Key::SourceIpAddress).string(),
             ],
             session_name: identity.session_name,
+            is_blind: parameters.is_null() && self.id(Key::ErrorCode).is_some(),
         })
     }
 
@@ -236,6 +237,8 @@ impl<'t> Record<'t> {
         }
         rows.text(EVENT_ID, self.id(Key::EventId));
         rows.text(SHARED_EVENT_ID, self.id(Key::SharedEventId));
+        rows.text(RECIPIENT_ACCOUNT_ID, self.id(Key::RecipientAccountId));
+        rows.text(ERROR_CODE, self.id(Key::ErrorCode));
         rows.lower_text(REQUEST_ID, self.id(Key::RequestId));
         rows.truth(READ_ONLY, self.json(Key::ReadOnly).truth());
         rows.truth(MANAGEMENT_EVENT, self.json(Key::ManagementEvent).truth());

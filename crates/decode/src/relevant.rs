@@ -15,6 +15,8 @@ pub struct Facts<'a> {
     pub callers: [Option<&'a str>; 3],
     /// The session name of the caller's assumed role.
     pub session_name: Option<&'a str>,
+    /// Whether the call was refused and hides what it asked for: then nothing but its request id tells what it was for.
+    pub is_blind: bool,
 }
 
 /// Whether the event is KMS's.
@@ -45,6 +47,7 @@ pub fn is_relevant(facts: &Facts<'_>) -> bool {
             || facts.is_infrastructure
             || facts.callers.iter().flatten().any(|caller| is_ec2_family(caller))
             || facts.session_name.is_some_and(crate::normalise::is_instance_id)
+            || facts.is_blind && facts.callers.iter().flatten().any(|caller| AWS_ITSELF.contains(caller))
     })
 }
 
@@ -68,6 +71,9 @@ fn is_ec2_family(caller: &str) -> bool {
     service(caller.as_bytes()).is_some_and(is_of_family)
 }
 
+/// What stands for any service of AWS, EC2 too.
+const AWS_ITSELF: [&str; 2] = ["AWS Internal", "Amazon Internal"];
+
 /// KMS events that are kept whoever calls: grants, and what changes a key. In order, for a search.
 const KMS_EVENTS: &[&str] = &[
     "CancelKeyDeletion",
@@ -75,6 +81,7 @@ const KMS_EVENTS: &[&str] = &[
     "CreateGrant",
     "CreateKey",
     "DeleteAlias",
+    "DeleteExpiredKeyMaterial",
     "DeleteImportedKeyMaterial",
     "DeleteKey",
     "DisableKey",

@@ -58,6 +58,9 @@ const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
     ("invoked_by", &["invokedBy"]),
 ];
 
+/// What some tools write as an empty text when it is absent.
+const NULL_WHEN_EMPTY: [&str; 3] = ["recipient_account_id", "error_code", "invoked_by"];
+
 impl<'a> Record<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         Tree::parse(text)?;
@@ -130,6 +133,7 @@ impl<'a> Record<'a> {
                 self.tree("sourceIPAddress").text(),
             ],
             session_name: identity.get("arn").text().and_then(normalise::session_name),
+            is_blind: *parameters == Tree::Null && self.id(&["errorCode"]).is_some(),
         })
     }
 
@@ -169,6 +173,7 @@ impl<'a> Record<'a> {
             let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
             put(&mut row, "issued_access_key_id", issued.filter(|id| !id.is_empty()).map(str::to_owned));
         }
+        row.retain(|column, cell| !NULL_WHEN_EMPTY.contains(column) || *cell != Cell::Text(String::new()));
         row
     }
 
@@ -271,10 +276,11 @@ impl<'a> Record<'a> {
         if let Some(arn) = named.iter().find_map(|text| normalise::key_arn(text)) {
             return Some(arn.into_owned());
         }
-        let principal_account = self.tree("userIdentity").get("accountId").text();
-        let account = self.tree("recipientAccountId").text().or(principal_account);
+        let identity = self.tree("userIdentity");
+        let principal_account = identity.get("accountId").text();
+        let account = self.id(&["recipientAccountId"]).filter(|_| identity.get("type").text() != Some("AWSAccount"));
         let region = self.tree("awsRegion").text();
-        named.iter().find_map(|key| normalise::complete_key_arn(key, region, account))
+        named.iter().find_map(|key| normalise::complete_key_arn(key, region, account.as_deref().or(principal_account)))
     }
 
     fn infrastructure_instance(&self) -> Option<Cow<'_, str>> {

@@ -47,6 +47,15 @@ fn another_kms_event_needs_a_sign_of_ec2() {
 }
 
 #[test]
+fn a_refused_call_of_aws_that_hides_its_parameters_is_kept() {
+    for caller in AWS_ITSELF {
+        let facts = Facts { callers: [Some(caller), None, None], ..kms("GenerateDataKeyWithoutPlaintext") };
+        assert!(is_relevant(&Facts { is_blind: true, ..facts }) && !is_relevant(&facts));
+    }
+    assert!(!is_relevant(&Facts { callers: [Some("192.0.2.7"); 3], is_blind: true, ..kms("Decrypt") }));
+}
+
+#[test]
 fn ec2_events_are_kept_by_name_and_never_if_they_only_read() {
     let ec2 = |event_name| Facts { event_source: "ec2.amazonaws.com", event_name, ..Facts::default() };
     for name in EC2_EVENTS {
