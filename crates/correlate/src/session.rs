@@ -27,6 +27,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
 use trailweave_lake::Lake;
 use trailweave_table::DATE_PARTITION;
+use trailweave_table::LEDGER;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::VIEWS;
@@ -41,12 +42,12 @@ pub struct Session {
     context: SessionContext,
 }
 
-/// Opens the tables of `lake` and the views over them for questions. A table that has no files yet is empty.
+/// Opens the tables of `lake`, its ledger, and the views over them for questions. A table that has no files yet is empty.
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
     let open = async || {
         let context = context(options, DiskManagerMode::OsTmpDirectory)?;
         register_store(&context, lake)?;
-        for table in TABLES {
+        for table in TABLES.into_iter().chain([&LEDGER]) {
             register_table(&context, lake, table)?;
         }
         for View { name, sql, .. } in VIEWS {

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap::builder::FalseyValueParser;
 
 /// From raw AWS `CloudTrail` objects to which EC2 action, by whom, made which KMS call.
 #[derive(Debug, Parser)]
@@ -19,7 +20,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but objects were quarantined.
-Every flag that takes a value can be set as TRAILWEAVE_<FLAG> (TRAILWEAVE_LAKE, ..) or in the file that --config names.";
+A flag whose help names a variable can be set by it, too; and most can in the file that --config names.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -97,8 +98,8 @@ Examples:
   trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"
   trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
-        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, or the views that
-        /// `ddl` prints
+        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, ledger (what became of
+        /// every object), or the views that `ddl` prints
         sql: String,
     },
     /// Draw the chain of an instance, volume, snapshot, key, grant or event
@@ -135,7 +136,7 @@ Examples:
 /// What every verb understands.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct Common {
-    /// A TOML file with the settings below; flags and environment override it
+    /// A TOML file of settings, such as config/default.toml; flags and environment override it
     #[arg(long, global = true, env = "TRAILWEAVE_CONFIG", value_name = "FILE", help_heading = "Common")]
     pub(crate) config: Option<PathBuf>,
     /// The lake, a folder or a prefix of a bucket [default: lake]
@@ -150,14 +151,15 @@ pub(crate) struct Common {
     /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text
     #[arg(long, global = true, env = "TRAILWEAVE_METRICS_FILE", value_name = "FILE", help_heading = "Common")]
     pub(crate) metrics_file: Option<PathBuf>,
-    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics, with the headers of
+    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics. Without it,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` is followed; headers come from `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, else from
     /// `OTEL_EXPORTER_OTLP_HEADERS`
     #[arg(long, global = true, env = "TRAILWEAVE_OTLP_ENDPOINT", value_name = "URL", help_heading = "Common")]
     // The URL may hold a password; and no help is there for what the program lacks.
     #[arg(hide_env_values = true, hide = cfg!(not(feature = "otlp")))]
     pub(crate) otlp_endpoint: Option<String>,
     /// Print the result as JSON
-    #[arg(long, global = true, help_heading = "Common")]
+    #[arg(long, global = true, env = "TRAILWEAVE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Common")]
     pub(crate) json: bool,
     /// Show no progress
     #[arg(long, short, global = true, help_heading = "Common")]
@@ -172,7 +174,8 @@ pub(crate) struct Common {
 /// What `run` and `ingest` understand.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct IngestArgs {
-    /// A bucket's prefix or a folder of trail objects, or one object; repeatable
+    /// A bucket's prefix or a folder of trail objects, or one object; repeatable, or with commas between them. Names that
+    /// hold commas can stand in the file that --config names
     #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR|FILE")]
     pub(crate) source: Vec<String>,
     /// A file that names objects, one in a line, by path or by URL in S3, instead of listing them; repeatable
@@ -203,7 +206,7 @@ pub(crate) struct IngestArgs {
     #[arg(long, env = "TRAILWEAVE_CAP", value_name = "SIZE")]
     pub(crate) cap: Option<String>,
     /// Read the objects again that earlier runs quarantined
-    #[arg(long)]
+    #[arg(long, env = "TRAILWEAVE_RETRY_QUARANTINED", value_parser = FalseyValueParser::new())]
     pub(crate) retry_quarantined: bool,
     /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
     #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
@@ -223,13 +226,13 @@ pub(crate) struct S3Args {
     #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
     pub(crate) assume_role_arn: Option<String>,
     /// Name the bucket in the path of a request, not in its host name
-    #[arg(long, global = true, help_heading = "S3")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PATH_STYLE", value_parser = FalseyValueParser::new())]
     pub(crate) path_style: bool,
     /// Pay for the requests to a bucket of somebody else
-    #[arg(long, global = true, help_heading = "S3")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_REQUESTER_PAYS", value_parser = FalseyValueParser::new())]
     pub(crate) requester_pays: bool,
     /// Send requests without credentials, to a public bucket
-    #[arg(long, global = true, help_heading = "S3")]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_NO_SIGN_REQUEST", value_parser = FalseyValueParser::new())]
     pub(crate) no_sign_request: bool,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Config {
     pub(crate) queue_url: Option<String>,
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
-    pub(crate) filter: Window,
+    pub(crate) filter: Filter,
     pub(crate) events: Option<String>,
     pub(crate) memory: ByteSize,
     pub(crate) threads: NonZeroUsize,
@@ -43,15 +43,6 @@ pub(crate) struct Config {
     pub(crate) shard: Option<Shard>,
     pub(crate) metrics_file: Option<PathBuf>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
-}
-
-/// Which objects a run reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) from: Option<Date>,
-    pub(crate) to: Option<Date>,
-    pub(crate) accounts: BTreeSet<String>,
-    pub(crate) regions: BTreeSet<String>,
 }
 
 /// What is wrong with a configuration. Ends the program with exit code 2.
@@ -152,13 +143,12 @@ impl Config {
             queue_url: queue_url(&or(&ingest.queue_url, &file.queue_url))?,
             s3: s3(&common.s3, &file),
             lake: place("lake", &or(&common.lake, &file.lake))?,
-            filter: Window {
+            filter: checked(Filter {
                 from: when("from", &or(&ingest.from, &file.from), now)?,
                 to: when("to", &or(&ingest.to, &file.to), now)?,
                 accounts: accounts(all(&ingest.account, &file.account))?,
                 regions: all(&ingest.region, &file.region).into_iter().collect(),
-            }
-            .checked()?,
+            })?,
             events: events(&or(&ingest.events, &file.events))?,
             memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
             threads: threads(&or(&common.threads, &file.threads.to_string()))?,
@@ -184,7 +174,7 @@ impl Config {
         match (&self.queue_url, self.has_source()) {
             (None, false) => Err(ConfigError::NoSource),
             (Some(_), true) => with("--source, --keys and --inventory", "run once for each"),
-            (Some(_), false) if self.shard.is_some() || self.filter != Window::default() => with(
+            (Some(_), false) if self.shard.is_some() || self.filter != Filter::default() => with(
                 "--from, --to, --account, --region and --shard",
                 "what they pass over would be lost with its message; filter where S3 is told to notify",
             ),
@@ -196,17 +186,10 @@ impl Config {
 /// Below this the join's sorts cannot even spill.
 const MIN_MEMORY: ByteSize = ByteSize(64 << 20);
 
-impl Window {
-    fn checked(self) -> Result<Self, ConfigError> {
-        match (self.from, self.to) {
-            (Some(from), Some(to)) if from > to => Err(ConfigError::EmptyWindow { from, to }),
-            _ => Ok(self),
-        }
-    }
-
-    /// The filter of the ingest library.
-    pub(crate) fn to_filter(&self) -> Filter {
-        Filter { from: self.from, to: self.to, accounts: self.accounts.clone(), regions: self.regions.clone() }
+fn checked(filter: Filter) -> Result<Filter, ConfigError> {
+    match (filter.from, filter.to) {
+        (Some(from), Some(to)) if from > to => Err(ConfigError::EmptyWindow { from, to }),
+        _ => Ok(filter),
     }
 }
 

@@ -46,11 +46,10 @@ impl Report {
         }
     }
 
-    /// Writes the summary as one JSON object.
-    pub(crate) fn write_json(&self, out: &mut impl Write, elapsed: SignedDuration) -> io::Result<()> {
+    /// The summary with the time that it took.
+    pub(crate) fn timed(&self, elapsed: SignedDuration) -> impl Serialize {
         let megabytes_per_second = self.ingested.as_ref().map(|ingested| rate(ingested.bytes, elapsed));
-        let timed = Timed { report: self, seconds: elapsed.as_secs_f64(), megabytes_per_second };
-        write_json(out, &timed)
+        Timed { report: self, seconds: elapsed.as_secs_f64(), megabytes_per_second }
     }
 
     /// Writes the summary as text.
@@ -198,7 +197,11 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
     }
     let shown = it.quarantined.len() as u64;
     if it.objects_quarantined > shown {
-        writeln!(out, "             and {} more; the ledger names them all", it.objects_quarantined - shown)?;
+        writeln!(
+            out,
+            "             and {} more; the table `ledger` of `trailweave query` names them all",
+            it.objects_quarantined - shown
+        )?;
     }
     Ok(())
 }

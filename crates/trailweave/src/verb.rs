@@ -78,7 +78,7 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
         Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
-        Verb::Ddl { engine } => read::ddl(&common, engine),
+        Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),
     }
 }
@@ -170,13 +170,7 @@ impl Job {
     /// Prints a report, as text or as JSON.
     fn print(&self, report: &Report) -> anyhow::Result<Outcome> {
         let elapsed = Timestamp::now().duration_since(self.began);
-        let mut out = io::stdout().lock();
-        if self.common.json {
-            report.write_json(&mut out, elapsed)?;
-        } else {
-            report.write_text(&mut out, elapsed)?;
-        }
-        out.flush()?;
+        self.put(&report.timed(elapsed), |out, _| report.write_text(out, elapsed))?;
         Ok(report.outcome())
     }
 }

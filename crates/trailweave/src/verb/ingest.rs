@@ -73,7 +73,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
 pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let options = if job.config.has_source() { Some(options(job)?) } else { None };
-    let filter = job.config.filter.to_filter();
+    let filter = job.config.filter.clone();
     let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
     job.put(&status, |out, status| report::write_status(out, status))?;
     Ok(match (status.unread, status.quarantined) {
@@ -91,7 +91,7 @@ fn options(job: &Job) -> anyhow::Result<Ingest> {
         inventories: job.config.inventories.clone(),
         queue_url: job.config.queue_url.clone(),
         s3: job.config.s3.clone(),
-        filter: job.config.filter.to_filter(),
+        filter: job.config.filter.clone(),
         memory_bytes: job.config.memory.as_u64(),
         threads: job.config.threads,
         fetches: fetches(job.config.threads),

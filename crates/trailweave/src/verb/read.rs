@@ -2,12 +2,10 @@
 
 use std::io;
 use std::io::Write;
-use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::pretty::pretty_format_batches;
-use trailweave_lake::Lake;
 use trailweave_table::Dialect;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
@@ -16,7 +14,6 @@ use trailweave_table::view_ddl;
 
 use super::Job;
 use super::Outcome;
-use crate::args::Common;
 use crate::args::Engine;
 use crate::trace;
 
@@ -32,7 +29,7 @@ pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
 }
 
 /// Prints rows to standard output.
-pub(super) fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
+fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if json {
         let mut writer = LineDelimitedWriter::new(&mut out);
@@ -52,31 +49,21 @@ pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome
         let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
         trailweave_correlate::trace(&session, id).await
     })?;
-    let mut out = io::stdout().lock();
-    if job.common.json {
-        serde_json::to_writer_pretty(&mut out, &chain)?;
-        writeln!(out)?;
-    } else if is_dot {
-        trace::dot(&mut out, &chain)?;
-    } else {
-        trace::draw(&mut out, &chain)?;
-    }
-    out.flush()?;
+    job.put(&chain, |out, chain| if is_dot { trace::dot(out, chain) } else { trace::draw(out, chain) })?;
     Ok(Outcome::Done)
 }
 
 /// Prints statements; they may name a lake that stands elsewhere, of which no table is taken to be empty.
-pub(super) fn ddl(common: &Common, engine: Engine) -> anyhow::Result<Outcome> {
-    let lake = common.lake.as_deref().unwrap_or("lake");
-    let dialect = match engine {
-        Engine::Duckdb => Dialect::DuckDb,
-        Engine::Athena => Dialect::Athena,
+pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
+    // Only a view over files that are not there is an error.
+    let (dialect, opened) = match engine {
+        Engine::Duckdb => (Dialect::DuckDb, job.lake().ok()),
+        Engine::Athena => (Dialect::Athena, None),
     };
-    let opened = Lake::open(Path::new(lake)).ok();
     let has_files =
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
-    out.write_all(statements(dialect, lake, &TABLES, has_files).as_bytes())?;
+    out.write_all(statements(dialect, &job.config.lake.to_string(), &TABLES, has_files).as_bytes())?;
     out.write_all(view_ddl().as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
