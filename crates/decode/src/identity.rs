@@ -8,67 +8,100 @@ use crate::append::{Rows, position};
 use crate::json::Json;
 use crate::normalise;
 
+const USER_IDENTITY_TYPE: usize = position(&EVENTS, "user_identity_type");
+const PRINCIPAL_ID: usize = position(&EVENTS, "principal_id");
+const PRINCIPAL_ARN: usize = position(&EVENTS, "principal_arn");
+const PRINCIPAL_ACCOUNT_ID: usize = position(&EVENTS, "principal_account_id");
+const ACCESS_KEY_ID: usize = position(&EVENTS, "access_key_id");
+const USER_NAME: usize = position(&EVENTS, "user_name");
+const SESSION_ISSUER_ARN: usize = position(&EVENTS, "session_issuer_arn");
 const SESSION_NAME: usize = position(&EVENTS, "session_name");
+const SOURCE_IDENTITY: usize = position(&EVENTS, "source_identity");
 const INVOKED_BY: usize = position(&EVENTS, "invoked_by");
-const TEXTS: [(usize, &[&str]); 8] = [
-    (position(&EVENTS, "user_identity_type"), &["type"]),
-    (position(&EVENTS, "principal_id"), &["principalId"]),
-    (position(&EVENTS, "principal_arn"), &["arn"]),
-    (position(&EVENTS, "principal_account_id"), &["accountId"]),
-    (position(&EVENTS, "access_key_id"), &["accessKeyId"]),
-    (position(&EVENTS, "user_name"), &["userName"]),
-    (position(&EVENTS, "session_issuer_arn"), &["sessionContext", "sessionIssuer", "arn"]),
-    (position(&EVENTS, "source_identity"), &["sessionContext", "sourceIdentity"]),
-];
 
-/// A record's `userIdentity`, with what other columns depend on.
+/// The fields of a record's `userIdentity`; what is not there is null.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'t> {
-    json: Json<'t>,
-    pub(crate) principal_id: Option<&'t str>,
-    pub(crate) arn: Option<&'t str>,
-    pub(crate) invoked_by: Option<&'t str>,
-    pub(crate) session_name: Option<&'t str>,
+    kind: Json<'t>,
+    principal_id: Json<'t>,
+    arn: Json<'t>,
+    account_id: Json<'t>,
+    access_key_id: Json<'t>,
+    user_name: Json<'t>,
+    session_context: Json<'t>,
+    in_scope_of: Json<'t>,
+    invoked_by: Json<'t>,
 }
 
 impl<'t> Identity<'t> {
     pub(crate) fn new(json: Json<'t>) -> Self {
-        let arn = json.get("arn").string();
-        Self {
-            json,
-            arn,
-            principal_id: json.get("principalId").string(),
-            invoked_by: json.get("invokedBy").string(),
-            session_name: arn.and_then(normalise::session_name),
+        const NULL: Json<'_> = Json::NULL;
+        let mut identity = Self {
+            kind: NULL,
+            principal_id: NULL,
+            arn: NULL,
+            account_id: NULL,
+            access_key_id: NULL,
+            user_name: NULL,
+            session_context: NULL,
+            in_scope_of: NULL,
+            invoked_by: NULL,
+        };
+        for (key, value) in json.fields() {
+            match key {
+                "type" => identity.kind = value,
+                "principalId" => identity.principal_id = value,
+                "arn" => identity.arn = value,
+                "accountId" => identity.account_id = value,
+                "accessKeyId" => identity.access_key_id = value,
+                "userName" => identity.user_name = value,
+                "sessionContext" => identity.session_context = value,
+                "inScopeOf" => identity.in_scope_of = value,
+                "invokedBy" => identity.invoked_by = value,
+                _ => {}
+            }
         }
+        identity
+    }
+
+    pub(crate) fn invoked_by(&self) -> Option<&'t str> {
+        self.invoked_by.string()
+    }
+
+    pub(crate) fn session_name(&self) -> Option<&'t str> {
+        self.arn.string().and_then(normalise::session_name)
     }
 
     /// Whether the caller is EC2 itself, acting for an instance.
     pub(crate) fn is_infrastructure(&self) -> bool {
-        let issuer = self.json.get("sessionContext").get("sessionIssuer");
-        let names = [self.principal_id, self.arn, issuer.get("principalId").string(), issuer.get("arn").string()];
-        names.into_iter().flatten().any(normalise::is_infrastructure)
+        let issuer = self.session_context.get("sessionIssuer");
+        let names = [self.principal_id, self.arn, issuer.get("principalId"), issuer.get("arn")];
+        names.into_iter().filter_map(Json::string).any(normalise::is_infrastructure)
     }
 
     /// The instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves nothing.
     pub(crate) fn infrastructure_instance(&self) -> Option<Cow<'t, str>> {
-        let named = [self.principal_id, self.arn].into_iter().flatten().find_map(normalise::infrastructure_instance);
+        let mut principals = [self.principal_id, self.arn].into_iter().filter_map(Json::string);
+        let named = principals.find_map(normalise::infrastructure_instance);
         if named.is_some() || !self.is_infrastructure() {
             return named;
         }
-        let issued_to = self.json.get("inScopeOf").get("credentialsIssuedTo").string()?;
-        match normalise::ec2_resource(issued_to) {
+        match normalise::ec2_resource(self.in_scope_of.get("credentialsIssuedTo").string()?) {
             Some((normalise::Resource::Instance, id)) => Some(id),
             _ => None,
         }
     }
 
     pub(crate) fn append(&self, rows: &mut Rows) {
-        for (column, path) in TEXTS {
-            let value = path.iter().fold(self.json, |json, key| json.get(key));
-            rows.text(column, value.scalar());
-        }
-        rows.text(SESSION_NAME, self.session_name);
-        rows.text(INVOKED_BY, self.json.get("invokedBy").scalar().filter(|service| !service.is_empty()));
+        rows.text(USER_IDENTITY_TYPE, self.kind.scalar());
+        rows.text(PRINCIPAL_ID, self.principal_id.scalar());
+        rows.text(PRINCIPAL_ARN, self.arn.scalar());
+        rows.text(PRINCIPAL_ACCOUNT_ID, self.account_id.scalar());
+        rows.text(ACCESS_KEY_ID, self.access_key_id.scalar());
+        rows.text(USER_NAME, self.user_name.scalar());
+        rows.text(SESSION_ISSUER_ARN, self.session_context.get("sessionIssuer").get("arn").scalar());
+        rows.text(SESSION_NAME, self.session_name());
+        rows.text(SOURCE_IDENTITY, self.session_context.get("sourceIdentity").scalar());
+        rows.text(INVOKED_BY, self.invoked_by.scalar().filter(|service| !service.is_empty()));
     }
 }

@@ -216,11 +216,11 @@ impl<'t> Record<'t> {
             names_ebs: Contexts::new(parameters).name_ebs(),
             is_infrastructure: identity.is_infrastructure() || grantee.is_some_and(normalise::is_infrastructure),
             callers: [
-                identity.invoked_by,
+                identity.invoked_by(),
                 self.json(Key::UserAgent).string(),
                 self.json(Key::SourceIpAddress).string(),
             ],
-            session_name: identity.session_name,
+            session_name: identity.session_name(),
             is_blind: parameters.is_null() && self.id(Key::ErrorCode).is_some(),
         })
     }

@@ -9,7 +9,7 @@ use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::UInt32Array;
-use arrow::compute::concat_batches;
+use arrow::compute::interleave_record_batch;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
 use jiff::Timestamp;
@@ -210,7 +210,7 @@ impl Buffer {
             self.chunks.push(chunk);
             return;
         }
-        self.small.push(chunk.alone());
+        self.small.push(chunk);
         if self.small.len() == SMALL_CHUNKS {
             self.join_small();
         }
@@ -224,10 +224,15 @@ impl Buffer {
 
     fn join_small(&mut self) {
         let small = mem::take(&mut self.small);
-        let Some(first) = small.first() else {
+        if small.is_empty() {
             return;
+        }
+        let batches: Vec<&RecordBatch> = small.iter().map(|chunk| &chunk.rows).collect();
+        let of = |(at, chunk): (usize, &'_ Chunk)| {
+            chunk.chosen.iter().map(move |row| (at, *row as usize)).collect::<Vec<_>>()
         };
-        let rows = concat_batches(&first.rows.schema(), small.iter().map(|chunk| &chunk.rows));
+        let chosen: Vec<(usize, usize)> = small.iter().enumerate().flat_map(of).collect();
+        let rows = interleave_record_batch(&batches, &chosen);
         self.chunks.push(Chunk {
             keys: small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
             origins: small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
