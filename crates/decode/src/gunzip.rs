@@ -1,7 +1,5 @@
 //! Inflates an object, whole where its trailer allows that, member by member where not.
 
-use std::mem;
-
 use flate2::Decompress;
 use flate2::FlushDecompress;
 use flate2::Status;
@@ -18,18 +16,22 @@ const TRAILER_BYTES: usize = 8;
 const CHUNK_BYTES: usize = 1 << 16;
 /// Deflate cannot do better than this.
 const MAX_RATIO: usize = 1032;
+/// How far gzip shrinks a trail where its trailer does not tell.
+const USUAL_RATIO: usize = 8;
 /// A buffer larger than this is not kept for the next object.
 const KEEP_BYTES: usize = 256 << 20;
 
 /// Inflates objects into a buffer that it reuses.
 pub(crate) struct Gunzip {
     whole: Decompressor,
+    /// What was inflated, and after it what larger objects have left: to clear that takes time.
     inflated: Vec<u8>,
+    inflated_bytes: usize,
 }
 
 impl Gunzip {
     pub(crate) fn new() -> Self {
-        Self { whole: Decompressor::new(), inflated: Vec::new() }
+        Self { whole: Decompressor::new(), inflated: Vec::new(), inflated_bytes: 0 }
     }
 
     /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is.
@@ -44,13 +46,9 @@ impl Gunzip {
             self.inflated.clear();
             let mut members = Members::new(stored, cap_bytes);
             while members.more(&mut self.inflated)? {}
+            self.inflated_bytes = self.inflated.len();
         }
-        Ok(&self.inflated)
-    }
-
-    /// What was inflated last, if any was.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        mem::take(&mut self.inflated)
+        Ok(&self.inflated[..self.inflated_bytes])
     }
 
     /// Whether `stored` was one plausible member, now inflated and checked against its checksum and size. Everything
@@ -59,9 +57,13 @@ impl Gunzip {
         let Some(size) = plausible_size(stored).filter(|&size| size <= cap_bytes) else {
             return false;
         };
-        self.inflated.resize(size, 0);
-        match self.whole.gzip_decompress(stored, &mut self.inflated) {
-            Ok(written) if written == size => ends_with_only_trailer(stored, &self.inflated),
+        if self.inflated.len() < size {
+            self.inflated.resize(size, 0);
+        }
+        self.inflated_bytes = size;
+        let inflated = &mut self.inflated[..size];
+        match self.whole.gzip_decompress(stored, inflated) {
+            Ok(written) if written == size => ends_with_only_trailer(stored, inflated),
             _ => false,
         }
     }
@@ -76,6 +78,18 @@ pub(crate) fn is_gzip(stored: &[u8]) -> bool {
 fn plausible_size(stored: &[u8]) -> Option<usize> {
     let size = u32::from_le_bytes(*stored.last_chunk()?) as usize;
     (size <= stored.len().saturating_mul(MAX_RATIO)).then_some(size)
+}
+
+/// How large an object will be when inflated: what its gzip trailer says, where that is plausible.
+///
+/// A trailer speaks of the last member only, so an object of several members may exceed it; the decoder's cap holds
+/// in any case.
+pub fn inflated_estimate_bytes(stored: &[u8], cap_bytes: usize) -> usize {
+    if !is_gzip(stored) {
+        return stored.len();
+    }
+    let said = plausible_size(stored).filter(|size| *size >= stored.len());
+    said.unwrap_or_else(|| stored.len().saturating_mul(USUAL_RATIO)).min(cap_bytes)
 }
 
 /// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified the trailer that stands

@@ -18,7 +18,6 @@
 //! [`oracle`] does the same in the slow, obvious way; tests hold the two together. So does, for as many seconds as it
 //! is told, `cargo run -p trailweave-decode --example fuzz -- 60`, over mutated objects;
 //! `fuzz/` holds a target for cargo-fuzz, which needs a nightly compiler.
-//!
 
 mod append;
 mod ec2;
@@ -30,7 +29,7 @@ mod identity;
 mod json;
 mod kms;
 mod mask;
-pub mod normalise;
+mod normalise;
 pub mod oracle;
 mod ordinary;
 mod pieces;
@@ -60,11 +59,11 @@ use crate::reject::{Reason, Rejects};
 use crate::split::Field;
 
 pub use crate::error::DecodeError;
-pub use crate::pieces::{Cuts, PieceReader, Pieces};
-pub use crate::relevant::{Facts, is_relevant};
+pub use crate::gunzip::inflated_estimate_bytes;
+pub use crate::pieces::{Cuts, Piece, Pieces};
 
 /// How deep a record may nest; the record itself is the first level.
-pub const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 /// How large a record may be.
 const MAX_RECORD_BYTES: usize = 1 << 30;
 /// What a row may add to a column besides parts of the record: the rest of a key's ARN.
@@ -85,7 +84,7 @@ pub struct Options {
 /// Which records become rows of `events`. Which are rejected does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Selection {
-    /// Those that [`is_relevant`] keeps.
+    /// Those that the join can use, and those that change a key or issue credentials.
     #[default]
     Relevant,
     /// Every record.

@@ -15,7 +15,7 @@ const INFRASTRUCTURE_ROLE: &str = "aws:ec2-infrastructure";
 
 /// What an EC2 identifier names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Resource {
+pub(crate) enum Resource {
     /// `i-..`
     Instance,
     /// `vol-..`
@@ -27,7 +27,7 @@ pub enum Resource {
 }
 
 /// Milliseconds since the epoch of an RFC 3339 time, rounded down; none if it is no time between 2000 and 2099.
-pub fn event_time_ms(text: &str) -> Option<i64> {
+pub(crate) fn event_time_ms(text: &str) -> Option<i64> {
     if !is_rfc3339(text.as_bytes()) {
         return None;
     }
@@ -65,7 +65,7 @@ fn is_rfc3339(text: &[u8]) -> bool {
 
 /// The EC2 resource that `text` names, bare or as an ARN, and its id in lower case with 8 or 17 hexadecimal digits.
 /// `vol-ffffffff`, which stands for "no volume", is none.
-pub fn ec2_resource(text: &str) -> Option<(Resource, Cow<'_, str>)> {
+pub(crate) fn ec2_resource(text: &str) -> Option<(Resource, Cow<'_, str>)> {
     let bare = if text.starts_with("arn:") { text.rsplit('/').next()? } else { text };
     let (prefix, digits) = bare.split_once('-')?;
     let resource = match prefix {
@@ -86,19 +86,19 @@ fn lower(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether `text` is a bare instance id.
-pub fn is_instance_id(text: &str) -> bool {
+pub(crate) fn is_instance_id(text: &str) -> bool {
     !text.starts_with("arn:") && matches!(ec2_resource(text), Some((Resource::Instance, _)))
 }
 
 /// The instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
 /// `..role/aws:ec2-infrastructure/i-..`. An ordinary role's session named `i-..` is none.
-pub fn infrastructure_instance(principal: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn infrastructure_instance(principal: &str) -> Option<Cow<'_, str>> {
     let (_, session) = infrastructure_session(principal)?;
     is_instance_id(session).then(|| lower(session))
 }
 
 /// Whether a principal id or ARN is EC2's own role, for whichever instance.
-pub fn is_infrastructure(principal: &str) -> bool {
+pub(crate) fn is_infrastructure(principal: &str) -> bool {
     infrastructure_session(principal).is_some()
 }
 
@@ -113,14 +113,14 @@ fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
 }
 
 /// The session of an assumed role's ARN. The role's own name may contain `:`.
-pub fn session_name(arn: &str) -> Option<&str> {
+pub(crate) fn session_name(arn: &str) -> Option<&str> {
     let resource = arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)?;
     let (_, session) = resource.strip_prefix("assumed-role/")?.rsplit_once('/')?;
     (!session.is_empty()).then_some(session)
 }
 
 /// A key's full ARN, the key id in lower case; none for an alias or anything else.
-pub fn key_arn(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     let mut parts = text.splitn(6, ':');
     let is_kms = parts.next() == Some("arn")
         && parts.next().is_some_and(|partition| partition.starts_with("aws"))
@@ -139,7 +139,7 @@ pub fn key_arn(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// A bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
-pub fn key_id(text: &str) -> Option<String> {
+pub(crate) fn key_id(text: &str) -> Option<String> {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_uuid = || text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex);
     let is_multi_region = || text.strip_prefix("mrk-").is_some_and(|digits| digits.len() == 32 && is_hex(digits));
@@ -147,7 +147,7 @@ pub fn key_id(text: &str) -> Option<String> {
 }
 
 /// The ARN of a bare key id in a region and an account, if these are known.
-pub fn complete_key_arn(key: &str, region: Option<&str>, account: Option<&str>) -> Option<String> {
+pub(crate) fn complete_key_arn(key: &str, region: Option<&str>, account: Option<&str>) -> Option<String> {
     let id = key_id(key)?;
     let region = region.filter(|region| is_region(region))?;
     let account = account.filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
@@ -159,7 +159,7 @@ fn is_region(text: &str) -> bool {
 }
 
 /// The partition to which a region belongs.
-pub fn partition(region: &str) -> &'static str {
+pub(crate) fn partition(region: &str) -> &'static str {
     const PARTITIONS: [(&str, &str); 6] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

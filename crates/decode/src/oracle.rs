@@ -1,7 +1,7 @@
 //! The slow, obvious decoder that the fast one is tested against; never used in production.
 //!
 //! It takes every decision on its own: inflates with another reader, splits by commas, builds a tree of every record
-//! and a map of every row. It shares [`normalise`](crate::normalise), [`is_relevant`](crate::is_relevant) and the
+//! and a map of every row. It shares `normalise`, `is_relevant` and the
 //! tables' columns, which are tested by themselves.
 
 mod batch;

@@ -1,11 +1,8 @@
-//! A large object in pieces, which several threads can decode.
+//! A large object in pieces, which several threads can decode, and whose text is never held whole.
 //!
-//! Where an object can be cut is known when its last record is found, and so is that nothing refuses it: what a piece
-//! holds becomes rows, or rejects, whatever comes after it. So rows of the first piece may go their way while the last
-//! one waits, which is what keeps memory low.
-//!
-//! A text that does not fit into memory is inflated twice: once to learn where it can be cut, and that nothing refuses
-//! it, and once for its pieces, one after the other.
+//! It is inflated twice: once to learn where it can be cut, and that nothing refuses it, and once for its pieces, one
+//! after the other. What a piece holds becomes rows, or rejects, whatever comes after it. So rows of the first piece may
+//! go their way while the last one is still deflated, which is what keeps memory low.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,33 +19,31 @@ use crate::gunzip::Members;
 use crate::ordinary;
 use crate::ordinary::Next;
 
-/// A text in which a record is larger than so many pieces is only cut as a whole.
+/// A text in which a record is larger than so many pieces is not cut.
 const PIECES_OF_A_RECORD: usize = 4;
 
-/// An inflated object, or some of it, that is cut between records.
-pub struct Pieces {
-    inflated: Vec<u8>,
-    pieces: Vec<Piece>,
-}
-
-/// Where an object whose text is not held can be cut.
+/// Where an object can be cut, between records.
 #[derive(Debug)]
-pub struct Cuts {
-    pieces: Vec<Piece>,
-}
+pub struct Cuts(Vec<Cut>);
 
-/// The pieces of an object, each by itself, in order; its text is inflated as they are asked for.
-pub struct PieceReader {
+/// The pieces of an object, in order; its text is inflated as they are asked for.
+pub struct Pieces {
     members: Members<Vec<u8>>,
+    /// What is inflated, and where in the object's text that begins.
     text: Vec<u8>,
-    /// Where in the object's text that begins.
     at: usize,
-    pieces: vec::IntoIter<Piece>,
+    cuts: vec::IntoIter<Cut>,
 }
 
-#[derive(Debug, Clone)]
-struct Piece {
-    /// Where it stands in the text.
+/// Some records of an object.
+pub struct Piece {
+    text: Vec<u8>,
+    cut: Cut,
+}
+
+#[derive(Debug)]
+struct Cut {
+    /// Where the piece stands in the text.
     bytes: Range<usize>,
     /// Which record of the object its first one is.
     first_record: u64,
@@ -57,83 +52,65 @@ struct Piece {
 }
 
 /// Cuts a text where records end.
-#[derive(Debug)]
 struct Cutter<'e> {
     piece_bytes: usize,
-    pieces: Vec<Piece>,
+    cuts: Vec<Cut>,
     n_records: u64,
     envelope: &'e mut Envelope,
 }
 
 impl fmt::Debug for Pieces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pieces").field("pieces", &self.pieces).finish_non_exhaustive()
+        f.debug_struct("Pieces").field("cuts", &self.cuts).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for PieceReader {
+impl fmt::Debug for Piece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PieceReader").field("pieces", &self.pieces).finish_non_exhaustive()
-    }
-}
-
-impl Pieces {
-    /// How many there are.
-    pub fn n(&self) -> usize {
-        self.pieces.len()
-    }
-
-    /// The size of the text that they are cut from.
-    pub fn inflated_bytes(&self) -> u64 {
-        self.inflated.len() as u64
+        f.debug_struct("Piece").field("cut", &self.cut).finish_non_exhaustive()
     }
 }
 
 impl Cuts {
     /// The pieces of the object, which is given once more.
-    pub fn pieces(self, stored: Vec<u8>) -> PieceReader {
-        PieceReader {
-            members: Members::new(stored, usize::MAX),
-            text: Vec::new(),
-            at: 0,
-            pieces: self.pieces.into_iter(),
-        }
+    pub fn pieces(self, stored: Vec<u8>) -> Pieces {
+        Pieces { members: Members::new(stored, usize::MAX), text: Vec::new(), at: 0, cuts: self.0.into_iter() }
     }
 }
 
-impl Iterator for PieceReader {
-    type Item = Pieces;
+impl Iterator for Pieces {
+    type Item = Piece;
 
-    fn next(&mut self) -> Option<Pieces> {
-        let Self { members, text, at, pieces } = self;
-        let piece = pieces.next()?;
-        while *at + text.len() < piece.bytes.end {
+    fn next(&mut self) -> Option<Piece> {
+        let Self { members, text, at, cuts } = self;
+        let cut = cuts.next()?;
+        while *at + text.len() < cut.bytes.end {
             assert_eq!(members.more(text), Ok(true), "the object was inflated before");
         }
-        let inflated = text[piece.bytes.start - *at..piece.bytes.end - *at].to_vec();
-        text.drain(..piece.bytes.end - *at);
-        *at = piece.bytes.end;
-        Some(Pieces { pieces: vec![Piece { bytes: 0..inflated.len(), ..piece }], inflated })
+        let of_piece = text[cut.bytes.start - *at..cut.bytes.end - *at].to_vec();
+        text.drain(..cut.bytes.end - *at);
+        *at = cut.bytes.end;
+        Some(Piece { text: of_piece, cut })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.pieces.size_hint()
+        self.cuts.size_hint()
     }
 }
 
-impl ExactSizeIterator for PieceReader {}
+impl ExactSizeIterator for Pieces {}
 
 impl<'e> Cutter<'e> {
     fn new(piece_bytes: usize, envelope: &'e mut Envelope) -> Self {
-        Self { piece_bytes, pieces: Vec::new(), n_records: 0, envelope }
+        Self { piece_bytes, cuts: Vec::new(), n_records: 0, envelope }
     }
 
     /// Takes the next record, whose bytes begin at `start` of the text.
     fn take(&mut self, start: usize, found: &ordinary::Found<'_>) {
         let end = start + found.raw.len();
-        match self.pieces.last_mut() {
-            Some(piece) if end - piece.bytes.start <= self.piece_bytes => piece.bytes.end = end,
-            _ => self.pieces.push(Piece { bytes: start..end, first_record: self.n_records, share_bytes: 0 }),
+        match self.cuts.last_mut() {
+            Some(cut) if end - cut.bytes.start <= self.piece_bytes => cut.bytes.end = end,
+            _ => self.cuts.push(Cut { bytes: start..end, first_record: self.n_records, share_bytes: 0 }),
         }
         // An element may wrap several records.
         match glance(found, Selection::All) {
@@ -142,39 +119,22 @@ impl<'e> Cutter<'e> {
         }
     }
 
-    /// The pieces of a text of this size; none where it holds no record.
-    fn finish(self, inflated_bytes: usize) -> Option<Vec<Piece>> {
-        let mut pieces = self.pieces;
+    /// The cuts of a text of this size; none where it holds no record.
+    fn finish(mut self, inflated_bytes: usize) -> Option<Cuts> {
         let mut end = inflated_bytes;
-        for piece in pieces.iter_mut().rev() {
-            piece.share_bytes = (end - piece.bytes.start) as u64;
-            end = piece.bytes.start;
+        for cut in self.cuts.iter_mut().rev() {
+            cut.share_bytes = (end - cut.bytes.start) as u64;
+            end = cut.bytes.start;
         }
-        let first = pieces.first_mut()?;
-        first.share_bytes += first.bytes.start as u64;
-        Some(pieces)
+        self.cuts.first_mut()?.share_bytes += end as u64;
+        Some(Cuts(self.cuts))
     }
 }
 
 impl Decoder {
-    /// Inflates an object and cuts it into pieces of about `piece_bytes`; none where it is plain or no ordinary
-    /// object, which must be [`Decoder::read`] as a whole. What is cut is not refused later.
-    pub fn cut(&mut self, stored: &[u8], piece_bytes: usize) -> Result<Option<Pieces>, DecodeError> {
-        if !gunzip::is_gzip(stored) {
-            return Ok(None);
-        }
-        let Self { options, gunzip, ordinary, envelope, .. } = self;
-        let inflated = gunzip.inflate(stored, options.cap_bytes)?;
-        let mut cutter = Cutter::new(piece_bytes, envelope);
-        let outcome = ordinary.records(inflated, &mut |found| cutter.take(found.at, &found));
-        let pieces = outcome.ok().and_then(|()| cutter.finish(inflated.len()));
-        let inflated = gunzip.take();
-        Ok(pieces.map(|pieces| Pieces { inflated, pieces }))
-    }
-
-    /// Finds out where an object can be cut into such pieces, without ever holding its text; none also where a record
-    /// is much larger than a piece. For objects whose text does not fit into memory, as it inflates them twice, and more
-    /// slowly.
+    /// Finds out where an object can be cut into pieces of about `piece_bytes`; none where it is plain, no ordinary object,
+    /// or has a record much larger than a piece, so that it must be [`Decoder::read`] as a whole. What is cut is not
+    /// refused later.
     pub fn survey(&mut self, stored: &[u8], piece_bytes: usize) -> Result<Option<Cuts>, DecodeError> {
         if !gunzip::is_gzip(stored) {
             return Ok(None);
@@ -201,8 +161,7 @@ impl Decoder {
                 Ok(Next::End(_)) if members.more(&mut text)? => false,
                 Ok(Next::End(array)) => {
                     let is_whole = ordinary::tail(&text, array).is_ok();
-                    let pieces = is_whole.then(|| cutter.finish(at + text.len())).flatten();
-                    return Ok(pieces.map(|pieces| Cuts { pieces }));
+                    return Ok(is_whole.then(|| cutter.finish(at + text.len())).flatten());
                 }
                 Err(ordinary::Odd) => return Ok(None),
             };
@@ -216,13 +175,13 @@ impl Decoder {
 
     /// Decodes a piece, and puts its rows behind those of what was read before. What is said of all pieces adds up to
     /// what is said of the object.
-    pub fn read_piece(&mut self, source_object: &str, pieces: &Pieces, piece: usize) -> Read {
+    pub fn read_piece(&mut self, source_object: &str, piece: &Piece) -> Read {
         let Self { ordinary, envelope, fields, records, .. } = self;
-        let Piece { bytes, first_record, share_bytes } = &pieces.pieces[piece];
-        records.begin(*first_record);
+        let Piece { text, cut } = piece;
+        records.begin(cut.first_record);
         let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
-        let end = ordinary.records_from(bytes.start, &pieces.inflated[..bytes.end], &mut take);
-        assert_eq!(end, Ok(bytes.end), "a piece was found to hold whole records");
-        Read { tally: records.tally, inflated_bytes: *share_bytes }
+        let end = ordinary.records_from(0, text, &mut take);
+        assert_eq!(end, Ok(text.len()), "a piece was found to hold whole records");
+        Read { tally: records.tally, inflated_bytes: cut.share_bytes }
     }
 }

@@ -2,21 +2,21 @@
 
 /// What the choice depends on.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// `eventSource`.
-    pub event_source: &'a str,
+    pub(crate) event_source: &'a str,
     /// `eventName`.
-    pub event_name: &'a str,
+    pub(crate) event_name: &'a str,
     /// Whether an encryption context or a grant's constraint has the key `aws:ebs:id`.
-    pub names_ebs: bool,
+    pub(crate) names_ebs: bool,
     /// Whether EC2's own role `aws:ec2-infrastructure` is the caller or the grantee.
-    pub is_infrastructure: bool,
+    pub(crate) is_infrastructure: bool,
     /// `invokedBy`, `userAgent` and `sourceIPAddress`, as far as they are texts.
-    pub callers: [Option<&'a str>; 3],
+    pub(crate) callers: [Option<&'a str>; 3],
     /// The session name of the caller's assumed role.
-    pub session_name: Option<&'a str>,
+    pub(crate) session_name: Option<&'a str>,
     /// Whether the call was refused and hides what it asked for: then nothing but its request id tells what it was for.
-    pub is_blind: bool,
+    pub(crate) is_blind: bool,
 }
 
 /// Whether the event is KMS's.
@@ -41,7 +41,7 @@ fn service(event_source: &[u8]) -> Option<&[u8]> {
 
 /// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
 /// alias of a key, or issues the credentials with which others are made.
-pub fn is_relevant(facts: &Facts<'_>) -> bool {
+pub(crate) fn is_relevant(facts: &Facts<'_>) -> bool {
     by_name(facts.event_source.as_bytes(), facts.event_name.as_bytes()).unwrap_or_else(|| {
         facts.names_ebs
             || facts.is_infrastructure

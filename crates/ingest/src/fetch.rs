@@ -10,11 +10,6 @@ use std::path::PathBuf;
 use crate::list::version;
 use crate::listing::ObjectRef;
 
-/// How far gzip can shrink: no stream inflates to more than this many times its size.
-const MAX_RATIO: u64 = 1032;
-/// How far gzip shrinks a trail where its trailer does not tell.
-const USUAL_RATIO: u64 = 8;
-
 /// Why an object could not be had. It is left for the next run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
@@ -66,41 +61,9 @@ fn read_version(path: &Path, listed: &str, bytes: u64) -> io::Result<Option<Vec<
     Ok(is_same.then_some(stored))
 }
 
-/// How large an object will be when inflated: what its gzip trailer says, where that is plausible.
-///
-/// A trailer speaks of the last member only, so an object of several members may exceed it; the decoder's cap holds
-/// in any case.
-pub(crate) fn inflated_estimate_bytes(stored: &[u8], cap_bytes: u64) -> u64 {
-    let stored_bytes = stored.len() as u64;
-    if !stored.starts_with(&[0x1f, 0x8b]) {
-        return stored_bytes;
-    }
-    let said = stored.last_chunk::<4>().map_or(0, |trailer| u64::from(u32::from_le_bytes(*trailer)));
-    let is_plausible = said >= stored_bytes && said <= stored_bytes.saturating_mul(MAX_RATIO);
-    let estimate = if is_plausible { said } else { stored_bytes.saturating_mul(USUAL_RATIO) };
-    estimate.min(cap_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn gz_that_says(bytes: u32) -> Vec<u8> {
-        let mut stored = vec![0; 1000];
-        stored[..2].copy_from_slice(&[0x1f, 0x8b]);
-        stored[996..].copy_from_slice(&bytes.to_le_bytes());
-        stored
-    }
-
-    #[test]
-    fn the_trailer_is_believed_where_it_can_be_true() {
-        assert_eq!(inflated_estimate_bytes(&gz_that_says(9_999), 1 << 30), 9_999);
-        assert_eq!(inflated_estimate_bytes(&gz_that_says(999_999), 5_000), 5_000);
-        assert_eq!(inflated_estimate_bytes(&gz_that_says(10), 1 << 30), 8_000);
-        assert_eq!(inflated_estimate_bytes(&gz_that_says(u32::MAX), 1 << 30), 8_000);
-        assert_eq!(inflated_estimate_bytes(b"{}", 1 << 30), 2);
-        assert_eq!(inflated_estimate_bytes(b"", 1 << 30), 0);
-    }
 
     #[tokio::test]
     async fn an_object_that_changed_is_left() {

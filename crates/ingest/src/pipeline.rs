@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  plan --reserve stored--> fetch (tokio) --reserve inflated--> decode (rayon) ----------------> Arrived, in plan order
-//!                                                         '-> large: cut or survey --reserve rows--> decode ->'
+//!                                                         '-> large: survey, pieces --reserve--> decode ->'
 //! ```
 //!
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
 //! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
-//! decoded. The text of one that is too large to be held is inflated twice, the second time piece by piece.
+//! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole.
 //!
 //! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
@@ -32,9 +32,10 @@ use tokio::task::JoinSet;
 use trailweave_decode::DecodeError;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
-use trailweave_decode::PieceReader;
+use trailweave_decode::Piece;
 use trailweave_decode::Pieces;
 use trailweave_decode::Read;
+use trailweave_decode::inflated_estimate_bytes;
 use trailweave_lake::LakeError;
 
 use crate::Ingest;
@@ -47,7 +48,6 @@ use crate::cpu::Panicked;
 use crate::cpu::caught;
 use crate::error::chain;
 use crate::fetch::FetchError;
-use crate::fetch::inflated_estimate_bytes;
 use crate::fetch::read;
 use crate::listing::ObjectRef;
 use crate::plan::Batch;
@@ -84,10 +84,8 @@ pub(crate) struct Inflow {
     pub(crate) stored: Budget,
     /// For text and rows.
     pub(crate) inflated: Budget,
-    /// For the rows of large objects; their text is paid for by the budget above.
+    /// For the pieces of large objects, text and rows.
     pub(crate) pieces: Budget,
-    /// A text larger than this is not held.
-    held_bytes: u64,
     pub(crate) options: Options,
     pub(crate) s3: Arc<S3>,
     /// Decoders that no job uses; never more than there are threads.
@@ -133,36 +131,26 @@ struct Planned {
     positions: Range<usize>,
 }
 
-/// An object that is decoded in pieces.
-#[derive(Debug, Clone)]
-struct Large {
-    planned: Planned,
-    /// For the text, or what it is inflated from.
-    _paid: Arc<Vec<Reservation>>,
-}
-
 /// A piece of a large object.
 #[derive(Debug)]
 struct LargePiece {
-    large: Large,
-    pieces: Arc<Pieces>,
-    piece: usize,
+    planned: Planned,
+    piece: Piece,
     is_last: bool,
 }
 
 /// What becomes of a large object.
 enum Cut {
-    Held(Pieces),
-    Streamed(Box<PieceReader>),
+    Pieces(Box<Pieces>),
     /// It must be decoded as a whole.
     Whole(Vec<u8>),
     Refused(DecodeError),
 }
 
-/// What decoding gives: rows, or the pieces that rows are still to be made of.
+/// What decoding gives: rows, or a piece that rows are still to be made of.
 enum Opened {
     Arrived(Arrived),
-    Piece(LargePiece),
+    Piece(Box<LargePiece>),
 }
 
 struct Fetched {
@@ -179,8 +167,7 @@ impl Inflow {
         let stored = Budget::new(memory_bytes / 4);
         let inflated = Budget::new(memory_bytes / 2);
         let pieces = Budget::new(memory_bytes / 4);
-        let held_bytes = memory_bytes;
-        Self { cpu, threads, fetches, stored, inflated, pieces, held_bytes, options, s3, idle: Mutex::default() }
+        Self { cpu, threads, fetches, stored, inflated, pieces, options, s3, idle: Mutex::default() }
     }
 
     async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
@@ -250,31 +237,22 @@ impl Inflow {
     async fn cut(self: Arc<Self>, stored: Vec<u8>) -> Result<Cut, Panicked> {
         let inflow = Arc::clone(&self);
         let piece_bytes = usize::try_from(PIECE_BYTES).expect("a piece is small");
-        let cut = move || {
-            let mut decoder = inflow.decoder();
-            let cut = if inflated_estimate_bytes(&stored, inflow.options.cap_bytes as u64) > inflow.held_bytes {
-                decoder.survey(&stored, piece_bytes).map(|cuts| match cuts {
-                    Some(cuts) => Cut::Streamed(Box::new(cuts.pieces(stored))),
-                    None => Cut::Whole(stored),
-                })
-            } else {
-                decoder.cut(&stored, piece_bytes).map(|pieces| pieces.map_or(Cut::Whole(stored), Cut::Held))
-            };
-            cut.unwrap_or_else(Cut::Refused)
+        let cut = move || match inflow.decoder().survey(&stored, piece_bytes) {
+            Ok(Some(cuts)) => Cut::Pieces(Box::new(cuts.pieces(stored))),
+            Ok(None) => Cut::Whole(stored),
+            Err(error) => Cut::Refused(error),
         };
         self.cpu.run(cut).await
     }
 
     /// Decodes a piece of a large object.
     async fn decode_piece(self: Arc<Self>, piece: LargePiece, reservation: Reservation) -> Arrived {
-        let LargePiece { large, pieces, piece, is_last } = piece;
-        let planned = large.planned.clone();
-        let inflow = Arc::clone(&self);
+        let LargePiece { planned, piece, is_last } = piece;
+        let (inflow, of) = (Arc::clone(&self), planned.clone());
         let decoded = self.cpu.run(move || {
-            let Large { planned, .. } = &large;
             let mut decoder = inflow.decoder();
-            let read = decoder.read_piece(&planned.objects()[0].source_object, &pieces, piece);
-            let rows = Rows::new(decoder.take(), &[(origin(planned.positions.start), read.tally.rows)]);
+            let read = decoder.read_piece(&of.objects()[0].source_object, &piece);
+            let rows = Rows::new(decoder.take(), &[(origin(of.positions.start), read.tally.rows)]);
             inflow.keep(decoder);
             (read, rows)
         });
@@ -396,7 +374,7 @@ async fn drive(
         .then(pay_piece)
         .map(|paid| match paid {
             Either::Left(arrived) => Either::Left(future::ready(arrived)),
-            Either::Right((inflow, piece, reservation)) => Either::Right(inflow.decode_piece(piece, reservation)),
+            Either::Right((inflow, piece, reservation)) => Either::Right(inflow.decode_piece(*piece, reservation)),
         })
         .buffered(inflow.threads.get() * 2);
     let mut arrivals = std::pin::pin!(arrivals);
@@ -469,29 +447,25 @@ async fn fetch_into(s3: &S3, planned: Planned, mut reservation: Reservation) -> 
 }
 
 fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
-    let inflated = inflated_estimate_bytes(stored, options.cap_bytes as u64);
-    inflated.saturating_mul(DECODE_FACTOR)
+    estimate_bytes(stored, options).saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded, or a large one in pieces. Their rows, or its text, are paid for until they are dropped.
+fn estimate_bytes(stored: &[u8], options: &Options) -> u64 {
+    inflated_estimate_bytes(stored, options.cap_bytes) as u64
+}
+
+/// The objects, decoded, or a large one in pieces. Their rows, or what they are inflated from, are paid for until they
+/// are dropped.
 async fn open(
     inflow: Arc<Inflow>,
     mut fetched: Fetched,
-    mut reservation: Reservation,
+    reservation: Reservation,
     is_large: bool,
 ) -> BoxStream<'static, Opened> {
     let Fetched { planned, reservations, .. } = fetched;
     if is_large && let [Ok(stored)] = &mut fetched.stored[..] {
         let refused = match Arc::clone(&inflow).cut(mem::take(stored)).await {
-            Ok(Cut::Held(pieces)) => {
-                reservation.shrink_to(pieces.inflated_bytes());
-                return held(Large::new(planned, vec![reservation]), pieces).boxed();
-            }
-            Ok(Cut::Streamed(reader)) => {
-                reservation.shrink_to(PIECE_BYTES * (inflow.threads.get() as u64 * 2 + 1));
-                let paid = reservations.into_iter().chain([reservation]).collect();
-                return streamed(inflow, Large::new(planned, paid), reader).boxed();
-            }
+            Ok(Cut::Pieces(pieces)) => return opened(inflow, planned, *pieces, reservations).boxed(),
             Ok(Cut::Whole(stored)) => {
                 fetched.stored = vec![Ok(stored)];
                 None
@@ -509,41 +483,25 @@ async fn open(
     stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed()
 }
 
-/// The pieces of a text that is held.
-fn held(large: Large, pieces: Pieces) -> impl Stream<Item = Opened> {
-    let (n, pieces) = (pieces.n(), Arc::new(pieces));
-    let piece = move |piece| {
-        let (large, pieces) = (large.clone(), Arc::clone(&pieces));
-        Opened::Piece(LargePiece { large, pieces, piece, is_last: piece + 1 == n })
-    };
-    stream::iter((0..n).map(piece))
-}
-
-/// The pieces of a text that is inflated as they are asked for.
-fn streamed(inflow: Arc<Inflow>, large: Large, reader: Box<PieceReader>) -> impl Stream<Item = Opened> {
-    stream::unfold(Some(reader), move |reader| {
-        let (inflow, large) = (Arc::clone(&inflow), large.clone());
+/// The pieces of a large object, inflated as they are asked for. `paid` is for what they are inflated from.
+fn opened(inflow: Arc<Inflow>, planned: Planned, pieces: Pieces, paid: Vec<Reservation>) -> impl Stream<Item = Opened> {
+    stream::unfold(Some((pieces, paid)), move |rest| {
+        let (inflow, planned) = (Arc::clone(&inflow), planned.clone());
         async move {
-            let mut reader = reader?;
-            match inflow.cpu.run(move || (reader.next(), reader)).await {
-                Ok((pieces, reader)) => {
-                    let (pieces, is_last) = (Arc::new(pieces?), reader.len() == 0);
-                    Some((Opened::Piece(LargePiece { large, pieces, piece: 0, is_last }), Some(reader)))
+            let (mut pieces, paid) = rest?;
+            match inflow.cpu.run(move || (pieces.next(), pieces)).await {
+                Ok((piece, pieces)) => {
+                    let piece = LargePiece { planned, piece: piece?, is_last: pieces.len() == 0 };
+                    Some((Opened::Piece(Box::new(piece)), Some((pieces, paid))))
                 }
                 Err(panicked) => {
-                    let done = Done::of_one(&large.planned, Outcome::Broken(panicked), Rows::default());
+                    let done = Done::of_one(&planned, Outcome::Broken(panicked), Rows::default());
                     let reservation = inflow.pieces.reserve(0).await;
                     Some((Opened::Arrived(Arrived::new(done, reservation)), None))
                 }
             }
         }
     })
-}
-
-impl Large {
-    fn new(planned: Planned, paid: Vec<Reservation>) -> Self {
-        Self { planned, _paid: Arc::new(paid) }
-    }
 }
 
 impl Arrived {

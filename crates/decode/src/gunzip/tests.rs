@@ -88,3 +88,20 @@ fn what_is_neither_gzip_nor_json_is_refused() {
     }
     assert_eq!(inflate(b"\xef\xbb\xbf []", 9).unwrap(), b"\xef\xbb\xbf []");
 }
+
+fn gz_that_says(bytes: u32) -> Vec<u8> {
+    let mut stored = vec![0; 1000];
+    stored[..2].copy_from_slice(&MAGIC);
+    stored[996..].copy_from_slice(&bytes.to_le_bytes());
+    stored
+}
+
+#[test]
+fn the_trailer_is_believed_where_it_can_be_true() {
+    assert_eq!(inflated_estimate_bytes(&gz_that_says(9_999), 1 << 30), 9_999);
+    assert_eq!(inflated_estimate_bytes(&gz_that_says(999_999), 5_000), 5_000);
+    assert_eq!(inflated_estimate_bytes(&gz_that_says(10), 1 << 30), 8_000);
+    assert_eq!(inflated_estimate_bytes(&gz_that_says(u32::MAX), 1 << 30), 8_000);
+    assert_eq!(inflated_estimate_bytes(b"{}", 1 << 30), 2);
+    assert_eq!(inflated_estimate_bytes(b"", 1 << 30), 0);
+}

@@ -4,7 +4,7 @@ use arrow::array::Array;
 use trailweave_decode::Selection;
 use trailweave_table::EVENTS;
 
-use crate::objects::{FIXTURES, LAUNCH, NEW_OPERATIONS, ODD_TYPES, VOLUMES, all, decode, events, text, texts};
+use crate::objects::{FIXTURES, LAUNCH, LEAST, NEW_OPERATIONS, ODD_TYPES, VOLUMES, all, decode, events, text, texts};
 
 const INSTANCE: &str = "i-0a1b2c3d4e5f60718";
 const VOLUME: &str = "vol-0f1e2d3c4b5a69788";
@@ -41,6 +41,27 @@ fn a_launch_carries_the_ids_that_join_it() {
     assert_eq!(texts(&batch, "operations", 2), "Decrypt CreateGrant");
     assert_eq!(text(&batch, "session_name", 3), INSTANCE);
     assert_eq!(text(&batch, "invoked_by", 5), "ec2-frontend-api.amazonaws.com");
+}
+
+#[test]
+fn an_empty_text_says_nothing_of_a_fault_an_account_or_a_service() {
+    let empty = r#""errorCode":"","recipientAccountId":"","userIdentity":{"invokedBy":"","accountId":""}"#;
+    let batch = events(&all(LEAST.replacen('{', &format!("{{{empty},"), 1)));
+    for column in ["error_code", "recipient_account_id", "invoked_by"] {
+        assert_eq!(text(&batch, column, 0), "-", "{column}");
+    }
+    assert_eq!(text(&batch, "principal_account_id", 0), "");
+}
+
+#[test]
+fn a_bare_key_id_is_one_of_the_account_that_was_called() {
+    let volume = r#""recipientAccountId":"222233334444","awsRegion":"eu-west-1","eventSource":"ec2.amazonaws.com""#;
+    let asked = r#""requestParameters":{"kmsKeyId":"5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b"}"#;
+    for (kind, account) in [("AssumedRole", "222233334444"), ("AWSAccount", "210987654321")] {
+        let identity = format!(r#""userIdentity":{{"type":"{kind}","accountId":"210987654321"}}"#);
+        let record = LEAST.replacen(r#""eventSource":"kms.amazonaws.com""#, &[volume, asked, &identity].join(","), 1);
+        assert_eq!(text(&events(&all(record)), "key_arn", 0), KEY.replace("210987654321", account), "{kind}");
+    }
 }
 
 #[test]
