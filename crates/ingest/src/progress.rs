@@ -6,8 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 /// How far a run is. Every number only grows while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Objects that the sources hold.
-    pub objects_listed: AtomicU64,
     /// Objects that the run will read.
     pub objects_planned: AtomicU64,
     /// Their size as stored.

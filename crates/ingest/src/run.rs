@@ -101,10 +101,7 @@ pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Resul
 /// reads the listing and the ledger alone.
 pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
-    let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
-    let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
-    let selection = lake.map(selection).transpose()?.unwrap_or_default();
-    let Chosen { objects, known } = choose(list_all(&cpu, &s3, options).await?, &ledger, options, selection)?;
+    let Chosen { objects, known } = foresee(lake, &s3, options).await?;
     let batches: Vec<Extent> = batches(&objects, options.batch_bytes).map(|batch| Extent::of(&batch)).collect();
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
     Ok(PlanSummary {
@@ -147,9 +144,15 @@ pub(crate) async fn ingest_across(
 
 /// The objects that a run with these options would read.
 pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Listing, IngestError> {
+    Ok(foresee(Some(lake), &S3::new(options.s3.clone()), options).await?.objects)
+}
+
+/// What a run with these options would find to be new.
+async fn foresee(lake: Option<&Lake>, s3: &S3, options: &Ingest) -> Result<Chosen, IngestError> {
     let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
-    let listing = list_all(&cpu, &S3::new(options.s3.clone()), options).await?;
-    Ok(choose(listing, &Ledger::read(lake)?, options, selection(lake)?)?.objects)
+    let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
+    let selection = lake.map(selection).transpose()?.unwrap_or_default();
+    choose(list_all(&cpu, s3, options).await?, &ledger, options, selection)
 }
 
 /// The plans that a run has to finish first: all that no run has finished; of a shard, its own.
@@ -314,7 +317,6 @@ impl<'a> Run<'a> {
 
     /// Reads what is new in a listing, by a plan of its own.
     async fn read(&mut self, lake: &Lake, listing: Listing, run_id: &str) -> Result<(), IngestError> {
-        add(&self.progress.objects_listed, listing.n_listed());
         let Chosen { objects, known } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
         self.summary.objects_known += known;
         self.summary.objects_filtered += objects.filtered;

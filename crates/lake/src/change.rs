@@ -26,8 +26,8 @@ use crate::LakeError;
 pub struct Change<'a> {
     lake: &'a Lake,
     name: String,
+    /// Of a change that holds, nothing.
     note: Note,
-    is_committed: bool,
 }
 
 /// A change that holds. Dropped, it is carried out by the next process that takes the lake's lock.
@@ -49,11 +49,11 @@ struct Note {
 impl<'a> Change<'a> {
     /// A change of no file yet. `name` tells it from others that are made at the same time.
     pub fn new(lake: &'a Lake, name: &str) -> Self {
-        Self { lake, name: name.to_owned(), note: Note::default(), is_committed: false }
+        Self { lake, name: name.to_owned(), note: Note::default() }
     }
 
-    /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to be written whole before the change
-    /// is committed.
+    /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to
+    /// be written whole before the change is committed.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
         self.note.appear.insert(self.lake.below(path).to_owned());
         staged(path)
@@ -81,7 +81,6 @@ impl<'a> Change<'a> {
         let path = folder(self.lake).join(format!("{}.json", self.name));
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
         self.lake.write(&path, &note)?;
-        self.is_committed = true;
         Ok(HeldChange { lake: self.lake, note: mem::take(&mut self.note), path })
     }
 }
@@ -95,11 +94,9 @@ impl HeldChange<'_> {
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        if !self.is_committed {
-            for path in &self.note.appear {
-                // A leftover is harmless, and the next change overwrites it.
-                let _ = self.lake.remove(&staged(&self.lake.root().join(path)));
-            }
+        for path in &self.note.appear {
+            // A leftover is harmless, and the next change overwrites it.
+            let _ = self.lake.remove(&staged(&self.lake.root().join(path)));
         }
     }
 }

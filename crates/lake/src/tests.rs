@@ -6,7 +6,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
@@ -134,7 +133,6 @@ fn a_written_file_has_bloom_filters_page_index_and_order() {
     assert!(column("event_name").column_index_offset().is_some());
     assert_eq!(column("encryption_context.key_value.key").column_path().parts().len(), 3);
     assert_eq!(group.sorting_columns().unwrap().len(), EVENTS.sort_by.len());
-    assert!(rows.column(1).is_null(0));
 }
 
 #[test]
@@ -290,7 +288,7 @@ fn a_lease_whose_owner_is_dead_is_taken_over_and_one_who_wakes_up_writes_no_more
 
     let [lake, other] = in_a_store(LeaseTimes { expiry: Duration::ZERO, renewal: AT_ONCE });
     let _woken = lake.lock().unwrap();
-    let lost = (0..).find_map(|_| {
+    let lost = (0..1_000_000).find_map(|_| {
         drop(other.lock());
         lake.write(&path, b"lake").err()
     });

@@ -35,6 +35,8 @@ fn every_record_of_good_and_bad_objects_is_accounted_for() {
     let reasons = query(&lake, "SELECT reason FROM rejects ORDER BY reason");
     let reasons: Vec<_> = reasons.iter().map(|row| row["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["invalid_event_time", "not_an_object", "too_deep"]);
+    let refused = query(&lake, "SELECT error FROM ledger WHERE status = 'quarantined'");
+    assert!(refused.len() == 5 && refused.iter().all(|row| row["error"].is_string()), "{refused:?}");
 }
 
 #[test]

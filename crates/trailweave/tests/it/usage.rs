@@ -64,6 +64,10 @@ fn a_missing_source_or_lake_is_named() {
     let said = trailweave(&["run", "--source", utf8(&missing), "--lake", utf8(&lake)]);
     assert_eq!(said.code, 1);
     assert!(said.stderr.contains("no-such-folder"), "{}", said.stderr);
+    let trail = folder.path().join("trail");
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", br#"{"Records":[]}"#);
+    let put_right = ["ingest", "--source", utf8(&trail), "--lake", utf8(&lake), "--events", "all"];
+    assert_eq!(trailweave(&put_right).code, 0, "what failed has chosen nothing");
     for verb in [&["correlate"][..], &["query", "SELECT 1"], &["trace", "i-0a1b2c3d4e5f60718"]] {
         let said = trailweave(&[verb, &["--lake", utf8(&missing)]].concat());
         assert_eq!(said.code, 1);
@@ -90,6 +94,22 @@ fn settings_come_from_flags_then_the_environment_then_the_file() {
     assert!(ask(None, None).contains("filed"));
     assert!(ask(None, Some("environed")).contains("`environed`"));
     assert!(ask(Some("flagged"), Some("environed")).contains("`flagged`"));
+    let said = trailweave(&["ddl", "duckdb", "--config", utf8(&config)]);
+    assert!(said.code == 0 && said.stdout.contains("/filed/events/"), "{}", said.stdout);
+    assert_eq!(trailweave(&["ddl", "duckdb", "--config", "no-such-file"]).code, 2);
+}
+
+#[test]
+fn a_switch_may_come_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", br#"{"Records":[]}"#);
+    for (value, is_json) in [("1", true), ("true", true), ("0", false), ("", false)] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(["plan", "--source", utf8(&trail), "--lake", utf8(&lake)]).env("TRAILWEAVE_JSON", value);
+        let output = command.output().unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b"{") == is_json, "{value}: {output:?}");
+    }
 }
 
 #[test]
