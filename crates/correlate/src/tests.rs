@@ -217,6 +217,18 @@ async fn a_resource_is_linked_by_its_volume_then_by_its_snapshot() {
 }
 
 #[tokio::test]
+async fn a_volume_that_a_launch_made_of_a_snapshot_is_not_the_doing_of_who_made_the_snapshot() {
+    let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
+    let events = [
+        snapshot(ec2("image", -90_000, "CreateSnapshot")),
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") },
+        snapshot(with_volume(forwarded(kms("re-encrypt", 2, "ReEncrypt")))),
+        with_volume(infrastructure(kms("decrypt", 4, "Decrypt"))),
+    ];
+    assert_link(&correlated(&events).await, "re-encrypt", "volume", Some("run"));
+}
+
+#[tokio::test]
 async fn a_volume_is_where_the_nearest_evidence_shows_it() {
     let attach = |id, at, instance: &str| {
         with_volume(Event { instance_ids: vec![instance.into()], ..ec2(id, at, "AttachVolume") })

@@ -451,9 +451,11 @@ impl<'r, 'a> Offers<'r, 'a> {
     /// Rules 3 to 5.
     fn named(&self, call: &Call, own_instance: u32) -> (u32, Link) {
         if own_instance == NONE {
-            let by_volume = self.scoped(call.row, &[(&self.created, call.volume)], nearest);
-            let by_resource = by_volume.or_else(|| self.scoped(call.row, &[(&self.snapshots, call.snapshot)], nearest));
-            if let Some(found) = by_resource {
+            let resource = match call.volume {
+                NONE => (&self.snapshots, call.snapshot),
+                volume => (&self.created, volume),
+            };
+            if let Some(found) = self.scoped(call.row, &[resource], nearest) {
                 return (found, Link::Resource);
             }
         }

@@ -88,11 +88,13 @@ fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&
 
 /// Rule 4.
 fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
-    by_volume(trail, kms).or_else(|| by_snapshot(trail, kms))
+    match kms.volume() {
+        Some(volume) => by_volume(trail, kms, volume),
+        None => by_snapshot(trail, kms),
+    }
 }
 
-fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
-    let volume = kms.volume()?;
+fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str) -> Option<&'a Event> {
     let creates = |event: &&Event| event.name() == "CreateVolume" && event.names_volume(volume);
     let offers: Vec<&Event> = trail.successes.iter().copied().filter(creates).collect();
     scoped(kms.event, &offers)

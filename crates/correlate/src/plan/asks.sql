@@ -16,8 +16,8 @@ FROM (
       -- Rule 4.
       CASE WHEN by_resource THEN '1|volume|' || account || '|' || region || '|' || volume END,
       CASE WHEN by_resource THEN '2|volume|' || volume END,
-      CASE WHEN by_resource THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
-      CASE WHEN by_resource THEN '2|snapshot|' || snapshot END,
+      CASE WHEN by_resource AND volume IS NULL THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
+      CASE WHEN by_resource AND volume IS NULL THEN '2|snapshot|' || snapshot END,
       CASE WHEN allowed THEN '2|grant|' || own_instance || '|' || own_volume END,
       CASE
         WHEN allowed AND own_instance IS NULL AND by_service AND NOT ends_grant AND NOT external

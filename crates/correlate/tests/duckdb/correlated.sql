@@ -230,7 +230,8 @@ FROM (
 
 CREATE TEMP TABLE by_instance AS SELECT rid, found AS cause FROM as_of('instance_asks', 'instance_offers');
 
--- Rule 4: what created the volume; else what created or used the snapshot. Not for events that name an instance.
+-- Rule 4: what created the volume; without a volume, what created or used the snapshot. Not for events that name an
+-- instance.
 CREATE TEMP TABLE volume_asks AS
 SELECT rid, t, account, region, volume_known AS key
 FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NOT NULL;
@@ -240,7 +241,8 @@ SELECT rid, t, account, region, unnest(volume_ids) AS key FROM successes WHERE e
 
 CREATE TEMP TABLE snapshot_asks AS
 SELECT rid, t, account, region, snapshot_known AS key
-FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND snapshot_known IS NOT NULL;
+FROM kms_rows
+WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NULL AND snapshot_known IS NOT NULL;
 
 CREATE TEMP TABLE snapshot_offers AS
 SELECT rid, t, account, region, unnest(snapshot_ids) AS key
