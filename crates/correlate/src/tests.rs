@@ -175,15 +175,24 @@ async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_i
 }
 
 #[tokio::test]
-async fn an_offer_of_the_same_region_is_preferred_however_old() {
+async fn an_offer_that_is_near_is_preferred_then_one_of_the_same_region() {
     let start = |id, at, region: &str| Event {
         instance_ids: vec![INSTANCE.into()],
         aws_region: Some(region.into()),
         ..ec2(id, at, "StartInstances")
     };
-    let events =
-        [start("near", 90, "eu-west-3"), start("home", -90_000, HOME), infrastructure(kms("decrypt", 100, "Decrypt"))];
-    assert_link(&correlated(&events).await, "decrypt", "instance", Some("home"));
+    let decrypt = |id, at| infrastructure(kms(id, at, "Decrypt"));
+    let events = [
+        start("home", -90_000, HOME),
+        start("elsewhere", 0, "eu-west-3"),
+        decrypt("near-home", -89_990),
+        decrypt("near-elsewhere", 600),
+        decrypt("near-none", 601),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "near-home", "instance", Some("home"));
+    assert_link(&found, "near-elsewhere", "instance", Some("elsewhere"));
+    assert_link(&found, "near-none", "instance", Some("home"));
 }
 
 #[tokio::test]

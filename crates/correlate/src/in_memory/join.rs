@@ -455,13 +455,13 @@ impl<'r, 'a> Offers<'r, 'a> {
                 NONE => (&self.snapshots, call.snapshot),
                 volume => (&self.created, volume),
             };
-            if let Some(found) = self.scoped(call.row, &[resource], nearest) {
+            if let Some(found) = self.scoped(call.row, &[resource]) {
                 return (found, Link::Resource);
             }
         }
         let instance = if own_instance == NONE { call.learned } else { own_instance };
         let pair = self.pairs.get((instance, call.volume));
-        match self.scoped(call.row, &[(&self.launches, instance), (&self.attached, pair)], nearest) {
+        match self.scoped(call.row, &[(&self.launches, instance), (&self.attached, pair)]) {
             Some(found) if own_instance == NONE => (found, Link::Volume),
             Some(found) => (found, Link::Instance),
             None => (NONE, Link::None),
@@ -488,12 +488,15 @@ impl<'r, 'a> Offers<'r, 'a> {
 
     /// The instance at which the volume was seen nearest in time.
     fn learned(&self, row: u32, volume: u32) -> u32 {
-        let closest = |times: &Times<'_>, time: i64, before: Option<u32>, after: Option<u32>| match (before, after) {
-            (Some(before), Some(after)) if time - times(before) > times(after) - time => Some(after),
+        let rows = self.rows;
+        let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
+        let distance = |row: u32| rows.times[row as usize].abs_diff(time);
+        let closest = |list: &[u32]| match around(rows, list, time) {
+            (Some(before), Some(after)) if distance(before) > distance(after) => Some(after),
             (before, after) => before.or(after),
         };
-        let seen = self.scoped(row, &[(&self.evidence, volume)], closest);
-        seen.map_or(NONE, |seen| self.rows.instances[seen as usize])
+        let seen = closest(self.evidence.at_home(volume, home)).or_else(|| closest(self.evidence.of(volume)));
+        seen.map_or(NONE, |seen| rows.instances[seen as usize])
     }
 
     /// The `CreateGrant` that allowed a call which names no grant.
@@ -509,16 +512,14 @@ impl<'r, 'a> Offers<'r, 'a> {
             &[]
         };
         let time = rows.times[at];
-        let (before, after) = around(rows, list, time);
-        nearest(&|row| rows.times[row as usize], time, before, after).unwrap_or(NONE)
+        nearest(rows, time, around(rows, list, time)).unwrap_or(NONE)
     }
 
-    /// The choice among the offers of several keys: those of the event's own home first, then those of any.
-    fn scoped(&self, row: u32, keys: &[(&Index, u32)], choose: impl Choose) -> Option<u32> {
+    /// The choice among the offers of several keys, those of the event's own home or those of any: a near one first.
+    fn scoped(&self, row: u32, keys: &[(&Index, u32)]) -> Option<u32> {
         let rows = self.rows;
         let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
-        let times = |row: u32| rows.times[row as usize];
-        let merged = |at_home: bool| {
+        let choice = |at_home: bool| {
             let (mut before, mut after) = (None, None);
             for (index, key) in keys {
                 let list = if at_home { index.at_home(*key, home) } else { index.of(*key) };
@@ -526,19 +527,16 @@ impl<'r, 'a> Offers<'r, 'a> {
                 before = before.max(earlier);
                 after = [after, later].into_iter().flatten().min();
             }
-            choose(&times, time, before, after)
+            nearest(rows, time, (before, after))
         };
-        merged(true).or_else(|| merged(false))
+        let is_near = |row: &u32| time - rows.times[*row as usize] <= FRESH_MS;
+        let at_home = choice(true);
+        at_home.filter(is_near).or_else(|| {
+            let any = choice(false);
+            any.filter(is_near).or(at_home).or(any)
+        })
     }
 }
-
-/// Chooses between the latest offer at or before a time and the earliest after it.
-trait Choose: Fn(&Times<'_>, i64, Option<u32>, Option<u32>) -> Option<u32> {}
-
-impl<F: Fn(&Times<'_>, i64, Option<u32>, Option<u32>) -> Option<u32>> Choose for F {}
-
-/// The time of a row.
-type Times<'t> = dyn Fn(u32) -> i64 + 't;
 
 /// The latest row of a list at or before a time, and the earliest after it.
 fn around(rows: &Rows<'_>, list: &[u32], time: i64) -> (Option<u32>, Option<u32>) {
@@ -547,7 +545,8 @@ fn around(rows: &Rows<'_>, list: &[u32], time: i64) -> (Option<u32>, Option<u32>
 }
 
 /// The as-of choice: before when it is fresh, else after when it is not too late, else before.
-fn nearest(times: &Times<'_>, time: i64, before: Option<u32>, after: Option<u32>) -> Option<u32> {
+fn nearest(rows: &Rows<'_>, time: i64, (before, after): (Option<u32>, Option<u32>)) -> Option<u32> {
+    let times = |row: u32| rows.times[row as usize];
     match (before, after) {
         (Some(before), _) if time - times(before) <= FRESH_MS => Some(before),
         (_, Some(after)) if times(after) - time <= LATE_MS => Some(after),

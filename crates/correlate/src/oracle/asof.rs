@@ -8,10 +8,12 @@ pub(super) const SKEW_MS: i64 = 10_000;
 /// How long a cause counts as near.
 pub(super) const NEAR_MS: i64 = 10 * 60 * 1000;
 
-/// The choice among the offers of the same account and region, else among all.
+/// The choice among the offers of the same account and region, or among all: one that is near goes first.
 pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
-    let home: Vec<&Event> = offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect();
-    asof(event, &home).or_else(|| asof(event, offers))
+    let at_home: Vec<&Event> = offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect();
+    let (home, any) = (asof(event, &at_home), asof(event, offers));
+    let is_near = |offer: &&Event| event.event_time - offer.event_time <= NEAR_MS;
+    home.filter(is_near).or_else(|| any.filter(is_near)).or(home).or(any)
 }
 
 /// The latest offer before `event` if it is near; else the earliest soon after it; else the latest before.

@@ -1,20 +1,21 @@
--- One row per KMS event that found anything: the row id found in each slot, the first scope's before any other's.
+-- One row per KMS event that found anything: the row id found in each slot, a near one before any other, then the first
+-- scope's. Of requests none is nearer than another.
 SELECT
   rid,
-  substr(min(CASE WHEN slot = 'request' THEN found END), 18) AS request,
-  substr(min(CASE WHEN slot = 'launch' THEN found END), 18) AS launch,
-  substr(min(CASE WHEN slot = 'volume' THEN found END), 18) AS volume,
-  substr(min(CASE WHEN slot = 'snapshot' THEN found END), 18) AS snapshot,
-  substr(min(CASE WHEN slot = 'grant' THEN found END), 18) AS granted
+  substr(min(CASE WHEN slot = 'request' THEN found END), 19) AS request,
+  substr(min(CASE WHEN slot = 'launch' THEN found END), 19) AS launch,
+  substr(min(CASE WHEN slot = 'volume' THEN found END), 19) AS volume,
+  substr(min(CASE WHEN slot = 'snapshot' THEN found END), 19) AS snapshot,
+  substr(min(CASE WHEN slot = 'grant' THEN found END), 19) AS granted
 FROM (
   SELECT
     rid,
     slot,
-    scope || CASE
-      WHEN slot = 'request' THEN coalesce(before, after)
-      WHEN t - before_t <= 600000 THEN before
-      WHEN after_t - t <= 10000 THEN after
-      ELSE before
+    CASE
+      WHEN slot = 'request' THEN '1' || scope || coalesce(before, after)
+      WHEN t - before_t <= 600000 THEN '1' || scope || before
+      WHEN after_t - t <= 10000 THEN '1' || scope || after
+      ELSE '2' || scope || before
     END AS found
   FROM (
     SELECT

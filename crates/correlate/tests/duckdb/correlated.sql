@@ -132,8 +132,8 @@ SELECT k.* FROM kms AS k SEMI JOIN (FROM touching WHERE creates_grant) AS g ON g
 -- -------------------------------------------------------------------------------------------------- as-of --
 
 -- For each asking `rid` the offer of one of its keys: the latest before it if that is near, else the earliest
--- within ten seconds after it, else the latest before it. Offers of the same account and region (scope 1) go before
--- offers of any (scope 2). A question without scopes leaves account and region empty on both sides.
+-- within ten seconds after it, else the latest before it. One that is near goes first, then one of the same account and
+-- region (scope 1), then one of any (scope 2). A question without scopes leaves account and region empty on both sides.
 CREATE TEMP MACRO as_of(asking, offering) AS TABLE
 WITH asks AS (
     SELECT 1 AS scope, rid, t, concat_ws('|', account, region, key) AS key FROM query_table(asking)
@@ -158,12 +158,17 @@ after AS (
     WHERE o.t <= a.t + 10_000
     GROUP BY ALL
 )
-SELECT a.rid, CASE WHEN a.t - b.best.t <= 600_000 THEN b.best.rid ELSE coalesce(f.best.rid, b.best.rid) END AS found
-FROM (SELECT DISTINCT scope, rid, t FROM asks) AS a
-LEFT JOIN before AS b ON b.rid = a.rid AND b.scope = a.scope
-LEFT JOIN after AS f ON f.rid = a.rid AND f.scope = a.scope
-WHERE found IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY a.rid ORDER BY a.scope) = 1;
+SELECT rid, choice.rid AS found
+FROM (
+    SELECT
+        a.rid, a.scope, a.t,
+        CASE WHEN a.t - b.best.t <= 600_000 THEN b.best ELSE coalesce(f.best, b.best) END AS choice
+    FROM (SELECT DISTINCT scope, rid, t FROM asks) AS a
+    LEFT JOIN before AS b ON b.rid = a.rid AND b.scope = a.scope
+    LEFT JOIN after AS f ON f.rid = a.rid AND f.scope = a.scope
+)
+WHERE choice IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY rid ORDER BY t - choice.t > 600_000, scope) = 1;
 
 -- ------------------------------------------------------------------------------------------------ learned --
 
