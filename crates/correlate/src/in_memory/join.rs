@@ -491,9 +491,14 @@ impl<'r, 'a> Offers<'r, 'a> {
         let rows = self.rows;
         let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
         let distance = |row: u32| rows.times[row as usize].abs_diff(time);
-        let closest = |list: &[u32]| match around(rows, list, time) {
-            (Some(before), Some(after)) if distance(before) > distance(after) => Some(after),
-            (before, after) => before.or(after),
+        let closest = |list: &[u32]| {
+            let (before, after) = list.split_at(list.partition_point(|row| rows.times[*row as usize] <= time));
+            // After a DetachVolume the volume is there no more.
+            let before = before.iter().rev().find(|row| rows.kind(**row) != Kind::DetachVolume);
+            match (before, after.first()) {
+                (Some(before), Some(after)) if distance(*before) > distance(*after) => Some(*after),
+                (before, after) => before.or(after).copied(),
+            }
         };
         let seen = closest(self.evidence.at_home(volume, home)).or_else(|| closest(self.evidence.of(volume)));
         seen.map_or(NONE, |seen| rows.instances[seen as usize])

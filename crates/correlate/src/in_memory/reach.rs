@@ -352,7 +352,8 @@ impl<'r, 'a> Reach<'r, 'a> {
             let Some(others) = self.groups.evidence.get(&(volume, rows.homes[*changed as usize])) else { return false };
             let split = others.partition_point(|other| rows.times[*other as usize] <= time);
             let is_old = |other: &&u32| !self.changed[**other as usize];
-            let before = others[..split].iter().rev().find(is_old);
+            let is_there = |other: &&u32| is_old(other) && rows.kind(**other) != Kind::DetachVolume;
+            let before = others[..split].iter().rev().find(is_there);
             let after = others[split..].iter().find(is_old);
             before.into_iter().chain(after).any(|other| distance(*other) < distance(*changed))
         };

@@ -38,11 +38,12 @@ pub(super) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&
     nearest.map(|attachment| attachment.instance)
 }
 
-/// The attachment nearest in time; of two equally near the earlier.
+/// The attachment nearest in time; of two equally near the earlier. After a `DetachVolume` the volume is there no more.
 fn nearest<'a>(event: &Event, attachments: &[Attachment<'a>]) -> Option<Attachment<'a>> {
     let time = event.event_time;
     let (before, after): (Vec<_>, Vec<_>) = attachments.iter().copied().partition(|it| it.event.event_time <= time);
-    let before = before.into_iter().max_by_key(|it| it.event.order());
+    let is_there = |it: &Attachment<'_>| it.event.name() != "DetachVolume";
+    let before = before.into_iter().filter(is_there).max_by_key(|it| it.event.order());
     let after = after.into_iter().min_by_key(|it| it.event.order());
     match (before, after) {
         (Some(before), Some(after)) if after.event.event_time - time < time - before.event.event_time => Some(after),

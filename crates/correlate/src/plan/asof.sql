@@ -10,7 +10,7 @@ FROM (
   FROM (
     SELECT key, t, 1 AS asks, rid, CAST(NULL AS VARCHAR) AS offer FROM {asks}
     UNION ALL
-    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {offers}
+    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {before}
   )
 )
 WHERE asks = 1 AND before IS NOT NULL
@@ -26,7 +26,7 @@ FROM (
   FROM (
     SELECT key, t, 1 AS asks, rid, CAST(NULL AS VARCHAR) AS offer FROM {asks}
     UNION ALL
-    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {offers}
+    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {after}
   )
 )
 WHERE asks = 1 AND after IS NOT NULL

@@ -172,12 +172,14 @@ QUALIFY row_number() OVER (PARTITION BY rid ORDER BY t - choice.t > 600_000, sco
 
 -- ------------------------------------------------------------------------------------------------ learned --
 
--- The events that show a volume at an instance.
+-- The events that show a volume at an instance. After a DetachVolume it is there no more.
 CREATE TEMP TABLE evidence AS
-SELECT rid, account, region, t, volume_ids[1] AS volume, instance_ids[1] AS instance
+SELECT
+    rid, account, region, t, volume_ids[1] AS volume, instance_ids[1] AS instance,
+    event_name <> 'DetachVolume' AS is_there
 FROM successes WHERE event_name IN ('AttachVolume', 'DetachVolume') AND volume IS NOT NULL AND instance IS NOT NULL
 UNION ALL
-SELECT rid, account, region, t, volume, instance
+SELECT rid, account, region, t, volume, instance, true
 FROM kms WHERE event_name IN ('CreateGrant', 'Decrypt') AND teaches AND volume IS NOT NULL AND instance IS NOT NULL;
 
 -- The instance that an event's volume was at: by the nearest evidence on either side, the earlier of two.
@@ -191,14 +193,16 @@ WITH asks AS (
 ),
 shown AS (
     SELECT 1 AS scope, concat_ws('|', account, region, volume) AS key, t,
-        arg_max(instance, rid) AS last, arg_min(instance, rid) AS first
+        arg_max(instance, rid) FILTER (WHERE is_there) AS last, arg_min(instance, rid) AS first
     FROM evidence GROUP BY ALL
     UNION ALL
-    SELECT 2, volume, t, arg_max(instance, rid), arg_min(instance, rid) FROM evidence GROUP BY ALL
+    SELECT 2, volume, t, arg_max(instance, rid) FILTER (WHERE is_there), arg_min(instance, rid)
+    FROM evidence GROUP BY ALL
 ),
 sides AS (
     SELECT a.rid, a.scope, a.t - s.t AS distance, 1 AS side, s.last AS instance
-    FROM asks AS a ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t <= a.t
+    FROM asks AS a
+    ASOF JOIN (FROM shown WHERE last IS NOT NULL) AS s ON s.scope = a.scope AND s.key = a.key AND s.t <= a.t
     UNION ALL
     SELECT a.rid, a.scope, s.t - a.t, 2, s.first
     FROM asks AS a ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t > a.t

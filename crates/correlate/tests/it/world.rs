@@ -196,8 +196,8 @@ fn ec2_name() -> impl Strategy<Value = &'static str> {
         3 => Just("AttachVolume"),
         3 => Just("CreateVolume"),
         2 => Just("StartInstances"),
+        2 => Just("DetachVolume"),
         4 => select(vec![
-            "DetachVolume",
             "CreateReplaceRootVolumeTask",
             "CreateSnapshot",
             "CreateSnapshots",
