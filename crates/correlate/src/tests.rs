@@ -238,6 +238,22 @@ async fn a_volume_that_a_launch_made_of_a_snapshot_is_not_the_doing_of_who_made_
 }
 
 #[tokio::test]
+async fn a_volume_is_the_first_of_who_tried_twice_with_one_token() {
+    let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
+    let create = |id, at| snapshot(with_volume(ec2(id, at, "CreateVolume")));
+    let events = [
+        create("create", 0),
+        create("retry", 20),
+        with_volume(by_service(kms("of-volume", 25, "Decrypt"))),
+        snapshot(by_service(kms("of-snapshot", 25, "Decrypt"))),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "of-volume", "resource", Some("create"));
+    assert_link(&found, "of-snapshot", "resource", Some("create"));
+    assert_eq!(found.volumes.len(), 1);
+}
+
+#[tokio::test]
 async fn a_volume_is_where_the_nearest_evidence_shows_it() {
     let attach = |id, at, instance: &str| {
         with_volume(Event { instance_ids: vec![instance.into()], ..ec2(id, at, "AttachVolume") })

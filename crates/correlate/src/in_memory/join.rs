@@ -1,7 +1,9 @@
 //! The rules of `docs/join.md`, each a look into sorted lists of rows.
 
+use std::collections::HashSet;
 use std::mem;
 
+use ahash::RandomState;
 use rayon::iter::IntoParallelRefMutIterator;
 use rayon::iter::ParallelIterator;
 
@@ -100,8 +102,8 @@ impl Join {
             grants: Vec::new(),
             data_keys: Vec::new(),
             first_data_key: vec![NONE; rows.n_resources()],
-            created: firsts(&named.created),
-            launches: firsts(&named.launched),
+            created: named.created.iter().map(|it| (it.key, it.row)).collect(),
+            launches: named.launched.iter().map(|it| (it.key, it.row)).collect(),
         };
         for (position, call) in (0..).zip(&join.calls) {
             join.positions[call.row as usize] = position;
@@ -303,7 +305,7 @@ impl Creates {
     }
 }
 
-/// What candidates name, besides the first of each kind.
+/// What candidates name.
 struct Named {
     launched: Vec<Entry>,
     started: Vec<Entry>,
@@ -324,15 +326,18 @@ impl Named {
             snapshots: Vec::new(),
             pairs: Ids::new(),
         };
+        let mut seen: HashSet<(u32, u32), RandomState> = HashSet::default();
         for row in rows.all() {
             if !rows.is_candidate(row) {
                 continue;
             }
             let home = rows.homes[row as usize];
             let entry = |key| Entry { key, home, row };
+            let is_first = |key: &u32| seen.insert((*key, home));
             match rows.kind(row) {
                 Kind::RunInstances => {
-                    named.launched.extend(rows.numbers(List::InstanceIds, row).into_iter().map(entry));
+                    let instances = rows.numbers(List::InstanceIds, row).into_iter();
+                    named.launched.extend(instances.filter(is_first).map(entry));
                 }
                 Kind::StartInstances | Kind::CreateReplaceRootVolumeTask => {
                     named.started.extend(rows.numbers(List::InstanceIds, row).into_iter().map(entry));
@@ -345,8 +350,12 @@ impl Named {
                     }
                 }
                 Kind::CreateVolume => {
-                    named.created.extend(rows.numbers(List::VolumeIds, row).into_iter().map(entry));
-                    named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry));
+                    let volumes = rows.numbers(List::VolumeIds, row).into_iter();
+                    let firsts: Vec<Entry> = volumes.filter(is_first).map(entry).collect();
+                    if !firsts.is_empty() {
+                        named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry));
+                    }
+                    named.created.extend(firsts);
                 }
                 Kind::Snapshot => named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
                 _ => {}
@@ -356,13 +365,6 @@ impl Named {
     }
 }
 
-/// Of the entries of each key and home the first.
-fn firsts(entries: &[Entry]) -> Vec<First> {
-    let mut entries = entries.to_vec();
-    entries.sort_unstable();
-    entries.dedup_by_key(|entry| (entry.key, entry.home));
-    entries.into_iter().map(|entry| (entry.key, entry.row)).collect()
-}
 
 /// What calls look into.
 struct Offers<'r, 'a> {
@@ -388,8 +390,7 @@ impl<'r, 'a> Offers<'r, 'a> {
     fn new(rows: &'r Rows<'a>, join: &Join, named: Named) -> Self {
         let n = rows.n_resources();
         let under = |key: u32, row: u32| Entry { key, home: rows.homes[row as usize], row };
-        let first: Vec<Entry> = join.launches.iter().map(|(instance, row)| under(*instance, *row)).collect();
-        let launches = named.started.into_iter().chain(first.iter().copied()).collect();
+        let launches = named.started.into_iter().chain(named.launched.iter().copied()).collect();
         let requests = rows.all().filter(|row| rows.is_ec2(*row) && rows.requests[*row as usize] != NONE);
         let requests = requests.map(|row| under(rows.requests[row as usize], row)).collect();
         let evidence = join.evidence.iter().map(|row| under(rows.volumes[*row as usize], *row)).collect();
@@ -412,7 +413,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         Self {
             rows,
             requests: Index::new(rows.n_requests, requests),
-            launched: Index::new(n, first),
+            launched: Index::new(n, named.launched),
             launches: Index::new(n, launches),
             attached: Index::new(named.pairs.len(), named.attached),
             pairs: named.pairs,

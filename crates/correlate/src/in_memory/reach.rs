@@ -252,11 +252,15 @@ impl<'r, 'a> Reach<'r, 'a> {
             let copies = &self.groups.copies[&rows.canonical[at]];
             ways.requests.extend(copies.iter().map(|row| rows.requests[*row as usize]));
         }
+        let since = rows.times[at] - LATE_MS;
+        // It may be the first of its volume now, or not any more.
+        if rows.kind(row) == Kind::CreateVolume && rows.list(List::VolumeIds, at).any(|id| self.volumes.contains(id)) {
+            rows.list(List::SnapshotIds, at).for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
+        }
         if !self.changed[at] {
             return;
         }
         ways.requests.insert(rows.requests[at]);
-        let since = rows.times[at] - LATE_MS;
         let (instances, volumes) = (rows.list(List::InstanceIds, at), rows.list(List::VolumeIds, at));
         let snapshots = rows.list(List::SnapshotIds, at);
         match rows.kind(row) {

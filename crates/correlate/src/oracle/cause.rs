@@ -76,7 +76,7 @@ fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&
     let acts_on = |event: &&Event| {
         event.names_instance(instance)
             && match event.name() {
-                "RunInstances" => trail.is_first_launch(event, instance),
+                "RunInstances" => trail.is_first(event, instance),
                 "StartInstances" | "CreateReplaceRootVolumeTask" => true,
                 "AttachVolume" => kms.volume().is_some_and(|volume| event.names_volume(volume)),
                 _ => false,
@@ -95,7 +95,8 @@ fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
 }
 
 fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str) -> Option<&'a Event> {
-    let creates = |event: &&Event| event.name() == "CreateVolume" && event.names_volume(volume);
+    let creates =
+        |event: &&Event| event.name() == "CreateVolume" && event.names_volume(volume) && trail.is_first(event, volume);
     let offers: Vec<&Event> = trail.successes.iter().copied().filter(creates).collect();
     scoped(kms.event, &offers)
 }
@@ -104,10 +105,11 @@ fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let snapshot = kms.snapshot()?;
     let uses = |event: &&Event| {
         event.names_snapshot(snapshot)
-            && matches!(
-                event.name(),
-                "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" | "CreateVolume"
-            )
+            && match event.name() {
+                "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => true,
+                "CreateVolume" => event.volume_ids.iter().any(|volume| trail.is_first(event, volume)),
+                _ => false,
+            }
     };
     let offers: Vec<&Event> = trail.successes.iter().copied().filter(uses).collect();
     scoped(kms.event, &offers)

@@ -1,7 +1,5 @@
 //! The rows of the products.
 
-use std::collections::BTreeMap;
-
 use super::Event;
 use super::Row;
 use super::asof::asof;
@@ -151,7 +149,7 @@ fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
 pub(super) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for run in trail.successes.iter().filter(|event| event.name() == "RunInstances") {
-        for instance in run.instance_ids.iter().filter(|instance| trail.is_first_launch(run, instance)) {
+        for instance in run.instance_ids.iter().filter(|instance| trail.is_first(run, instance)) {
             let row = home_columns(run)
                 .with("instance_id", Some(instance))
                 .with("launch_event_id", run.event_id.as_ref())
@@ -185,16 +183,9 @@ pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
 
 /// The first `CreateVolume` of each account, region and volume.
 fn creations<'a>(trail: &Trail<'a>) -> Vec<(&'a str, &'a Event)> {
-    let mut firsts: BTreeMap<(&str, &str, &str), &Event> = BTreeMap::new();
-    for event in trail.successes.iter().copied().filter(|event| event.name() == "CreateVolume") {
-        for volume in &event.volume_ids {
-            let first = firsts.entry((event.account(), event.region(), volume)).or_insert(event);
-            if event.order() < first.order() {
-                *first = event;
-            }
-        }
-    }
-    firsts.into_iter().map(|((_, _, volume), event)| (volume, event)).collect()
+    let creates = trail.successes.iter().copied().filter(|event| event.name() == "CreateVolume");
+    let named = creates.flat_map(|event| event.volume_ids.iter().map(move |volume| (volume.as_str(), event)));
+    named.filter(|(volume, event)| trail.is_first(event, volume)).collect()
 }
 
 fn created_volume(trail: &Trail<'_>, volume: &str, event: &Event) -> Row {

@@ -11,7 +11,7 @@ pub(super) struct Trail<'a> {
     pub(super) kms: Vec<Kms<'a>>,
     /// Every EC2 event, copies and failed ones too.
     pub(super) ec2: Vec<&'a Event>,
-    /// The canonical copies that succeeded. Of `RunInstances` also retries: see [`Trail::is_first_launch`].
+    /// The canonical copies that succeeded. Retries, too: see [`Trail::is_first`].
     pub(super) successes: Vec<&'a Event>,
     /// Every STS event that issued an access key.
     pub(super) issues: Vec<&'a Event>,
@@ -41,12 +41,13 @@ impl<'a> Trail<'a> {
         [vec![event], copies].concat()
     }
 
-    /// Whether no earlier `RunInstances` of the same account and region succeeded with this instance. A retry with
-    /// the same client token answers with the same instance.
-    pub(super) fn is_first_launch(&self, run: &Event, instance: &str) -> bool {
-        let of_instance =
-            |it: &&&Event| it.name() == "RunInstances" && it.names_instance(instance) && it.shares_home_with(run);
-        !self.successes.iter().filter(of_instance).any(|other| other.order() < run.order())
+    /// Whether no earlier event of the same name, account and region succeeded with this instance or volume. A retry
+    /// with the same client token answers with the same one.
+    pub(super) fn is_first(&self, event: &Event, id: &str) -> bool {
+        let is_same = |it: &&&Event| {
+            it.name() == event.name() && it.shares_home_with(event) && (it.names_instance(id) || it.names_volume(id))
+        };
+        !self.successes.iter().filter(is_same).any(|other| other.order() < event.order())
     }
 
     /// The KMS event of a `CreateGrant` that another event names.

@@ -4,10 +4,11 @@ SELECT
   f.region,
   f.volume,
   f.at,
+  e.t,
   e.event_id,
   e.event_time,
   e.principal_arn,
-  e.snapshot_ids[1] AS snapshot,
+  e.snapshot_ids,
   e.encrypted,
   e.key_arn
 FROM (

@@ -35,15 +35,13 @@ FROM (
     WHERE candidate AND event_name = 'AttachVolume'
   )
   UNION ALL
-  SELECT 'volume', account, region, unnest(volume_ids), t, at
-  FROM ec2
-  WHERE candidate AND event_name = 'CreateVolume'
+  SELECT 'volume', account, region, volume, t, at FROM created
+  UNION ALL
+  SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at FROM created
   UNION ALL
   SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at
   FROM ec2
-  WHERE
-    candidate
-    AND event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot', 'CreateVolume')
+  WHERE candidate AND event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot')
 )
 WHERE id IS NOT NULL
 UNION ALL

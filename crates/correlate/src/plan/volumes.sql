@@ -6,7 +6,7 @@ SELECT
   c.event_id AS created_event_id,
   c.event_time AS created_at,
   c.principal_arn AS created_by_arn,
-  c.snapshot AS snapshot_id,
+  c.snapshot_ids[1] AS snapshot_id,
   CASE WHEN d.volume IS NOT NULL THEN true ELSE c.encrypted END AS encrypted,
   coalesce(d.key_arn, c.key_arn) AS key_arn,
   d.event_id AS data_key_event_id,

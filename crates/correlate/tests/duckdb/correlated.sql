@@ -23,7 +23,7 @@ WHERE regexp_full_match(event_source, '(kms|ec2|sts)\.amazonaws\.com(\.cn)?');
 
 CREATE TEMP TABLE ec2 AS FROM logged WHERE service = 'ec2';
 
--- What can be a cause without an equal request id, but for repeated launches.
+-- What can be a cause without an equal request id, but for what a retry answers with again.
 CREATE TEMP TABLE successes AS SELECT * FROM ec2 WHERE rid = canonical AND error_code IS NULL;
 
 -- Successful launches, one row per instance; `nth` counts those of one instance in one place.
@@ -33,6 +33,14 @@ FROM (
     SELECT DISTINCT rid, account, region, t, unnest(instance_ids) AS instance
     FROM successes WHERE event_name = 'RunInstances'
 );
+
+-- The first CreateVolume of each volume in one place.
+CREATE TEMP TABLE creations AS
+SELECT * FROM (
+    SELECT DISTINCT rid, account, region, t, snapshot_ids, unnest(volume_ids) AS volume
+    FROM successes WHERE event_name = 'CreateVolume'
+)
+QUALIFY row_number() OVER (PARTITION BY account, region, volume ORDER BY t, rid) = 1;
 
 -- KMS events with their flags.
 CREATE TEMP TABLE kms_alone AS
@@ -246,7 +254,7 @@ SELECT rid, t, account, region, volume_known AS key
 FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NOT NULL;
 
 CREATE TEMP TABLE volume_offers AS
-SELECT rid, t, account, region, unnest(volume_ids) AS key FROM successes WHERE event_name = 'CreateVolume';
+SELECT rid, t, account, region, volume AS key FROM creations;
 
 CREATE TEMP TABLE snapshot_asks AS
 SELECT rid, t, account, region, snapshot_known AS key
@@ -254,9 +262,10 @@ FROM kms_rows
 WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NULL AND snapshot_known IS NOT NULL;
 
 CREATE TEMP TABLE snapshot_offers AS
-SELECT rid, t, account, region, unnest(snapshot_ids) AS key
-FROM successes
-WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot', 'CreateVolume');
+SELECT rid, t, account, region, unnest(snapshot_ids) AS key FROM creations
+UNION ALL
+SELECT rid, t, account, region, unnest(snapshot_ids)
+FROM successes WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot');
 
 CREATE TEMP TABLE by_resource AS
 SELECT coalesce(v.rid, s.rid) AS rid, coalesce(v.found, s.found) AS cause
