@@ -305,7 +305,15 @@ async fn what_has_no_cause_says_why() {
         session_name: Some("I-0000000A".into()),
         ..kms("role", 0, "Encrypt")
     };
+    let owners = |id, address: &str| Event {
+        user_identity_type: Some("AWSAccount".into()),
+        source_ip_address: Some(address.into()),
+        ..with_volume(kms(id, 0, "Decrypt"))
+    };
     let events = [
+        owners("owners-rds", "rds.amazonaws.com"),
+        owners("owners-ebs-direct", "ebs.amazonaws.com.cn"),
+        owners("owners-ec2", "ec2-frontend-api.amazonaws.com"),
         Event { invoked_by: Some("fargate.amazonaws.com".into()), ..with_volume(kms("fargate", 0, "Decrypt")) },
         Event { invoked_by: Some("ebs.amazonaws.com".into()), ..with_volume(kms("ebs-direct", 0, "Decrypt")) },
         role,
@@ -315,13 +323,15 @@ async fn what_has_no_cause_says_why() {
     ];
     let found = correlated(&events).await;
     let why = |event| row(&found, event).value("unmatched_reason");
-    assert_eq!(why("fargate"), Some("external_service"));
-    assert_eq!(why("ebs-direct"), Some("external_service"));
+    for external in ["fargate", "ebs-direct", "owners-rds", "owners-ebs-direct"] {
+        assert_eq!(why(external), Some("external_service"), "{external}");
+    }
+    assert_eq!(why("owners-ec2"), Some("no_ec2_event"));
     assert_eq!(why("role"), Some("instance_role"));
     assert_eq!(row(&found, "role").value("caller_instance_id"), Some("i-0000000a"));
     assert_eq!(why("denied"), Some("denied"));
     assert_eq!(why("maintenance"), Some("no_ec2_event"));
-    assert_eq!(found.correlated.len(), 5);
+    assert_eq!(found.correlated.len(), 8);
 }
 
 #[tokio::test]

@@ -343,15 +343,16 @@ impl Batch {
         for flags in &mut *flags {
             flags.0 |= if flags.has(Flags::INFRASTRUCTURE | Flags::BY_SERVICE) { Flags::TRUSTED } else { 0 };
         }
-        invoked_by.flag(flags, Flags::TRUSTED, |_| true);
         user_agent.flag(flags, Flags::TRUSTED, |agent| matches!(agent, "AWS Internal" | "&AWS; Internal"));
-        address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal" || amazon_name(it).is_some());
-        invoked_by.flag(flags, Flags::EXTERNAL, |it| !is_family(it));
-        // The EBS direct APIs are the caller's own, unless EBS itself is the caller.
-        let mut is_ebs = vec![Flags::default(); flags.len()];
-        invoked_by.flag(&mut is_ebs, Flags::EXTERNAL, |it| amazon_name(it) == Some("ebs"));
-        for (flags, is_ebs) in flags.iter_mut().zip(is_ebs) {
-            flags.0 |= if flags.has(Flags::BY_SERVICE) { 0 } else { is_ebs.0 };
+        address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal");
+        let told = |service: &str| (is_family(service), amazon_name(service) == Some("ebs"));
+        let by_address = address.each(|it| it.filter(|it| amazon_name(it).is_some()).map(told));
+        let services = invoked_by.each(|it| it.map(told)).into_iter().zip(by_address);
+        for (flags, (invoked_by, by_address)) in flags.iter_mut().zip(services) {
+            let Some((is_family, is_ebs)) = invoked_by.or(by_address) else { continue };
+            // The EBS direct APIs are the caller's own, unless EBS itself is the caller.
+            let is_external = !is_family || is_ebs && !flags.has(Flags::BY_SERVICE);
+            flags.0 |= Flags::TRUSTED | if is_external { Flags::EXTERNAL } else { 0 };
         }
         for caller in [invoked_by, user_agent, address] {
             caller.flag(flags, Flags::TOUCHES, |it| it == "ec2-frontend-api.amazonaws.com");

@@ -92,19 +92,26 @@ pub(super) fn is_forwarded(event: &Event) -> bool {
         .any(|text| text.as_deref() == Some("ec2-frontend-api.amazonaws.com"))
 }
 
-/// The name of the service in `<name>.amazonaws.com[.cn]`.
-fn service(invoked_by: &str) -> Option<&str> {
-    let at = invoked_by.find(".amazonaws.com")?;
-    let (name, domain) = invoked_by.split_at(at);
+/// The service that made a call, or made it for its caller.
+fn service(event: &Event) -> Option<&str> {
+    let address = event.source_ip_address.as_deref();
+    let of_service = |it: &&str| it.ends_with(".amazonaws.com") || it.ends_with(".amazonaws.com.cn");
+    event.invoked_by.as_deref().or_else(|| address.filter(of_service))
+}
+
+/// What stands before `.amazonaws.com[.cn]`.
+fn service_name(service: &str) -> Option<&str> {
+    let at = service.find(".amazonaws.com")?;
+    let (name, domain) = service.split_at(at);
     is_amazon_domain(domain).then_some(name)
 }
 
-/// Whether `invoked_by` is EC2, EBS, or a service that launches instances in the account of its caller.
-fn is_family(invoked_by: &str) -> bool {
-    if matches!(invoked_by, "AWS Internal" | "Amazon Internal") {
+/// Whether a service is EC2, EBS, or one that launches instances in the account of its caller.
+fn is_family(service: &str) -> bool {
+    if matches!(service, "AWS Internal" | "Amazon Internal") {
         return true;
     }
-    service(invoked_by).is_some_and(|name| {
+    service_name(service).is_some_and(|name| {
         matches!(name, "ec2-frontend-api" | "ec2" | "ebs" | "autoscaling" | "spot" | "spotfleet" | "ec2fleet")
             || name.strip_prefix("ec2.").is_some_and(is_region)
             || name.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
@@ -118,7 +125,7 @@ fn is_region(text: &str) -> bool {
 
 /// Whether a principal called an EBS direct API.
 fn is_ebs_direct(event: &Event) -> bool {
-    event.invoked_by.as_deref().and_then(service) == Some("ebs") && !is_by_aws_service(event)
+    service(event).and_then(service_name) == Some("ebs") && !is_by_aws_service(event)
 }
 
 /// Whether an AWS service itself is the caller.
@@ -131,20 +138,16 @@ fn is_external(event: &Event) -> bool {
         ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|of_other_service| key.starts_with(of_other_service))
     };
     is_ebs_direct(event)
-        || event.invoked_by.as_deref().is_some_and(|service| !is_family(service))
+        || service(event).is_some_and(|service| !is_family(service))
         || event.encryption_context.keys().any(other_context)
 }
 
 fn is_trusted(event: &Event) -> bool {
     is_infrastructure(event)
         || is_by_aws_service(event)
-        || event.invoked_by.is_some()
+        || service(event).is_some()
         || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal"))
-        || event.source_ip_address.as_deref().is_some_and(is_address_of_aws)
-}
-
-fn is_address_of_aws(address: &str) -> bool {
-    address == "AWS Internal" || address.ends_with(".amazonaws.com") || address.ends_with(".amazonaws.com.cn")
+        || event.source_ip_address.as_deref() == Some("AWS Internal")
 }
 
 /// The instance on which the software ran that made the call with the instance's role.

@@ -30,19 +30,17 @@ SELECT
   coalesce(
     infrastructure
       OR by_service
-      OR invoked_by IS NOT NULL
+      OR service IS NOT NULL
       OR user_agent IN ('AWS Internal', '&AWS; Internal')
-      OR source_ip_address = 'AWS Internal'
-      OR source_ip_address LIKE '%.amazonaws.com'
-      OR source_ip_address LIKE '%.amazonaws.com.cn',
+      OR source_ip_address = 'AWS Internal',
     false
   ) AS trusted,
   coalesce(
-    (invoked_by IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service)
+    (service IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service)
       OR NOT (
-        invoked_by IN ('AWS Internal', 'Amazon Internal')
+        service IN ('AWS Internal', 'Amazon Internal')
         OR regexp_like(
-          invoked_by,
+          service,
           '^(ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'
         )
       )
@@ -96,6 +94,13 @@ FROM (
       instance_ids[1] AS instance,
       volume_ids[1] AS volume,
       snapshot_ids[1] AS snapshot,
+      coalesce(
+        invoked_by,
+        CASE
+          WHEN source_ip_address LIKE '%.amazonaws.com' OR source_ip_address LIKE '%.amazonaws.com.cn'
+          THEN source_ip_address
+        END
+      ) AS service,
       lower(session_name) AS session,
       coalesce(user_identity_type = 'AWSService', false) AS by_service,
       coalesce(user_identity_type = 'AssumedRole', false) AS assumed_role,

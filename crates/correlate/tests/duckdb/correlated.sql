@@ -48,7 +48,12 @@ WITH told AS (
     SELECT
         *,
         instance_ids[1] AS instance, volume_ids[1] AS volume, snapshot_ids[1] AS snapshot,
-        regexp_extract(invoked_by, '^(.*?)\.amazonaws\.com(\.cn)?$', 1) AS invoker,
+        -- The copy of a key's owner has the service in the address only.
+        coalesce(
+            invoked_by,
+            CASE WHEN regexp_matches(source_ip_address, '\.amazonaws\.com(\.cn)?$') THEN source_ip_address END
+        ) AS called_by,
+        regexp_extract(called_by, '^(.*?)\.amazonaws\.com(\.cn)?$', 1) AS invoker,
         coalesce(map_keys(encryption_context), []) AS context,
         coalesce(user_identity_type = 'AWSService', false) AS by_service,
         coalesce(contains(principal_id, ':aws:ec2-infrastructure:'), false)
@@ -62,17 +67,16 @@ SELECT
         OR coalesce(user_agent, '') = 'ec2-frontend-api.amazonaws.com'
         OR coalesce(source_ip_address, '') = 'ec2-frontend-api.amazonaws.com' AS forwarded,
     coalesce(invoker = 'ebs', false) AND NOT by_service
-        OR invoked_by IS NOT NULL
-            AND invoked_by NOT IN ('AWS Internal', 'Amazon Internal')
+        OR called_by IS NOT NULL
+            AND called_by NOT IN ('AWS Internal', 'Amazon Internal')
             AND NOT regexp_full_match(invoker,
                 'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+')
         OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external,
     infrastructure
         OR by_service
-        OR invoked_by IS NOT NULL
+        OR called_by IS NOT NULL
         OR coalesce(user_agent IN ('AWS Internal', '&AWS; Internal'), false)
-        OR coalesce(source_ip_address = 'AWS Internal', false)
-        OR coalesce(regexp_matches(source_ip_address, '\.amazonaws\.com(\.cn)?$'), false) AS trusted_alone,
+        OR coalesce(source_ip_address = 'AWS Internal', false) AS trusted_alone,
     CASE WHEN user_identity_type = 'AssumedRole' AND NOT infrastructure
               AND regexp_full_match(lower(session_name), 'i-([0-9a-f]{8}|[0-9a-f]{17})')
          THEN lower(session_name) END AS caller_instance,

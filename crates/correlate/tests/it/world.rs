@@ -305,8 +305,18 @@ enum Identity {
     Owner,
     UserAgent(&'static str),
     Address(&'static str),
+    OwnerFrom(&'static str),
     Unknown,
 }
+
+const ADDRESSES: [&str; 6] = [
+    "192.0.2.7",
+    "AWS Internal",
+    "ebs.amazonaws.com",
+    "ec2-frontend-api.amazonaws.com",
+    "ec2.eu-west-1.amazonaws.com.cn",
+    "rds.amazonaws.com",
+];
 
 fn identity() -> impl Strategy<Value = Identity> {
     prop_oneof![
@@ -332,7 +342,8 @@ fn identity() -> impl Strategy<Value = Identity> {
         .prop_map(Identity::ServiceForPrincipal),
         2 => select(vec!["AWS Internal", "&AWS; Internal", "ec2-frontend-api.amazonaws.com", "aws-cli"])
             .prop_map(Identity::UserAgent),
-        2 => select(vec!["AWS Internal", "ebs.amazonaws.com", "192.0.2.7"]).prop_map(Identity::Address),
+        2 => select(ADDRESSES.to_vec()).prop_map(Identity::Address),
+        2 => select(ADDRESSES.to_vec()).prop_map(Identity::OwnerFrom),
     ]
 }
 
@@ -368,6 +379,7 @@ impl Identity {
             Self::Owner => typed("AWSAccount"),
             Self::UserAgent(agent) => Event { user_agent: some(agent), ..typed("IAMUser") },
             Self::Address(address) => Event { source_ip_address: some(address), ..typed("IAMUser") },
+            Self::OwnerFrom(address) => Event { source_ip_address: some(address), ..typed("AWSAccount") },
             Self::Unknown => event,
         }
     }
