@@ -319,6 +319,7 @@ async fn what_has_no_cause_says_why() {
         role,
         Event { error_code: Some("AccessDenied".into()), ..forwarded(kms("denied", 0, "CreateGrant")) },
         with_volume(by_service(kms("maintenance", 0, "Decrypt"))),
+        Event { invoked_by: Some("ec2-frontend-api.amazonaws.com.cn".into()), ..kms("china", 0, "DescribeKey") },
         kms("of-a-bucket", 0, "Decrypt"),
     ];
     let found = correlated(&events).await;
@@ -331,7 +332,8 @@ async fn what_has_no_cause_says_why() {
     assert_eq!(row(&found, "role").value("caller_instance_id"), Some("i-0000000a"));
     assert_eq!(why("denied"), Some("denied"));
     assert_eq!(why("maintenance"), Some("no_ec2_event"));
-    assert_eq!(found.correlated.len(), 8);
+    assert_eq!(why("china"), Some("no_ec2_event"));
+    assert_eq!(found.correlated.len(), 9);
 }
 
 #[tokio::test]

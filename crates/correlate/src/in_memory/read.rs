@@ -355,7 +355,7 @@ impl Batch {
             flags.0 |= Flags::TRUSTED | if is_external { Flags::EXTERNAL } else { 0 };
         }
         for caller in [invoked_by, user_agent, address] {
-            caller.flag(flags, Flags::TOUCHES, |it| it == "ec2-frontend-api.amazonaws.com");
+            caller.flag(flags, Flags::TOUCHES, |it| amazon_name(it) == Some("ec2-frontend-api"));
         }
         let is_caller =
             |flags: Flags| flags.has(Flags::KMS) && flags.has(Flags::ASSUMED_ROLE) && !flags.has(Flags::INFRASTRUCTURE);

@@ -89,7 +89,7 @@ fn is_infrastructure(event: &Event) -> bool {
 pub(super) fn is_forwarded(event: &Event) -> bool {
     [&event.invoked_by, &event.user_agent, &event.source_ip_address]
         .into_iter()
-        .any(|text| text.as_deref() == Some("ec2-frontend-api.amazonaws.com"))
+        .any(|text| text.as_deref().and_then(service_name) == Some("ec2-frontend-api"))
 }
 
 /// The service that made a call, or made it for its caller.

@@ -54,9 +54,9 @@ SELECT
       OR volume IS NOT NULL
       OR snapshot IS NOT NULL
       OR caller_instance IS NOT NULL
-      OR invoked_by = 'ec2-frontend-api.amazonaws.com'
-      OR user_agent = 'ec2-frontend-api.amazonaws.com'
-      OR source_ip_address = 'ec2-frontend-api.amazonaws.com',
+      OR invoked_by IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
+      OR user_agent IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
+      OR source_ip_address IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn'),
     false
   ) AS touches_alone
 FROM (

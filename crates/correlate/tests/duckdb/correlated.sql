@@ -63,9 +63,10 @@ WITH told AS (
 )
 SELECT
     *,
-    coalesce(invoked_by, '') = 'ec2-frontend-api.amazonaws.com'
-        OR coalesce(user_agent, '') = 'ec2-frontend-api.amazonaws.com'
-        OR coalesce(source_ip_address, '') = 'ec2-frontend-api.amazonaws.com' AS forwarded,
+    list_has_any(
+        [invoked_by, user_agent, source_ip_address],
+        ['ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn']
+    ) AS forwarded,
     coalesce(invoker = 'ebs', false) AND NOT by_service
         OR called_by IS NOT NULL
             AND called_by NOT IN ('AWS Internal', 'Amazon Internal')

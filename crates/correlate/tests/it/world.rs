@@ -309,11 +309,12 @@ enum Identity {
     Unknown,
 }
 
-const ADDRESSES: [&str; 6] = [
+const ADDRESSES: [&str; 7] = [
     "192.0.2.7",
     "AWS Internal",
     "ebs.amazonaws.com",
     "ec2-frontend-api.amazonaws.com",
+    "ec2-frontend-api.amazonaws.com.cn",
     "ec2.eu-west-1.amazonaws.com.cn",
     "rds.amazonaws.com",
 ];
@@ -340,7 +341,7 @@ fn identity() -> impl Strategy<Value = Identity> {
             "dlm.amazonaws.com",
         ])
         .prop_map(Identity::ServiceForPrincipal),
-        2 => select(vec!["AWS Internal", "&AWS; Internal", "ec2-frontend-api.amazonaws.com", "aws-cli"])
+        2 => select(vec!["AWS Internal", "&AWS; Internal", "ec2-frontend-api.amazonaws.com.cn", "aws-cli"])
             .prop_map(Identity::UserAgent),
         2 => select(ADDRESSES.to_vec()).prop_map(Identity::Address),
         2 => select(ADDRESSES.to_vec()).prop_map(Identity::OwnerFrom),
