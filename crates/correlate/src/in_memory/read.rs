@@ -109,9 +109,9 @@ pub(super) fn is_shared(column: &str) -> bool {
 }
 
 /// Columns of which only flags are kept.
-const FLAGGED: [&str; 3] = ["user_agent", "session_name", "encryption_context"];
+const FLAGGED: [&str; 4] = ["event_version", "user_agent", "session_name", "encryption_context"];
 /// Of these, how many are texts.
-const N_FLAGGED_TEXTS: usize = 2;
+const N_FLAGGED_TEXTS: usize = 3;
 
 /// What a row is, as far as its own columns tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -322,7 +322,7 @@ impl Batch {
 
     /// The flags of `docs/join.md`, but for what the encryption context says.
     fn set_flags(&mut self, event_source: &Texts, flagged: &[Texts]) {
-        let [user_agent, session] = flagged else {
+        let [event_version, user_agent, session] = flagged else {
             unreachable!("as many as are read");
         };
         let (texts, flags) = (&self.texts, &mut self.flags);
@@ -343,8 +343,13 @@ impl Batch {
         for flags in &mut *flags {
             flags.0 |= if flags.has(Flags::INFRASTRUCTURE | Flags::BY_SERVICE) { Flags::TRUSTED } else { 0 };
         }
-        user_agent.flag(flags, Flags::TRUSTED, |agent| matches!(agent, "AWS Internal" | "&AWS; Internal"));
         address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal");
+        // In old records only the user agent tells of AWS; in others anybody may have said it.
+        let is_old = event_version.each(|it| matches!(it, None | Some("1.0" | "1.01" | "1.02")));
+        let is_by_aws = user_agent.each(|it| matches!(it, Some("AWS Internal" | "&AWS; Internal")));
+        for (flags, (is_old, is_by_aws)) in flags.iter_mut().zip(is_old.into_iter().zip(is_by_aws)) {
+            flags.0 |= if is_old && is_by_aws { Flags::TRUSTED } else { 0 };
+        }
         let told = |service: &str| (is_family(service), amazon_name(service) == Some("ebs"));
         let by_address = address.each(|it| it.filter(|it| amazon_name(it).is_some()).map(told));
         let services = invoked_by.each(|it| it.map(told)).into_iter().zip(by_address);

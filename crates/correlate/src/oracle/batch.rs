@@ -32,6 +32,7 @@ pub fn batch(events: &[Event]) -> RecordBatch {
 fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
     Some(match column {
         "event_id" => texts(events, |it| &it.event_id),
+        "event_version" => texts(events, |it| &it.event_version),
         "event_source" => texts(events, |it| &it.event_source),
         "event_name" => texts(events, |it| &it.event_name),
         "aws_region" => texts(events, |it| &it.aws_region),

@@ -17,6 +17,7 @@ pub struct Event {
     pub event_id: Option<String>,
     /// Milliseconds since the epoch.
     pub event_time: i64,
+    pub event_version: Option<String>,
     pub event_source: Option<String>,
     pub event_name: Option<String>,
     pub aws_region: Option<String>,
@@ -145,6 +146,7 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
     Event {
         event_id: text("event_id"),
         event_time: column(batch, "event_time").as_primitive::<TimestampMillisecondType>().value(row),
+        event_version: text("event_version"),
         event_source: text("event_source"),
         event_name: text("event_name"),
         aws_region: text("aws_region"),

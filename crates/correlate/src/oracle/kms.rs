@@ -146,8 +146,13 @@ fn is_trusted(event: &Event) -> bool {
     is_infrastructure(event)
         || is_by_aws_service(event)
         || service(event).is_some()
-        || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal"))
         || event.source_ip_address.as_deref() == Some("AWS Internal")
+        || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal")) && is_of_old(event)
+}
+
+/// Whether the record is of a time when only the user agent told that AWS called.
+fn is_of_old(event: &Event) -> bool {
+    matches!(event.event_version.as_deref(), None | Some("1.0" | "1.01" | "1.02"))
 }
 
 /// The instance on which the software ran that made the call with the instance's role.

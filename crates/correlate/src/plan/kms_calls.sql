@@ -31,8 +31,8 @@ SELECT
     infrastructure
       OR by_service
       OR service IS NOT NULL
-      OR user_agent IN ('AWS Internal', '&AWS; Internal')
-      OR source_ip_address = 'AWS Internal',
+      OR source_ip_address = 'AWS Internal'
+      OR user_agent IN ('AWS Internal', '&AWS; Internal') AND coalesce(event_version, '1.0') IN ('1.0', '1.01', '1.02'),
     false
   ) AS trusted,
   coalesce(
@@ -83,6 +83,7 @@ FROM (
       error_code,
       principal_arn,
       invoked_by,
+      event_version,
       user_agent,
       source_ip_address,
       source_object,

@@ -76,8 +76,9 @@ SELECT
     infrastructure
         OR by_service
         OR called_by IS NOT NULL
+        OR coalesce(source_ip_address = 'AWS Internal', false)
         OR coalesce(user_agent IN ('AWS Internal', '&AWS; Internal'), false)
-        OR coalesce(source_ip_address = 'AWS Internal', false) AS trusted_alone,
+            AND coalesce(event_version IN ('1.0', '1.01', '1.02'), true) AS trusted_alone,
     CASE WHEN user_identity_type = 'AssumedRole' AND NOT infrastructure
               AND regexp_full_match(lower(session_name), 'i-([0-9a-f]{8}|[0-9a-f]{17})')
          THEN lower(session_name) END AS caller_instance,
