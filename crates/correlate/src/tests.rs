@@ -337,6 +337,24 @@ async fn what_has_no_cause_says_why() {
 }
 
 #[tokio::test]
+async fn what_ends_the_grant_of_another_service_is_that_services() {
+    let of_grant = |event: Event| Event { grant_id: Some("g1".into()), ..by_service(event) };
+    let context = ["aws:ebs:id", "aws:ecs:clusterName"].map(|key| (key.to_owned(), VOLUME.to_owned()));
+    let create = Event { encryption_context: context.into(), ..with_volume(kms("create", 0, "CreateGrant")) };
+    let events = [
+        Event { instance_ids: vec![INSTANCE.into()], ..of_grant(create) },
+        of_grant(kms("retire", 60, "RetireGrant")),
+        of_grant(kms("decrypt", 60, "Decrypt")),
+        with_volume(ec2("volume", 0, "CreateVolume")),
+    ];
+    let found = correlated(&events).await;
+    for event in ["create", "retire", "decrypt"] {
+        assert_eq!(row(&found, event).value("unmatched_reason"), Some("external_service"), "{event}");
+    }
+    assert!(found.attachments.is_empty());
+}
+
+#[tokio::test]
 async fn the_grant_that_allowed_a_call_is_named() {
     let grant =
         |id: &str, at| Event { grant_id: Some(id.into()), ..forwarded(with_volume(kms(id, at, "CreateGrant"))) };

@@ -51,7 +51,9 @@ pub(super) struct Call {
     requested_copy: u32,
     /// The `CreateGrant` that allowed it, where it names no grant.
     pub(super) granted: u32,
+    /// By what it is, or its grant.
     pub(super) trusted: bool,
+    pub(super) external: bool,
     /// Its own identifiers, else its grant's.
     pub(super) volume: u32,
     pub(super) snapshot: u32,
@@ -119,7 +121,7 @@ impl Join {
             let serves = if call.instance == NONE { rows.caller_instances[call.row as usize] } else { call.instance };
             let at_home = offers.launched.at_home(serves, rows.homes[call.row as usize]).first();
             call.launch = at_home.or_else(|| offers.launched.of(serves).first()).copied().unwrap_or(NONE);
-            if call.volume != NONE && call.teaches(rows) {
+            if call.volume != NONE && call.teaches() {
                 call.data_key = first_data_key[call.volume as usize];
             }
         });
@@ -140,7 +142,7 @@ impl Join {
             let (row, at) = (call.row, call.row as usize);
             let (volume, instance, grant) = (rows.volumes[at], rows.instances[at], rows.grants[at]);
             let succeeded = !rows.has(row, Flags::FAILED);
-            let teaches = call.teaches(rows);
+            let teaches = call.teaches();
             match rows.kind(row) {
                 Kind::CreateGrant | Kind::Decrypt if teaches && volume != NONE && instance != NONE => {
                     self.evidence.push(row);
@@ -186,8 +188,8 @@ impl Call {
     }
 
     /// Whether its context links and teaches.
-    pub(super) fn teaches(&self, rows: &Rows<'_>) -> bool {
-        self.trusted && !rows.has(self.row, Flags::EXTERNAL)
+    pub(super) fn teaches(&self) -> bool {
+        self.trusted && !self.external
     }
 }
 
@@ -223,12 +225,14 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
             NONE if create != NONE => ids[create as usize],
             own => own,
         };
+        let own_or_grants = |flag| rows.has(row, flag) || create != NONE && rows.has(create, flag);
         calls.push(Call {
             row,
             create,
             requested_copy: copies.of(rows, row),
             granted: NONE,
-            trusted: rows.has(row, Flags::TRUSTED) || create != NONE && rows.has(create, Flags::TRUSTED),
+            trusted: own_or_grants(Flags::TRUSTED),
+            external: own_or_grants(Flags::EXTERNAL),
             volume: own_or(&rows.volumes),
             snapshot: own_or(&rows.snapshots),
             instance: own_or(&rows.instances),
@@ -405,7 +409,7 @@ impl<'r, 'a> Offers<'r, 'a> {
             if instance != NONE && volume != NONE {
                 grants.push(under(granted_pairs.number((instance, volume)), row));
             }
-            if instance == NONE && call.teaches(rows) {
+            if instance == NONE && call.teaches() {
                 let ids = [volume, snapshot].into_iter().filter(|id| *id != NONE);
                 service_grants.extend(ids.map(|id| under(id, row)));
             }
@@ -431,7 +435,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         let rows = self.rows;
         let (row, at) = (call.row, call.row as usize);
         let own_instance = rows.instances[at];
-        let teaches = call.teaches(rows);
+        let teaches = call.teaches();
         if teaches && call.volume != NONE && call.instance == NONE {
             call.learned = self.learned(row, call.volume);
         }

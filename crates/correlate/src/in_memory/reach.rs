@@ -69,11 +69,7 @@ impl Groups {
             data_keys: grouped(rows, |row| if_kind(Kind::GenerateDataKey, row, rows.volumes[row as usize])),
             copies: grouped(rows, |row| rows.is_ec2(row).then(|| rows.canonical[row as usize])),
             evidence: grouped(rows, |row| {
-                let is_sure = if rows.is_ec2(row) {
-                    rows.is_candidate(row)
-                } else {
-                    rows.has(row, Flags::TRUSTED) && !rows.has(row, Flags::EXTERNAL)
-                };
+                let is_sure = if rows.is_ec2(row) { rows.is_candidate(row) } else { surely_teaches(rows, row) };
                 let at = row as usize;
                 (is_sure && shows(rows, row)).then(|| (rows.volumes[at], rows.homes[at]))
             }),
@@ -87,6 +83,12 @@ fn grouped<K: Eq + Hash>(rows: &Rows<'_>, key: impl Fn(u32) -> Option<K>) -> Gro
         grouped.entry(key).or_default().push(row);
     }
     grouped
+}
+
+/// Whether the context of a KMS event teaches, whatever the `CreateGrant` of its grant says.
+fn surely_teaches(rows: &Rows<'_>, row: u32) -> bool {
+    let is_alone = rows.kind(row) == Kind::CreateGrant || rows.grants[row as usize] == NONE;
+    is_alone && rows.has(row, Flags::TRUSTED) && !rows.has(row, Flags::EXTERNAL)
 }
 
 /// Whether an event of a kind that shows a volume at an instance names both.
@@ -297,7 +299,7 @@ impl<'r, 'a> Reach<'r, 'a> {
             [rows.instances[at], rows.volumes[at], rows.snapshots[at]].map(|id| rows.resource(id));
         ways.shared.extend(rows.id(IdColumn::SharedEvent, at));
         let is_create = rows.kind(row) == Kind::CreateGrant;
-        // Whether an event is trusted may hang on its grant.
+        // Whether an event teaches may hang on its grant.
         let may_teach = self.changed[at] || !is_create && rows.grants[at] != NONE;
         if is_create {
             ways.grants.insert(rows.grants[at]);
@@ -329,8 +331,8 @@ impl<'r, 'a> Reach<'r, 'a> {
         self.groups.data_keys[&rows.volumes[row as usize]].iter().any(|&other| {
             other < row
                 && !self.changed[other as usize]
-                && rows.has(other, Flags::TRUSTED)
-                && !rows.has(other, Flags::EXTERNAL | Flags::FAILED)
+                && surely_teaches(rows, other)
+                && !rows.has(other, Flags::FAILED)
         })
     }
 
@@ -480,7 +482,7 @@ impl Reach<'_, '_> {
                 }
                 wanted.add(By::IssuedAccessKey, text(Text::AccessKeyId));
             } else if rows.kind(row) != Kind::CreateGrant {
-                // Whether it is trusted may hang on its grant.
+                // Whether it teaches may hang on its grant.
                 wanted.add(By::Grant, text(Text::GrantId));
             }
             if needs.requests.contains(&rows.requests[at]) {

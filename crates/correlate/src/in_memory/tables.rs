@@ -350,7 +350,7 @@ impl<'a> Products<'_, 'a> {
         let row = call.row;
         if call.link != Link::None {
             None
-        } else if self.rows.has(row, Flags::EXTERNAL) {
+        } else if call.external {
             Some("external_service")
         } else if self.rows.caller_instances[row as usize] != NONE && !call.trusted {
             Some("instance_role")

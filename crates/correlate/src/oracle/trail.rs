@@ -93,10 +93,15 @@ fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
     first.unwrap_or(event)
 }
 
-/// The event with the `CreateGrant` of its grant, and the trust that this gives it.
+/// The event with the `CreateGrant` of its grant, and what this makes of it.
 fn with_grant<'a>(all: &[Kms<'a>], kms: &Kms<'a>) -> Kms<'a> {
     match grant_of(all, kms) {
-        Some(grant) => Kms { grant: Some(grant.event), trusted: kms.trusted || grant.trusted, ..*kms },
+        Some(grant) => Kms {
+            grant: Some(grant.event),
+            trusted: kms.trusted || grant.trusted,
+            external: kms.external || grant.external,
+            ..*kms
+        },
         None => *kms,
     }
 }

@@ -10,7 +10,8 @@ SELECT
   k.volume,
   k.snapshot,
   k.key_arn,
-  k.trusted
+  k.trusted,
+  k.external
 FROM (
   SELECT account, grant_id, min(at) AS at, bool_or(touches) AS touches
   FROM kms

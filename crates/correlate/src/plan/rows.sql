@@ -23,7 +23,7 @@ SELECT
   k.requested,
   k.requested_copy,
   k.by_service,
-  k.external,
+  k.external OR coalesce(c.external, false) AS external,
   k.caller_instance,
   k.instance AS own_instance,
   k.volume AS own_volume,
@@ -34,7 +34,7 @@ SELECT
   k.key_arn AS own_key_arn,
   coalesce(k.key_arn, c.key_arn) AS key_arn,
   k.trusted OR coalesce(c.trusted, false) AS trusted,
-  (k.trusted OR coalesce(c.trusted, false)) AND NOT k.external AS teaches,
+  (k.trusted OR coalesce(c.trusted, false)) AND NOT (k.external OR coalesce(c.external, false)) AS teaches,
   c.rid AS create_rid,
   c.event_id AS create_event_id
 FROM kms k

@@ -72,7 +72,7 @@ SELECT
             AND called_by NOT IN ('AWS Internal', 'Amazon Internal')
             AND NOT regexp_full_match(invoker,
                 'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+')
-        OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external,
+        OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external_alone,
     infrastructure
         OR by_service
         OR called_by IS NOT NULL
@@ -89,7 +89,7 @@ FROM told;
 -- With what an event takes from the CreateGrant of its grant: of the same account first, then the earliest.
 CREATE TEMP TABLE kms AS
 WITH granted AS (
-    SELECT k.rid, g.rid AS grant_rid, g.trusted_alone, g.instance, g.volume, g.snapshot, g.key_arn
+    SELECT k.rid, g.rid AS grant_rid, g.trusted_alone, g.external_alone, g.instance, g.volume, g.snapshot, g.key_arn
     FROM kms_alone AS k
     JOIN kms_alone AS g ON g.grant_id = k.grant_id AND g.creates_grant
     WHERE NOT k.creates_grant
@@ -99,7 +99,8 @@ SELECT
     k.* EXCLUDE (key_arn),
     g.grant_rid,
     k.trusted_alone OR coalesce(g.trusted_alone, false) AS trusted,
-    trusted AND NOT k.external AS teaches,
+    k.external_alone OR coalesce(g.external_alone, false) AS external,
+    trusted AND NOT external AS teaches,
     coalesce(k.instance, g.instance) AS instance_known,
     coalesce(k.volume, g.volume) AS volume_known,
     coalesce(k.snapshot, g.snapshot) AS snapshot_known,
