@@ -299,6 +299,22 @@ async fn copies_of_one_cause_are_reported_as_the_callers() {
 }
 
 #[tokio::test]
+async fn a_volume_is_where_its_data_key_is_asked_for_not_where_the_key_is() {
+    let data_key = |id, at, account: &str, kind: &str| Event {
+        recipient_account_id: Some(account.into()),
+        user_identity_type: Some(kind.into()),
+        ..forwarded(with_volume(kms(id, at, "GenerateDataKey")))
+    };
+    let events = [data_key("owners", 0, "222222222222", "AWSAccount"), data_key("callers", 1, ACCOUNT, "AssumedRole")];
+    let found = correlated(&events).await;
+    for event in ["owners", "callers"] {
+        assert_eq!(row(&found, event).value("data_key_event_id"), Some("callers"));
+    }
+    assert_eq!(found.volumes.len(), 1);
+    assert_eq!(found.volumes[0].value("recipient_account_id"), Some(ACCOUNT));
+}
+
+#[tokio::test]
 async fn what_has_no_cause_says_why() {
     let role = Event {
         user_identity_type: Some("AssumedRole".into()),

@@ -148,12 +148,12 @@ impl Join {
                     self.evidence.push(row);
                 }
                 Kind::GenerateDataKey if teaches && volume != NONE && succeeded => {
-                    let n_before = keyed.len();
-                    if keyed.number((volume, rows.homes[at])) as usize == n_before {
-                        self.data_keys.push((volume, row));
+                    match self.data_keys.get_mut(keyed.number((volume, rows.homes[at])) as usize) {
+                        Some((_, first)) => *first = rows.first_copy(*first, row),
+                        None => self.data_keys.push((volume, row)),
                     }
                     let first = &mut self.first_data_key[volume as usize];
-                    *first = (*first).min(row);
+                    *first = rows.first_copy(*first, row);
                 }
                 _ => {}
             }
@@ -255,7 +255,7 @@ impl RequestedCopies {
         let mut firsts = vec![NONE; rows.n_shared];
         for row in rows.all().filter(|row| rows.is_kms(*row) && is_requested(*row)) {
             if let Some(first) = firsts.get_mut(rows.shared[row as usize] as usize) {
-                *first = if *first == NONE { row } else { rows.first_copy(*first, row) };
+                *first = rows.first_copy(*first, row);
             }
         }
         Self(firsts)
@@ -368,7 +368,6 @@ impl Named {
         named
     }
 }
-
 
 /// What calls look into.
 struct Offers<'r, 'a> {

@@ -332,7 +332,7 @@ impl<'r, 'a> Reach<'r, 'a> {
             other < row
                 && !self.changed[other as usize]
                 && surely_teaches(rows, other)
-                && !rows.has(other, Flags::FAILED)
+                && !rows.has(other, Flags::FAILED | Flags::OF_ANOTHER_ACCOUNT)
         })
     }
 

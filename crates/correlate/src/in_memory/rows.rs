@@ -126,17 +126,18 @@ impl<'a> Rows<'a> {
         let mut firsts = vec![NONE; self.n_shared];
         for row in self.all().filter(|row| self.is_ec2(*row)) {
             if let Some(first) = firsts.get_mut(self.shared[row as usize] as usize) {
-                *first = if *first == NONE { row } else { self.first_copy(*first, row) };
+                *first = self.first_copy(*first, row);
             }
         }
         let first = |row: u32| firsts.get(self.shared[row as usize] as usize).copied().filter(|first| *first != NONE);
         self.all().map(|row| first(row).filter(|_| self.is_ec2(row)).unwrap_or(row)).collect()
     }
 
-    /// Of two copies of an event, of which `row` is the later one, that which stands for both: an owner's copy last.
+    /// Of the copy of an event that was the first so far, if any, and a later one that which stands for both: an
+    /// owner's copy last.
     pub(super) fn first_copy(&self, first: u32, row: u32) -> u32 {
         let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
-        if is_owners(first) && !is_owners(row) { row } else { first }
+        if first == NONE || is_owners(first) && !is_owners(row) { row } else { first }
     }
 
     pub(super) fn len(&self) -> usize {

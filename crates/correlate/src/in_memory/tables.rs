@@ -27,7 +27,7 @@ use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
-use crate::in_memory::join::{Call, Join, Link};
+use crate::in_memory::join::{Call, First, Join, Link};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::replaced::Opened;
 use crate::in_memory::roots::{Root, Roots};
@@ -232,13 +232,15 @@ impl<'a> Products<'_, 'a> {
     fn volumes(&self) -> Vec<Volume> {
         let mut created = vec![false; self.rows.n_resources()];
         let mut volumes = Vec::new();
-        for &(volume, row) in &self.join.created {
+        let is_own = |it: &&First| !self.rows.has(it.1, Flags::OF_ANOTHER_ACCOUNT);
+        for &(volume, row) in self.join.created.iter().filter(is_own) {
             created[volume as usize] = true;
             let created_at = self.rows.times[row as usize];
             let data_key = self.join.first_data_key[volume as usize];
             volumes.push(Volume { id: volume, row, launch: NONE, data_key, is_created: true, created_at });
         }
-        for &(volume, row) in self.join.data_keys.iter().filter(|(volume, _)| !created[*volume as usize]) {
+        let data_keys = self.join.data_keys.iter().filter(is_own);
+        for &(volume, row) in data_keys.filter(|(volume, _)| !created[*volume as usize]) {
             let cause = self.join.calls[self.join.positions[row as usize] as usize].cause;
             let is_launch = cause != NONE && self.rows.kind(cause) == Kind::RunInstances;
             let launch = if is_launch { cause } else { NONE };

@@ -109,6 +109,11 @@ impl Event {
         self.error_code.is_none()
     }
 
+    /// Whether it is the copy in the trail of an account that only owns what another account's call used.
+    pub(super) fn is_of_another_account(&self) -> bool {
+        self.user_identity_type.as_deref() == Some("AWSAccount")
+    }
+
     /// Whether two events stand in the same account and region.
     pub(super) fn shares_home_with(&self, other: &Self) -> bool {
         self.account() == other.account() && self.region() == other.region()

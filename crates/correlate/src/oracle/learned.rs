@@ -60,7 +60,8 @@ pub(super) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
     trail.kms.iter().filter(makes).copied().collect()
 }
 
-/// The first data key of a volume.
+/// The first data key of a volume; the copy of the key's owner stands last.
 pub(super) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event> {
-    data_keys(trail, volume).into_iter().map(|kms| kms.event).min_by_key(|event| event.order())
+    let made = data_keys(trail, volume).into_iter().map(|kms| kms.event);
+    made.min_by_key(|event| (event.is_of_another_account(), event.order()))
 }

@@ -31,8 +31,7 @@ fn followed<'a>(trail: &Trail<'a>, event: &'a Event, steps: usize) -> &'a Event 
 /// The STS event that issued the access key of a call; the copy of the role's owner stands last.
 fn issuer<'a>(trail: &Trail<'a>, event: &Event) -> Option<&'a Event> {
     let issues = |it: &&Event| event.access_key_id.is_some() && it.issued_access_key_id == event.access_key_id;
-    let of_another_account = |it: &Event| it.user_identity_type.as_deref() == Some("AWSAccount");
-    trail.issues.iter().copied().filter(issues).min_by_key(|it| (of_another_account(it), it.order()))
+    trail.issues.iter().copied().filter(issues).min_by_key(|it| (it.is_of_another_account(), it.order()))
 }
 
 /// The AWS service that made a call for itself.

@@ -165,7 +165,8 @@ pub(super) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     rows
 }
 
-/// Table `volumes`: those that were created, and those that only their data key tells of.
+/// Table `volumes`: those that were created, and those that only their data key tells of. Copies of what other
+/// accounts did make none.
 pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     let created: Vec<(&str, &Event)> = creations(trail);
     let is_created = |volume: &str| created.iter().any(|(it, _)| *it == volume);
@@ -173,7 +174,8 @@ pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     for kms in &trail.kms {
         let Some(volume) = kms.own_volume().filter(|volume| !is_created(volume)) else { continue };
         let of_volume = data_keys(trail, volume);
-        let at_home = of_volume.iter().map(|it| it.event).filter(|it| it.shares_home_with(kms.event));
+        let is_own = |it: &&Event| it.shares_home_with(kms.event) && !it.is_of_another_account();
+        let at_home = of_volume.iter().map(|it| it.event).filter(is_own);
         if at_home.min_by_key(|it| it.order()).is_some_and(|first| first.rid() == kms.event.rid()) {
             rows.push(launched_volume(trail, volume, kms));
         }
@@ -183,8 +185,9 @@ pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
 
 /// The first `CreateVolume` of each account, region and volume.
 fn creations<'a>(trail: &Trail<'a>) -> Vec<(&'a str, &'a Event)> {
-    let creates = trail.successes.iter().copied().filter(|event| event.name() == "CreateVolume");
-    let named = creates.flat_map(|event| event.volume_ids.iter().map(move |volume| (volume.as_str(), event)));
+    let is_own = |it: &&Event| it.name() == "CreateVolume" && !it.is_of_another_account();
+    let created = trail.successes.iter().copied().filter(is_own);
+    let named = created.flat_map(|event| event.volume_ids.iter().map(move |volume| (volume.as_str(), event)));
     named.filter(|(volume, event)| trail.is_first(event, volume)).collect()
 }
 

@@ -37,7 +37,7 @@ impl<'a> Trail<'a> {
     pub(super) fn copies(&self, event: &'a Event) -> Vec<&'a Event> {
         let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
         let mut copies: Vec<&Event> = self.kms.iter().map(|kms| kms.event).filter(is_copy).collect();
-        copies.sort_by_key(|it| (it.user_identity_type.as_deref() == Some("AWSAccount"), it.order()));
+        copies.sort_by_key(|it| (it.is_of_another_account(), it.order()));
         [vec![event], copies].concat()
     }
 
@@ -89,8 +89,7 @@ fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
         return event;
     }
     let copies = ec2.iter().copied().filter(|it| it.shared_event_id == event.shared_event_id);
-    let first = copies.min_by_key(|it| (it.user_identity_type.as_deref() == Some("AWSAccount"), it.order()));
-    first.unwrap_or(event)
+    copies.min_by_key(|it| (it.is_of_another_account(), it.order())).unwrap_or(event)
 }
 
 /// The event with the `CreateGrant` of its grant, and what this makes of it.

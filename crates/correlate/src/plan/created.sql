@@ -10,7 +10,8 @@ SELECT
   e.principal_arn,
   e.snapshot_ids,
   e.encrypted,
-  e.key_arn
+  e.key_arn,
+  coalesce(e.user_identity_type = 'AWSAccount', false) AS of_another_account
 FROM (
   SELECT account, region, volume, min(at) AS at
   FROM (

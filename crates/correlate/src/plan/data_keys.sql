@@ -1,9 +1,14 @@
--- One row per account, region and volume: the first event there that made the volume's data key.
-SELECT f.account, f.region, f.volume, f.at, r.rid, r.event_id, r.own_key_arn AS key_arn
+-- One row per account, region and volume: the first event there that made the volume's data key, an owner's copy last,
+-- as `place` orders them.
+SELECT f.account, f.region, f.volume, f.place, r.at, r.rid, r.event_id, r.own_key_arn AS key_arn, r.of_another_account
 FROM (
-  SELECT account, region, own_volume AS volume, min(at) AS at
+  SELECT
+    account,
+    region,
+    own_volume AS volume,
+    min(CASE WHEN of_another_account THEN '1' ELSE '0' END || at) AS place
   FROM rows
   WHERE teaches AND error_code IS NULL AND event_name LIKE 'GenerateDataKey%' AND own_volume IS NOT NULL
   GROUP BY account, region, own_volume
 ) f
-JOIN rows r ON r.at = f.at
+JOIN rows r ON r.at = substr(f.place, 2)

@@ -1,4 +1,5 @@
--- Table `volumes`: those that were created, then those of which only the data key tells.
+-- Table `volumes`: those that were created, then those of which only the data key tells. Copies of what other accounts
+-- did make none.
 SELECT
   c.volume AS volume_id,
   nullif(c.account, '') AS recipient_account_id,
@@ -13,6 +14,7 @@ SELECT
   c.at AS rid
 FROM created c
 LEFT JOIN volume_keys d ON d.volume = c.volume
+WHERE NOT c.of_another_account
 UNION ALL
 SELECT
   d.volume,
@@ -29,6 +31,6 @@ SELECT
 FROM data_keys d
 JOIN caused k ON k.rid = d.rid
 LEFT JOIN (
-  SELECT DISTINCT volume FROM created
+  SELECT DISTINCT volume FROM created WHERE NOT of_another_account
 ) c ON c.volume = d.volume
-WHERE c.volume IS NULL
+WHERE c.volume IS NULL AND NOT d.of_another_account

@@ -331,11 +331,13 @@ FROM kms WHERE creates_grant AND error_code IS NULL AND instance IS NULL AND tea
 
 CREATE TEMP TABLE allowed AS SELECT rid, found AS grant_rid FROM as_of('grant_asks', 'grant_offers');
 
--- The first data key of each volume.
+-- The first data key of each volume: an owner's copy last.
 CREATE TEMP TABLE data_keys AS
 SELECT volume, event_id FROM kms
 WHERE event_name LIKE 'GenerateDataKey%' AND teaches AND error_code IS NULL AND volume IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY volume ORDER BY t, rid) = 1;
+QUALIFY row_number() OVER (
+    PARTITION BY volume ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
+) = 1;
 
 -- The instance of each row, and the first launch of it: of the same account and region first.
 CREATE TEMP TABLE instances_of_rows AS
