@@ -299,6 +299,21 @@ async fn copies_of_one_cause_are_reported_as_the_callers() {
 }
 
 #[tokio::test]
+async fn an_owners_copy_finds_the_request_in_the_account_of_its_caller() {
+    let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
+    let events = [
+        requested(ec2("stop", 0, "StopInstances")),
+        requested(Event {
+            recipient_account_id: Some("222222222222".into()),
+            principal_account_id: Some(ACCOUNT.into()),
+            user_identity_type: Some("AWSAccount".into()),
+            ..kms("retire", 1, "RetireGrant")
+        }),
+    ];
+    assert_link(&correlated(&events).await, "retire", "request_id", Some("stop"));
+}
+
+#[tokio::test]
 async fn a_volume_is_where_its_data_key_is_asked_for_not_where_the_key_is() {
     let data_key = |id, at, account: &str, kind: &str| Event {
         recipient_account_id: Some(account.into()),

@@ -201,15 +201,16 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
             *requested = true;
         }
     }
-    let is_requested = |at: usize| requested.get(rows.requests[at] as usize).is_some_and(|it| *it);
-    let copies = RequestedCopies::new(rows, |row| is_requested(row as usize));
+    let is_requested = |request: u32| requested.get(request as usize).is_some_and(|it| *it);
+    let copies = RequestedCopies::new(rows, |row| is_requested(rows.requests[row as usize]));
     let touches = |row: u32| {
         let at = row as usize;
         rows.has(row, Flags::TOUCHES)
             || [&rows.instances, &rows.volumes, &rows.snapshots, &rows.caller_instances]
                 .iter()
                 .any(|ids| ids[at] != NONE)
-            || is_requested(at)
+            || is_requested(rows.requests[at])
+            || is_requested(rows.callers[at].0)
             || copies.of(rows, row) != NONE
     };
     let creates = Creates::new(rows, touches);
@@ -438,8 +439,15 @@ impl<'r, 'a> Offers<'r, 'a> {
         if teaches && call.volume != NONE && call.instance == NONE {
             call.learned = self.learned(row, call.volume);
         }
-        // Rule 1: by its own request, else by that of a copy of it.
-        let requested = self.requested(row).or_else(|| self.requested(call.requested_copy)).unwrap_or(NONE);
+        // Rule 1: by its own request, else by that of a copy of it, else by its own in the caller's account.
+        let in_own_account = |row: u32| match row {
+            NONE => None,
+            row => self.requested(row, (rows.requests[row as usize], rows.homes[row as usize])),
+        };
+        let requested = in_own_account(row)
+            .or_else(|| in_own_account(call.requested_copy))
+            .or_else(|| self.requested(row, rows.callers[at]))
+            .unwrap_or(NONE);
         call.found = if requested != NONE {
             (rows.canonical[requested as usize], Link::RequestId)
         } else if teaches && rows.kind(row) != Kind::EndGrant {
@@ -472,13 +480,9 @@ impl<'r, 'a> Offers<'r, 'a> {
         }
     }
 
-    /// The EC2 event of an event's request; of several of one time the first stands for all.
-    fn requested(&self, row: u32) -> Option<u32> {
-        if row == NONE {
-            return None;
-        }
+    /// The EC2 event of an event's request in an account; of several of one time the first stands for all.
+    fn requested(&self, row: u32, (request, home): (u32, u32)) -> Option<u32> {
         let rows = self.rows;
-        let (request, home) = (rows.requests[row as usize], rows.homes[row as usize]);
         let choose = |list: &[u32]| {
             let (before, after) = around(rows, list, rows.times[row as usize]);
             let first = before.map(|before| {

@@ -31,6 +31,8 @@ pub(super) struct Origins {
     pub(super) accounts: Vec<u32>,
     pub(super) homes: Vec<u32>,
     pub(super) requests: Vec<u32>,
+    /// The request and the home of a KMS event in the account of its caller, where that is another.
+    pub(super) callers: Vec<(u32, u32)>,
     pub(super) n_requests: usize,
 }
 
@@ -77,6 +79,7 @@ impl Origins {
             accounts: column(),
             homes: column(),
             requests: column(),
+            callers: Vec::with_capacity(n),
             n_requests: 0,
         };
         for batch in batches {
@@ -96,7 +99,11 @@ impl Origins {
                 } else {
                     Kind::Other
                 };
-                let request = batch.id(IdColumn::Request, row).map(|id| requests.number(account, id));
+                let id = batch.id(IdColumn::Request, row);
+                let caller = of_caller[row].filter(|caller| flags.has(Flags::KMS) && *caller != account);
+                let at_caller = |(caller, id)| (requests.number(caller, id), homes.number((caller, regions[row])));
+                by_row.callers.push(caller.zip(id).map_or((NONE, NONE), at_caller));
+                let request = id.map(|id| requests.number(account, id));
                 by_row.kinds.push(kind);
                 by_row.accounts.push(account);
                 by_row.homes.push(homes.number((account, regions[row])));

@@ -381,7 +381,9 @@ impl<'r, 'a> Reach<'r, 'a> {
                 || is_since(&ways.by_snapshot, snapshot)
         };
         let names = |set: &Set<&str>, id: u32| rows.resource(id).is_some_and(|id| set.contains(id));
-        rows.requests[at] != NONE && ways.requests.contains(&rows.requests[at])
+        let is_requested = |request: u32| request != NONE && ways.requests.contains(&request);
+        is_requested(rows.requests[at])
+            || is_requested(rows.callers[at].0)
             || rows.grants[at] != NONE && ways.grants.contains(&rows.grants[at])
             || rows.id(IdColumn::SharedEvent, at).is_some_and(|id| ways.shared.contains(&id))
             || is_since(&ways.by_instance, rows.instances[at])
@@ -519,7 +521,7 @@ impl Reach<'_, '_> {
         for row in rows.all().filter(|row| rows.is_kms(*row)) {
             let at = row as usize;
             if is_computed(&row) || shared(row).is_some_and(|id| copied.contains(&id)) {
-                needs.requests.insert(rows.requests[at]);
+                needs.requests.extend([rows.requests[at], rows.callers[at].0]);
             }
             let mut with_creates = std::iter::once(&row).chain(self.creates_of(row));
             if is_computed(&row) && with_creates.all(|row| rows.instances[*row as usize] == NONE) {

@@ -73,6 +73,8 @@ pub(super) struct Rows<'a> {
     pub(super) accounts: Vec<u32>,
     /// Request ids, each of one account.
     pub(super) requests: Vec<u32>,
+    /// The request and the home of a KMS event in the account of its caller, where that is another.
+    pub(super) callers: Vec<(u32, u32)>,
     pub(super) grants: Vec<u32>,
     /// The first of each list.
     pub(super) instances: Vec<u32>,
@@ -105,6 +107,7 @@ impl<'a> Rows<'a> {
             homes: ordered.take(origins.homes),
             accounts: ordered.take(origins.accounts),
             requests: ordered.take(origins.requests),
+            callers: ordered.take(origins.callers),
             shared: ordered.take(copies.shared),
             grants: ordered.take(resources.grants),
             instances: ordered.take(resources.instances),

@@ -7,7 +7,7 @@ use super::asof::scoped;
 use super::kms::Kms;
 use super::learned::learned_instance;
 use super::trail::Trail;
-use super::trail::shares_request;
+use super::trail::is_of_request;
 
 /// A cause and the rule that found it.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +36,18 @@ pub(super) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
         .or_else(|| by_what_it_names(trail, kms))
 }
 
-/// Rule 1: by its own request, else by that of the first copy which has one.
+/// Rule 1: by its own request, else by that of the first copy which has one, else by its own in the caller's account.
 fn by_request_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
-    trail.copies(kms.event).into_iter().find_map(|copy| of_request(trail, copy))
+    trail.requests(kms.event).into_iter().find_map(|asked| of_request(trail, asked))
 }
 
-/// The EC2 event of the same request. Failed ones count here.
-fn of_request<'a>(trail: &Trail<'a>, event: &Event) -> Option<&'a Event> {
+/// The EC2 event of a request in an account. Failed ones count here.
+fn of_request<'a>(trail: &Trail<'a>, (event, account): (&Event, &str)) -> Option<&'a Event> {
     let preference = |ec2: &&Event| {
         let delta_ms = event.event_time - ec2.event_time;
         (ec2.region() != event.region(), delta_ms < 0, delta_ms.abs(), ec2.rid())
     };
-    let of_request = trail.ec2.iter().copied().filter(|ec2| shares_request(event, ec2));
+    let of_request = trail.ec2.iter().copied().filter(|ec2| is_of_request(ec2, (event, account)));
     of_request.min_by_key(preference).map(|ec2| trail.canonical(ec2))
 }
 

@@ -33,12 +33,14 @@ impl<'a> Trail<'a> {
         canonical(&self.ec2, event)
     }
 
-    /// The event, and its copies in other accounts: those of the accounts that only own the key last.
-    pub(super) fn copies(&self, event: &'a Event) -> Vec<&'a Event> {
+    /// Where to look for the request of an event: in its account, in those of its copies, and in the caller's. Copies in
+    /// accounts that only own the key stand last.
+    pub(super) fn requests(&self, event: &'a Event) -> Vec<(&'a Event, &'a str)> {
         let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
         let mut copies: Vec<&Event> = self.kms.iter().map(|kms| kms.event).filter(is_copy).collect();
         copies.sort_by_key(|it| (it.is_of_another_account(), it.order()));
-        [vec![event], copies].concat()
+        let own = [vec![event], copies].concat().into_iter().map(|copy| (copy, copy.account()));
+        own.chain(event.principal_account_id.as_deref().map(|caller| (event, caller))).collect()
     }
 
     /// Whether no earlier event of the same name, account and region succeeded with this instance or volume. A retry
@@ -74,13 +76,13 @@ impl<'a> Trail<'a> {
             || kms.own_snapshot().is_some()
             || kms::is_forwarded(event)
             || kms::caller_instance(event).is_some()
-            || self.copies(event).iter().any(|copy| self.ec2.iter().any(|ec2| shares_request(copy, ec2)))
+            || self.requests(event).iter().any(|asked| self.ec2.iter().any(|ec2| is_of_request(ec2, *asked)))
     }
 }
 
-/// Whether two events were logged in one account for one request.
-pub(super) fn shares_request(event: &Event, other: &Event) -> bool {
-    event.request_id.is_some() && event.request_id == other.request_id && event.account() == other.account()
+/// Whether an EC2 event was logged in an account for the request of a KMS event.
+pub(super) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bool {
+    event.request_id.is_some() && event.request_id == ec2.request_id && ec2.account() == account
 }
 
 /// The first copy of an EC2 event; that of the account which only owns the resource stands last.

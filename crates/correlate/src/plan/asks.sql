@@ -6,8 +6,8 @@ FROM (
     t,
     rid,
     unnest(make_array(
-      CASE WHEN requested THEN '1|request|' || account || '|' || region || '|' || request_id END,
-      CASE WHEN requested THEN '2|request|' || account || '|' || request_id END,
+      '1|request|' || requested_in || '|' || region || '|' || request_id,
+      '2|request|' || requested_in || '|' || request_id,
       -- Rules 3 and 5.
       CASE WHEN linkable THEN '1|launch|' || account || '|' || region || '|' || at_instance END,
       CASE WHEN linkable THEN '2|launch|' || at_instance END,

@@ -1,13 +1,14 @@
--- One row per KMS event that touches EC2 or EBS, or may by its grant. `requested`: an EC2 event of its account has its
--- request id. `requested_copy`: of an event that was logged in several accounts, the first copy of which that is so, an
--- owner's copy last. `touches`: it is a row of `correlated` whatever its grant.
+-- One row per KMS event that touches EC2 or EBS, or may by its grant. `requested_copy`: of an event that was logged in
+-- several accounts, the first copy whose request id an EC2 event of its account has, an owner's copy last.
+-- `requested_in`: the account that has an EC2 event of its own request id: its own, or where no copy knows better the
+-- caller's. `touches`: it is a row of `correlated` whatever its grant.
 SELECT *
 FROM (
   SELECT
     k.*,
-    q.rid IS NOT NULL AS requested,
+    CASE WHEN q.rid IS NOT NULL THEN k.account WHEN c.requested_copy IS NULL THEN b.account END AS requested_in,
     c.requested_copy,
-    k.touches_alone OR q.rid IS NOT NULL OR c.requested_copy IS NOT NULL AS touches
+    k.touches_alone OR coalesce(q.rid, c.requested_copy, b.account) IS NOT NULL AS touches
   FROM kms_calls k
   LEFT JOIN requested q ON q.rid = k.rid
   LEFT JOIN (
@@ -18,5 +19,8 @@ FROM (
     WHERE shared_event_id IS NOT NULL
     GROUP BY shared_event_id
   ) c ON c.shared_event_id = k.shared_event_id
+  LEFT JOIN (
+    SELECT DISTINCT account, request_id FROM ec2 WHERE request_id IS NOT NULL
+  ) b ON b.account = k.caller_account AND b.request_id = k.request_id
 )
 WHERE touches OR grant_id IS NOT NULL

@@ -5,6 +5,7 @@ SELECT
   lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
   t,
   account,
+  caller_account,
   region,
   event_id,
   event_time,
@@ -63,6 +64,7 @@ FROM (
   SELECT
     *,
     account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS VARCHAR)) AS rid,
+    CASE WHEN principal_account_id <> account THEN principal_account_id END AS caller_account,
     CASE
       WHEN assumed_role AND NOT infrastructure AND regexp_like(session, '^i-([0-9a-f]{8}|[0-9a-f]{17})$')
       THEN session
@@ -70,6 +72,7 @@ FROM (
   FROM (
     SELECT
       coalesce(recipient_account_id, principal_account_id, '') AS account,
+      principal_account_id,
       coalesce(aws_region, '') AS region,
       CAST(event_time AS BIGINT) AS t,
       coalesce(source_object, '') AS object,

@@ -11,7 +11,7 @@ FROM (
     e.at
   FROM ec2 e
   JOIN (
-    SELECT DISTINCT account, request_id FROM rows WHERE requested
+    SELECT DISTINCT requested_in AS account, request_id FROM rows WHERE requested_in IS NOT NULL
   ) r ON r.account = e.account AND r.request_id = e.request_id
 )
 GROUP BY key, t

@@ -20,7 +20,7 @@ SELECT
   k.retiring_principal,
   k.creates_grant,
   k.ends_grant,
-  k.requested,
+  k.requested_in,
   k.requested_copy,
   k.by_service,
   coalesce(k.user_identity_type = 'AWSAccount', false) AS of_another_account,

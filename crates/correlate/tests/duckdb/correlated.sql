@@ -107,29 +107,31 @@ SELECT
     coalesce(k.key_arn, g.key_arn) AS key_arn
 FROM kms_alone AS k LEFT JOIN granted AS g ON g.rid = k.rid;
 
--- The EC2 event of a KMS event's request, whether it failed or not.
+-- The EC2 event of a KMS event's request, whether it failed or not, in its own account and in the caller's.
 CREATE TEMP TABLE requests AS
-SELECT k.rid, e.canonical AS cause
-FROM kms AS k JOIN ec2 AS e ON e.account = k.account AND e.request_id = k.request_id
+SELECT k.rid, e.account = k.account AS is_own, e.canonical AS cause
+FROM kms AS k JOIN ec2 AS e ON e.account IN (k.account, k.principal_account_id) AND e.request_id = k.request_id
 QUALIFY row_number() OVER (
-    PARTITION BY k.rid ORDER BY e.region <> k.region, e.t > k.t, abs(k.t - e.t), e.rid
+    PARTITION BY k.rid, is_own ORDER BY e.region <> k.region, e.t > k.t, abs(k.t - e.t), e.rid
 ) = 1;
 
--- Rule 1: that of its own request, else of the first copy's which has one: an owner's copy last.
+-- Rule 1: that of its own request, else of the first copy's which has one, an owner's copy last, else in the caller's
+-- account.
 CREATE TEMP TABLE by_request AS
 WITH of_copies AS (
     SELECT k.shared_event_id, r.cause
     FROM requests AS r JOIN kms AS k ON k.rid = r.rid
-    WHERE k.shared_event_id IS NOT NULL
+    WHERE r.is_own AND k.shared_event_id IS NOT NULL
     QUALIFY row_number() OVER (
         PARTITION BY k.shared_event_id ORDER BY k.user_identity_type IS NOT DISTINCT FROM 'AWSAccount', k.t, k.rid
     ) = 1
 )
-SELECT k.rid, coalesce(own.cause, copied.cause) AS cause
+SELECT k.rid, coalesce(own.cause, copied.cause, called.cause) AS cause
 FROM kms AS k
-LEFT JOIN requests AS own ON own.rid = k.rid
+LEFT JOIN requests AS own ON own.rid = k.rid AND own.is_own
 LEFT JOIN of_copies AS copied ON copied.shared_event_id = k.shared_event_id
-WHERE coalesce(own.cause, copied.cause) IS NOT NULL;
+LEFT JOIN requests AS called ON called.rid = k.rid AND NOT called.is_own
+WHERE coalesce(own.cause, copied.cause, called.cause) IS NOT NULL;
 
 -- The KMS events that are rows.
 CREATE TEMP TABLE kms_rows AS
