@@ -152,6 +152,24 @@ async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
 }
 
 #[tokio::test]
+async fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
+    const MIDNIGHT: i64 = 43_200;
+    let data_key = |id, at| with_volume(kms(id, at, "GenerateDataKey"));
+    let (_folder, lake) = lake_of(&[
+        Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", MIDNIGHT, "RunInstances") },
+        Event { aws_region: Some("eu-west-3".into()), ..by_service(data_key("a", MIDNIGHT)) },
+    ]);
+    let options = Correlate { scope: Scope::New, ..OPTIONS };
+    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    write(&lake, &[infrastructure(data_key("z", MIDNIGHT - 5))]);
+    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::New);
+    let found = files(&lake);
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    assert_eq!(found, files(&lake));
+    assert_eq!(products(&lake).await.volumes.len(), 2);
+}
+
+#[tokio::test]
 async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_it() {
     let start = |id, at| Event { instance_ids: vec![INSTANCE.into()], ..ec2(id, at, "StartInstances") };
     let decrypt = |id, at| infrastructure(kms(id, at, "Decrypt"));

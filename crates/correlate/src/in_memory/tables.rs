@@ -248,7 +248,10 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        volumes.sort_unstable_by_key(|it| (it.created_at.div_euclid(DAY_MS), self.rank(it.id), it.created_at, it.row));
+        let place = |it: &Volume| (it.created_at.div_euclid(DAY_MS), self.rank(it.id), it.created_at);
+        volumes.sort_unstable_by(|it, other| {
+            place(it).cmp(&place(other)).then_with(|| self.rows.by_rid(it.row, other.row))
+        });
         volumes
     }
 

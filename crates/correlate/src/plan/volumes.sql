@@ -27,7 +27,7 @@ SELECT
   true,
   d.key_arn,
   d.event_id,
-  d.at
+  d.rid
 FROM data_keys d
 JOIN caused k ON k.rid = d.rid
 LEFT JOIN (
