@@ -17,8 +17,7 @@ demo:
 
 # Everything that must hold before a commit lands.
 test: lint duckdb moto otlp
-	TRAILWEAVE_DUCKDB_PYTHON=$(CURDIR)/$(VENV)/bin/python TRAILWEAVE_MOTO_PYTHON=$(CURDIR)/$(VENV)/bin/python \
-		TRAILWEAVE_OTLP_PYTHON=$(CURDIR)/$(VENV)/bin/python cargo test --locked --workspace $(ALL)
+	cargo test --locked --workspace $(ALL)
 	cargo test --locked --workspace --test it built_without
 	$(MAKE) docs
 

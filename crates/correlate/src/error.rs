@@ -59,7 +59,9 @@ pub enum CorrelateError {
     #[error("cannot answer the query")]
     Query(#[source] Box<DataFusionError>),
     /// No row of the lake names the identifier.
-    #[error("the lake knows nothing about `{id}`")]
+    #[error(
+        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
+    )]
     NothingKnown {
         /// The identifier as asked.
         id: String,

@@ -59,7 +59,7 @@ pub(crate) fn correlate(
     let mut rows = Rows::new(&batches);
     let join = Join::new(&mut rows);
     progress.steps_done.store(2, Ordering::Relaxed);
-    let files = tables::write(products, &rows, &join, None, progress)?;
+    let files = tables::write(products, &rows, &join, None)?;
     progress.steps_done.store(3, Ordering::Relaxed);
     Ok(Some(files))
 }
@@ -94,7 +94,7 @@ pub(crate) fn correlate_new(
             let replaced = replaced::of(&reach, lake)?;
             drop(reach);
             let join = Join::new(&mut rows);
-            return tables::write(products, &rows, &join, Some(&replaced), progress).map(Some);
+            return tables::write(products, &rows, &join, Some(&replaced)).map(Some);
         }
         drop(reach);
         let Some(found) = find(&mut open, lake, &wanted, &mut linked)? else { return Ok(None) };

@@ -50,13 +50,6 @@ use crate::plan::Product;
 /// the same bytes.
 pub(crate) const BATCH_ROWS: usize = 8192;
 
-/// What was written.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Written {
-    pub(crate) rows: u64,
-    pub(crate) files: u64,
-}
-
 /// The files of products that replace those of the lake together.
 pub(crate) struct Replacement<'a> {
     lake: &'a Lake,
@@ -101,25 +94,25 @@ impl<'a> Replacement<'a> {
 }
 
 /// Makes the rows of a product, writes those of each date to its file, and lets the dates vanish that have no rows any
-/// more. May be done again.
+/// more. May be done again. Returns how many files.
 pub(crate) async fn write(
     context: &SessionContext,
     products: &Replacement<'_>,
     product: &Product,
     options: &Correlate,
-) -> Result<Written, CorrelateError> {
+) -> Result<u64, CorrelateError> {
     let table = product.table;
     let failed = || CorrelateError::step(table.name, options.memory_bytes);
     let rows = context.sql(&product.sql()).await.map_err(failed())?;
     check(table, rows.schema().as_arrow())?;
     let mut rows = rows.execute_stream().await.map_err(failed())?;
-    let mut dates = Dates { products, table, open: None, done: BTreeSet::new(), rows: 0 };
+    let mut dates = Dates { products, table, open: None, done: BTreeSet::new() };
     while let Some(batch) = rows.next().await {
         dates.write(&batch.map_err(failed())?)?;
     }
-    let (done, rows) = dates.finish()?;
+    let done = dates.finish()?;
     products.remove_others(table, &done)?;
-    Ok(Written { rows, files: done.len() as u64 })
+    Ok(done.len() as u64)
 }
 
 /// The statement must make the date, the table's columns, and `rid`.
@@ -146,7 +139,6 @@ struct Dates<'p, 'a> {
     table: &'static Table,
     open: Option<DateFile>,
     done: BTreeSet<String>,
-    rows: u64,
 }
 
 impl Dates<'_, '_> {
@@ -179,15 +171,15 @@ impl Dates<'_, '_> {
     fn end(&mut self, file: Option<DateFile>) -> Result<(), CorrelateError> {
         if let Some(file) = file {
             self.done.insert(date(file.day));
-            self.rows += file.commit()?;
+            file.commit()?;
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(BTreeSet<String>, u64), CorrelateError> {
+    fn finish(mut self) -> Result<BTreeSet<String>, CorrelateError> {
         let last = self.open.take();
         self.end(last)?;
-        Ok((self.done, self.rows))
+        Ok(self.done)
     }
 }
 

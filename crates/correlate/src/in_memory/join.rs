@@ -12,7 +12,7 @@ use crate::in_memory::read::{Flags, List};
 use crate::in_memory::rows::{Kind, Rows};
 
 /// An offer before the asking event counts at once when it is no older than this.
-const FRESH_MS: i64 = 600_000;
+pub(super) const FRESH_MS: i64 = 600_000;
 /// An offer after the asking event counts up to here.
 pub(super) const LATE_MS: i64 = 10_000;
 

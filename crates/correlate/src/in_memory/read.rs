@@ -124,7 +124,7 @@ impl Flags {
     pub(super) const BY_SERVICE: u16 = 1 << 2;
     pub(super) const TRUSTED: u16 = 1 << 3;
     pub(super) const EXTERNAL: u16 = 1 << 4;
-    /// The encryption context names a volume or snapshot, or EC2 forwarded the call.
+    /// EC2 made the call for an instance or forwarded it, or the encryption context names a volume or snapshot.
     pub(super) const TOUCHES: u16 = 1 << 5;
     pub(super) const FAILED: u16 = 1 << 6;
     /// The copy of an event in the trail of another account than the caller's.
@@ -342,6 +342,7 @@ impl Batch {
         let (invoked_by, address) = (text(Text::InvokedBy), text(Text::SourceIpAddress));
         for flags in &mut *flags {
             flags.0 |= if flags.has(Flags::INFRASTRUCTURE | Flags::BY_SERVICE) { Flags::TRUSTED } else { 0 };
+            flags.0 |= if flags.has(Flags::INFRASTRUCTURE) { Flags::TOUCHES } else { 0 };
         }
         address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal");
         // In old records only the user agent tells of AWS; in others anybody may have said it.

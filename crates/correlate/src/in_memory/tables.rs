@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::ArrayRef;
 use arrow::array::BooleanArray;
@@ -24,10 +23,9 @@ use trailweave_table::Table;
 use trailweave_table::VOLUMES;
 
 use crate::CorrelateError;
-use crate::Progress;
 use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
-use crate::in_memory::join::{Call, First, Join, Link};
+use crate::in_memory::join::{Call, FRESH_MS, First, Join, LATE_MS, Link};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::replaced::Opened;
 use crate::in_memory::roots::{Root, Roots};
@@ -39,19 +37,16 @@ use crate::product::Replaced;
 use crate::product::Replacement;
 use crate::product::date;
 
-const DAY_MS: i64 = 86_400_000;
-
 /// Writes every product, or of each what is `opened`; returns how many files.
 pub(super) fn write(
     replacement: &Replacement<'_>,
     rows: &Rows<'_>,
     join: &Join,
     opened: Option<&Opened>,
-    progress: &Progress,
 ) -> Result<u64, CorrelateError> {
     let (roots, ranks) = rayon::join(|| Roots::new(rows), || rows.resource_ranks());
     let products = Products { rows, join, roots, ranks, opened };
-    let out = Out { replacement, progress };
+    let out = Out { replacement };
     let (correlated, (instances, volumes, attachments, grants)) = rayon::join(
         || products.correlated(),
         || (products.instances(), products.volumes(), products.attachments(), products.grants()),
@@ -97,7 +92,6 @@ pub(super) fn write(
 /// Where products go.
 struct Out<'a, 'l> {
     replacement: &'a Replacement<'l>,
-    progress: &'a Progress,
 }
 
 impl Out<'_, '_> {
@@ -133,7 +127,6 @@ impl Out<'_, '_> {
                 }
                 file.commit()? > 0
             };
-            self.progress.rows.fetch_add(items.len() as u64, Relaxed);
             Ok(u64::from(has_changed))
         };
         let n_files = days.par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b))?;
@@ -188,8 +181,8 @@ impl<'a> Products<'_, 'a> {
         self.text(Text::AwsRegion, row).filter(|region| !region.is_empty())
     }
 
-    fn day(&self, row: u32) -> i64 {
-        self.rows.times[row as usize].div_euclid(DAY_MS)
+    fn day(&self, row: u32) -> i32 {
+        product::day(self.rows.times[row as usize])
     }
 
     /// Whether the rows of a resource in one of its tables are computed anew.
@@ -204,7 +197,7 @@ impl<'a> Products<'_, 'a> {
     }
 
     /// What stands before the row itself in the order of a table that is sorted by a resource and time.
-    fn place(&self, resource: u32, row: u32) -> (i64, u32, i64) {
+    fn place(&self, resource: u32, row: u32) -> (i32, u32, i64) {
         (self.day(row), self.rank(resource), self.rows.times[row as usize])
     }
 
@@ -248,7 +241,7 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        let place = |it: &Volume| (it.created_at.div_euclid(DAY_MS), self.rank(it.id), it.created_at);
+        let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
         volumes.sort_unstable_by(|it, other| {
             place(it).cmp(&place(other)).then_with(|| self.rows.by_rid(it.row, other.row))
         });
@@ -345,7 +338,9 @@ impl<'a> Products<'_, 'a> {
     fn confidence(&self, call: &Call) -> Option<&'static str> {
         match call.link {
             Link::RequestId | Link::Grant | Link::Resource => Some("exact"),
-            Link::Instance if self.delta_ms(call).is_some_and(|ms| (-10_000..=600_000).contains(&ms)) => Some("strong"),
+            Link::Instance if self.delta_ms(call).is_some_and(|ms| (-LATE_MS..=FRESH_MS).contains(&ms)) => {
+                Some("strong")
+            }
             Link::Instance | Link::Volume => Some("inferred"),
             Link::None => None,
         }

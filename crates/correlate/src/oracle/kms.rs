@@ -78,7 +78,7 @@ pub(super) fn first(ids: &[String]) -> Option<&str> {
 }
 
 /// Whether the session of an instance's infrastructure role made the call.
-fn is_infrastructure(event: &Event) -> bool {
+pub(super) fn is_infrastructure(event: &Event) -> bool {
     let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
     contains(&event.principal_id, ":aws:ec2-infrastructure:")
         || contains(&event.principal_arn, "/aws:ec2-infrastructure/")

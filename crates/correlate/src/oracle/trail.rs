@@ -70,7 +70,8 @@ impl<'a> Trail<'a> {
     /// Whether a KMS event is a row whatever grant it names.
     fn touches_ec2(&self, kms: &Kms<'a>) -> bool {
         let event = kms.event;
-        event.encryption_context.contains_key("aws:ebs:id")
+        kms::is_infrastructure(event)
+            || event.encryption_context.contains_key("aws:ebs:id")
             || kms.own_instance().is_some()
             || kms.own_volume().is_some()
             || kms.own_snapshot().is_some()

@@ -50,7 +50,8 @@ SELECT
   ) AS external,
   caller_instance,
   coalesce(
-    names_ebs
+    infrastructure
+      OR names_ebs
       OR instance IS NOT NULL
       OR volume IS NOT NULL
       OR snapshot IS NOT NULL

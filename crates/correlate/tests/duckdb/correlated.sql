@@ -137,7 +137,7 @@ WHERE coalesce(own.cause, copied.cause, called.cause) IS NOT NULL;
 CREATE TEMP TABLE kms_rows AS
 WITH touching AS (
     SELECT * FROM kms AS k
-    WHERE list_contains(context, 'aws:ebs:id')
+    WHERE infrastructure OR list_contains(context, 'aws:ebs:id')
         OR instance IS NOT NULL OR volume IS NOT NULL OR snapshot IS NOT NULL
         OR forwarded OR caller_instance IS NOT NULL
         OR rid IN (SELECT rid FROM by_request)

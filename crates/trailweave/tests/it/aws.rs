@@ -1,12 +1,10 @@
 //! A server that answers as S3 and SQS do, and what is asked of it besides the program: a second opinion on both.
 
-use std::env;
 use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -14,6 +12,8 @@ use std::thread;
 
 use serde_json::Value;
 use serde_json::json;
+
+use crate::program::PYTHON;
 
 /// The server, which ends with this value.
 pub(crate) struct Aws {
@@ -24,7 +24,7 @@ pub(crate) struct Aws {
 impl Aws {
     /// Starts a server on a port that is free, and waits until it listens.
     pub(crate) fn start() -> Self {
-        let mut command = Command::new(python());
+        let mut command = Command::new(PYTHON);
         command.args(["-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]);
         let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(server.stderr.take().unwrap());
@@ -43,7 +43,7 @@ impl Aws {
 
     /// Makes calls by boto3, each a service, an operation and its arguments; returns the answers.
     pub(crate) fn call(&self, calls: &[(&str, &str, Value)]) -> Vec<Value> {
-        let mut caller = Command::new(python())
+        let mut caller = Command::new(PYTHON)
             .args(["-c", CALL, &self.url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -114,12 +114,3 @@ for service, operation, arguments in json.load(sys.stdin):
     answer = getattr(client(service), operation)(**arguments)
     print(json.dumps(answer, default=str))
 ";
-
-/// The python that `make moto` sets up.
-#[expect(clippy::disallowed_methods, reason = "the Makefile tells the tests where it put the server")]
-fn python() -> PathBuf {
-    match env::var("TRAILWEAVE_MOTO_PYTHON") {
-        Ok(python) => PathBuf::from(python),
-        Err(_) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python"),
-    }
-}

@@ -1,14 +1,13 @@
 //! A real DuckDB reads the lake: the statements of `ddl` hold, and the join asked in its SQL gives the same rows.
 
-use std::env;
 use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 
 use trailweave_table::VIEWS;
 use trailweave_table::View;
 
+use crate::program::PYTHON;
 use crate::program::trailweave;
 use crate::program::utf8;
 
@@ -74,16 +73,7 @@ assert kinds.fetchone() == ('TIMESTAMP WITH TIME ZONE', 'VARCHAR[]', 'MAP(VARCHA
 
 /// Runs python with DuckDB; whether it succeeded, and what it said.
 fn ask(arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(python()).args(arguments).output().unwrap();
+    let output = Command::new(PYTHON).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
-/// The python that `make duckdb` sets up.
-#[expect(clippy::disallowed_methods, reason = "the Makefile tells the tests where it put DuckDB")]
-fn python() -> PathBuf {
-    match env::var("TRAILWEAVE_DUCKDB_PYTHON") {
-        Ok(python) => PathBuf::from(python),
-        Err(_) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python"),
-    }
 }

@@ -1,12 +1,10 @@
 //! Figures over HTTP: a real server takes them, and the official messages of OTLP, in Python, read what it got.
 
-use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -24,6 +22,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::aws::program;
+use crate::program::PYTHON;
 use crate::program::deliver;
 use crate::program::utf8;
 use crate::scheduled::rows;
@@ -70,7 +69,7 @@ async fn take(request: Request<Incoming>, sender: mpsc::Sender<Posted>) -> hyper
 /// The request as the official messages read it.
 fn decode(body: &[u8]) -> Value {
     let mut reader =
-        Command::new(python()).args(["-c", DECODE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Command::new(PYTHON).args(["-c", DECODE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     reader.stdin.take().unwrap().write_all(body).unwrap();
     let output = reader.wait_with_output().unwrap();
     assert!(output.status.success(), "is `make otlp` done?");
@@ -83,15 +82,6 @@ from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 print(MessageToJson(ExportMetricsServiceRequest.FromString(sys.stdin.buffer.read())))
 ";
-
-/// The python that `make otlp` sets up.
-#[expect(clippy::disallowed_methods, reason = "the Makefile tells the tests where it put the messages")]
-fn python() -> PathBuf {
-    match env::var("TRAILWEAVE_OTLP_PYTHON") {
-        Ok(python) => PathBuf::from(python),
-        Err(_) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python"),
-    }
-}
 
 /// The only element of an array.
 fn only(array: &Value) -> &Value {

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+/// The python that `make test` sets up: it has DuckDB, a server that answers as S3 and SQS do, and the messages of OTLP.
+pub(crate) const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/bin/python");
+
 /// What a run of the program said.
 #[derive(Debug)]
 pub(crate) struct Said {
