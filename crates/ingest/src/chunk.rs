@@ -197,6 +197,11 @@ impl Chunk {
     }
 }
 
+/// The (chunk, row) of every row that is meant.
+pub(crate) fn places(chunks: &[Chunk]) -> impl Iterator<Item = (usize, usize)> {
+    chunks.iter().enumerate().flat_map(|(n, chunk)| chunk.chosen.iter().map(move |row| (n, *row as usize)))
+}
+
 /// Keeps the values for which `keep` is true; there may be none at all.
 fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
     let mut keep = keep.iter();
@@ -228,11 +233,7 @@ impl Buffer {
             return;
         }
         let batches: Vec<&RecordBatch> = small.iter().map(|chunk| &chunk.rows).collect();
-        let of = |(at, chunk): (usize, &'_ Chunk)| {
-            chunk.chosen.iter().map(move |row| (at, *row as usize)).collect::<Vec<_>>()
-        };
-        let chosen: Vec<(usize, usize)> = small.iter().enumerate().flat_map(of).collect();
-        let rows = interleave_record_batch(&batches, &chosen);
+        let rows = interleave_record_batch(&batches, &places(&small).collect::<Vec<_>>());
         self.chunks.push(Chunk {
             keys: small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
             origins: small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),

@@ -28,6 +28,7 @@ use trailweave_table::Table;
 
 use crate::IngestError;
 use crate::chunk::Chunk;
+use crate::chunk::places;
 
 /// After these, rows of equal place in a table's order are told apart.
 const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
@@ -126,9 +127,7 @@ fn order(chunks: &[Chunk], table: &Table) -> Vec<(usize, usize)> {
         SortBy::Time(pieces) => value(&pieces[chunk], row),
         SortBy::Text(_) | SortBy::Integer(_) => None,
     };
-    let places =
-        chunks.iter().enumerate().flat_map(|(n, chunk)| chunk.chosen.iter().map(move |row| (n, *row as usize)));
-    let mut order: Vec<(Option<i64>, (usize, usize))> = places.map(|place| (time(place), place)).collect();
+    let mut order: Vec<(Option<i64>, (usize, usize))> = places(chunks).map(|place| (time(place), place)).collect();
     order.sort_unstable_by(|(time, a), (other, b)| {
         let ties = || by.iter().map(|column| column.compare(*a, *b)).find(|order| order.is_ne());
         time.cmp(other).then_with(|| ties().unwrap_or(Ordering::Equal))

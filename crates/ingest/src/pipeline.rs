@@ -447,11 +447,7 @@ async fn fetch_into(s3: &S3, planned: Planned, mut reservation: Reservation) -> 
 }
 
 fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
-    estimate_bytes(stored, options).saturating_mul(DECODE_FACTOR)
-}
-
-fn estimate_bytes(stored: &[u8], options: &Options) -> u64 {
-    inflated_estimate_bytes(stored, options.cap_bytes) as u64
+    (inflated_estimate_bytes(stored, options.cap_bytes) as u64).saturating_mul(DECODE_FACTOR)
 }
 
 /// The objects, decoded, or a large one in pieces. Their rows, or what they are inflated from, are paid for until they
