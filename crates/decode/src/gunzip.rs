@@ -26,12 +26,11 @@ pub(crate) struct Gunzip {
     whole: Decompressor,
     /// What was inflated, and after it what larger objects have left: to clear that takes time.
     inflated: Vec<u8>,
-    inflated_bytes: usize,
 }
 
 impl Gunzip {
     pub(crate) fn new() -> Self {
-        Self { whole: Decompressor::new(), inflated: Vec::new(), inflated_bytes: 0 }
+        Self { whole: Decompressor::new(), inflated: Vec::new() }
     }
 
     /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is.
@@ -42,30 +41,25 @@ impl Gunzip {
         if self.inflated.capacity() > KEEP_BYTES {
             self.inflated = Vec::new();
         }
-        if !self.inflate_whole(stored, cap_bytes) {
-            self.inflated.clear();
-            let mut members = Members::new(stored, cap_bytes);
-            while members.more(&mut self.inflated)? {}
-            self.inflated_bytes = self.inflated.len();
+        if let Some(size) = self.inflate_whole(stored, cap_bytes) {
+            return Ok(&self.inflated[..size]);
         }
-        Ok(&self.inflated[..self.inflated_bytes])
+        self.inflated.clear();
+        let mut members = Members::new(stored, cap_bytes);
+        while members.more(&mut self.inflated)? {}
+        Ok(&self.inflated)
     }
 
-    /// Whether `stored` was one plausible member, now inflated and checked against its checksum and size. Everything
-    /// else, faults too, is left to [`Members`].
-    fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> bool {
-        let Some(size) = plausible_size(stored).filter(|&size| size <= cap_bytes) else {
-            return false;
-        };
+    /// The size of `stored` if it was one plausible member, now inflated and checked against its checksum and size.
+    /// Everything else, faults too, is left to [`Members`].
+    fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> Option<usize> {
+        let size = plausible_size(stored).filter(|&size| size <= cap_bytes)?;
         if self.inflated.len() < size {
             self.inflated.resize(size, 0);
         }
-        self.inflated_bytes = size;
         let inflated = &mut self.inflated[..size];
-        match self.whole.gzip_decompress(stored, inflated) {
-            Ok(written) if written == size => ends_with_only_trailer(stored, inflated),
-            _ => false,
-        }
+        let written = self.whole.gzip_decompress(stored, inflated).ok()?;
+        (written == size && ends_with_only_trailer(stored, inflated)).then_some(size)
     }
 }
 

@@ -26,7 +26,8 @@ use trailweave_table::Table;
 use crate::IngestError;
 use crate::chunk::Chunk;
 use crate::fingerprint::short_hex;
-use crate::ledger::Ledger;
+use crate::ledger::committed;
+use crate::ledger::is_committed;
 use crate::part;
 use crate::settle::settle;
 
@@ -71,14 +72,14 @@ struct Group {
 /// Needs: the caller holds the lake's lock.
 pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError> {
     settle(lake)?;
-    let ledger = Ledger::read(lake)?;
+    let batches = committed(lake)?;
     let threads = options.threads.get();
     let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
     let mut compacted = Compacted::default();
     let mut groups = Vec::new();
     for table in [&EVENTS, &REJECTS] {
         let mut parts = lake.parts(table)?;
-        parts.retain(|part| ledger.holds(&part.path));
+        parts.retain(|part| is_committed(&part.path, &batches));
         compacted.parts_before += parts.len() as u64;
         for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
             groups.extend(group(table, partition, group_bytes));

@@ -148,11 +148,6 @@ impl Ledger {
         }
     }
 
-    /// Whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
-    pub(crate) fn holds(&self, part: &Path) -> bool {
-        batch_id(part).is_none_or(|batch_id| self.batches.contains(batch_id))
-    }
-
     /// The batches that are committed.
     pub(crate) fn batches(&self) -> &HashSet<String> {
         &self.batches
@@ -190,6 +185,16 @@ impl Ledger {
         self.batches.insert(batch_id.to_owned());
         Ok(())
     }
+}
+
+/// The batches that are committed, by the names of the ledger's files alone.
+pub(crate) fn committed(lake: &Lake) -> Result<HashSet<String>, LakeError> {
+    Ok(lake.parts(&LEDGER)?.iter().filter_map(|part| batch_id(&part.path)).map(str::to_owned).collect())
+}
+
+/// Whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
+pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
+    batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
 /// The batch that a part belongs to: `part-<16 hex digits>-<n>.parquet`. Files of other names are not this crate's.

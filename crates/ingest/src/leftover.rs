@@ -13,16 +13,15 @@ use trailweave_table::TABLES;
 use trailweave_table::Table;
 
 use crate::IngestError;
-use crate::ledger::Ledger;
 use crate::ledger::batch_id;
+use crate::ledger::committed;
 
 /// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. An
 /// unfinished plan writes its parts anew, so nothing is lost.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
-    let ledger = Ledger::read(lake)?;
-    let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), ledger.batches(), None)?;
+    let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), &committed(lake)?, None)?;
     found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     if !is_dry {
         remove_all(lake, &found)?;

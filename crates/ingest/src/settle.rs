@@ -43,6 +43,7 @@ use crate::duplicates::Sought;
 use crate::duplicates::keys;
 use crate::ledger::Ledger;
 use crate::ledger::Lost;
+use crate::ledger::is_committed;
 use crate::ledger::move_to_duplicates;
 use crate::part;
 
@@ -86,7 +87,7 @@ pub(crate) fn settle_across(borders: &Borders, lake: &Lake, ledger: &Ledger) -> 
     let mut change = Change::new(lake, "settle");
     let mut leaving = BTreeMap::new();
     for part in lake.parts(&EVENTS)? {
-        if ledger.holds(&part.path) {
+        if is_committed(&part.path, ledger.batches()) {
             let settled = settle_part(lake, &part.path, &sought, &families, &mut change, &mut leaving);
             settled.map_err(|error| with_remedy(lake, error.into()))?;
         }

@@ -38,7 +38,7 @@ async fn five_thousand_tiny_objects_become_few_parts() {
 }
 
 #[tokio::test]
-async fn a_large_object_is_decoded_in_pieces_and_cut_into_parts_whether_or_not_its_text_is_held() {
+async fn a_large_object_is_decoded_in_pieces_and_cut_into_parts_whatever_the_memory() {
     let trail = Trail::new();
     let padding = "x".repeat(20_000);
     let padded = |id: &str, time: &str| {
