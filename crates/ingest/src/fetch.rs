@@ -4,11 +4,20 @@ use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::CWD;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::openat;
 
 use crate::list::version;
 use crate::listing::ObjectRef;
+use crate::plan::Batch;
 
 /// Why an object could not be had. It is left for the next run.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +41,16 @@ pub(crate) enum FetchError {
     Changed { source_object: Box<str> },
 }
 
-/// Reads files whole, in the versions that were listed, on a thread that may wait: one crossing for all of them.
-pub(crate) async fn read(objects: &[ObjectRef]) -> Vec<Result<Vec<u8>, FetchError>> {
-    let listed: Vec<_> = objects.iter().map(|it| (it.path().to_owned(), it.version.clone(), it.bytes)).collect();
+/// Reads files of a batch whole, in the versions that were listed, on a thread that may wait: one crossing for all of
+/// them.
+pub(crate) async fn read(batch: &Arc<Batch>, positions: Range<usize>) -> Vec<Result<Vec<u8>, FetchError>> {
+    let (of, listed) = (Arc::clone(batch), positions.clone());
     #[expect(clippy::disallowed_methods, reason = "as tokio's own files do, but once for many objects")]
     let read = tokio::task::spawn_blocking(move || {
-        let read = |(path, version, bytes): &(PathBuf, Box<str>, u64)| read_version(path, version, *bytes);
-        listed.iter().map(read).collect::<Vec<_>>()
+        let mut folder = Folder::default();
+        of.objects[listed].iter().map(|object| read_version(&mut folder, object)).collect::<Vec<_>>()
     });
+    let objects = &batch.objects[positions];
     let stopped = |_| objects.iter().map(|_| Err(io::Error::other("the reading thread stopped"))).collect();
     let read = read.await.unwrap_or_else(stopped);
     let named = |(object, read): (&ObjectRef, io::Result<Option<Vec<u8>>>)| match read {
@@ -50,15 +61,35 @@ pub(crate) async fn read(objects: &[ObjectRef]) -> Vec<Result<Vec<u8>, FetchErro
     objects.iter().zip(read).map(named).collect()
 }
 
-/// The content of a file, if it has this version after it was read; of one that has grown, no more than a byte is read
-/// in vain.
-fn read_version(path: &Path, listed: &str, bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = File::open(path)?;
-    let mut stored = Vec::with_capacity(usize::try_from(bytes + 1).unwrap_or_default());
+/// The content of a file, if it has this version after it was read. What it has grown by is not read.
+fn read_version(folder: &mut Folder, object: &ObjectRef) -> io::Result<Option<Vec<u8>>> {
+    let file = folder.open(object.path())?;
+    let mut stored = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or_default());
     // Taken from the file itself, it would be asked for its size and position again.
-    (&file).take(bytes + 1).read_to_end(&mut stored)?;
-    let is_same = stored.len() as u64 == bytes && *version(&file.metadata()?)? == *listed;
+    (&file).take(object.bytes).read_to_end(&mut stored)?;
+    let is_same = stored.len() as u64 == object.bytes && *version(&file.metadata()?)? == *object.version;
     Ok(is_same.then_some(stored))
+}
+
+/// The folder of the file before: neighbours are mostly of one, and the way there is half of opening a small file.
+#[derive(Default)]
+struct Folder {
+    opened: Option<(PathBuf, OwnedFd)>,
+}
+
+impl Folder {
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        let (Some(folder), Some(name)) = (path.parent().filter(|it| !it.as_os_str().is_empty()), path.file_name())
+        else {
+            return File::open(path);
+        };
+        if self.opened.as_ref().is_none_or(|(opened, _)| opened != folder) {
+            let opened = openat(CWD, folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+            self.opened = Some((folder.to_owned(), opened));
+        }
+        let (_, folder) = self.opened.as_ref().expect("it was just opened");
+        Ok(openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+    }
 }
 
 #[cfg(test)]
@@ -70,8 +101,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects: Vec<_> = crate::list::list(std::slice::from_ref(&path)).unwrap().iter().collect();
-        let read = || async { read(&objects).await.remove(0) };
+        let objects = crate::list::list(std::slice::from_ref(&path)).unwrap();
+        let batch = Arc::new(Batch::of(&objects, 0..1));
+        let read = || async { read(&batch, 0..1).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");
         std::fs::write(&path, "{} ").unwrap();
         assert!(matches!(read().await, Err(FetchError::Changed { .. })));

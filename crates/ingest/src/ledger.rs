@@ -1,6 +1,7 @@
 //! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
@@ -41,16 +42,19 @@ const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
 
-/// What was read before. It keeps 16 bytes per object, and every amendment.
+/// What was read before. It keeps some 24 bytes per object, and every amendment. Trees of fingerprints grow leaf by leaf,
+/// where a table of hashes would double.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// What earlier runs have read.
-    done: HashSet<u128>,
+    done: BTreeSet<u128>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
-    /// What this run has read.
-    fresh: HashSet<u128>,
+    /// What this run has read and may be asked for.
+    fresh: BTreeSet<u128>,
     batches: HashSet<String>,
+    /// Those of this run.
+    fresh_batches: HashSet<String>,
     amendments: Amendments,
 }
 
@@ -139,6 +143,9 @@ impl Ledger {
 
     /// What is known of an object. Once done it is never read again, so that outweighs every quarantine before.
     pub(crate) fn knows(&self, object: &ObjectRef) -> Known {
+        if self.fresh.is_empty() && self.done.is_empty() && self.quarantined.is_empty() {
+            return Known::New;
+        }
         let read = identity(&object.source_object, &object.version);
         match self.quarantined.get(&read) {
             _ if self.fresh.contains(&read) => Known::Fresh,
@@ -158,9 +165,14 @@ impl Ledger {
         &self.amendments
     }
 
-    /// Whether this run has read an object.
-    pub(crate) fn is_fresh(&self, source_object: &str, version: &str) -> bool {
-        self.fresh.contains(&identity(source_object, version))
+    /// Whether this run has committed a batch.
+    pub(crate) fn is_fresh(&self, batch_id: &str) -> bool {
+        self.fresh_batches.contains(batch_id)
+    }
+
+    /// Notes that this run reads objects, in case another listing names them.
+    pub(crate) fn note_fresh(&mut self, entries: &[Entry]) {
+        self.fresh.extend(entries.iter().map(|entry| identity(&entry.source_object, &entry.version)));
     }
 
     /// Commits a batch: from here on its objects are known and its parts count.
@@ -177,12 +189,12 @@ impl Ledger {
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
         for entry in entries {
-            self.fresh.insert(identity(&entry.source_object, &entry.version));
             for amendment in entry.amendments {
                 self.amendments.note(batch_id, &entry.source_object, amendment);
             }
         }
         self.batches.insert(batch_id.to_owned());
+        self.fresh_batches.insert(batch_id.to_owned());
         Ok(())
     }
 }
@@ -217,11 +229,10 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 
-/// Rows that an object has lost to amendments.
+/// Rows that the objects of a batch have lost to amendments.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    pub(crate) source_object: String,
-    pub(crate) version: String,
+    pub(crate) batch_id: String,
     pub(crate) n_rows: u64,
 }
 
@@ -239,10 +250,11 @@ pub(crate) fn move_to_duplicates(
         if !objects.flatten().flatten().any(|object| leaving.contains_key(object)) {
             continue;
         }
-        let before = lost.len();
+        let mut n_rows = 0;
         let rows = read(lake, &path)?;
-        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut lost)).collect();
-        if lost.len() > before {
+        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut n_rows)).collect();
+        if n_rows > 0 {
+            lost.push(Lost { batch_id: batch_id(&path).unwrap_or_default().to_owned(), n_rows });
             let mut writer = TableWriter::new(lake.create_file(&change.promise(&path))?, &LEDGER)?;
             moved.iter().try_for_each(|rows| writer.write(rows))?;
             writer.commit()?;
@@ -262,11 +274,10 @@ fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     whole.map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 
-/// Rows of the ledger from which those that are `leaving` are taken, as far as they have them.
-fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut Vec<Lost>) -> RecordBatch {
-    let text = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
+/// Rows of the ledger from which those that are `leaving` are taken, as far as they have them, and counted as `lost`.
+fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u64) -> RecordBatch {
     let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
-    let (objects, versions) = (text("source_object"), text("version"));
+    let objects = rows.column(LEDGER.position("source_object")).as_string::<i32>();
     let (mut n_rows, mut n_duplicates) = (number("rows"), number("duplicates"));
     for row in 0..rows.num_rows() {
         let Some(n) = leaving.get_mut(objects.value(row)) else { continue };
@@ -275,8 +286,7 @@ fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut V
             n_rows[row] -= moved;
             n_duplicates[row] += moved;
             *n -= moved.unsigned_abs();
-            let (source_object, version) = (objects.value(row).to_owned(), versions.value(row).to_owned());
-            lost.push(Lost { source_object, version, n_rows: moved.unsigned_abs() });
+            *lost += moved.unsigned_abs();
         }
     }
     let mut columns = rows.columns().to_vec();
@@ -369,8 +379,10 @@ mod tests {
         let both = vec![entry("1", Some("cut")), entry("2", Some("cut"))];
         ledger.commit(&lake, batches[0], "run", both).unwrap();
         ledger.commit(&lake, batches[1], "run", vec![entry("2", Some("cut"))]).unwrap();
+        ledger.note_fresh(&[entry("1", None)]);
         ledger.commit(&lake, batches[2], "run", vec![entry("1", None)]).unwrap();
         assert_eq!(ledger.knows(&object("1")), Known::Fresh);
+        assert!(ledger.is_fresh(batches[2]) && !Ledger::read(&lake).unwrap().is_fresh(batches[2]));
         let ledger = Ledger::read(&lake).unwrap();
         assert_eq!(ledger.knows(&object("1")), Known::Done);
         assert_eq!(ledger.knows(&object("2")), Known::Quarantined(2));

@@ -39,8 +39,8 @@ pub(crate) struct ObjectRef {
     pub(crate) place: Option<Arc<Place>>,
 }
 
-/// What the sources hold. An object costs 32 bytes beside its version and what its name shares with no other: the only
-/// cost that grows with what there is to read.
+/// What the sources hold. An object costs some 14 bytes beside its version and what its name shares with no other: the
+/// only cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
     /// How many digests, insights and logs of other services were passed over.
@@ -51,24 +51,39 @@ pub(crate) struct Listing {
     pub(crate) gone: u64,
     /// How many that were named could not be looked at.
     pub(crate) left: u64,
-    /// The objects of trails, and those that stand outside of a trail's layout.
-    objects: Vec<Packed>,
-    /// Of all objects, what follows the stem, and the version.
-    text: String,
+    /// Where the text of each object begins, of trails and of those that stand outside of a trail's layout.
+    objects: Vec<usize>,
+    /// Of each object the numbers of a [`Packed`], each in as few bytes as it needs; what follows the stem; the version.
+    text: Vec<u8>,
     stems: Vec<Stem>,
-    positions: HashMap<Stem, u32>,
+    positions: HashMap<Stem, usize>,
     /// Of the few objects that have one, by where their text begins.
     paths: HashMap<usize, Box<OsStr>>,
+    /// The same of attempts.
+    attempts: HashMap<usize, u32>,
 }
 
-#[derive(Debug, Clone)]
-struct Packed {
-    text: usize,
+/// An object as it is held.
+#[derive(Debug, Clone, Copy)]
+struct Packed<'a> {
+    /// The position of its stem.
+    stem: usize,
     bytes: u64,
-    stem: u32,
-    name_bytes: u32,
-    version_bytes: u32,
-    attempt: u32,
+    /// What of its name follows the stem.
+    name: &'a [u8],
+    form: Form,
+    version: &'a [u8],
+}
+
+/// How a version is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Of an `ETag` of 32 hexadecimal digits, the 16 bytes.
+    Digest,
+    /// Of a file's size and the nanoseconds of its time, the latter in 8 bytes.
+    Time,
+    /// As it is.
+    Text,
 }
 
 /// What the names of objects of the same place begin with.
@@ -100,9 +115,15 @@ impl ObjectRef {
 impl Listing {
     /// Adds an object, unless its key says that it is another log.
     pub(crate) fn push(&mut self, source_object: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+        let stem = &source_object[..stem_bytes(source_object)];
+        // Where objects stand whose names CloudTrail gave, their stem says, and most follow one of the same.
+        let last = self.last_stem().filter(|_| !stem.is_empty() && !stem.ends_with('/'));
+        if let Some(stem) = last.filter(|last| *self.stems[*last].text == *stem) {
+            return self.pack(stem, source_object, path, version, bytes);
+        }
         match origin(source_object) {
-            Origin::Trail(place) => self.pack(source_object, Some(place), path, version, bytes),
-            Origin::Unknown => self.pack(source_object, None, path, version, bytes),
+            Origin::Trail(place) => self.pack_at(Some(place), source_object, path, version, bytes),
+            Origin::Unknown => self.pack_at(None, source_object, path, version, bytes),
             Origin::OtherLog => self.skipped += 1,
         }
     }
@@ -114,7 +135,7 @@ impl Listing {
         match origin(&name) {
             Origin::Trail(place) if is_object_name(location.key.as_ref()) => {
                 if filter.takes(Some(&place)) {
-                    self.pack(&name, Some(place), None, &format!("\"{etag}\""), bytes);
+                    self.pack_at(Some(place), &name, None, &format!("\"{etag}\""), bytes);
                 } else {
                     self.filtered += 1;
                 }
@@ -123,43 +144,87 @@ impl Listing {
         }
     }
 
-    fn pack(&mut self, source_object: &str, place: Option<Place>, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
-        let (stem, name) = source_object.split_at(stem_bytes(source_object));
+    fn pack_at(&mut self, place: Option<Place>, name: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+        let stem = &name[..stem_bytes(name)];
         let is_last = |last: &Stem| *last.text == *stem && last.place.as_deref() == place.as_ref();
-        let stem = match self.objects.last().map(|last| last.stem) {
-            Some(last) if is_last(&self.stems[last as usize]) => last,
+        let stem = match self.last_stem() {
+            Some(last) if is_last(&self.stems[last]) => last,
             _ => self.stem(Stem { text: stem.into(), place: place.map(Arc::new) }),
         };
-        let text = self.text.len();
-        let packed = |text: &str| u32::try_from(text.len()).expect("names and versions are short");
-        let (name_bytes, version_bytes) = (packed(name), packed(version));
-        self.text.extend([name, version]);
-        self.paths.extend(path.map(|path| (text, path)));
-        self.objects.push(Packed { text, bytes, stem, name_bytes, version_bytes, attempt: 0 });
+        self.pack(stem, name, path, version, bytes);
     }
 
-    fn stem(&mut self, stem: Stem) -> u32 {
+    /// Needs: the name of the object begins with the stem.
+    fn pack(&mut self, stem: usize, source_object: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+        self.paths.extend(path.map(|path| (self.text.len(), path)));
+        let (digest, time) = (digest(version), time(version, bytes));
+        let (form, version) = match (&digest, &time) {
+            (Some(digest), _) => (Form::Digest, &digest[..]),
+            (None, Some(time)) => (Form::Time, &time[..]),
+            (None, None) => (Form::Text, version.as_bytes()),
+        };
+        let name = &source_object.as_bytes()[self.stems[stem].text.len()..];
+        self.put(Packed { stem, bytes, name, form, version });
+    }
+
+    fn put(&mut self, object: Packed<'_>) {
+        self.objects.push(self.text.len());
+        let Packed { stem, bytes, name, form, version } = object;
+        let form = match form {
+            Form::Digest => 0,
+            Form::Time => 1,
+            Form::Text => 2 + version.len() as u64,
+        };
+        for number in [stem as u64, bytes, name.len() as u64, form] {
+            put_number(&mut self.text, number);
+        }
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(version);
+    }
+
+    /// The object whose text begins there.
+    fn packed(&self, text: usize) -> Packed<'_> {
+        let mut rest = &self.text[text..];
+        let mut number = || take_number(&mut rest);
+        let (stem, bytes, name_bytes, form) = (number(), number(), number(), number());
+        let (form, version_bytes) = match form {
+            0 => (Form::Digest, 16),
+            1 => (Form::Time, 8),
+            more => (Form::Text, more - 2),
+        };
+        let [stem, name_bytes, version_bytes] = [stem, name_bytes, version_bytes].map(position);
+        let (name, rest) = rest.split_at(name_bytes);
+        Packed { stem, bytes, name, form, version: &rest[..version_bytes] }
+    }
+
+    fn last_stem(&self) -> Option<usize> {
+        self.objects.last().map(|last| self.packed(*last).stem)
+    }
+
+    fn stem(&mut self, stem: Stem) -> usize {
         *self.positions.entry(stem).or_insert_with_key(|stem| {
             self.stems.push(stem.clone());
-            u32::try_from(self.stems.len() - 1).expect("there are fewer stems than memory could hold")
+            self.stems.len() - 1
         })
     }
 
     /// Adds what another listing holds.
-    pub(crate) fn extend(&mut self, more: Self) {
+    pub(crate) fn extend(&mut self, mut more: Self) {
         self.skipped += more.skipped;
         self.filtered += more.filtered;
         self.gone += more.gone;
         self.left += more.left;
         if self.is_empty() {
             *self = Self { skipped: self.skipped, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
-        } else {
-            let stems: Vec<u32> = more.stems.into_iter().map(|stem| self.stem(stem)).collect();
-            let before = self.text.len();
-            self.text.push_str(&more.text);
-            self.paths.extend(more.paths.into_iter().map(|(text, path)| (before + text, path)));
-            let moved = |it: Packed| Packed { text: before + it.text, stem: stems[it.stem as usize], ..it };
-            self.objects.extend(more.objects.into_iter().map(moved));
+            return;
+        }
+        let stems: Vec<usize> = std::mem::take(&mut more.stems).into_iter().map(|stem| self.stem(stem)).collect();
+        for text in &more.objects {
+            let here = self.text.len();
+            self.paths.extend(more.paths.remove(text).map(|path| (here, path)));
+            self.attempts.extend(more.attempts.remove(text).map(|attempt| (here, attempt)));
+            let object = more.packed(*text);
+            self.put(Packed { stem: stems[object.stem], ..object });
         }
     }
 
@@ -179,20 +244,27 @@ impl Listing {
 
     /// An object, by its position.
     pub(crate) fn get(&self, position: usize) -> ObjectRef {
-        self.unpack(&self.objects[position])
+        self.unpack(self.objects[position])
+    }
+
+    /// The size of an object as stored.
+    pub(crate) fn bytes(&self, position: usize) -> u64 {
+        self.packed(self.objects[position]).bytes
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = ObjectRef> {
-        self.objects.iter().map(|packed| self.unpack(packed))
+        self.objects.iter().map(|text| self.unpack(*text))
     }
 
     /// Keeps the objects that `keep` keeps, as it has set their attempt.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut ObjectRef) -> bool) {
         let mut objects = std::mem::take(&mut self.objects);
-        objects.retain_mut(|packed| {
-            let mut object = self.unpack(packed);
+        objects.retain(|text| {
+            let mut object = self.unpack(*text);
             let is_kept = keep(&mut object);
-            packed.attempt = object.attempt;
+            if object.attempt > 0 {
+                self.attempts.insert(*text, object.attempt);
+            }
             is_kept
         });
         self.objects = objects;
@@ -208,50 +280,106 @@ impl Listing {
             ranks[pair[1]] = ranks[pair[0]] + usize::from(!is_same);
         }
         let mut objects = std::mem::take(&mut self.objects);
-        objects.sort_unstable_by(|a, b| {
+        objects.sort_unstable_by(|at_a, at_b| {
+            let (a, b) = (self.packed(*at_a), self.packed(*at_b));
             let order = if a.stem == b.stem {
-                self.name(a).cmp(self.name(b))
+                a.name.cmp(b.name)
             } else {
-                let places = ranks[a.stem as usize].cmp(&ranks[b.stem as usize]);
-                places.then_with(|| self.compare_names(a, b))
+                ranks[a.stem].cmp(&ranks[b.stem]).then_with(|| self.compare_names(a, b))
             };
-            order.then(a.text.cmp(&b.text))
+            order.then(at_a.cmp(at_b))
         });
         self.objects = objects;
     }
 
     /// Neighbours of the same place, by their positions, with their bytes as stored.
     pub(crate) fn places(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
-        let place = |packed: &Packed| self.stems[packed.stem as usize].place.as_ref();
+        let place = |text: &usize| self.stems[self.packed(*text).stem].place.as_ref();
         let mut start = 0;
         self.objects.chunk_by(move |a, b| place(a) == place(b)).map(move |neighbours| {
             let range = start..start + neighbours.len();
             start = range.end;
-            (range, neighbours.iter().map(|packed| packed.bytes).sum())
+            (range, neighbours.iter().map(|text| self.packed(*text).bytes).sum())
         })
     }
 
-    fn compare_names(&self, a: &Packed, b: &Packed) -> Ordering {
-        let stem = |it: &Packed| self.stems[it.stem as usize].text.bytes();
-        stem(a).chain(self.name(a).bytes()).cmp(stem(b).chain(self.name(b).bytes()))
+    fn compare_names(&self, a: Packed<'_>, b: Packed<'_>) -> Ordering {
+        let stem = |object: Packed<'_>| self.stems[object.stem].text.bytes();
+        stem(a).chain(a.name.iter().copied()).cmp(stem(b).chain(b.name.iter().copied()))
     }
 
-    fn name(&self, packed: &Packed) -> &str {
-        &self.text[packed.text..][..packed.name_bytes as usize]
-    }
-
-    fn unpack(&self, packed: &Packed) -> ObjectRef {
-        let Stem { text: stem, place } = &self.stems[packed.stem as usize];
-        let name = self.name(packed);
+    fn unpack(&self, text: usize) -> ObjectRef {
+        let packed = self.packed(text);
+        let Stem { text: stem, place } = &self.stems[packed.stem];
         ObjectRef {
-            source_object: [stem, name].concat().into(),
-            path: self.paths.get(&packed.text).cloned(),
-            version: self.text[packed.text + name.len()..][..packed.version_bytes as usize].into(),
+            source_object: [stem, whole(packed.name)].concat().into(),
+            path: self.paths.get(&text).cloned(),
+            version: packed.version().into(),
             bytes: packed.bytes,
-            attempt: packed.attempt,
+            attempt: self.attempts.get(&text).copied().unwrap_or_default(),
             place: place.clone(),
         }
     }
+}
+
+impl Packed<'_> {
+    fn version(&self) -> String {
+        match (self.form, self.version.first_chunk(), self.version.first_chunk()) {
+            (Form::Digest, Some(digest), _) => format!("\"{:032x}\"", u128::from_le_bytes(*digest)),
+            (Form::Time, _, Some(nanos)) => format!("{}-{}", self.bytes, u64::from_le_bytes(*nanos)),
+            _ => whole(self.version).to_owned(),
+        }
+    }
+}
+
+fn whole(text: &[u8]) -> &str {
+    str::from_utf8(text).expect("names and versions were packed whole")
+}
+
+fn position(number: u64) -> usize {
+    usize::try_from(number).expect("it was a length or a position")
+}
+
+/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+fn put_number(text: &mut Vec<u8>, mut number: u64) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            return text.push(low & 0x7f);
+        }
+        text.push(low | 0x80);
+    }
+}
+
+fn take_number(text: &mut &[u8]) -> u64 {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = text.split_first().expect("a number was packed whole");
+        *text = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    number
+}
+
+/// A version that is `"<32 hexadecimal digits>"`, as a number.
+fn digest(version: &str) -> Option<[u8; 16]> {
+    let digits = version.strip_prefix('"')?.strip_suffix('"')?;
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_digest = digits.len() == 32 && digits.bytes().all(is_digit);
+    let digest = is_digest.then(|| u128::from_str_radix(digits, 16))?.ok()?;
+    Some(digest.to_le_bytes())
+}
+
+/// Of a version that is `<bytes>-<number>`, the number, if it is read back as it was.
+fn time(version: &str, bytes: u64) -> Option<[u8; 8]> {
+    let (size, number) = version.split_once('-')?;
+    let nanos: u64 = number.parse().ok()?;
+    let is_same = size.parse() == Ok(bytes) && format!("{bytes}-{nanos}") == version;
+    is_same.then(|| nanos.to_le_bytes())
 }
 
 /// How much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail gave all
@@ -269,6 +397,32 @@ mod tests {
 
     fn names(listing: &Listing) -> Vec<String> {
         listing.iter().map(|object| object.source_object.into()).collect()
+    }
+
+    #[test]
+    fn numbers_come_back() {
+        for number in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut text = Vec::new();
+            put_number(&mut text, number);
+            let mut rest = &text[..];
+            assert_eq!((take_number(&mut rest), rest), (number, &[][..]));
+        }
+    }
+
+    #[test]
+    fn a_version_comes_back_as_it_was() {
+        let mut listing = Listing::default();
+        let digest = "\"00ff00ff00ff00ff00ff00ff00ff00ff\"";
+        let odd = ["", "1", "7-1", "7-01", "07-1", "8-1", "7--1", "7-+1", "7-99999999999999999999", "\"7\"", "\"7-1\""];
+        let upper = digest.to_uppercase();
+        let versions =
+            odd.iter().copied().chain([digest, &digest[..33], &upper, "\"00ff00ff00ff00ff00ff00ff00ff00ff-2\""]);
+        let versions: Vec<&str> = versions.collect();
+        for version in &versions {
+            listing.push("a/b.json", None, version, 7);
+        }
+        let back: Vec<_> = listing.iter().map(|object| (object.version, object.bytes)).collect();
+        assert_eq!(back, versions.iter().map(|version| ((*version).into(), 7)).collect::<Vec<_>>());
     }
 
     #[test]

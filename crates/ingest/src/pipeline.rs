@@ -58,7 +58,7 @@ const READS: usize = 16;
 /// What a request to S3 takes at least while it is under way.
 const FETCH_BYTES: u64 = 256 << 10;
 /// Objects that are decoded together, and files that are read together, at most, and their bytes.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
 const TOGETHER_BYTES: u64 = 256 << 10;
 /// Objects that are decoded and wait for the writer.
 const ARRIVALS: usize = 16;
@@ -440,7 +440,7 @@ impl Planned {
 async fn fetch_into(s3: &S3, planned: Planned, mut reservation: Reservation) -> Fetched {
     let stored = match planned.objects() {
         [object] if object.is_in_s3() => vec![s3.get(object).await],
-        objects => read(objects).await,
+        _ => read(&planned.batch, planned.positions.clone()).await,
     };
     reservation.shrink_to(planned.objects().iter().map(|object| object.bytes).sum());
     Fetched { planned, stored, reservations: vec![reservation] }
@@ -534,10 +534,10 @@ mod tests {
     #[test]
     fn small_files_travel_together_and_every_object_once() {
         let batch = |objects: Vec<ObjectRef>| Arc::new(Batch { batch_id: String::new(), objects });
-        let small = (0..100).map(|_| object("small", 1)).collect();
+        let small = (0..300).map(|_| object("small", 1)).collect();
         let mixed = vec![object("a", 1), object("b", TOGETHER_BYTES), object("c", 1), object("s3://d", 1)];
         let ranges = |objects| in_order(batch(objects)).map(|planned| planned.positions).collect::<Vec<_>>();
-        assert_eq!(ranges(small), [0..64, 64..100]);
+        assert_eq!(ranges(small), [0..256, 256..300]);
         assert_eq!(ranges(mixed), [0..1, 1..2, 2..3, 3..4]);
     }
 }

@@ -9,10 +9,12 @@
 use std::collections::HashSet;
 use std::io::BufRead;
 use std::io::Write;
-use std::iter;
+use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
 use serde::Deserialize;
 use serde::Serialize;
 use trailweave_lake::Lake;
@@ -26,7 +28,7 @@ use crate::shard::Shard;
 /// Neighbours share a batch up to this size.
 const SHARED_BATCH_BYTES: u64 = 8 << 20;
 /// Objects in a batch, which bounds what a batch keeps in memory about each of them.
-const BATCH_OBJECTS: usize = 20_000;
+const BATCH_OBJECTS: usize = 8192;
 
 /// The plan of a run. What its batches read is in its file, `_trailweave/runs/<run_id>/plan.json`: a line that says
 /// which run it is and how many objects it reads, then a line for each batch in the order in which they are committed.
@@ -86,9 +88,17 @@ impl Plan {
         let head = Head { run_id: run_id.to_owned(), shard, objects: objects.len() as u64, batches: Vec::new() };
         let mut write = |line: &[u8]| file.write_all(line).map_err(LakeError::file("write", &path));
         write(&json(&head))?;
-        for batch in batches(objects, batch_bytes) {
-            write(&json(&batch))?;
-            plan.batches.push(Extent::of(&batch));
+        let line = |positions: &Range<usize>| {
+            let batch = Batch::of(objects, positions.clone());
+            (json(&batch), Extent::of(&batch))
+        };
+        // As many at once as there are threads, since they take a lot more memory than the listing.
+        for next in batches(objects, batch_bytes).chunks(rayon::current_num_threads()) {
+            let lines: Vec<_> = next.par_iter().map(line).collect();
+            for (line, extent) in lines {
+                write(&line)?;
+                plan.batches.push(extent);
+            }
         }
         file.commit()?;
         Ok(plan)
@@ -165,23 +175,26 @@ fn open(
     Ok((head, of_head.into_iter().map(Ok).chain(file.lines().map(batch))))
 }
 
-/// Groups objects into batches. Needs: they are sorted.
-pub(crate) fn batches(objects: &Listing, batch_bytes: u64) -> impl Iterator<Item = Batch> {
-    let mut batch = Pending::default();
-    let placed = objects.places().flat_map(move |(neighbours, bytes)| {
+/// The objects of each batch, by their positions. Needs: they are sorted.
+pub(crate) fn batches(objects: &Listing, batch_bytes: u64) -> Vec<Range<usize>> {
+    let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (place, place_bytes) in objects.places() {
         // What the first of them brings along is what all of them do.
-        neighbours.enumerate().map(move |(n, position)| (position, (n == 0).then_some(bytes)))
-    });
-    placed.map(Some).chain(iter::once(None)).filter_map(move |next| {
-        let Some((position, place_bytes)) = next else {
-            return batch.take();
-        };
-        let object = objects.get(position);
-        let is_apart = place_bytes.is_some_and(|bytes| batch.bytes + bytes > SHARED_BATCH_BYTES.min(batch_bytes));
-        let full = if is_apart || batch.is_full_for(&object, batch_bytes) { batch.take() } else { None };
-        batch.push(object);
-        full
-    })
+        let is_apart = bytes + place_bytes > SHARED_BATCH_BYTES.min(batch_bytes);
+        for position in place.clone() {
+            let more = objects.bytes(position);
+            let is_full = position - start == BATCH_OBJECTS || bytes + more > batch_bytes;
+            if position > start && (is_full || is_apart && position == place.start) {
+                batches.push(start..position);
+                (start, bytes) = (position, 0);
+            }
+            bytes += more;
+        }
+    }
+    if start < objects.len() {
+        batches.push(start..objects.len());
+    }
+    batches
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -190,27 +203,11 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-/// The batch that is being filled.
-#[derive(Default)]
-struct Pending {
-    objects: Vec<ObjectRef>,
-    bytes: u64,
-}
-
-impl Pending {
-    fn is_full_for(&self, object: &ObjectRef, batch_bytes: u64) -> bool {
-        self.objects.len() >= BATCH_OBJECTS || (!self.objects.is_empty() && self.bytes + object.bytes > batch_bytes)
-    }
-
-    fn push(&mut self, object: ObjectRef) {
-        self.bytes += object.bytes;
-        self.objects.push(object);
-    }
-
-    fn take(&mut self) -> Option<Batch> {
-        self.bytes = 0;
-        let objects = std::mem::take(&mut self.objects);
-        (!objects.is_empty()).then(|| Batch { batch_id: id(&objects), objects })
+impl Batch {
+    /// Of the objects at these positions.
+    pub(crate) fn of(objects: &Listing, positions: Range<usize>) -> Self {
+        let objects: Vec<_> = positions.map(|position| objects.get(position)).collect();
+        Self { batch_id: id(&objects), objects }
     }
 }
 
@@ -239,7 +236,8 @@ mod tests {
 
     fn shape(listing: &Listing) -> Vec<Vec<String>> {
         let name = |object: &ObjectRef| object.source_object.rsplit('/').next().unwrap().to_owned();
-        batches(listing, 256 * MIB).map(|batch| batch.objects.iter().map(name).collect()).collect()
+        let batches = batches(listing, 256 * MIB).into_iter().map(|positions| Batch::of(listing, positions));
+        batches.map(|batch| batch.objects.iter().map(name).collect()).collect()
     }
 
     #[test]
@@ -263,7 +261,10 @@ mod tests {
     fn a_batch_holds_a_bounded_number_of_objects() {
         let names: Vec<_> = (0..45_000).map(|n| format!("eu-west-1/2026/09/01/{n}")).collect();
         let objects: Vec<_> = names.iter().map(|name| (&**name, 1)).collect();
-        assert_eq!(shape(&listing(&objects)).iter().map(Vec::len).collect::<Vec<_>>(), [20_000, 20_000, 5_000]);
+        assert_eq!(
+            shape(&listing(&objects)).iter().map(Vec::len).collect::<Vec<_>>(),
+            [8192, 8192, 8192, 8192, 8192, 4040]
+        );
     }
 
     #[test]

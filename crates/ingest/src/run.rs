@@ -102,7 +102,8 @@ pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Resul
 pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
     let Chosen { objects, known } = foresee(lake, &s3, options).await?;
-    let batches: Vec<Extent> = batches(&objects, options.batch_bytes).map(|batch| Extent::of(&batch)).collect();
+    let batches = batches(&objects, options.batch_bytes).into_iter();
+    let batches: Vec<Extent> = batches.map(|positions| Extent::of(&Batch::of(&objects, positions))).collect();
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
     Ok(PlanSummary {
         objects_listed: objects.n_listed() + known,
@@ -135,6 +136,7 @@ pub(crate) async fn ingest_across(
     if let Some(url) = &options.queue_url {
         run.drain(lake, url).await?;
     } else {
+        run.is_listed_again = false;
         let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
         run.read(lake, listing, &options.run_id).await?;
     }
@@ -270,6 +272,8 @@ struct Run<'a> {
     outflow: Arc<Outflow>,
     ledger: Ledger,
     summary: Summary,
+    /// Whether another listing follows the one that is read.
+    is_listed_again: bool,
     /// Objects that were deleted before they were read.
     gone: HashSet<Box<str>>,
     /// Objects of S3 whose content was replaced before it was read.
@@ -310,6 +314,7 @@ impl<'a> Run<'a> {
             outflow,
             ledger,
             summary: Summary::default(),
+            is_listed_again: true,
             gone: HashSet::new(),
             changed: Vec::new(),
         })
@@ -323,9 +328,11 @@ impl<'a> Run<'a> {
         self.summary.objects_skipped += objects.skipped;
         self.summary.objects_gone += objects.gone;
         self.summary.objects_left += objects.left;
-        let plan = Plan::write(lake, run_id, self.options.shard, &objects, self.options.batch_bytes)?;
+        let (of_plan, run_id) = (lake.clone(), run_id.to_owned());
+        let (shard, batch_bytes) = (self.options.shard, self.options.batch_bytes);
         // From here on the plan's file alone knows the objects.
-        drop(objects);
+        let plan = self.cpu.run(move || Plan::write(&of_plan, &run_id, shard, &objects, batch_bytes));
+        let plan = plan.await.map_err(IngestError::worker("write the plan"))??;
         self.outflow.borders.cross()?;
         self.carry_out(&plan).await?;
         if self.options.shard.is_none() {
@@ -393,6 +400,9 @@ impl<'a> Run<'a> {
             if finished.entries.iter().any(|entry| !entry.amendments.is_empty()) {
                 settle::announce(&self.outflow.lake, &batch.batch_id)?;
             }
+            if self.is_listed_again {
+                self.ledger.note_fresh(&finished.entries);
+            }
             let run_id = &self.options.run_id;
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
@@ -409,7 +419,7 @@ impl<'a> Run<'a> {
         });
         let (ledger, lost) = settled.await.map_err(IngestError::worker("settle amendments"))?;
         for lost in lost? {
-            self.summary.subtract(&lost, ledger.is_fresh(&lost.source_object, &lost.version));
+            self.summary.subtract(&lost, ledger.is_fresh(&lost.batch_id));
         }
         self.ledger = ledger;
         Ok(())

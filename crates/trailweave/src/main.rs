@@ -6,6 +6,7 @@
 //!                                         exit code <-- summary, progress <-----+
 //! ```
 
+mod allocator;
 mod args;
 mod config;
 mod figures;

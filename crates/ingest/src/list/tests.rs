@@ -38,6 +38,18 @@ fn a_folder_gives_its_objects_and_nothing_hidden() {
 }
 
 #[test]
+fn folders_of_any_size_are_listed_whole_and_in_order() {
+    // Of which `b` holds more than is looked at ahead, and `c` more than is looked at at once.
+    let mut expected = Vec::new();
+    for (name, n) in [("a", 3), ("b", ENTRIES_AHEAD + 1), ("c", LOOKS + 1), ("d", 0), ("e", 1)] {
+        expected.extend((0..n).map(|n| format!("{name}/{n:05}.json")));
+    }
+    let empty = ["d/x.txt".to_owned()];
+    let folder = tree(&expected.iter().chain(&empty).map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(names(folder.path(), &[folder.path().to_owned()]), expected);
+}
+
+#[test]
 fn sources_that_overlap_list_an_object_once() {
     let folder = tree(&["a/x.json", "a/y.json", "odd.name"]);
     let at = |name: &str| folder.path().join(name);
