@@ -11,6 +11,8 @@ use std::io;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 use std::vec;
 
@@ -69,11 +71,13 @@ struct Walk {
     strays: HashSet<u128>,
 }
 
-/// Folders that are looked at side by side.
+/// Of the folders that wait, how many are looked at together, each with what is below it to some depth: a day's folder
+/// alone is not worth waking a thread.
 const FOLDERS_AHEAD: usize = 16;
-/// How many entries such a folder may have; what it holds is kept until it is visited.
-const ENTRIES_AHEAD: usize = 1 << 10;
-/// Entries of a folder of which is known at once what they are.
+const DEPTH_AHEAD: usize = 8;
+/// How many entries are looked at before they are asked for. They are kept until then.
+const ENTRIES_AHEAD: usize = 1 << 13;
+/// Entries of a folder of which is known at once what they are. One that has more is not looked at ahead.
 const LOOKS: usize = 1 << 12;
 /// Entries of a folder that one thread looks at, at least.
 const LOOK_TOGETHER: usize = 256;
@@ -83,13 +87,16 @@ struct Folder {
     path: PathBuf,
     /// The canonical form of `path`.
     real: PathBuf,
-    /// What it holds, once that was looked at, if that is not too much.
-    held: Option<Result<Option<Held>, IngestError>>,
+    is_link: bool,
+    is_large: bool,
+    /// What it holds, once that was looked at.
+    held: Option<Result<Held, IngestError>>,
 }
 
 /// What a folder holds, in the order of names.
 struct Held {
-    seen: Vec<Seen>,
+    objects: Vec<Object>,
+    folders: Vec<Folder>,
     /// What follows, which nobody has looked at.
     rest: vec::IntoIter<Entry>,
 }
@@ -102,46 +109,42 @@ struct Entry {
     found: DirEntry,
 }
 
-/// A folder's entry that may be listed.
-struct Seen {
+/// A folder's entry that is an object.
+struct Object {
     name: OsString,
     /// Where it really stands, if it is a link.
     target: Option<PathBuf>,
-    what: What,
+    version: Box<str>,
+    bytes: u64,
 }
 
-enum What {
-    Folder,
-    Object { version: Box<str>, bytes: u64 },
+/// What may be listed of an entry.
+enum Seen {
+    Folder(Folder),
+    Object(Object),
 }
 
 impl Walk {
     /// Needs: `real` is the canonical form of `path`.
     fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
-        let mut waiting = vec![Folder { path, real, held: None }];
-        while let Some((Folder { path, real, .. }, held)) = next(&mut waiting) {
-            if !self.folders.insert(real_fingerprint(&real)) {
+        let mut waiting = vec![Folder::new(path, real, false)];
+        while let Some((folder, held)) = next(&mut waiting) {
+            if !self.folders.insert(real_fingerprint(&folder.real)) {
                 continue;
             }
-            let Held { mut seen, mut rest } = held?;
-            let mut folders = Vec::new();
-            while !seen.is_empty() {
-                for Seen { name, target, what } in seen {
-                    let path = path.join(&name);
-                    match what {
-                        What::Folder => {
-                            let real = target.unwrap_or_else(|| real.join(name));
-                            folders.push(Folder { path, real, held: None });
-                        }
-                        What::Object { version, bytes } if self.is_new(&real, &name, target) => {
-                            self.push(path, &version, bytes);
-                        }
-                        What::Object { .. } => {}
+            let mut held = held?;
+            loop {
+                for Object { name, target, version, bytes } in held.objects.drain(..) {
+                    if self.is_new(&folder.real, &name, target) {
+                        self.push(folder.path.join(name), &version, bytes);
                     }
                 }
-                seen = look(&real, &mut rest)?;
+                if held.rest.as_slice().is_empty() {
+                    break;
+                }
+                held.look(&folder)?;
             }
-            waiting.extend(folders.into_iter().rev());
+            waiting.extend(held.folders.into_iter().rev());
         }
         Ok(())
     }
@@ -177,26 +180,75 @@ impl Walk {
     }
 }
 
-/// The folder to visit now. What it holds was looked at along with what the next ones hold.
+/// The folder to visit now, and what it holds, which was looked at along with what others hold.
 fn next(waiting: &mut Vec<Folder>) -> Option<(Folder, Result<Held, IngestError>)> {
-    if waiting.last()?.held.is_none() {
+    if waiting.last()?.is_to_look_at() {
         let ahead = waiting.len().saturating_sub(FOLDERS_AHEAD);
-        let look = |folder: &mut Folder| folder.held = Some(held(&folder.real, ENTRIES_AHEAD));
-        waiting[ahead..].par_iter_mut().filter(|folder| folder.held.is_none()).for_each(look);
+        look_ahead(waiting[ahead..].par_iter_mut().rev(), DEPTH_AHEAD, &AtomicUsize::new(ENTRIES_AHEAD));
     }
     let mut folder = waiting.pop()?;
-    let held = match folder.held.take().expect("it was looked at") {
-        Ok(None) => held(&folder.real, usize::MAX).map(|held| held.expect("no folder has more entries")),
-        held => held.map(|held| held.expect("it is not too much")),
-    };
+    let held = folder.held.take();
+    let held = held.unwrap_or_else(|| Held::of(&folder, usize::MAX).map(|held| held.expect("no folder has more")));
     Some((folder, held))
 }
 
-/// What a folder holds; `None` where these are more than `limit` entries.
-fn held(folder: &Path, limit: usize) -> Result<Option<Held>, IngestError> {
-    let Some(entries) = entries(folder, limit)? else { return Ok(None) };
-    let mut rest = entries.into_iter();
-    Ok(Some(Held { seen: look(folder, &mut rest)?, rest }))
+/// Looks at folders and at what is below them, until so many entries were seen.
+fn look_ahead<'a>(folders: impl ParallelIterator<Item = &'a mut Folder>, depth: usize, left: &AtomicUsize) {
+    folders.filter(|folder| folder.is_to_look_at()).for_each(|folder| {
+        if left.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        folder.held = match Held::of(folder, LOOKS) {
+            Ok(Some(mut held)) => {
+                let n_entries = held.objects.len() + held.folders.len() + 1;
+                let _ = left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(n_entries)));
+                // Links may lead in a circle.
+                if depth > 0 && !folder.is_link {
+                    look_ahead(held.folders.par_iter_mut(), depth - 1, left);
+                }
+                Some(Ok(held))
+            }
+            Ok(None) => {
+                folder.is_large = true;
+                None
+            }
+            Err(error) => Some(Err(error)),
+        };
+    });
+}
+
+impl Folder {
+    fn new(path: PathBuf, real: PathBuf, is_link: bool) -> Self {
+        Self { path, real, is_link, is_large: false, held: None }
+    }
+
+    fn is_to_look_at(&self) -> bool {
+        self.held.is_none() && !self.is_large
+    }
+}
+
+impl Held {
+    /// What a folder holds; `None` where these are more than `limit` entries.
+    fn of(folder: &Folder, limit: usize) -> Result<Option<Self>, IngestError> {
+        let Some(entries) = entries(&folder.real, limit)? else { return Ok(None) };
+        let mut held = Self { objects: Vec::new(), folders: Vec::new(), rest: entries.into_iter() };
+        held.look(folder)?;
+        Ok(Some(held))
+    }
+
+    /// Looks at the next entries.
+    fn look(&mut self, folder: &Folder) -> Result<(), IngestError> {
+        let next: Vec<Entry> = self.rest.by_ref().take(LOOKS).collect();
+        let seen = next.into_par_iter().with_min_len(LOOK_TOGETHER).map(|entry| see(folder, entry));
+        for seen in seen.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+            match seen {
+                Seen::Folder(folder) => self.folders.push(folder),
+                Seen::Object(object) => self.objects.push(object),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The entries of a folder that are not hidden, in the order of their names; `None` where these are more than `limit`.
@@ -225,55 +277,41 @@ fn real_fingerprint(real: &Path) -> u128 {
     fingerprint(&[real.as_os_str().as_encoded_bytes()])
 }
 
-/// Looks at entries of a folder until some of them may be listed, or none is left.
-fn look(folder: &Path, entries: &mut vec::IntoIter<Entry>) -> Result<Vec<Seen>, IngestError> {
-    loop {
-        let next: Vec<Entry> = entries.by_ref().take(LOOKS).collect();
-        let is_last = next.is_empty();
-        let seen = next.into_par_iter().with_min_len(LOOK_TOGETHER).map(|entry| see(folder, entry));
-        let seen: Vec<Seen> = seen.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        if is_last || !seen.is_empty() {
-            return Ok(seen);
-        }
-    }
-}
-
 /// What an entry is; `None` where it may not be listed, is gone, or is a link that leads nowhere.
-fn see(folder: &Path, entry: Entry) -> Result<Option<Seen>, IngestError> {
+fn see(folder: &Folder, entry: Entry) -> Result<Option<Seen>, IngestError> {
     let Entry { name, kind, found } = entry;
+    let real = || folder.real.join(&name);
     if kind.is_dir() {
-        return Ok(Some(Seen { name, target: None, what: What::Folder }));
+        return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), real(), false))));
+    }
+    // Of other files nothing is asked.
+    if !kind.is_symlink() && !is_object_name(&name) {
+        return Ok(None);
     }
     let look = || {
         if !kind.is_symlink() {
             return Ok((None, found.metadata()?));
         }
-        let real = fs::canonicalize(folder.join(&name))?;
-        let metadata = fs::metadata(&real)?;
-        Ok((Some(real), metadata))
+        let target = fs::canonicalize(real())?;
+        let metadata = fs::metadata(&target)?;
+        Ok((Some(target), metadata))
     };
-    // Of other files nothing is asked.
-    if !kind.is_symlink() && !is_object_name(&name) {
-        return Ok(None);
-    }
-    let path = || folder.join(&name);
     let (target, metadata) = match look() {
         Ok(found) => found,
         Err(error) if leads_nowhere(kind, &error) => {
-            tracing::warn!(path = %path().display(), "passed over: gone, or a link that leads nowhere");
+            tracing::warn!(path = %real().display(), "passed over: gone, or a link that leads nowhere");
             return Ok(None);
         }
-        Err(error) => return Err(IngestError::source("look at", path())(error)),
+        Err(error) => return Err(IngestError::source("look at", real())(error)),
     };
-    let what = if metadata.is_dir() {
-        What::Folder
-    } else if metadata.is_file() && is_object_name(&name) {
-        let version = version(&metadata).map_err(|error| IngestError::source("read the time of", path())(error))?;
-        What::Object { version, bytes: metadata.len() }
-    } else {
+    if let Some(target) = target.as_ref().filter(|_| metadata.is_dir()) {
+        return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), target.clone(), true))));
+    }
+    if !metadata.is_file() || !is_object_name(&name) {
         return Ok(None);
-    };
-    Ok(Some(Seen { name, target, what }))
+    }
+    let version = version(&metadata).map_err(|error| IngestError::source("read the time of", real())(error))?;
+    Ok(Some(Seen::Object(Object { name, target, version, bytes: metadata.len() })))
 }
 
 /// A link may also lead to itself.

@@ -151,7 +151,8 @@ pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Listing, Ing
 
 /// What a run with these options would find to be new.
 async fn foresee(lake: Option<&Lake>, s3: &S3, options: &Ingest) -> Result<Chosen, IngestError> {
-    let cpu = Cpu::new(NonZeroUsize::MIN).map_err(|source| IngestError::Threads { threads: 1, source })?;
+    let threads = options.threads.get();
+    let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
     choose(list_all(&cpu, s3, options).await?, &ledger, options, selection)

@@ -20,6 +20,7 @@ pub(crate) fn returning<T>(threads: NonZeroUsize, work: impl FnOnce() -> T) -> T
     done
 }
 
+#[derive(Debug, Clone, Copy)]
 enum Setting {
     Arenas,
     MappedFrom,

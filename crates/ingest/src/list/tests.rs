@@ -39,9 +39,11 @@ fn a_folder_gives_its_objects_and_nothing_hidden() {
 
 #[test]
 fn folders_of_any_size_are_listed_whole_and_in_order() {
-    // Of which `b` holds more than is looked at ahead, and `c` more than is looked at at once.
+    // Of which `c` holds more than is looked at at once, and all together more than is looked at ahead.
     let mut expected = Vec::new();
-    for (name, n) in [("a", 3), ("b", ENTRIES_AHEAD + 1), ("c", LOOKS + 1), ("d", 0), ("e", 1)] {
+    for (name, n) in
+        [("a", 3), ("b/c/d", LOOKS), ("c", LOOKS + 1), ("d", 0), ("e", 1), ("f", LOOKS), ("g", 4000), ("h", 1)]
+    {
         expected.extend((0..n).map(|n| format!("{name}/{n:05}.json")));
     }
     let empty = ["d/x.txt".to_owned()];
