@@ -1,44 +1,35 @@
-//! What glibc keeps of memory that was given back. By its defaults it keeps whatever was once asked for in blocks of up
-//! to 32 MiB, and has up to eight arenas a core, each with leftovers of its own: `ingest` was a third larger for it. The
-//! join, which lets go of little before its end, is a tenth slower without.
+//! What glibc keeps of memory that was given back.
+//!
+//! By its defaults it keeps whatever was once asked for in blocks of up to 32 MiB, and has eight arenas for each core,
+//! each with leftovers of its own: `ingest` was up to a third larger for it. Where it keeps less than is chosen here, it
+//! asks the system for the same memory again and again: a large object took a fifth more CPU.
 
-use std::ffi::c_int;
 use std::num::NonZeroUsize;
 
-/// Blocks of this size are given back at once.
-const RETURNED_BYTES: c_int = 1 << 20;
-/// The most that glibc takes for either.
-const KEPT_BYTES: c_int = 32 << 20;
+/// Blocks of so many bytes are mapped alone, and so given back at once.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAPPED_FROM_BYTES: libc::c_int = 8 << 20;
+/// So many free bytes at the end of an arena are given back.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const TRIMMED_FROM_BYTES: libc::c_int = 16 << 20;
 
-/// Does `work` on so many threads, giving memory back that it lets go of.
-pub(crate) fn returning<T>(threads: NonZeroUsize, work: impl FnOnce() -> T) -> T {
-    set(Setting::Arenas, c_int::try_from(threads.get()).unwrap_or(c_int::MAX).max(2));
-    set(Setting::MappedFrom, RETURNED_BYTES);
-    let done = work();
-    set(Setting::MappedFrom, KEPT_BYTES);
-    set(Setting::TrimmedFrom, 2 * KEPT_BYTES);
-    done
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Setting {
-    Arenas,
-    MappedFrom,
-    TrimmedFrom,
-}
-
+/// Has an arena for each of so many threads. Needs: no other thread runs yet.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "nothing safe reaches the allocator's settings")]
-fn set(setting: Setting, value: c_int) {
-    let setting = match setting {
-        Setting::Arenas => libc::M_ARENA_MAX,
-        Setting::MappedFrom => libc::M_MMAP_THRESHOLD,
-        Setting::TrimmedFrom => libc::M_TRIM_THRESHOLD,
-    };
-    // SAFETY: it takes two numbers and no pointer. Threads that allocate meanwhile read either value of a word, and both
-    // are right. One that it does not like it leaves as it is, which is no error here.
-    unsafe { libc::mallopt(setting, value) };
+pub(crate) fn keep_little(threads: NonZeroUsize) {
+    let arenas = libc::c_int::try_from(threads.get()).unwrap_or(libc::c_int::MAX).max(2);
+    let settings = [
+        (libc::M_ARENA_MAX, arenas),
+        (libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES),
+        (libc::M_TRIM_THRESHOLD, TRIMMED_FROM_BYTES),
+    ];
+    for (setting, value) in settings {
+        // SAFETY: it takes two numbers and no pointer, and no other thread allocates meanwhile. A value that it does not
+        // like changes nothing.
+        unsafe { libc::mallopt(setting, value) };
+    }
 }
 
+/// Other allocators are left as they are.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn set(_: Setting, _: c_int) {}
+pub(crate) fn keep_little(_: NonZeroUsize) {}

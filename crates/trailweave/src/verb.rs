@@ -21,6 +21,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
 use trailweave_lake::Place;
 
+use crate::allocator;
 use crate::args::Cli;
 use crate::args::Common;
 use crate::args::IngestArgs;
@@ -95,6 +96,7 @@ struct Job {
 impl Job {
     fn new(common: Common, args: &IngestArgs, now: Timestamp) -> anyhow::Result<Self> {
         let config = Config::resolve(&common, args, now)?;
+        allocator::keep_little(config.threads);
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;

@@ -10,7 +10,6 @@ use trailweave_lake::LakeError;
 use super::Job;
 use super::Outcome;
 use super::correlate_locked;
-use crate::allocator;
 use crate::config::ConfigError;
 use crate::progress;
 use crate::report;
@@ -126,7 +125,6 @@ fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Su
     let options = options(job)?;
     let state = trailweave_ingest::Progress::default();
     progress::ingesting(&job.common, &state, || {
-        let ingest = || job.runtime.block_on(trailweave_ingest::ingest(lake, &options, &state));
-        allocator::returning(options.threads, ingest).map_err(anyhow::Error::from)
+        job.runtime.block_on(trailweave_ingest::ingest(lake, &options, &state)).map_err(anyhow::Error::from)
     })
 }
