@@ -81,8 +81,3 @@ fn other_services_are_left_out() {
         Facts { event_source: "ebs.amazonaws.com", event_name: "CreateGrant", names_ebs: true, ..Facts::default() };
     assert!(!is_relevant(&facts));
 }
-
-#[test]
-fn names_are_in_order_for_the_search() {
-    assert!(KMS_EVENTS.is_sorted() && EC2_EVENTS.is_sorted() && STS_EVENTS.is_sorted());
-}
