@@ -14,6 +14,7 @@ use rustix::fs::CWD;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use rustix::fs::openat;
+use rustix::io::retry_on_intr;
 
 use crate::list::version;
 use crate::listing::ObjectRef;
@@ -86,11 +87,12 @@ impl Folder {
         if self.opened.as_ref().is_none_or(|(opened, _)| opened != folder) {
             let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             // Who may pass through a folder need not be allowed to list it.
-            let Ok(opened) = openat(CWD, folder, how, Mode::empty()) else { return File::open(path) };
+            let opened = retry_on_intr(|| openat(CWD, folder, how, Mode::empty()));
+            let Ok(opened) = opened else { return File::open(path) };
             self.opened = Some((folder.to_owned(), opened));
         }
         let (_, folder) = self.opened.as_ref().expect("it was just opened");
-        Ok(openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+        Ok(retry_on_intr(|| openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?.into())
     }
 }
 

@@ -42,7 +42,7 @@ const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
 
-/// What was read before. It keeps some 24 bytes per object, and every amendment. Trees of fingerprints grow leaf by leaf,
+/// What was read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints grow leaf by leaf,
 /// where a table of hashes would double.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

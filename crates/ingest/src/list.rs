@@ -33,7 +33,7 @@ const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 /// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
 /// links ends.
 pub(crate) fn list(sources: &[PathBuf]) -> Result<Listing, IngestError> {
-    let mut walk = Walk::default();
+    let mut walk = Walk { entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
     for source in sources {
         let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();
         let real = match fs::canonicalize(source) {
@@ -69,13 +69,15 @@ struct Walk {
     folders: HashSet<u128>,
     /// The same of files that were not met in their own folder: links lead to them, or they are sources themselves.
     strays: HashSet<u128>,
+    /// How many more entries may be kept of folders that are looked at ahead.
+    entries_left: AtomicUsize,
 }
 
 /// Of the folders that wait, how many are looked at together, each with what is below it to some depth: a day's folder
 /// alone is not worth waking a thread.
 const FOLDERS_AHEAD: usize = 16;
 const DEPTH_AHEAD: usize = 8;
-/// How many entries are looked at before they are asked for. They are kept until then.
+/// How many entries are kept that were looked at before they are asked for.
 const ENTRIES_AHEAD: usize = 1 << 13;
 /// Entries of a folder of which is known at once what they are. One that has more is not looked at ahead.
 const LOOKS: usize = 1 << 12;
@@ -89,12 +91,14 @@ struct Folder {
     real: PathBuf,
     is_link: bool,
     is_large: bool,
-    /// What it holds, once that was looked at.
-    held: Option<Result<Held, IngestError>>,
+    /// What it holds, once that was looked at ahead.
+    held: Option<Box<Result<Held, IngestError>>>,
 }
 
 /// What a folder holds, in the order of names.
 struct Held {
+    /// How many entries the folder has.
+    n_entries: usize,
     objects: Vec<Object>,
     folders: Vec<Folder>,
     /// What follows, which nobody has looked at.
@@ -128,10 +132,7 @@ impl Walk {
     /// Needs: `real` is the canonical form of `path`.
     fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
         let mut waiting = vec![Folder::new(path, real, false)];
-        while let Some((folder, held)) = next(&mut waiting) {
-            if !self.folders.insert(real_fingerprint(&folder.real)) {
-                continue;
-            }
+        while let Some((folder, held)) = self.next(&mut waiting) {
             let mut held = held?;
             loop {
                 for Object { name, target, version, bytes } in held.objects.drain(..) {
@@ -158,6 +159,29 @@ impl Walk {
         Ok(())
     }
 
+    /// The next folder that was not visited, and what it holds, which was looked at along with what others hold.
+    fn next(&mut self, waiting: &mut Vec<Folder>) -> Option<(Folder, Result<Held, IngestError>)> {
+        loop {
+            let is_visited = self.folders.contains(&real_fingerprint(&waiting.last()?.real));
+            if !is_visited && waiting.last()?.is_to_look_at() {
+                let ahead = waiting.len().saturating_sub(FOLDERS_AHEAD);
+                look_ahead(waiting[ahead..].par_iter_mut().rev(), DEPTH_AHEAD, &self.folders, &self.entries_left);
+            }
+            let mut folder = waiting.pop()?;
+            let held = folder.held.take().map(|held| *held);
+            let is_new = self.folders.insert(real_fingerprint(&folder.real));
+            if let Some(Ok(held)) = &held {
+                let n_entries = if is_new { held.n_entries } else { held.n_kept() };
+                self.entries_left.fetch_add(n_entries, Ordering::Relaxed);
+            }
+            if is_new {
+                let look = || Held::of(&folder, entries(&folder.real, usize::MAX)?.unwrap_or_default());
+                let held = held.unwrap_or_else(look);
+                return Some((folder, held));
+            }
+        }
+    }
+
     /// Whether an entry of a folder, which may be a link to `target`, is met for the first time.
     fn is_new(&mut self, folder: &Path, name: &OsStr, target: Option<PathBuf>) -> bool {
         match target {
@@ -180,41 +204,37 @@ impl Walk {
     }
 }
 
-/// The folder to visit now, and what it holds, which was looked at along with what others hold.
-fn next(waiting: &mut Vec<Folder>) -> Option<(Folder, Result<Held, IngestError>)> {
-    if waiting.last()?.is_to_look_at() {
-        let ahead = waiting.len().saturating_sub(FOLDERS_AHEAD);
-        look_ahead(waiting[ahead..].par_iter_mut().rev(), DEPTH_AHEAD, &AtomicUsize::new(ENTRIES_AHEAD));
-    }
-    let mut folder = waiting.pop()?;
-    let held = folder.held.take();
-    let held = held.unwrap_or_else(|| Held::of(&folder, usize::MAX).map(|held| held.expect("no folder has more")));
-    Some((folder, held))
-}
-
-/// Looks at folders and at what is below them, until so many entries were seen.
-fn look_ahead<'a>(folders: impl ParallelIterator<Item = &'a mut Folder>, depth: usize, left: &AtomicUsize) {
-    folders.filter(|folder| folder.is_to_look_at()).for_each(|folder| {
+/// Looks at folders that were not visited, and at what is below them, as long as `left` says that so many entries may
+/// still be kept.
+fn look_ahead<'a>(
+    folders: impl ParallelIterator<Item = &'a mut Folder>,
+    depth: usize,
+    visited: &HashSet<u128>,
+    left: &AtomicUsize,
+) {
+    let is_to_look_at =
+        |folder: &&mut Folder| folder.is_to_look_at() && !visited.contains(&real_fingerprint(&folder.real));
+    folders.filter(is_to_look_at).for_each(|folder| {
         if left.load(Ordering::Relaxed) == 0 {
             return;
         }
-        folder.held = match Held::of(folder, LOOKS) {
-            Ok(Some(mut held)) => {
-                let n_entries = held.objects.len() + held.folders.len() + 1;
-                let _ = left
-                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(n_entries)));
-                // Links may lead in a circle.
-                if depth > 0 && !folder.is_link {
-                    look_ahead(held.folders.par_iter_mut(), depth - 1, left);
-                }
-                Some(Ok(held))
-            }
-            Ok(None) => {
+        let held = entries(&folder.real, LOOKS).and_then(|entries| {
+            let Some(entries) = entries else {
                 folder.is_large = true;
-                None
-            }
-            Err(error) => Some(Err(error)),
-        };
+                return Ok(None);
+            };
+            let n_entries = entries.len();
+            let paid = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(n_entries));
+            if paid.is_ok() { Held::of(folder, entries).map(Some) } else { Ok(None) }
+        });
+        folder.held = held.transpose().map(Box::new);
+        // Links may lead in a circle.
+        if let Some(Ok(held)) = folder.held.as_deref_mut()
+            && depth > 0
+            && !folder.is_link
+        {
+            look_ahead(held.folders.par_iter_mut(), depth - 1, visited, left);
+        }
     });
 }
 
@@ -229,19 +249,28 @@ impl Folder {
 }
 
 impl Held {
-    /// What a folder holds; `None` where these are more than `limit` entries.
-    fn of(folder: &Folder, limit: usize) -> Result<Option<Self>, IngestError> {
-        let Some(entries) = entries(&folder.real, limit)? else { return Ok(None) };
-        let mut held = Self { objects: Vec::new(), folders: Vec::new(), rest: entries.into_iter() };
+    fn of(folder: &Folder, entries: Vec<Entry>) -> Result<Self, IngestError> {
+        let n_entries = entries.len();
+        let mut held = Self { n_entries, objects: Vec::new(), folders: Vec::new(), rest: entries.into_iter() };
         held.look(folder)?;
-        Ok(Some(held))
+        Ok(held)
+    }
+
+    /// How many entries are kept of it and of what is below it.
+    fn n_kept(&self) -> usize {
+        let below = self.folders.iter().filter_map(|folder| folder.held.as_deref()?.as_ref().ok());
+        self.n_entries + below.map(Self::n_kept).sum::<usize>()
     }
 
     /// Looks at the next entries.
     fn look(&mut self, folder: &Folder) -> Result<(), IngestError> {
         let next: Vec<Entry> = self.rest.by_ref().take(LOOKS).collect();
+        if self.rest.as_slice().is_empty() {
+            self.rest = Vec::new().into_iter();
+        }
         let seen = next.into_par_iter().with_min_len(LOOK_TOGETHER).map(|entry| see(folder, entry));
-        for seen in seen.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
+        for seen in seen.collect::<Vec<_>>() {
+            let Some(seen) = seen? else { continue };
             match seen {
                 Seen::Folder(folder) => self.folders.push(folder),
                 Seen::Object(object) => self.objects.push(object),
@@ -254,13 +283,20 @@ impl Held {
 /// The entries of a folder that are not hidden, in the order of their names; `None` where these are more than `limit`.
 fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestError> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(IngestError::source("list", folder))? {
+    let found = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::warn!(path = %folder.display(), "passed over: gone");
+            return Ok(Some(entries));
+        }
+        found => found.map_err(IngestError::source("list", folder))?,
+    };
+    for entry in found {
         let entry = entry.map_err(IngestError::source("list", folder))?;
         let name = entry.file_name();
-        if entries.len() == limit {
-            return Ok(None);
-        }
         if !is_hidden(&name) {
+            if entries.len() == limit {
+                return Ok(None);
+            }
             let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
             entries.push(Entry { name, kind, found: entry });
         }

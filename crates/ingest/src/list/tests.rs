@@ -92,6 +92,21 @@ fn a_loop_of_links_ends() {
     assert_eq!(names(folder.path(), &[folder.path().to_owned()]), ["z.json", "b/y.json"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_looked_at_ahead_is_given_back() {
+    let folder = tree(&["a/b/x.json", "a/b/c/y.json", "z/w.json"]);
+    let link = |to: &str, from: &str| {
+        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
+    };
+    link("a/b", "0");
+    link("z", "z/again");
+    link("a", "a/b/c/up");
+    let mut walk = Walk { entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
+    walk.folder(folder.path().to_owned(), folder.path().canonicalize().unwrap()).unwrap();
+    assert_eq!((walk.listing.len(), walk.entries_left.into_inner()), (3, ENTRIES_AHEAD));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn names_that_are_not_utf8_stay_apart_and_lead_back() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use toml::Table;
+use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
 const LAYERS: [(&str, &[&str], &[&str]); 8] = [
@@ -43,9 +44,11 @@ fn every_crate_has_a_layer() {
 fn dependencies(name: &str) -> BTreeSet<String> {
     let folder = if name == "bench" { root().join("benches") } else { root().join("crates").join(name) };
     let manifest: Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
-    ["dependencies", "build-dependencies"]
-        .into_iter()
-        .filter_map(|section| manifest.get(section)?.as_table())
+    let of_targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    std::iter::once(&manifest)
+        .chain(of_targets.filter_map(Value::as_table))
+        .flat_map(|table| ["dependencies", "build-dependencies"].map(|section| table.get(section)))
+        .filter_map(|section| section?.as_table())
         .flat_map(|table| table.keys().cloned())
         .collect()
 }
