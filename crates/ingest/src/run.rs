@@ -37,6 +37,7 @@ use crate::ledger::Ledger;
 use crate::leftover;
 use crate::list::list;
 use crate::listing::Listing;
+use crate::listing::ObjectRef;
 use crate::pipeline;
 use crate::pipeline::Arrived;
 use crate::pipeline::Inflow;
@@ -102,8 +103,6 @@ pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Resul
 pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
     let Chosen { objects, known } = foresee(lake, &s3, options).await?;
-    let batches = batches(&objects, options.batch_bytes).into_iter();
-    let batches: Vec<Extent> = batches.map(|positions| Extent::of(&Batch::of(&objects, positions))).collect();
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
     Ok(PlanSummary {
         objects_listed: objects.n_listed() + known,
@@ -111,10 +110,10 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
         objects_filtered: objects.filtered,
         objects_skipped: objects.skipped,
         objects: objects.len() as u64,
-        bytes: batches.iter().map(|batch| batch.bytes).sum(),
-        batches: batches.len() as u64,
+        bytes: (0..objects.len()).map(|position| objects.bytes(position)).sum(),
+        batches: batches(&objects, options.batch_bytes).len() as u64,
         list_requests: s3.lists(),
-        get_requests: batches.iter().map(|batch| batch.objects_in_s3).sum(),
+        get_requests: objects.iter().filter(ObjectRef::is_in_s3).count() as u64,
         unfinished_runs: unfinished.into_iter().map(|plan| plan.run_id).collect(),
     })
 }

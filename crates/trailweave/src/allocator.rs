@@ -13,7 +13,9 @@ const MAPPED_FROM_BYTES: libc::c_int = 8 << 20;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const TRIMMED_FROM_BYTES: libc::c_int = 16 << 20;
 
-/// Has at most an arena for each of so many threads. It outweighs what the environment says of these settings. Needs: no other thread runs yet.
+/// Has at most an arena for each of so many threads. It outweighs what the environment says of these settings.
+///
+/// Needs: no other thread runs yet.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "nothing safe reaches the allocator's settings")]
 pub(crate) fn keep_little(threads: NonZeroUsize) {

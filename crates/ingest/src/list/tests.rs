@@ -1,5 +1,7 @@
 //! Folders are listed as their documentation says.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
 use crate::listing::ObjectRef;
 
@@ -59,13 +61,10 @@ fn sources_that_overlap_list_an_object_once() {
     assert_eq!(names(folder.path(), &sources), ["a/y.json", "odd.name", "a/x.json"]);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_link_and_its_file_are_listed_once() {
     let folder = tree(&["a/x.json", "a/.hidden.json", "b/y.json"]);
-    let link = |to: &str, from: &str| {
-        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
-    };
+    let link = |to: &str, from: &str| symlink(folder.path().join(to), folder.path().join(from)).unwrap();
     link("a/x.json", "a/again.json");
     link("a/x.json", "b/before.json");
     link("a/.hidden.json", "b/shown.json");
@@ -76,13 +75,10 @@ fn a_link_and_its_file_are_listed_once() {
     assert_eq!(found, ["a/later.json", "a/x.json", "b/shown.json"]);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_loop_of_links_ends() {
     let folder = tree(&["a/x.json", "b/y.json"]);
-    let link = |to: &str, from: &str| {
-        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
-    };
+    let link = |to: &str, from: &str| symlink(folder.path().join(to), folder.path().join(from)).unwrap();
     link("", "a/up");
     link("a", "b/across");
     link("nowhere", "b/dead.json");
@@ -92,13 +88,10 @@ fn a_loop_of_links_ends() {
     assert_eq!(names(folder.path(), &[folder.path().to_owned()]), ["z.json", "b/y.json"]);
 }
 
-#[cfg(unix)]
 #[test]
 fn what_is_looked_at_ahead_is_given_back() {
     let folder = tree(&["a/b/x.json", "a/b/c/y.json", "z/w.json"]);
-    let link = |to: &str, from: &str| {
-        std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from)).unwrap();
-    };
+    let link = |to: &str, from: &str| symlink(folder.path().join(to), folder.path().join(from)).unwrap();
     link("a/b", "0");
     link("z", "z/again");
     link("a", "a/b/c/up");
