@@ -9,9 +9,11 @@ use std::time::Duration;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
+use arrow::array::TimestampMillisecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use parquet::basic::Encoding;
 use parquet::file::reader::ChunkReader;
 use parquet::file::reader::FileReader;
 use parquet::file::reader::Length;
@@ -109,12 +111,15 @@ fn parts_are_listed_by_date_and_leftovers_are_not() {
 }
 
 #[test]
-fn a_written_file_has_bloom_filters_page_index_and_order() {
+fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part-0.parquet");
     let mut columns: Vec<ArrayRef> =
         EVENTS.columns.iter().map(|column| new_null_array(&column.kind.data_type(), 2)).collect();
-    columns[EVENTS.position("event_id")] = Arc::new(StringArray::from(vec!["a", "b"]));
+    for name in ["event_id", "event_name"] {
+        columns[EVENTS.position(name)] = Arc::new(StringArray::from(vec!["a", "b"]));
+    }
+    columns[EVENTS.position("event_time")] = Arc::new(TimestampMillisecondArray::from(vec![1, 2]).with_timezone("UTC"));
     let rows = RecordBatch::try_new(EVENTS.schema(), columns).unwrap();
     let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
     writer.write(&rows).unwrap();
@@ -126,6 +131,10 @@ fn a_written_file_has_bloom_filters_page_index_and_order() {
         let found = group.columns().iter().find(|column| column.column_path().string() == name);
         found.unwrap_or_else(|| panic!("no column {name}"))
     };
+    let encodings = |name| column(name).encodings().collect::<Vec<_>>();
+    assert!(encodings("event_name").contains(&Encoding::RLE_DICTIONARY));
+    assert!(encodings("event_time").contains(&Encoding::DELTA_BINARY_PACKED));
+    assert!(!encodings("event_id").contains(&Encoding::RLE_DICTIONARY));
     for name in ["event_id", "volume_ids.list.element", "key_arn"] {
         assert!(column(name).bloom_filter_offset().is_some(), "{name}");
     }

@@ -22,6 +22,7 @@ use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use trailweave_table::Column;
+use trailweave_table::Encoding;
 use trailweave_table::Kind;
 use trailweave_table::Lookup;
 use trailweave_table::Table;
@@ -197,6 +198,13 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
             .set_column_bloom_filter_fpp(path.clone(), 0.01)
             // The writer folds the filter down to the values that it really got.
             .set_column_bloom_filter_max_ndv(path, n_values);
+    }
+    let written = |encoding| table.columns.iter().filter(move |column| column.encoding == encoding).flat_map(leaves);
+    for path in written(Encoding::Plain).chain(written(Encoding::Delta)) {
+        properties = properties.set_column_dictionary_enabled(path, false);
+    }
+    for path in written(Encoding::Delta) {
+        properties = properties.set_column_encoding(path, parquet::basic::Encoding::DELTA_BINARY_PACKED);
     }
     properties
 }

@@ -33,6 +33,8 @@ pub struct Column {
     pub kind: Kind,
     /// How readers look for values in it.
     pub lookup: Lookup,
+    /// How its values are written.
+    pub encoding: Encoding,
     /// One line for users.
     pub doc: &'static str,
 }
@@ -65,6 +67,17 @@ pub enum Lookup {
     Whole,
 }
 
+/// How the values of a column are written, by what makes them small; docs/perf.md has the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As numbers of a dictionary: there are few, or they are long and return now and then.
+    Dictionary,
+    /// As they are: hardly any returns, or those that do stand together, where the compression finds them.
+    Plain,
+    /// As differences of numbers that follow each other.
+    Delta,
+}
+
 impl Table {
     /// The Arrow schema of a file of this table.
     pub fn schema(&self) -> SchemaRef {
@@ -87,6 +100,11 @@ impl Column {
     /// The Arrow field.
     pub fn field(&self) -> Field {
         Field::new(self.name, self.kind.data_type(), true)
+    }
+
+    /// The same column, written in another way.
+    pub(crate) const fn written(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
     }
 }
 
@@ -112,7 +130,7 @@ impl Kind {
 
 /// Shorthands for the tables' definitions.
 pub(crate) const fn column(name: &'static str, kind: Kind, doc: &'static str) -> Column {
-    Column { name, kind, lookup: Lookup::Range, doc }
+    Column { name, kind, lookup: Lookup::Range, encoding: Encoding::Dictionary, doc }
 }
 
 pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
@@ -121,15 +139,15 @@ pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
 
 /// JSON text, which is read and not looked up.
 pub(crate) const fn json(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::Text, lookup: Lookup::Whole, doc }
+    Column { lookup: Lookup::Whole, ..text(name, doc) }
 }
 
 /// A text that readers look up by value.
 pub(crate) const fn id(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::Text, lookup: Lookup::Needle, doc }
+    Column { lookup: Lookup::Needle, ..text(name, doc) }
 }
 
 /// A list of texts that readers look up by value.
 pub(crate) const fn ids(name: &'static str, doc: &'static str) -> Column {
-    Column { name, kind: Kind::TextList, lookup: Lookup::Needle, doc }
+    Column { lookup: Lookup::Needle, ..column(name, Kind::TextList, doc) }
 }

@@ -1,5 +1,6 @@
 //! `events`: one row per CloudTrail record.
 
+use crate::column::Encoding::{Delta, Plain};
 use crate::column::Kind::{Bool, Integer, TextList, TextMap, Time};
 use crate::column::{Column, Table, column, id, ids, json, text};
 
@@ -14,8 +15,8 @@ pub const EVENTS: Table = Table {
 };
 
 const COLUMNS: &[Column] = &[
-    id("event_id", "eventID, as logged"),
-    column("event_time", Time, "eventTime: when the request completed, whole seconds as logged"),
+    id("event_id", "eventID, as logged").written(Plain),
+    column("event_time", Time, "eventTime: when the request completed, whole seconds as logged").written(Delta),
     text("event_version", "eventVersion"),
     text("event_source", "eventSource, such as kms.amazonaws.com"),
     text("event_name", "eventName"),
@@ -23,8 +24,8 @@ const COLUMNS: &[Column] = &[
     text("event_category", "eventCategory"),
     text("aws_region", "awsRegion"),
     text("recipient_account_id", "recipientAccountId: whose trail got this copy"),
-    id("request_id", "requestID in lower case; compare it within one account only"),
-    id("shared_event_id", "sharedEventID, which the copies of one event in several accounts share"),
+    id("request_id", "requestID in lower case; compare it within one account only").written(Plain),
+    id("shared_event_id", "sharedEventID, which the copies of one event in several accounts share").written(Plain),
     column("read_only", Bool, "readOnly"),
     column("management_event", Bool, "managementEvent"),
     text("source_ip_address", "sourceIPAddress: an address, a service's name, or AWS Internal"),
@@ -64,7 +65,8 @@ const COLUMNS: &[Column] = &[
     text("reservation_id", "RunInstances: reservationId"),
     text("client_token", "clientToken of the request"),
     column("encrypted", Bool, "CreateVolume, CopySnapshot, CreateSnapshot: whether the result is encrypted"),
-    id("issued_access_key_id", "STS: the access key that the call issued, responseElements.credentials.accessKeyId"),
+    id("issued_access_key_id", "STS: the access key that the call issued, responseElements.credentials.accessKeyId")
+        .written(Plain),
     text(
         "amended_event_id",
         "eventID of the record that this one replaces, by an addendum UPDATED_DATA; null for every other record",
@@ -76,5 +78,5 @@ const COLUMNS: &[Column] = &[
     json("resources", "resources, JSON text as logged"),
     json("extra", "every other top-level field, as one JSON object; null when there is none"),
     text("source_object", "key or path of the object that the record came from"),
-    column("source_index", Integer, "position of the record in its object, from 0"),
+    column("source_index", Integer, "position of the record in its object, from 0").written(Delta),
 ];

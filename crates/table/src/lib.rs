@@ -21,7 +21,7 @@ mod tally;
 mod views;
 
 pub use audit::{LEDGER, REJECTS};
-pub use column::{Column, Kind, Lookup, Table};
+pub use column::{Column, Encoding, Kind, Lookup, Table};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
