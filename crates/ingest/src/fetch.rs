@@ -68,7 +68,8 @@ fn read_version(folder: &mut Folder, object: &ObjectRef) -> io::Result<Option<Ve
     let mut stored = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or_default());
     // Taken from the file itself, it would be asked for its size and position again.
     (&file).take(object.bytes).read_to_end(&mut stored)?;
-    let is_same = stored.len() as u64 == object.bytes && *version(&file.metadata()?)? == *object.version;
+    let metadata = file.metadata()?;
+    let is_same = stored.len() as u64 == object.bytes && version(&metadata).text(metadata.len()) == *object.version;
     Ok(is_same.then_some(stored))
 }
 

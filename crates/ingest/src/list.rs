@@ -8,12 +8,12 @@ use std::fs::DirEntry;
 use std::fs::FileType;
 use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::time::UNIX_EPOCH;
 use std::vec;
 
 use rayon::iter::IndexedParallelIterator;
@@ -25,6 +25,7 @@ use crate::IngestError;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
 use crate::listing::Listing;
+use crate::listing::Version;
 
 /// What a folder's objects are called, in any case.
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
@@ -52,14 +53,9 @@ pub(crate) fn list(sources: &[PathBuf]) -> Result<Listing, IngestError> {
     Ok(walk.listing)
 }
 
-/// What tells one content of a local file from the next.
-pub(crate) fn version(metadata: &Metadata) -> io::Result<Box<str>> {
-    let modified = metadata.modified()?;
-    let nanos = match modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_nanos().to_string(),
-        Err(before) => format!("-{}", before.duration().as_nanos()),
-    };
-    Ok(format!("{}-{nanos}", metadata.len()).into())
+/// What tells one content of a local file from the next, beside its size.
+pub(crate) fn version(metadata: &Metadata) -> Version<'static> {
+    Version::Written(i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()))
 }
 
 #[derive(Default)]
@@ -78,7 +74,7 @@ struct Walk {
 const FOLDERS_AHEAD: usize = 16;
 const DEPTH_AHEAD: usize = 8;
 /// How many entries are kept that were looked at before they are asked for.
-const ENTRIES_AHEAD: usize = 1 << 13;
+const ENTRIES_AHEAD: usize = 1 << 15;
 /// Entries of a folder of which is known at once what they are. One that has more is not looked at ahead.
 const LOOKS: usize = 1 << 12;
 /// Entries of a folder that one thread looks at, at least.
@@ -118,7 +114,7 @@ struct Object {
     name: OsString,
     /// Where it really stands, if it is a link.
     target: Option<PathBuf>,
-    version: Box<str>,
+    version: Version<'static>,
     bytes: u64,
 }
 
@@ -137,7 +133,7 @@ impl Walk {
             loop {
                 for Object { name, target, version, bytes } in held.objects.drain(..) {
                     if self.is_new(&folder.real, &name, target) {
-                        self.push(folder.path.join(name), &version, bytes);
+                        self.push(folder.path.join(name), version, bytes);
                     }
                 }
                 if held.rest.as_slice().is_empty() {
@@ -152,9 +148,8 @@ impl Walk {
 
     fn file(&mut self, path: PathBuf, real: &Path) -> Result<(), IngestError> {
         let metadata = fs::metadata(real).map_err(IngestError::source("look at", &path))?;
-        let version = version(&metadata).map_err(IngestError::source("read the time of", &path))?;
         if self.is_new_stray(real) {
-            self.push(path, &version, metadata.len());
+            self.push(path, version(&metadata), metadata.len());
         }
         Ok(())
     }
@@ -198,7 +193,7 @@ impl Walk {
         !is_of_folder && self.strays.insert(real_fingerprint(real))
     }
 
-    fn push(&mut self, path: PathBuf, version: &str, bytes: u64) {
+    fn push(&mut self, path: PathBuf, version: Version<'_>, bytes: u64) {
         let (source_object, path) = name(path);
         self.listing.push(&source_object, path, version, bytes);
     }
@@ -346,8 +341,7 @@ fn see(folder: &Folder, entry: Entry) -> Result<Option<Seen>, IngestError> {
     if !metadata.is_file() || !is_object_name(&name) {
         return Ok(None);
     }
-    let version = version(&metadata).map_err(|error| IngestError::source("read the time of", real())(error))?;
-    Ok(Some(Seen::Object(Object { name, target, version, bytes: metadata.len() })))
+    Ok(Some(Seen::Object(Object { name, target, version: version(&metadata), bytes: metadata.len() })))
 }
 
 /// A link may also lead to itself.

@@ -39,6 +39,15 @@ pub(crate) struct ObjectRef {
     pub(crate) place: Option<Arc<Place>>,
 }
 
+/// What changes when the content of an object does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Version<'a> {
+    /// Of a file, beside its size: when it was last written, in nanoseconds since 1970.
+    Written(i128),
+    /// As what holds the object says.
+    Text(&'a str),
+}
+
 /// What the sources hold. An object costs some 14 bytes beside its version and what its name shares with no other: the
 /// only cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +123,7 @@ impl ObjectRef {
 
 impl Listing {
     /// Adds an object, unless its key says that it is another log.
-    pub(crate) fn push(&mut self, source_object: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+    pub(crate) fn push(&mut self, source_object: &str, path: Option<Box<OsStr>>, version: Version<'_>, bytes: u64) {
         let stem = &source_object[..stem_bytes(source_object)];
         // Where objects stand whose names CloudTrail gave, their stem says, and most follow one of the same.
         let last = self.last_stem().filter(|_| !stem.is_empty() && !stem.ends_with('/'));
@@ -135,7 +144,7 @@ impl Listing {
         match origin(&name) {
             Origin::Trail(place) if is_object_name(location.key.as_ref()) => {
                 if filter.takes(Some(&place)) {
-                    self.pack_at(Some(place), &name, None, &format!("\"{etag}\""), bytes);
+                    self.pack_at(Some(place), &name, None, Version::Text(&format!("\"{etag}\"")), bytes);
                 } else {
                     self.filtered += 1;
                 }
@@ -144,7 +153,14 @@ impl Listing {
         }
     }
 
-    fn pack_at(&mut self, place: Option<Place>, name: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+    fn pack_at(
+        &mut self,
+        place: Option<Place>,
+        name: &str,
+        path: Option<Box<OsStr>>,
+        version: Version<'_>,
+        bytes: u64,
+    ) {
         let stem = &name[..stem_bytes(name)];
         let is_last = |last: &Stem| *last.text == *stem && last.place.as_deref() == place.as_ref();
         let stem = match self.last_stem() {
@@ -155,16 +171,20 @@ impl Listing {
     }
 
     /// Needs: the name of the object begins with the stem.
-    fn pack(&mut self, stem: usize, source_object: &str, path: Option<Box<OsStr>>, version: &str, bytes: u64) {
+    fn pack(&mut self, stem: usize, source_object: &str, path: Option<Box<OsStr>>, version: Version<'_>, bytes: u64) {
         self.paths.extend(path.map(|path| (self.text.len(), path)));
-        let (digest, time) = (digest(version), time(version, bytes));
-        let (form, version) = match (&digest, &time) {
-            (Some(digest), _) => (Form::Digest, &digest[..]),
-            (None, Some(time)) => (Form::Time, &time[..]),
-            (None, None) => (Form::Text, version.as_bytes()),
-        };
         let name = &source_object.as_bytes()[self.stems[stem].text.len()..];
-        self.put(Packed { stem, bytes, name, form, version });
+        let mut put = |form, version: &[u8]| self.put(Packed { stem, bytes, name, form, version });
+        match version {
+            Version::Written(nanos) => match u64::try_from(nanos) {
+                Ok(nanos) => put(Form::Time, &nanos.to_le_bytes()),
+                Err(_) => put(Form::Text, version.text(bytes).as_bytes()),
+            },
+            Version::Text(text) => match digest(text) {
+                Some(digest) => put(Form::Digest, &digest),
+                None => put(Form::Text, text.as_bytes()),
+            },
+        }
     }
 
     fn put(&mut self, object: Packed<'_>) {
@@ -280,14 +300,13 @@ impl Listing {
             ranks[pair[1]] = ranks[pair[0]] + usize::from(!is_same);
         }
         let mut objects = std::mem::take(&mut self.objects);
-        objects.sort_unstable_by(|at_a, at_b| {
-            let (a, b) = (self.packed(*at_a), self.packed(*at_b));
-            let order = if a.stem == b.stem {
-                a.name.cmp(b.name)
-            } else {
-                ranks[a.stem].cmp(&ranks[b.stem]).then_with(|| self.compare_names(a, b))
-            };
-            order.then(at_a.cmp(at_b))
+        // The stable sort makes use of folders that are in order already.
+        objects.sort_by(|a, b| {
+            let (a, b) = (self.packed(*a), self.packed(*b));
+            if a.stem == b.stem {
+                return a.name.cmp(b.name);
+            }
+            ranks[a.stem].cmp(&ranks[b.stem]).then_with(|| self.compare_names(a, b))
         });
         self.objects = objects;
     }
@@ -322,11 +341,21 @@ impl Listing {
     }
 }
 
+impl Version<'_> {
+    /// The text of the version of an object of so many bytes.
+    pub(crate) fn text(self, bytes: u64) -> String {
+        match self {
+            Self::Written(nanos) => format!("{bytes}-{nanos}"),
+            Self::Text(text) => text.to_owned(),
+        }
+    }
+}
+
 impl Packed<'_> {
     fn version(&self) -> String {
         match (self.form, self.version.first_chunk(), self.version.first_chunk()) {
             (Form::Digest, Some(digest), _) => format!("\"{:032x}\"", u128::from_le_bytes(*digest)),
-            (Form::Time, _, Some(nanos)) => format!("{}-{}", self.bytes, u64::from_le_bytes(*nanos)),
+            (Form::Time, _, Some(nanos)) => Version::Written(u64::from_le_bytes(*nanos).into()).text(self.bytes),
             _ => whole(self.version).to_owned(),
         }
     }
@@ -374,14 +403,6 @@ fn digest(version: &str) -> Option<[u8; 16]> {
     Some(digest.to_le_bytes())
 }
 
-/// Of a version that is `<bytes>-<number>`, the number, if it is read back as it was.
-fn time(version: &str, bytes: u64) -> Option<[u8; 8]> {
-    let (size, number) = version.split_once('-')?;
-    let nanos: u64 = number.parse().ok()?;
-    let is_same = size.parse() == Ok(bytes) && format!("{bytes}-{nanos}") == version;
-    is_same.then(|| nanos.to_le_bytes())
-}
-
 /// How much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail gave all
 /// up to the time of the day.
 fn stem_bytes(name: &str) -> usize {
@@ -413,29 +434,40 @@ mod tests {
     fn a_version_comes_back_as_it_was() {
         let mut listing = Listing::default();
         let digest = "\"00ff00ff00ff00ff00ff00ff00ff00ff\"";
-        let odd = ["", "1", "7-1", "7-01", "07-1", "8-1", "7--1", "7-+1", "7-99999999999999999999", "\"7\"", "\"7-1\""];
+        let odd = ["", "1", "7-1", "\"7\"", "\"7-1\""];
         let upper = digest.to_uppercase();
         let versions =
             odd.iter().copied().chain([digest, &digest[..33], &upper, "\"00ff00ff00ff00ff00ff00ff00ff00ff-2\""]);
         let versions: Vec<&str> = versions.collect();
         for version in &versions {
-            listing.push("a/b.json", None, version, 7);
+            listing.push("a/b.json", None, Version::Text(version), 7);
+        }
+        let nanos = [0, 1, i128::from(u64::MAX), i128::from(u64::MAX) + 1, -1];
+        for nanos in nanos {
+            listing.push("a/b.json", None, Version::Written(nanos), 7);
         }
         let back: Vec<_> = listing.iter().map(|object| (object.version, object.bytes)).collect();
-        assert_eq!(back, versions.iter().map(|version| ((*version).into(), 7)).collect::<Vec<_>>());
+        let written = nanos.iter().map(|nanos| (format!("7-{nanos}").into(), 7));
+        let expected = versions.iter().map(|version| ((*version).into(), 7)).chain(written);
+        assert_eq!(back, expected.collect::<Vec<_>>());
     }
 
     #[test]
     fn what_is_packed_comes_back_wherever_it_was_put() {
         let mut listing = Listing::default();
         let flat = "210987654321_CloudTrail_eu-west-1_20260902T0000Z_a.json.gz";
-        listing.push(flat, None, "\"1\"", 1);
-        listing.push("s3://b/AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/a.json.gz", None, "1", 1);
+        listing.push(flat, None, Version::Text("\"1\""), 1);
+        listing.push(
+            "s3://b/AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/a.json.gz",
+            None,
+            Version::Text("1"),
+            1,
+        );
         let mut more = Listing::default();
         for (n, name) in ["/02/b.json.gz", "/01/b.json.gz", "/01/a.json.gz"].iter().enumerate() {
-            more.push(&format!("{TRAIL}{name}"), None, &n.to_string(), n as u64);
+            more.push(&format!("{TRAIL}{name}"), None, Version::Text(&n.to_string()), n as u64);
         }
-        more.push("odd.json", Some(OsStr::new("path").into()), "", 7);
+        more.push("odd.json", Some(OsStr::new("path").into()), Version::Text(""), 7);
         listing.extend(more);
         listing.sort();
         let expected =

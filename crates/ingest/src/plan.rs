@@ -222,13 +222,14 @@ fn id(objects: &[ObjectRef]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listing::Version;
 
     const MIB: u64 = 1 << 20;
 
     fn listing(objects: &[(&str, u64)]) -> Listing {
         let mut listing = Listing::default();
         for (name, bytes) in objects {
-            listing.push(&format!("s3://b/AWSLogs/210987654321/CloudTrail/{name}"), None, "1", *bytes);
+            listing.push(&format!("s3://b/AWSLogs/210987654321/CloudTrail/{name}"), None, Version::Text("1"), *bytes);
         }
         listing.sort();
         listing

@@ -35,6 +35,7 @@ use crate::S3Options;
 use crate::error::chain;
 use crate::listing::Listing;
 use crate::listing::ObjectRef;
+use crate::listing::Version;
 use crate::s3::S3;
 use crate::s3::remedy;
 use crate::s3::shared;
@@ -202,7 +203,7 @@ async fn look_at_named(s3: &S3, messages: &mut [Message]) {
         message.listing.retain(|object| !message::is_named(object));
         for object in named {
             let ObjectRef { source_object, version, bytes, .. } = found.get(&object.source_object).unwrap_or(object);
-            message.listing.push(source_object, None, version, *bytes);
+            message.listing.push(source_object, None, Version::Text(version), *bytes);
         }
     }
 }

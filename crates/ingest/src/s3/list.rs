@@ -21,6 +21,7 @@ use crate::IngestError;
 use crate::error::chain;
 use crate::list::is_object_name;
 use crate::listing::Listing;
+use crate::listing::Version;
 use crate::source::Location;
 
 /// LIST requests under way at once.
@@ -87,7 +88,7 @@ impl S3 {
         while let Some((name, looked)) = found.next().await {
             let error = match looked {
                 Ok((version, bytes)) => {
-                    listing.push(&name, None, &version, bytes);
+                    listing.push(&name, None, Version::Text(&version), bytes);
                     continue;
                 }
                 Err(error) => error,
@@ -174,7 +175,8 @@ fn push(source: &Location, object: &Object, listing: &mut Listing) {
     };
     let bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
     let name = Location { bucket: source.bucket.clone(), key: key.to_owned() }.to_string();
-    listing.push(&name, None, &version(object.e_tag(), bytes, object.last_modified()), bytes);
+    let version = version(object.e_tag(), bytes, object.last_modified());
+    listing.push(&name, None, Version::Text(&version), bytes);
 }
 
 #[cfg(test)]
