@@ -110,19 +110,20 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
         }
         _ => None,
     };
-    if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
-        return summary::read(lake, options, Scope::New, 0).await;
-    }
     let threads = options.threads.get();
     let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("correlate-{n}")).build();
     let pool = pool.map_err(|source| CorrelateError::Threads { threads, source })?;
+    let summary = |scope, files| pool.install(|| summary::read(lake, scope, files));
+    if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
+        return summary(Scope::New, 0);
+    }
     let products = Replacement::new(lake);
     if let Some(covered) = covered.filter(|it| is_worth_it(lake, it, &parts))
         && let Some(files) =
             pool.install(|| in_memory::correlate_new(&products, &parts, &covered, options.memory_bytes, progress))?
     {
         products.commit(covers)?;
-        return summary::read(lake, options, Scope::New, files).await;
+        return summary(Scope::New, files);
     }
     drop(products);
     let products = Replacement::new(lake);
@@ -141,7 +142,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
         spilling(lake, &products, options, progress).await?
     };
     products.commit(covers)?;
-    summary::read(lake, options, Scope::Whole, files).await
+    summary(Scope::Whole, files)
 }
 
 /// Whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or

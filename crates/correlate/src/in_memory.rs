@@ -30,6 +30,8 @@ use trailweave_lake::Lake;
 use trailweave_lake::Part;
 use trailweave_table::CORRELATED;
 
+pub(crate) use crate::in_memory::parts::{damaged, shared};
+
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;

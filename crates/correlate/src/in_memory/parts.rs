@@ -173,7 +173,7 @@ impl OpenPart {
     fn open(lake: &Lake, part: Part) -> Result<Self, CorrelateError> {
         let file = lake.open_part(&part.path)?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).and_then(|logged| {
-            let options = ArrowReaderOptions::new().with_schema(shared(logged.schema()));
+            let options = ArrowReaderOptions::new().with_schema(shared(logged.schema(), is_shared));
             ArrowReaderMetadata::try_new(Arc::clone(logged.metadata()), options)
         });
         let metadata = metadata.map_err(|source| damaged(&part.path, source))?;
@@ -241,8 +241,8 @@ pub(super) fn look_up(lake: &Lake, table: &Table, column: &str, asks: &[Ask<'_>]
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The schema of a part of `events`, with columns of few values as dictionaries.
-fn shared(part: &Schema) -> SchemaRef {
+/// The schema of a part, with the columns of few values that `is_shared` takes as dictionaries.
+pub(crate) fn shared(part: &Schema, is_shared: impl Fn(&str) -> bool) -> SchemaRef {
     let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let field = |field: &Arc<Field>| {
         if is_shared(field.name()) {
@@ -357,6 +357,6 @@ fn mark(column: &dyn Array, is_key: &dyn Fn(&str) -> bool, hits: &mut [bool]) {
     }
 }
 
-fn damaged(path: &Path, source: ParquetError) -> CorrelateError {
+pub(crate) fn damaged(path: &Path, source: ParquetError) -> CorrelateError {
     LakeError::Damaged { path: path.to_owned(), source: source.into() }.into()
 }
