@@ -33,7 +33,7 @@ pub use lease::LeaseTimes;
 pub use open::{LakeFile, LakeRead};
 pub use remote::{RemoteFile, RemoteRead};
 pub use store::Listed;
-pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, writer_properties};
+pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter};
 
 #[cfg(test)]
 mod tests;

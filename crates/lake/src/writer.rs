@@ -11,6 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::arrow::arrow_writer::ArrowColumnWriter;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::basic::Compression;
 use parquet::basic::ZstdLevel;
@@ -46,8 +47,12 @@ impl TableWriter {
     /// Begins `file` as a file of `table`.
     pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
-        let writer = ArrowWriter::try_new(file, table.schema(), Some(writer_properties(table)))
-            .map_err(|source| LakeError::Encode { path, source })?;
+        let writer = ArrowWriter::try_new_with_options(
+            file,
+            table.schema(),
+            options(builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS)),
+        )
+        .map_err(|source| LakeError::Encode { path, source })?;
         Ok(Self { writer, n_rows: 0 })
     }
 
@@ -107,7 +112,7 @@ impl GroupWriter {
                     .set_column_bloom_filter_enabled(leaf, false);
             }
         }
-        let writer = ArrowWriter::try_new(file, table.schema(), Some(properties.build()));
+        let writer = ArrowWriter::try_new_with_options(file, table.schema(), options(properties));
         match writer.and_then(ArrowWriter::into_serialized_writer) {
             Ok((writer, columns)) => Ok(Self { path, writer, columns, table }),
             Err(source) => Err(LakeError::Encode { path, source }),
@@ -172,13 +177,9 @@ fn encode(path: &Path) -> impl FnOnce(ParquetError) -> LakeError {
     move |source| LakeError::Encode { path: path.to_owned(), source }
 }
 
-/// How the files of a table are encoded: zstd, statistics down to pages, and Bloom filters on the columns in which
-/// readers look for single values.
-pub fn writer_properties(table: &Table) -> WriterProperties {
-    builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS).build()
-}
-
-/// The same for a file of `n_rows` in groups of `group_rows`, which spares room that is only thrown away.
+/// How the files of a table are encoded: zstd, statistics down to pages, Bloom filters on the columns in which readers
+/// look for single values, and each column as it says. For a file of `n_rows` in groups of `group_rows`, which spares
+/// room that is only thrown away.
 fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesBuilder {
     // A list may hold more values than there are rows; a filter that is too small only says "perhaps" more often.
     let n_values = n_rows.saturating_mul(2).clamp(64, group_rows) as u64;
@@ -207,6 +208,11 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
         properties = properties.set_column_encoding(path, parquet::basic::Encoding::DELTA_BINARY_PACKED);
     }
     properties
+}
+
+/// The tables' types are those of Parquet, so no file repeats them as Arrow's, which would be a third of its end.
+fn options(properties: WriterPropertiesBuilder) -> ArrowWriterOptions {
+    ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
 }
 
 /// The leaf columns of a file that a column of the table is stored in.

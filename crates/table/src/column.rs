@@ -147,7 +147,7 @@ pub(crate) const fn id(name: &'static str, doc: &'static str) -> Column {
     Column { lookup: Lookup::Needle, ..text(name, doc) }
 }
 
-/// A list of texts that readers look up by value.
+/// A list of texts that readers look up by value, and of which hardly any returns.
 pub(crate) const fn ids(name: &'static str, doc: &'static str) -> Column {
-    Column { lookup: Lookup::Needle, ..column(name, Kind::TextList, doc) }
+    Column { lookup: Lookup::Needle, ..column(name, Kind::TextList, doc).written(Encoding::Plain) }
 }
