@@ -30,7 +30,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::Part;
 use trailweave_table::CORRELATED;
 
-pub(crate) use crate::in_memory::parts::{damaged, shared};
+pub(crate) use crate::in_memory::parts::{damaged, load_shared};
 
 use crate::CorrelateError;
 use crate::Progress;

@@ -1,7 +1,7 @@
 //! What a correlation found, in numbers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Add;
 
 use arrow::array::Array;
 use arrow::array::AsArray;
@@ -25,7 +25,10 @@ use trailweave_table::Table;
 use crate::CorrelateError;
 use crate::Scope;
 use crate::in_memory::damaged;
-use crate::in_memory::shared;
+use crate::in_memory::load_shared;
+
+/// Rows that are read at once.
+const BATCH_ROWS: usize = 1 << 14;
 
 /// What a correlation found, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -51,69 +54,76 @@ pub struct Summary {
 /// Counts what stands in the lake, on the threads of the caller's pool: rows by the ends of files, links by the columns
 /// that say how rows of `correlated` are linked.
 pub(crate) fn read(lake: &Lake, scope: Scope, files: u64) -> Result<Summary, CorrelateError> {
-    let mut products = BTreeMap::new();
-    for table in PRODUCTS {
-        products.insert(table.name.to_owned(), count(lake, table)?);
+    let Linked { rows: kms_rows, by: [links, confidence, unmatched] } =
+        over_parts(lake, &CORRELATED, Linked::of, Linked::and)?;
+    let mut products = BTreeMap::from([(CORRELATED.name.to_owned(), kms_rows)]);
+    for table in PRODUCTS.into_iter().filter(|table| table.name != CORRELATED.name) {
+        products.insert(table.name.to_owned(), over_parts(lake, table, rows_of, u64::add)?);
     }
-    let [links, confidence, unmatched] = count_links(lake)?;
-    let (events, kms_rows) = (count(lake, &EVENTS)?, products[CORRELATED.name]);
+    let events = over_parts(lake, &EVENTS, rows_of, u64::add)?;
     Ok(Summary { events, kms_rows, links, confidence, unmatched, products, scope, files })
 }
 
-fn count(lake: &Lake, table: &Table) -> Result<u64, CorrelateError> {
-    let count = |part: &Part| {
-        let end = end_of(lake, part)?;
-        Ok(end.metadata().file_metadata().num_rows().unsigned_abs())
-    };
-    lake.parts(table)?.par_iter().map(count).try_reduce(|| 0, |a, b| Ok(a + b))
+/// What `count` finds in the files of a table, put together.
+fn over_parts<T: Default + Send>(
+    lake: &Lake,
+    table: &Table,
+    count: impl Fn(LakeFile) -> Result<T, ParquetError> + Sync,
+    sum: impl Fn(T, T) -> T + Sync,
+) -> Result<T, CorrelateError> {
+    let count = |part: &Part| count(lake.open_listed(part)?).map_err(|source| damaged(&part.path, source));
+    lake.parts(table)?.par_iter().map(count).try_reduce(T::default, |a, b| Ok(sum(a, b)))
 }
 
-fn end_of(lake: &Lake, part: &Part) -> Result<ArrowReaderMetadata, CorrelateError> {
-    let file = lake.open_listed(part)?;
-    ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|source| damaged(&part.path, source))
+#[expect(clippy::needless_pass_by_value, reason = "as `over_parts` gives it")]
+fn rows_of(file: LakeFile) -> Result<u64, ParquetError> {
+    Ok(n_rows(&ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?))
 }
 
-/// How many rows of `correlated` have each value of the columns.
-type Counts = [BTreeMap<String, u64>; LINKED_BY.len()];
+fn n_rows(end: &ArrowReaderMetadata) -> u64 {
+    end.metadata().file_metadata().num_rows().unsigned_abs()
+}
 
 /// The columns of `correlated` by which its rows are counted.
 const LINKED_BY: [&str; 3] = ["link", "confidence", "unmatched_reason"];
 
-fn count_links(lake: &Lake) -> Result<Counts, CorrelateError> {
-    let count = |part: &Part| {
-        let file = lake.open_listed(part)?;
-        links_of(file).map_err(|source| damaged(&part.path, source))
-    };
-    let sum = |mut sums: Counts, counts: Counts| {
-        for (sums, counts) in sums.iter_mut().zip(counts) {
-            for (value, rows) in counts {
-                *sums.entry(value).or_default() += rows;
-            }
-        }
-        Ok(sums)
-    };
-    lake.parts(&CORRELATED)?.par_iter().map(count).try_reduce(Counts::default, sum)
+/// Rows of `correlated`, and how many have each value of these columns.
+#[derive(Debug, Default)]
+struct Linked {
+    rows: u64,
+    by: [BTreeMap<String, u64>; LINKED_BY.len()],
 }
 
-fn links_of(file: LakeFile) -> Result<Counts, ParquetError> {
-    let end = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
-    let options = ArrowReaderOptions::new().with_schema(shared(end.schema(), |column| LINKED_BY.contains(&column)));
-    let end = ArrowReaderMetadata::try_new(Arc::clone(end.metadata()), options)?;
-    let columns = ProjectionMask::columns(end.parquet_schema(), LINKED_BY);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, end).with_projection(columns).build()?;
-    let mut counts = Counts::default();
-    for rows in reader {
-        let rows = rows?;
-        for (column, counts) in LINKED_BY.iter().zip(&mut counts) {
-            let shared = rows[*column].as_dictionary::<Int32Type>();
-            let mut rows_of = vec![0; shared.values().len()];
-            for key in shared.keys().iter().flatten() {
-                rows_of[usize::try_from(key).expect("keys are positions")] += 1;
-            }
-            for (value, rows) in shared.values().as_string::<i32>().iter().zip(rows_of).filter(|(_, rows)| *rows > 0) {
-                *counts.entry(value.expect("a value is no null").to_owned()).or_default() += rows;
+impl Linked {
+    fn of(file: LakeFile) -> Result<Self, ParquetError> {
+        let end = load_shared(&file, |column| LINKED_BY.contains(&column))?;
+        let mut linked = Self { rows: n_rows(&end), ..Self::default() };
+        let columns = ProjectionMask::columns(end.parquet_schema(), LINKED_BY);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, end).with_projection(columns);
+        for rows in reader.with_batch_size(BATCH_ROWS).build()? {
+            let rows = rows?;
+            for (column, counts) in LINKED_BY.iter().zip(&mut linked.by) {
+                let shared = rows[*column].as_dictionary::<Int32Type>();
+                let mut rows_of = vec![0; shared.values().len()];
+                for key in shared.keys().iter().flatten() {
+                    rows_of[usize::try_from(key).expect("keys are positions")] += 1;
+                }
+                let values = shared.values().as_string::<i32>().iter().zip(rows_of);
+                for (value, rows) in values.filter(|(_, rows)| *rows > 0) {
+                    *counts.entry(value.expect("no key leads to null").to_owned()).or_default() += rows;
+                }
             }
         }
+        Ok(linked)
     }
-    Ok(counts)
+
+    fn and(mut self, other: Self) -> Self {
+        self.rows += other.rows;
+        for (counts, others) in self.by.iter_mut().zip(other.by) {
+            for (value, rows) in others {
+                *counts.entry(value).or_default() += rows;
+            }
+        }
+        self
+    }
 }

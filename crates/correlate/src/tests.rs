@@ -2,6 +2,7 @@
 
 mod events;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
@@ -64,9 +65,20 @@ async fn correlated(events: &[Event]) -> Products {
     let spilling = Correlate { join: Way::Spilling, ..OPTIONS };
     correlate(&lake, &spilling, &Progress::default()).await.unwrap();
     let spilled = files(&lake);
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
     assert_eq!(files(&lake), spilled);
     let found = products(&lake).await;
+    let count = |column: &str| {
+        let mut counts = BTreeMap::new();
+        for value in found.correlated.iter().filter_map(|row| row.value(column)) {
+            *counts.entry(value.to_owned()).or_default() += 1;
+        }
+        counts
+    };
+    let rows = found.by_table().into_iter().map(|(table, rows)| (table.to_owned(), rows.len() as u64));
+    assert_eq!((summary.links, summary.confidence), (count("link"), count("confidence")));
+    assert_eq!((summary.unmatched, summary.products), (count("unmatched_reason"), rows.collect()));
+    assert_eq!((summary.events, summary.kms_rows), (events.len() as u64, found.correlated.len() as u64));
     let expected = oracle::correlate(events);
     for ((table, found), (_, expected)) in found.by_table().into_iter().zip(expected.by_table()) {
         for (found, expected) in found.iter().zip(expected) {

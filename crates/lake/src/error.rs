@@ -95,6 +95,19 @@ impl LakeError {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
+
+    /// Names a Parquet file that was not read to its end: it is damaged, unless it could not be had.
+    pub fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(ParquetError) -> Self {
+        let path = path.into();
+        move |source| match source {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(source) if source.kind() != io::ErrorKind::UnexpectedEof => Self::file("read", path)(*source),
+                Ok(source) => Self::Damaged { path, source },
+                Err(source) => Self::Damaged { path, source },
+            },
+            source => Self::Damaged { path, source: source.into() },
+        }
+    }
 }
 
 /// What a user can do about a full disk.

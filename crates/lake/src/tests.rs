@@ -13,6 +13,7 @@ use arrow::array::TimestampMillisecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Encoding;
 use parquet::file::reader::ChunkReader;
 use parquet::file::reader::FileReader;
@@ -21,6 +22,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use trailweave_table::EVENTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Kind;
+use trailweave_table::LEDGER;
 use trailweave_table::TABLES;
 use trailweave_table::partition_dir;
 
@@ -142,6 +144,18 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
     assert!(column("event_name").column_index_offset().is_some());
     assert_eq!(column("encryption_context.key_value.key").column_path().parts().len(), 3);
     assert_eq!(group.sorting_columns().unwrap().len(), EVENTS.sort_by.len());
+}
+
+#[test]
+fn a_written_file_has_the_types_of_its_table_and_says_them_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for table in TABLES.into_iter().chain([&LEDGER]) {
+        let path = folder.path().join(table.name);
+        TableWriter::new(WholeFile::create(&path).unwrap(), table).unwrap().commit().unwrap();
+        let file = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();
+        assert_eq!(*file.schema(), table.schema());
+        assert_eq!(file.metadata().file_metadata().key_value_metadata(), None);
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub struct EncodedColumn {
 
 impl GroupWriter {
     /// Rows in every row group but the last. Smaller ones make footers and filters that outweigh what they spare; with
-    /// larger ones the dictionaries of identifiers outgrow their limit.
+    /// larger ones the dictionaries of texts outgrow their limit.
     pub const GROUP_ROWS: usize = 32_768;
 
     /// Begins `file` as a file of `table` that will have `n_rows`. Nothing is spent on the columns of which `is_null`

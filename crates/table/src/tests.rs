@@ -21,6 +21,16 @@ fn no_table_has_a_column_twice() {
 }
 
 #[test]
+fn only_numbers_are_written_as_differences() {
+    for table in TABLES.iter().chain([&&LEDGER]) {
+        let differences = table.columns.iter().filter(|column| column.encoding == Encoding::Delta);
+        for column in differences {
+            assert!(matches!(column.kind, Kind::Time | Kind::Integer), "{}.{}", table.name, column.name);
+        }
+    }
+}
+
+#[test]
 fn a_dated_table_names_no_column_like_its_partition() {
     for table in TABLES {
         assert!(table.columns.iter().all(|column| column.name != DATE_PARTITION), "{}", table.name);

@@ -19,7 +19,6 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Schema;
-use arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ArrowPredicateFn;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -172,11 +171,7 @@ impl Sink {
 impl OpenPart {
     fn open(lake: &Lake, part: Part) -> Result<Self, CorrelateError> {
         let file = lake.open_part(&part.path)?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).and_then(|logged| {
-            let options = ArrowReaderOptions::new().with_schema(shared(logged.schema(), is_shared));
-            ArrowReaderMetadata::try_new(Arc::clone(logged.metadata()), options)
-        });
-        let metadata = metadata.map_err(|source| damaged(&part.path, source))?;
+        let metadata = load_shared(&file, is_shared).map_err(|source| damaged(&part.path, source))?;
         let given = (0..metadata.metadata().num_row_groups()).map(|_| Given::Rows(Vec::new())).collect();
         Ok(Self { part, metadata, given })
     }
@@ -241,8 +236,12 @@ pub(super) fn look_up(lake: &Lake, table: &Table, column: &str, asks: &[Ask<'_>]
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The schema of a part, with the columns of few values that `is_shared` takes as dictionaries.
-pub(crate) fn shared(part: &Schema, is_shared: impl Fn(&str) -> bool) -> SchemaRef {
+/// The end of a file, whose columns of few values, which `is_shared` takes, are read as dictionaries.
+pub(crate) fn load_shared(
+    file: &LakeFile,
+    is_shared: impl Fn(&str) -> bool,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let end = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
     let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let field = |field: &Arc<Field>| {
         if is_shared(field.name()) {
@@ -251,7 +250,8 @@ pub(crate) fn shared(part: &Schema, is_shared: impl Fn(&str) -> bool) -> SchemaR
             Arc::clone(field)
         }
     };
-    Arc::new(Schema::new(part.fields().iter().map(field).collect::<Vec<_>>()))
+    let schema = Arc::new(Schema::new(end.schema().fields().iter().map(field).collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(Arc::clone(end.metadata()), ArrowReaderOptions::new().with_schema(schema))
 }
 
 /// The rows of a row group that are joined, in the columns that are.
@@ -358,5 +358,5 @@ fn mark(column: &dyn Array, is_key: &dyn Fn(&str) -> bool, hits: &mut [bool]) {
 }
 
 pub(crate) fn damaged(path: &Path, source: ParquetError) -> CorrelateError {
-    LakeError::Damaged { path: path.to_owned(), source: source.into() }.into()
+    LakeError::parquet(path)(source).into()
 }

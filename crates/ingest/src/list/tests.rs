@@ -1,6 +1,8 @@
 //! Folders are listed as their documentation says.
 
 use std::os::unix::fs::symlink;
+use std::time::Duration;
+use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::listing::ObjectRef;
@@ -16,9 +18,32 @@ fn tree(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn names(root: &Path, sources: &[PathBuf]) -> Vec<String> {
+    names_in(root, &list(sources).unwrap())
+}
+
+fn names_in(root: &Path, listing: &Listing) -> Vec<String> {
     let prefix = format!("{}/", root.display());
-    let listing = list(sources).unwrap();
     listing.iter().map(|object| object.source_object.strip_prefix(&prefix).unwrap().to_owned()).collect()
+}
+
+/// The walk through a folder of which so many entries are looked at ahead.
+fn walked(folder: &Path, ahead: usize) -> Walk {
+    let mut walk = Walk { entries_left: AtomicUsize::new(ahead), ..Walk::default() };
+    walk.folder(folder.to_owned(), folder.canonicalize().unwrap()).unwrap();
+    walk
+}
+
+#[test]
+fn a_version_is_the_size_and_the_nanoseconds_of_the_last_change() {
+    let folder = tree(&["a.json"]);
+    let path = folder.path().join("a.json");
+    for (half_seconds, expected) in [(3_i64, "6-1500000000"), (0, "6-0"), (-3, "6--1500000000")] {
+        let since = Duration::from_millis(500 * half_seconds.unsigned_abs());
+        let changed = if half_seconds < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since };
+        fs::File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(version(&metadata).text(metadata.len()), expected);
+    }
 }
 
 #[test]
@@ -41,7 +66,7 @@ fn a_folder_gives_its_objects_and_nothing_hidden() {
 
 #[test]
 fn folders_of_any_size_are_listed_whole_and_in_order() {
-    // Of which `c` holds more than is looked at at once, and all together more than is looked at ahead.
+    // Of which `c` holds more than is looked at at once.
     let mut expected = Vec::new();
     for (name, n) in
         [("a", 3), ("b/c/d", LOOKS), ("c", LOOKS + 1), ("d", 0), ("e", 1), ("f", LOOKS), ("g", 4000), ("h", 1)]
@@ -50,7 +75,11 @@ fn folders_of_any_size_are_listed_whole_and_in_order() {
     }
     let empty = ["d/x.txt".to_owned()];
     let folder = tree(&expected.iter().chain(&empty).map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(names(folder.path(), &[folder.path().to_owned()]), expected);
+    for ahead in [0, 2, LOOKS + 10, ENTRIES_AHEAD] {
+        let walk = walked(folder.path(), ahead);
+        assert_eq!(names_in(folder.path(), &walk.listing), expected, "{ahead}");
+        assert_eq!(walk.entries_left.into_inner(), ahead);
+    }
 }
 
 #[test]
@@ -95,8 +124,7 @@ fn what_is_looked_at_ahead_is_given_back() {
     link("a/b", "0");
     link("z", "z/again");
     link("a", "a/b/c/up");
-    let mut walk = Walk { entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
-    walk.folder(folder.path().to_owned(), folder.path().canonicalize().unwrap()).unwrap();
+    let walk = walked(folder.path(), ENTRIES_AHEAD);
     assert_eq!((walk.listing.len(), walk.entries_left.into_inner()), (3, ENTRIES_AHEAD));
 }
 
