@@ -9,7 +9,7 @@ OTLP   := $(VENV)/opentelemetry-proto-1.45
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb moto otlp fuzz crash bench bench-peers release
+.PHONY: demo test lint docs duckdb moto otlp fuzz miri crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -51,6 +51,13 @@ $(OTLP): $(DUCKDB)
 # A minute of damaged objects against the decoder and its oracle.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
+
+# The vector instructions under Miri, which needs a nightly compiler with it. With `--target aarch64-unknown-linux-gnu`,
+# for which there must be a C compiler, those of the other kind, whatever the machine is.
+miri:
+	PROPTEST_CASES=16 MIRIFLAGS=-Zmiri-disable-isolation \
+	RUSTFLAGS='-C target-feature=+avx2,+bmi1,+lzcnt,+popcnt,+pclmulqdq' \
+	cargo +nightly miri test --locked --target-dir target/miri -p trailweave-decode --lib mask
 
 # Fifty kills at random moments, then every row beside those of a run that was never killed; the same in S3.
 crash: release duckdb

@@ -17,7 +17,8 @@
 //!
 //! [`oracle`] does the same in the slow, obvious way; tests hold the two together. So does, for as many seconds as it
 //! is told, `cargo run -p trailweave-decode --example fuzz -- 60`, over mutated objects;
-//! `fuzz/` holds a target for cargo-fuzz, which needs a nightly compiler.
+//! `fuzz/` holds a target for cargo-fuzz, which needs a nightly compiler, as does `make miri`, which runs the vector
+//! instructions under Miri.
 
 mod append;
 mod ec2;

@@ -2,10 +2,10 @@
 //!
 //! What the machine can do is found out when the program runs; the portable code is what the others must equal.
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
 mod avx2;
-#[cfg(all(target_arch = "aarch64", not(miri)))]
+#[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
 mod neon;
 
@@ -50,9 +50,9 @@ pub(crate) trait Work {
 /// The instructions that this processor has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Processor {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
-    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    #[cfg(target_arch = "aarch64")]
     Neon(neon::Neon),
     Portable,
 }
@@ -64,11 +64,11 @@ pub(crate) struct Portable;
 impl Processor {
     /// Asks the processor.
     pub(crate) fn detect() -> Self {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = avx2::Avx2::detect() {
             return Self::Avx2(avx2);
         }
-        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        #[cfg(target_arch = "aarch64")]
         if let Some(neon) = neon::Neon::detect() {
             return Self::Neon(neon);
         }
@@ -78,9 +78,9 @@ impl Processor {
     /// Does the work.
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self {
-            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2(avx2) => avx2.run(work),
-            #[cfg(all(target_arch = "aarch64", not(miri)))]
+            #[cfg(target_arch = "aarch64")]
             Self::Neon(neon) => neon.run(work),
             Self::Portable => work.work(Portable),
         }
