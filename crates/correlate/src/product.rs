@@ -303,7 +303,7 @@ fn read(lake: &Lake, table: &Table, path: &Path) -> Result<RecordBatch, Correlat
         let rows = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?.collect::<Result<Vec<_>, _>>()?;
         Ok(concat_batches(&table.schema(), &rows)?)
     };
-    read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() }.into())
+    read().map_err(|source: ParquetError| LakeError::parquet(path)(source).into())
 }
 
 /// Rows in the order of the table's files: that of the table, then of the events that the rows are of.

@@ -155,5 +155,5 @@ fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError
         }
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };
-    read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
+    read().map_err(LakeError::parquet(path))
 }

@@ -107,7 +107,7 @@ impl<'a> Sought<'a> {
         // None: what another shard did not commit, and removed; it holds no row of ours.
         let Some(file) = lake.open_file(path)? else { return Ok(()) };
         let found = Part::try_new(file).and_then(|part| self.find_in(part, known));
-        found.map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
+        found.map_err(LakeError::parquet(path))
     }
 
     /// Adds to `known` what `part` holds.

@@ -21,7 +21,6 @@ use arrow::datatypes::Field;
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::errors::ParquetError;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -226,7 +225,7 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
         let columns = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
         Ok(reader.with_projection(columns).build()?.collect::<Result<_, _>>()?)
     };
-    read().map_err(|source: ParquetError| LakeError::Damaged { path: path.into(), source: source.into() })
+    read().map_err(LakeError::parquet(path))
 }
 
 /// Rows that the objects of a batch have lost to amendments.

@@ -120,7 +120,7 @@ fn settle_part(
     if held.is_empty() {
         return Ok(());
     }
-    let damaged = |source: ParquetError| LakeError::Damaged { path: path.to_owned(), source: source.into() };
+    let damaged = |source: ParquetError| LakeError::parquet(path)(source);
     let keep = rows_to_keep(lake.open_part(path)?, families, leaving).map_err(damaged)?;
     let n_kept = keep.iter().filter(|keep| **keep).count();
     if n_kept == keep.len() {

@@ -55,7 +55,7 @@ impl Merged {
             let note = notes.and_then(|notes| notes.iter().find(|note| note.key == MERGED)?.value.as_deref());
             Ok::<_, ParquetError>(note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default())
         };
-        read().map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })
+        read().map_err(LakeError::parquet(path))
     }
 
     /// The entry of a footer that says it.

@@ -96,16 +96,13 @@ impl LakeError {
         move |source| Self::File { action, path, source }
     }
 
-    /// Names a Parquet file that was not read to its end: it is damaged, unless it could not be had.
+    /// Names a Parquet file that could not be read: it is damaged, unless it was not to be had. What Arrow passes on,
+    /// of a file's pages, has lost the difference, and counts as damage.
     pub fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(ParquetError) -> Self {
         let path = path.into();
-        move |source| match source {
-            ParquetError::External(source) => match source.downcast::<io::Error>() {
-                Ok(source) if source.kind() != io::ErrorKind::UnexpectedEof => Self::file("read", path)(*source),
-                Ok(source) => Self::Damaged { path, source },
-                Err(source) => Self::Damaged { path, source },
-            },
-            source => Self::Damaged { path, source: source.into() },
+        move |source| match kind(&source) {
+            None | Some(io::ErrorKind::UnexpectedEof) => Self::Damaged { path, source: source.into() },
+            Some(kind) => Self::File { action: "read", path, source: io::Error::new(kind, source) },
         }
     }
 }
@@ -120,7 +117,7 @@ fn room(kind: Option<io::ErrorKind>) -> &'static str {
     }
 }
 
-/// What the operating system said to an encoder.
+/// What the operating system said to who reads or writes Parquet.
 fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
     let ParquetError::External(source) = error else { return None };
     Some(source.downcast_ref::<io::Error>()?.kind())
@@ -154,5 +151,14 @@ mod tests {
             assert!(said.contains("lake/part-0.parquet") && said.contains("free some and run again"), "{said}");
         }
         assert!(!encode(ParquetError::EOF("early".to_owned())).to_string().contains("free some"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_to_be_had_is_not_called_damaged() {
+        let read = |kind: io::ErrorKind| LakeError::parquet("part-0.parquet")(io::Error::from(kind).into());
+        assert!(matches!(read(io::ErrorKind::TimedOut), LakeError::File { action: "read", .. }));
+        assert!(matches!(read(io::ErrorKind::UnexpectedEof), LakeError::Damaged { .. }));
+        let odd = LakeError::parquet("part-0.parquet")(ParquetError::General("no footer".to_owned()));
+        assert!(matches!(odd, LakeError::Damaged { .. }));
     }
 }

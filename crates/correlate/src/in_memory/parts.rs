@@ -209,8 +209,8 @@ pub(super) struct Found {
 pub(super) fn look_up(lake: &Lake, table: &Table, column: &str, asks: &[Ask<'_>]) -> Result<Found, CorrelateError> {
     let mut found = Found::default();
     for part in lake.parts(table)? {
+        let file = lake.open_listed(&part)?;
         let mut read = || {
-            let file = lake.open_listed(&part)?;
             let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
             let n_before = found.values.len();
             for group in 0..metadata.metadata().num_row_groups() {
@@ -228,13 +228,11 @@ pub(super) fn look_up(lake: &Lake, table: &Table, column: &str, asks: &[Ask<'_>]
             }
             Ok(found.values.len() > n_before)
         };
-        let has_some = read().map_err(|source: Error| LakeError::Damaged { path: part.path.clone(), source })?;
+        let has_some = read().map_err(|source| damaged(&part.path, source))?;
         found.dates.extend(part.event_date.filter(|_| has_some));
     }
     Ok(found)
 }
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The end of a file, whose columns of few values, which `is_shared` takes, are read as dictionaries.
 pub(crate) fn load_shared(
