@@ -9,7 +9,7 @@ OTLP   := $(VENV)/opentelemetry-proto-1.45
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb moto otlp fuzz miri crash bench bench-peers release
+.PHONY: demo test lint docs duckdb moto otlp fuzz fuzz-guided miri crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -51,6 +51,14 @@ $(OTLP): $(DUCKDB)
 # A minute of damaged objects against the decoder and its oracle.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
+
+# Ten minutes of the same, guided by the code that they reach, which needs a nightly compiler. It keeps what it finds.
+fuzz-guided:
+	cargo install --quiet --locked --root target/tools cargo-fuzz@0.13.2
+	mkdir -p crates/decode/fuzz/corpus/decode
+	cd crates/decode && PATH=$(CURDIR)/target/tools/bin:$$PATH cargo +nightly fuzz run \
+		--target-dir $(CURDIR)/target/fuzz decode fuzz/corpus/decode tests/it/fixtures -- \
+		-max_len=16384 -max_total_time=600
 
 # The vector instructions under Miri, which needs a nightly compiler with it. With `--target aarch64-unknown-linux-gnu`,
 # for which there must be a C compiler, those of the other kind, whatever the machine is.
