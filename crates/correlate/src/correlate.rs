@@ -46,7 +46,7 @@ use crate::summary;
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
 /// The version of the rules of `docs/join.md` and of the products' columns. Products of another are made anew.
-const RULES: u32 = 2;
+const RULES: u32 = 3;
 
 /// New events below this are followed through the lake, whatever share of it they are.
 const MANY_BYTES: u64 = 64 << 20;
@@ -106,6 +106,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     let covered = match covered {
         Some(mut covered) if covered.has_its_products(lake)? => {
             covered.follow(lake, &parts)?;
+            warn_of_gone(&covered, &covers);
             Some(covered)
         }
         _ => None,
@@ -143,6 +144,19 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     };
     products.commit(covers)?;
     summary(Scope::Whole, files)
+}
+
+/// Whoever removed a part, by intent or not, is told that its rows leave the products.
+fn warn_of_gone(covered: &Covered, covers: &Covered) {
+    let mut gone = covered.gone(covers);
+    if let Some(path) = gone.next() {
+        tracing::warn!(
+            parts = 1 + gone.count(),
+            path = %path.display(),
+            "parts of `events` are gone, such as this one, and with them what the tables had of their rows; where that was \
+             not meant, remove the files of their batches in `_trailweave/ledger` and run again over all sources"
+        );
+    }
 }
 
 /// Whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or

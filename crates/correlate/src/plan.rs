@@ -36,10 +36,7 @@ pub(crate) const STEPS: [Step; 31] = [
     step("evidence", include_str!("plan/evidence.sql")),
     step("learn_asks", include_str!("plan/learn_asks.sql")),
     step("learn_offers", include_str!("plan/learn_offers.sql")),
-    asof(
-        "learn_asof",
-        &[("{asks}", "learn_asks"), ("{before}", "learn_offers WHERE is_there"), ("{after}", "learn_offers")],
-    ),
+    asof("learn_asof", &[("{asks}", "learn_asks"), ("{before}", "learn_offers"), ("{after}", "learn_offers")]),
     step("learned", include_str!("plan/learned.sql")),
     step("launches", include_str!("plan/launches.sql")),
     step("created", include_str!("plan/created.sql")),

@@ -308,6 +308,87 @@ async fn a_volume_is_where_the_nearest_evidence_shows_it() {
 }
 
 #[tokio::test]
+async fn who_took_a_snapshot_is_blamed_last() {
+    let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
+    let elsewhere = |event: Event| Event { recipient_account_id: Some("222222222222".into()), ..event };
+    let events = [
+        snapshot(ec2("take", 0, "CreateSnapshot")),
+        elsewhere(snapshot(ec2("copy", 300, "CopySnapshot"))),
+        snapshot(by_service(kms("of-the-copy", 302, "Decrypt"))),
+        Event { snapshot_ids: vec!["snap-00000002".into()], ..ec2("take-alone", 0, "CreateSnapshots") },
+        Event { snapshot_ids: vec!["snap-00000002".into()], ..by_service(kms("of-no-copy", 302, "Decrypt")) },
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "of-the-copy", "resource", Some("copy"));
+    assert_link(&found, "of-no-copy", "resource", Some("take-alone"));
+}
+
+#[tokio::test]
+async fn after_a_detachment_nothing_is_learned_from_before_it() {
+    let at = |event: Event| with_volume(Event { instance_ids: vec![INSTANCE.into()], ..event });
+    let decrypt = |id, at| with_volume(by_service(kms(id, at, "Decrypt")));
+    let events = [
+        at(ec2("attach", 0, "AttachVolume")),
+        at(ec2("detach", 300, "DetachVolume")),
+        decrypt("between", 299),
+        decrypt("after", 301),
+        decrypt("long-after", 90_000),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "between", "volume", Some("attach"));
+    for event in ["after", "long-after"] {
+        assert_link(&found, event, "none", None);
+        assert_eq!(row(&found, event).value("instance_id"), None, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_grant_shows_no_volume_and_a_refused_decrypt_does() {
+    let refused = |event: Event| Event { error_code: Some("DisabledException".into()), ..event };
+    let grant = with_volume(Event { instance_ids: vec!["i-00000002".into()], ..kms("grant", 10, "CreateGrant") });
+    let events = [
+        refused(infrastructure(with_volume(kms("refused", 0, "Decrypt")))),
+        refused(forwarded(grant)),
+        with_volume(by_service(kms("decrypt", 11, "Decrypt"))),
+    ];
+    let found = correlated(&events).await;
+    assert_eq!(row(&found, "decrypt").value("instance_id"), Some(INSTANCE));
+    assert_eq!(found.attachments.len(), 1);
+}
+
+#[tokio::test]
+async fn what_ec2_itself_says_of_a_call_is_no_copy_of_it() {
+    let shared = |event: Event| Event { shared_event_id: Some("shared".into()), ..event };
+    let by = |arn: &str, event: Event| Event { principal_arn: Some(arn.into()), ..event };
+    let events = [
+        shared(ec2("said", 0, "SharedSnapshotVolumeCreated")),
+        shared(by("alice", with_volume(ec2("create", 1, "CreateVolume")))),
+        with_volume(by_service(kms("decrypt", 2, "Decrypt"))),
+    ];
+    let found = correlated(&events).await;
+    assert_link(&found, "decrypt", "resource", Some("create"));
+    assert_eq!(found.volumes[0].value("created_by_arn"), Some("alice"));
+}
+
+#[tokio::test]
+async fn a_volume_may_have_the_data_key_of_its_snapshot_encrypted_anew() {
+    let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
+    let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
+    let re_encrypt = |at| requested(snapshot(with_volume(forwarded(kms("re-encrypt", at, "ReEncrypt")))));
+    let run = requested(Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") });
+    let launched = correlated(&[run.clone(), re_encrypt(1)]).await;
+    assert_eq!(launched.volumes[0].value("created_event_id"), Some("run"));
+    assert_eq!(launched.volumes[0].value("key_arn"), row(&launched, "re-encrypt").value("key_arn"));
+    assert_eq!(launched.volumes[0].value("data_key_event_id"), None);
+    let data_key = requested(with_volume(forwarded(kms("data-key", 2, "GenerateDataKeyWithoutPlaintext"))));
+    let with_both = correlated(&[run, re_encrypt(1), data_key]).await;
+    assert_eq!(with_both.volumes[0].value("data_key_event_id"), Some("data-key"));
+    let task = requested(ec2("task", 0, "CreateReplaceRootVolumeTask"));
+    let replaced = correlated(&[Event { instance_ids: vec![INSTANCE.into()], ..task }, re_encrypt(1)]).await;
+    assert_eq!(replaced.volumes[0].value("created_event_id"), Some("task"));
+}
+
+#[tokio::test]
 async fn copies_of_one_cause_are_reported_as_the_callers() {
     let copy = |id, account: &str, kind: &str| Event {
         recipient_account_id: Some(account.into()),
@@ -377,7 +458,10 @@ async fn what_has_no_cause_says_why() {
         owners("owners-ec2", "ec2-frontend-api.amazonaws.com"),
         Event { invoked_by: Some("fargate.amazonaws.com".into()), ..with_volume(kms("fargate", 0, "Decrypt")) },
         Event { invoked_by: Some("ebs.amazonaws.com".into()), ..with_volume(kms("ebs-direct", 0, "Decrypt")) },
-        role,
+        role.clone(),
+        // A parameter that AWS reads for software on the instance.
+        Event { event_id: Some("parameter".into()), invoked_by: Some("AWS Internal".into()), ..role.clone() },
+        Event { event_id: Some("forwarded".into()), ..forwarded(role) },
         Event { error_code: Some("AccessDenied".into()), ..forwarded(kms("denied", 0, "CreateGrant")) },
         with_volume(by_service(kms("maintenance", 0, "Decrypt"))),
         Event { invoked_by: Some("ec2-frontend-api.amazonaws.com.cn".into()), ..kms("china", 0, "DescribeKey") },
@@ -390,11 +474,13 @@ async fn what_has_no_cause_says_why() {
     }
     assert_eq!(why("owners-ec2"), Some("no_ec2_event"));
     assert_eq!(why("role"), Some("instance_role"));
+    assert_eq!(why("parameter"), Some("instance_role"));
+    assert_eq!(why("forwarded"), Some("no_ec2_event"));
     assert_eq!(row(&found, "role").value("caller_instance_id"), Some("i-0000000a"));
     assert_eq!(why("denied"), Some("denied"));
     assert_eq!(why("maintenance"), Some("no_ec2_event"));
     assert_eq!(why("china"), Some("no_ec2_event"));
-    assert_eq!(found.correlated.len(), 9);
+    assert_eq!(found.correlated.len(), 11);
 }
 
 #[tokio::test]

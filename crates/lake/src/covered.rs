@@ -118,6 +118,11 @@ impl Covered {
         Ok(())
     }
 
+    /// The parts that stand no more, `now` being those that do.
+    pub fn gone<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = &'a Path> {
+        self.parts.keys().filter(|path| !now.parts.contains_key(*path)).map(PathBuf::as_path)
+    }
+
     /// Lets it appear with the products, of which `change` holds all that is new.
     pub fn stage(mut self, lake: &Lake, change: &mut Change<'_>) -> Result<(), LakeError> {
         self.products = change.outcome(products(lake)?);

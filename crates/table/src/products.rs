@@ -41,7 +41,7 @@ pub const VOLUMES: Table = Table {
         id("volume_id", "the volume").written(Plain),
         text("recipient_account_id", "account of the trail"),
         text("aws_region", "region of the volume"),
-        id("created_event_id", "event_id of the CreateVolume, or of the RunInstances that its data key is linked to")
+        id("created_event_id", "event_id of the CreateVolume, or of the RunInstances or CreateReplaceRootVolumeTask that its data key is linked to")
             .written(Plain),
         column("created_at", Time, "event_time of that event, else of the data key's").written(Plain),
         text("created_by_arn", "who created it"),

@@ -132,28 +132,21 @@ impl Join {
     /// Gathers from the calls what others learn from and what the tables list.
     fn collect(&mut self, rows: &Rows<'_>) {
         let (mut granted, mut keyed) = (Ids::new(), Ids::new());
-        for row in rows.all().filter(|row| rows.is_candidate(*row)) {
-            let shows = matches!(rows.kind(row), Kind::AttachVolume | Kind::DetachVolume);
-            if shows && rows.volumes[row as usize] != NONE && rows.instances[row as usize] != NONE {
-                self.evidence.push(row);
-            }
-        }
+        self.evidence.extend(rows.all().filter(|row| rows.is_candidate(*row) && shows(rows, *row)));
         for call in &self.calls {
             let (row, at) = (call.row, call.row as usize);
-            let (volume, instance, grant) = (rows.volumes[at], rows.instances[at], rows.grants[at]);
+            let (volume, grant) = (rows.volumes[at], rows.grants[at]);
             let succeeded = !rows.has(row, Flags::FAILED);
             let teaches = call.teaches();
             match rows.kind(row) {
-                Kind::CreateGrant | Kind::Decrypt if teaches && volume != NONE && instance != NONE => {
-                    self.evidence.push(row);
-                }
-                Kind::GenerateDataKey if teaches && volume != NONE && succeeded => {
+                Kind::CreateGrant | Kind::Decrypt if teaches && shows(rows, row) => self.evidence.push(row),
+                Kind::GenerateDataKey | Kind::ReEncrypt if teaches && volume != NONE && succeeded => {
                     match self.data_keys.get_mut(keyed.number((volume, rows.homes[at])) as usize) {
-                        Some((_, first)) => *first = rows.first_copy(*first, row),
+                        Some((_, first)) => *first = rows.first_data_key(*first, row),
                         None => self.data_keys.push((volume, row)),
                     }
                     let first = &mut self.first_data_key[volume as usize];
-                    *first = rows.first_copy(*first, row);
+                    *first = rows.first_data_key(*first, row);
                 }
                 _ => {}
             }
@@ -191,6 +184,16 @@ impl Call {
     pub(super) fn teaches(&self) -> bool {
         self.trusted && !self.external
     }
+}
+
+/// Whether an event of a kind that shows a volume at an instance names both. A grant that was refused shows nothing.
+pub(super) fn shows(rows: &Rows<'_>, row: u32) -> bool {
+    let is_of_kind = match rows.kind(row) {
+        Kind::AttachVolume | Kind::DetachVolume | Kind::Decrypt => true,
+        Kind::CreateGrant => !rows.has(row, Flags::FAILED),
+        _ => false,
+    };
+    is_of_kind && rows.instances[row as usize] != NONE && rows.volumes[row as usize] != NONE
 }
 
 /// The rows of `correlated`, with what they take from their grants.
@@ -317,6 +320,7 @@ struct Named {
     attached: Vec<Entry>,
     created: Vec<Entry>,
     snapshots: Vec<Entry>,
+    taken: Vec<Entry>,
     /// Instances with volumes: the keys of `attached`.
     pairs: Ids<(u32, u32)>,
 }
@@ -329,6 +333,7 @@ impl Named {
             attached: Vec::new(),
             created: Vec::new(),
             snapshots: Vec::new(),
+            taken: Vec::new(),
             pairs: Ids::new(),
         };
         let mut seen: HashSet<(u32, u32), RandomState> = HashSet::default();
@@ -363,6 +368,7 @@ impl Named {
                     named.created.extend(firsts);
                 }
                 Kind::Snapshot => named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
+                Kind::CreateSnapshot => named.taken.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
                 _ => {}
             }
         }
@@ -382,6 +388,8 @@ struct Offers<'r, 'a> {
     attached: Index,
     created: Index,
     snapshots: Index,
+    /// By what took a snapshot, which calls no KMS itself.
+    taken: Index,
     evidence: Index,
     /// `CreateGrant`s by instance and volume.
     grants: Index,
@@ -423,6 +431,7 @@ impl<'r, 'a> Offers<'r, 'a> {
             pairs: named.pairs,
             created: Index::new(n, named.created),
             snapshots: Index::new(n, named.snapshots),
+            taken: Index::new(n, named.taken),
             evidence: Index::new(n, evidence),
             grants: Index::new(granted_pairs.len(), grants),
             granted_pairs,
@@ -463,11 +472,13 @@ impl<'r, 'a> Offers<'r, 'a> {
     /// Rules 3 to 5.
     fn named(&self, call: &Call, own_instance: u32) -> (u32, Link) {
         if own_instance == NONE {
-            let resource = match call.volume {
-                NONE => (&self.snapshots, call.snapshot),
-                volume => (&self.created, volume),
+            let found = match call.volume {
+                NONE => self
+                    .scoped(call.row, &[(&self.snapshots, call.snapshot)])
+                    .or_else(|| self.scoped(call.row, &[(&self.taken, call.snapshot)])),
+                volume => self.scoped(call.row, &[(&self.created, volume)]),
             };
-            if let Some(found) = self.scoped(call.row, &[resource]) {
+            if let Some(found) = found {
                 return (found, Link::Resource);
             }
         }
@@ -501,8 +512,8 @@ impl<'r, 'a> Offers<'r, 'a> {
         let distance = |row: u32| rows.times[row as usize].abs_diff(time);
         let closest = |list: &[u32]| {
             let (before, after) = list.split_at(list.partition_point(|row| rows.times[*row as usize] <= time));
-            // After a DetachVolume the volume is there no more.
-            let before = before.iter().rev().find(|row| rows.kind(**row) != Kind::DetachVolume);
+            // After a DetachVolume the volume is there no more, nor where it was before.
+            let before = before.last().filter(|row| rows.kind(**row) != Kind::DetachVolume);
             match (before, after.first()) {
                 (Some(before), Some(after)) if distance(*before) > distance(*after) => Some(*after),
                 (before, after) => before.or(after).copied(),

@@ -117,7 +117,18 @@ impl Origins {
 impl Copies {
     fn new<'a>(batches: &'a [Batch]) -> Self {
         let mut ids = IdNumbers::default();
-        let number = |batch: &'a Batch, row| batch.id(IdColumn::SharedEvent, row).map_or(NONE, |id| ids.number(id));
+        let mut names = Ids::new();
+        let mut by_name: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
+        let number = |batch: &'a Batch, row: usize| {
+            let Some(id) = batch.id(IdColumn::SharedEvent, row) else { return NONE };
+            let shared = ids.number(id);
+            if !batch.flags[row].has(Flags::EC2) {
+                return shared;
+            }
+            // What EC2 itself says of a call may share the id of the call, and is no copy of it.
+            let name = names.number(batch.text(Text::EventName, row).unwrap_or_default());
+            *by_name.entry((shared, name)).or_insert_with(|| ids.fresh())
+        };
         let shared = by_row(batches, number);
         Self { shared, n_shared: ids.len() }
     }

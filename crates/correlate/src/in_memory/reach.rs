@@ -18,7 +18,7 @@ use ahash::RandomState;
 
 use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
-use crate::in_memory::join::LATE_MS;
+use crate::in_memory::join::{LATE_MS, shows};
 use crate::in_memory::parts::{Ask, Keys};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
@@ -51,7 +51,7 @@ pub(super) struct Reach<'r, 'a> {
 struct Groups {
     /// The `CreateGrant`s of each grant.
     creates: Grouped<u32>,
-    /// The `GenerateDataKey*` of each volume.
+    /// What made the data key of each volume.
     data_keys: Grouped<u32>,
     /// The EC2 events that are copies of one, by the one that stands for them.
     copies: Grouped<u32>,
@@ -66,7 +66,10 @@ impl Groups {
         let if_kind = |kind: Kind, row: u32, id: u32| (rows.kind(row) == kind && id != NONE).then_some(id);
         Self {
             creates: grouped(rows, |row| if_kind(Kind::CreateGrant, row, rows.grants[row as usize])),
-            data_keys: grouped(rows, |row| if_kind(Kind::GenerateDataKey, row, rows.volumes[row as usize])),
+            data_keys: grouped(rows, |row| {
+                let volume = rows.volumes[row as usize];
+                (makes_data_key(rows, row) && volume != NONE).then_some(volume)
+            }),
             copies: grouped(rows, |row| rows.is_ec2(row).then(|| rows.canonical[row as usize])),
             evidence: grouped(rows, |row| {
                 let is_sure = if rows.is_ec2(row) { rows.is_candidate(row) } else { surely_teaches(rows, row) };
@@ -85,16 +88,14 @@ fn grouped<K: Eq + Hash>(rows: &Rows<'_>, key: impl Fn(u32) -> Option<K>) -> Gro
     grouped
 }
 
+fn makes_data_key(rows: &Rows<'_>, row: u32) -> bool {
+    matches!(rows.kind(row), Kind::GenerateDataKey | Kind::ReEncrypt)
+}
+
 /// Whether the context of a KMS event teaches, whatever the `CreateGrant` of its grant says.
 fn surely_teaches(rows: &Rows<'_>, row: u32) -> bool {
     let is_alone = rows.kind(row) == Kind::CreateGrant || rows.grants[row as usize] == NONE;
     is_alone && rows.has(row, Flags::TRUSTED) && !rows.has(row, Flags::EXTERNAL)
-}
-
-/// Whether an event of a kind that shows a volume at an instance names both.
-fn shows(rows: &Rows<'_>, row: u32) -> bool {
-    let kinds = [Kind::AttachVolume, Kind::DetachVolume, Kind::CreateGrant, Kind::Decrypt];
-    kinds.contains(&rows.kind(row)) && rows.instances[row as usize] != NONE && rows.volumes[row as usize] != NONE
 }
 
 /// Identifiers by which KMS events are reached.
@@ -285,7 +286,9 @@ impl<'r, 'a> Reach<'r, 'a> {
                 }
                 snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
             }
-            Kind::Snapshot => snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since)),
+            Kind::CreateSnapshot | Kind::Snapshot => {
+                snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
+            }
             _ => {}
         }
     }
@@ -295,8 +298,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         let rows = self.rows;
         let at = row as usize;
         let since = rows.times[at] - LATE_MS;
-        let [instance, volume, snapshot] =
-            [rows.instances[at], rows.volumes[at], rows.snapshots[at]].map(|id| rows.resource(id));
+        let [volume, snapshot] = [rows.volumes[at], rows.snapshots[at]].map(|id| rows.resource(id));
         ways.shared.extend(rows.id(IdColumn::SharedEvent, at));
         let is_create = rows.kind(row) == Kind::CreateGrant;
         // Whether an event teaches may hang on its grant.
@@ -312,10 +314,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             }
         }
         match (rows.kind(row), volume) {
-            (Kind::CreateGrant | Kind::Decrypt, Some(volume)) if may_teach && instance.is_some() => {
+            (Kind::CreateGrant | Kind::Decrypt, Some(volume)) if may_teach && shows(rows, row) => {
                 ways.evidence.entry(volume).or_default().push(row);
             }
-            (Kind::GenerateDataKey, Some(volume)) => {
+            (Kind::GenerateDataKey | Kind::ReEncrypt, Some(volume)) => {
                 self.volumes.insert(volume);
                 if may_teach && !self.has_earlier_data_key(row) {
                     reach_since(&mut ways.by_volume, volume, i64::MIN);
@@ -331,6 +333,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         self.groups.data_keys[&rows.volumes[row as usize]].iter().any(|&other| {
             other < row
                 && !self.changed[other as usize]
+                && rows.kind(other) == Kind::GenerateDataKey
                 && surely_teaches(rows, other)
                 && !rows.has(other, Flags::FAILED | Flags::OF_ANOTHER_ACCOUNT)
         })
@@ -358,8 +361,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             let Some(others) = self.groups.evidence.get(&(volume, rows.homes[*changed as usize])) else { return false };
             let split = others.partition_point(|other| rows.times[*other as usize] <= time);
             let is_old = |other: &&u32| !self.changed[**other as usize];
-            let is_there = |other: &&u32| is_old(other) && rows.kind(**other) != Kind::DetachVolume;
-            let before = others[..split].iter().rev().find(is_there);
+            // A DetachVolume beats what lies before it, and nothing else.
+            let is_later = rows.times[*changed as usize] > time;
+            let beats = |other: &&u32| !is_later || rows.kind(**other) != Kind::DetachVolume;
+            let before = others[..split].iter().rev().find(is_old).filter(beats);
             let after = others[split..].iter().find(is_old);
             before.into_iter().chain(after).any(|other| distance(*other) < distance(*changed))
         };
@@ -388,7 +393,7 @@ impl<'r, 'a> Reach<'r, 'a> {
             || rows.id(IdColumn::SharedEvent, at).is_some_and(|id| ways.shared.contains(&id))
             || is_since(&ways.by_instance, rows.instances[at])
             || names(&self.instances, rows.caller_instances[at])
-            || rows.kind(row) == Kind::GenerateDataKey && names(&self.volumes, rows.volumes[at])
+            || makes_data_key(rows, row) && names(&self.volumes, rows.volumes[at])
             || is_reached_by(&row)
             || self.creates_of(row).iter().any(is_reached_by)
     }

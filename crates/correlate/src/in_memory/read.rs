@@ -132,6 +132,8 @@ impl Flags {
     pub(super) const ASSUMED_ROLE: u16 = 1 << 8;
     pub(super) const EC2: u16 = 1 << 9;
     pub(super) const STS: u16 = 1 << 10;
+    /// EC2 forwarded the call.
+    pub(super) const FORWARDED: u16 = 1 << 11;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -361,7 +363,7 @@ impl Batch {
             flags.0 |= Flags::TRUSTED | if is_external { Flags::EXTERNAL } else { 0 };
         }
         for caller in [invoked_by, user_agent, address] {
-            caller.flag(flags, Flags::TOUCHES, |it| amazon_name(it) == Some("ec2-frontend-api"));
+            caller.flag(flags, Flags::TOUCHES | Flags::FORWARDED, |it| amazon_name(it) == Some("ec2-frontend-api"));
         }
         let is_caller =
             |flags: Flags| flags.has(Flags::KMS) && flags.has(Flags::ASSUMED_ROLE) && !flags.has(Flags::INFRASTRUCTURE);

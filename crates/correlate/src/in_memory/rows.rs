@@ -25,11 +25,14 @@ pub(super) enum Kind {
     DetachVolume,
     /// `RetireGrant` or `RevokeGrant`.
     EndGrant,
+    /// `CreateSnapshot` or `CreateSnapshots`.
+    CreateSnapshot,
     /// `GenerateDataKey` and its variants.
     GenerateDataKey,
     Other,
+    ReEncrypt,
     RunInstances,
-    /// `CreateSnapshot`, `CreateSnapshots`, `CopySnapshot` or `ImportSnapshot`.
+    /// `CopySnapshot` or `ImportSnapshot`.
     Snapshot,
     StartInstances,
 }
@@ -40,6 +43,7 @@ impl Kind {
         let of_kms = match name {
             "CreateGrant" => Self::CreateGrant,
             "Decrypt" => Self::Decrypt,
+            "ReEncrypt" => Self::ReEncrypt,
             "RetireGrant" | "RevokeGrant" => Self::EndGrant,
             _ if name.starts_with("GenerateDataKey") => Self::GenerateDataKey,
             _ => Self::Other,
@@ -50,7 +54,8 @@ impl Kind {
             "CreateVolume" => Self::CreateVolume,
             "DetachVolume" => Self::DetachVolume,
             "RunInstances" => Self::RunInstances,
-            "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => Self::Snapshot,
+            "CreateSnapshot" | "CreateSnapshots" => Self::CreateSnapshot,
+            "CopySnapshot" | "ImportSnapshot" => Self::Snapshot,
             "StartInstances" => Self::StartInstances,
             _ => Self::Other,
         };
@@ -141,6 +146,12 @@ impl<'a> Rows<'a> {
     pub(super) fn first_copy(&self, first: u32, row: u32) -> u32 {
         let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
         if first == NONE || is_owners(first) && !is_owners(row) { row } else { first }
+    }
+
+    /// The same of events that made a volume's data key, where those that made it of a snapshot's stand after all others.
+    pub(super) fn first_data_key(&self, first: u32, row: u32) -> u32 {
+        let rank = |row: u32| (self.kind(row) == Kind::ReEncrypt, self.has(row, Flags::OF_ANOTHER_ACCOUNT));
+        if first == NONE || rank(row) < rank(first) { row } else { first }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -153,8 +153,8 @@ struct Volume {
     id: u32,
     /// The `CreateVolume`, else the event that made the data key.
     row: u32,
-    /// The `RunInstances` that made a volume of which only the data key tells.
-    launch: u32,
+    /// The `RunInstances` or `CreateReplaceRootVolumeTask` that made a volume of which only the data key tells.
+    maker: u32,
     data_key: u32,
     is_created: bool,
     created_at: i64,
@@ -230,15 +230,16 @@ impl<'a> Products<'_, 'a> {
             created[volume as usize] = true;
             let created_at = self.rows.times[row as usize];
             let data_key = self.join.first_data_key[volume as usize];
-            volumes.push(Volume { id: volume, row, launch: NONE, data_key, is_created: true, created_at });
+            volumes.push(Volume { id: volume, row, maker: NONE, data_key, is_created: true, created_at });
         }
         let data_keys = self.join.data_keys.iter().filter(is_own);
         for &(volume, row) in data_keys.filter(|(volume, _)| !created[*volume as usize]) {
             let cause = self.join.calls[self.join.positions[row as usize] as usize].cause;
-            let is_launch = cause != NONE && self.rows.kind(cause) == Kind::RunInstances;
-            let launch = if is_launch { cause } else { NONE };
-            let created_at = self.rows.times[if is_launch { cause } else { row } as usize];
-            volumes.push(Volume { id: volume, row, launch, data_key: row, is_created: false, created_at });
+            let makes_volumes =
+                |row: u32| matches!(self.rows.kind(row), Kind::RunInstances | Kind::CreateReplaceRootVolumeTask);
+            let maker = if cause != NONE && makes_volumes(cause) { cause } else { NONE };
+            let created_at = self.rows.times[if maker == NONE { row } else { maker } as usize];
+            volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
         let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
@@ -314,7 +315,7 @@ impl<'a> Products<'_, 'a> {
                 let of_create = self.id(IdColumn::Event, call.create);
                 of_create.or_else(|| self.id(IdColumn::Event, call.granted))
             }),
-            "data_key_event_id" => ids(calls, |call| self.id(IdColumn::Event, call.data_key)),
+            "data_key_event_id" => ids(calls, |call| self.data_key(call.data_key)),
             "kms_source_object" => of_row(Text::SourceObject),
             "ec2_source_object" => of_cause(Text::SourceObject),
             other => unreachable!("`correlated` has no column `{other}`"),
@@ -346,13 +347,23 @@ impl<'a> Products<'_, 'a> {
         }
     }
 
+    /// The event id of what made a data key, if that was not made of another.
+    fn data_key(&self, row: u32) -> Option<Id<'_>> {
+        if row == NONE || self.rows.kind(row) == Kind::ReEncrypt { None } else { self.id(IdColumn::Event, row) }
+    }
+
+    /// Whether nothing says that a call has to do with EC2 or EBS but who made it.
+    fn is_of_no_volume(&self, call: &Call) -> bool {
+        [call.instance, call.volume, call.snapshot] == [NONE; 3] && !self.rows.has(call.row, Flags::FORWARDED)
+    }
+
     fn unmatched_reason(&self, call: &Call) -> Option<&'static str> {
         let row = call.row;
         if call.link != Link::None {
             None
         } else if call.external {
             Some("external_service")
-        } else if self.rows.caller_instances[row as usize] != NONE && !call.trusted {
+        } else if self.rows.caller_instances[row as usize] != NONE && (!call.trusted || self.is_of_no_volume(call)) {
             Some("instance_role")
         } else if self.rows.has(row, Flags::FAILED) {
             Some("denied")
@@ -381,7 +392,7 @@ impl<'a> Products<'_, 'a> {
     }
 
     fn volumes_column(&self, name: &str, volumes: &[Volume]) -> ArrayRef {
-        let creation = |it: &Volume| if it.is_created { it.row } else { it.launch };
+        let creation = |it: &Volume| if it.is_created { it.row } else { it.maker };
         match name {
             "volume_id" => texts(volumes, |it| self.rows.resource(it.id)),
             "recipient_account_id" => texts(volumes, |it| self.account(it.row)),
@@ -401,7 +412,7 @@ impl<'a> Products<'_, 'a> {
             "key_arn" => {
                 texts(volumes, |it| self.text(Text::KeyArn, it.data_key).or_else(|| self.text(Text::KeyArn, it.row)))
             }
-            "data_key_event_id" => ids(volumes, |it| self.id(IdColumn::Event, it.data_key)),
+            "data_key_event_id" => ids(volumes, |it| self.data_key(it.data_key)),
             other => unreachable!("`volumes` has no column `{other}`"),
         }
     }

@@ -103,16 +103,17 @@ fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str) -> Option<&'a E
 
 fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let snapshot = kms.snapshot()?;
-    let uses = |event: &&Event| {
-        event.names_snapshot(snapshot)
-            && match event.name() {
-                "CreateSnapshot" | "CreateSnapshots" | "CopySnapshot" | "ImportSnapshot" => true,
-                "CreateVolume" => event.volume_ids.iter().any(|volume| trail.is_first(event, volume)),
-                _ => false,
-            }
+    let of_snapshot = trail.successes.iter().copied().filter(|event| event.names_snapshot(snapshot));
+    let uses = |event: &&Event| match event.name() {
+        "CopySnapshot" | "ImportSnapshot" => true,
+        "CreateVolume" => event.volume_ids.iter().any(|volume| trail.is_first(event, volume)),
+        _ => false,
     };
-    let offers: Vec<&Event> = trail.successes.iter().copied().filter(uses).collect();
-    scoped(kms.event, &offers)
+    // What took a snapshot calls no KMS itself.
+    let takes = |event: &&Event| matches!(event.name(), "CreateSnapshot" | "CreateSnapshots");
+    let first: Vec<&Event> = of_snapshot.clone().filter(uses).collect();
+    let last: Vec<&Event> = of_snapshot.filter(takes).collect();
+    scoped(kms.event, &first).or_else(|| scoped(kms.event, &last))
 }
 
 /// Rule 5.

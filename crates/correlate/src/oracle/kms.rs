@@ -36,7 +36,7 @@ impl<'a> Kms<'a> {
     }
 
     pub(super) fn makes_data_key(&self) -> bool {
-        self.event.name().starts_with("GenerateDataKey")
+        self.event.name().starts_with("GenerateDataKey") || self.event.name() == "ReEncrypt"
     }
 
     pub(super) fn own_instance(&self) -> Option<&'a str> {

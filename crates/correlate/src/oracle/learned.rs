@@ -13,11 +13,13 @@ pub(super) struct Attachment<'a> {
     pub(super) instance: &'a str,
 }
 
-/// All attachments: of EC2 what succeeded, of KMS whatever can be believed, failed or not.
+/// All attachments: of EC2 what succeeded, of KMS what can be believed, but for grants that were refused.
 pub(super) fn attachments<'a>(trail: &Trail<'a>) -> Vec<Attachment<'a>> {
     let is_of_volume = |event: &&&Event| matches!(event.name(), "AttachVolume" | "DetachVolume");
     let ec2 = trail.successes.iter().filter(is_of_volume).copied();
-    let shows = |kms: &&Kms<'_>| kms.teaches() && matches!(kms.event.name(), "CreateGrant" | "Decrypt");
+    let shows = |kms: &&Kms<'_>| {
+        kms.teaches() && (kms.event.name() == "Decrypt" || kms.is_create_grant() && kms.event.succeeded())
+    };
     let kms = trail.kms.iter().filter(shows).map(|kms| kms.event);
     ec2.chain(kms).filter_map(attachment).collect()
 }
@@ -38,12 +40,13 @@ pub(super) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&
     nearest.map(|attachment| attachment.instance)
 }
 
-/// The attachment nearest in time; of two equally near the earlier. After a `DetachVolume` the volume is there no more.
+/// The attachment nearest in time; of two equally near the earlier. After a `DetachVolume` the volume is there no more,
+/// nor where it was before.
 fn nearest<'a>(event: &Event, attachments: &[Attachment<'a>]) -> Option<Attachment<'a>> {
     let time = event.event_time;
     let (before, after): (Vec<_>, Vec<_>) = attachments.iter().copied().partition(|it| it.event.event_time <= time);
     let is_there = |it: &Attachment<'_>| it.event.name() != "DetachVolume";
-    let before = before.into_iter().filter(is_there).max_by_key(|it| it.event.order());
+    let before = before.into_iter().max_by_key(|it| it.event.order()).filter(is_there);
     let after = after.into_iter().min_by_key(|it| it.event.order());
     match (before, after) {
         (Some(before), Some(after)) if after.event.event_time - time < time - before.event.event_time => Some(after),
@@ -60,8 +63,18 @@ pub(super) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
     trail.kms.iter().filter(makes).copied().collect()
 }
 
-/// The first data key of a volume; the copy of the key's owner stands last.
+/// The first data key of a volume.
 pub(super) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event> {
-    let made = data_keys(trail, volume).into_iter().map(|kms| kms.event);
-    made.min_by_key(|event| (event.is_of_another_account(), event.order()))
+    data_keys(trail, volume).into_iter().map(|kms| kms.event).min_by_key(|event| place(event))
+}
+
+/// How events that made a data key are ordered: the copy of the key's owner stands last, and after all others those that
+/// made it of another.
+pub(super) fn place(event: &Event) -> (bool, bool, (i64, String)) {
+    (is_of_another_key(event), event.is_of_another_account(), event.order())
+}
+
+/// Whether it made a data key of another, that of a snapshot.
+pub(super) fn is_of_another_key(event: &Event) -> bool {
+    event.name() == "ReEncrypt"
 }

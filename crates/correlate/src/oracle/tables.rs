@@ -45,7 +45,12 @@ fn correlated_row(trail: &Trail<'_>, kms: &Kms<'_>) -> Row {
         .with("root_principal_arn", root.as_ref().map(|(principal, _)| principal))
         .with("root_source", root.as_ref().map(|(_, source)| source))
         .with("grant_event_id", allowed_by(trail, kms).and_then(|grant| grant.event_id.as_ref()))
-        .with("data_key_event_id", data_key.and_then(|data_key| data_key.event_id.as_ref()))
+        .with("data_key_event_id", data_key.and_then(made_by))
+}
+
+/// The event id of what made a data key, if that was not made of another.
+fn made_by(data_key: &Event) -> Option<&String> {
+    data_key.event_id.as_ref().filter(|_| !learned::is_of_another_key(data_key))
 }
 
 /// The columns that say what was logged.
@@ -97,7 +102,7 @@ fn instance_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>, cause: Option<&Cause<'a>>) 
 fn unmatched_reason(kms: &Kms<'_>) -> &'static str {
     if kms.external {
         "external_service"
-    } else if kms::caller_instance(kms.event).is_some() && !kms.trusted {
+    } else if kms::caller_instance(kms.event).is_some() && (!kms.trusted || is_of_no_volume(kms)) {
         "instance_role"
     } else if kms.event.error_code.is_some() {
         "denied"
@@ -106,6 +111,11 @@ fn unmatched_reason(kms: &Kms<'_>) -> &'static str {
     } else {
         "no_ec2_event"
     }
+}
+
+/// Whether nothing says that a call has to do with EC2 or EBS but who made it.
+fn is_of_no_volume(kms: &Kms<'_>) -> bool {
+    [kms.instance(), kms.volume(), kms.snapshot()] == [None; 3] && !kms::is_forwarded(kms.event)
 }
 
 /// The `RunInstances` that created an instance: of the event's account and region, else of any; the first.
@@ -174,9 +184,9 @@ pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     for kms in &trail.kms {
         let Some(volume) = kms.own_volume().filter(|volume| !is_created(volume)) else { continue };
         let of_volume = data_keys(trail, volume);
-        let is_own = |it: &&Event| it.shares_home_with(kms.event) && !it.is_of_another_account();
-        let at_home = of_volume.iter().map(|it| it.event).filter(is_own);
-        if at_home.min_by_key(|it| it.order()).is_some_and(|first| first.rid() == kms.event.rid()) {
+        let at_home = of_volume.iter().map(|it| it.event).filter(|it| it.shares_home_with(kms.event));
+        let first = at_home.min_by_key(|it| learned::place(it)).filter(|it| !it.is_of_another_account());
+        if first.is_some_and(|first| first.rid() == kms.event.rid()) {
             rows.push(launched_volume(trail, volume, kms));
         }
     }
@@ -201,13 +211,13 @@ fn created_volume(trail: &Trail<'_>, volume: &str, event: &Event) -> Row {
         .with("snapshot_id", first(&event.snapshot_ids))
         .with("encrypted", data_key.map(|_| true).or(event.encrypted))
         .with("key_arn", data_key.and_then(|it| it.key_arn.as_ref()).or(event.key_arn.as_ref()))
-        .with("data_key_event_id", data_key.and_then(|it| it.event_id.as_ref()))
+        .with("data_key_event_id", data_key.and_then(made_by))
 }
 
 fn launched_volume(trail: &Trail<'_>, volume: &str, data_key: &Kms<'_>) -> Row {
     let event = data_key.event;
     let cause = cause(trail, data_key).map(|cause| cause.event);
-    let launch = cause.filter(|cause| cause.name() == "RunInstances");
+    let launch = cause.filter(|cause| matches!(cause.name(), "RunInstances" | "CreateReplaceRootVolumeTask"));
     home_columns(event)
         .with("volume_id", Some(volume))
         .with("created_event_id", launch.and_then(|launch| launch.event_id.as_ref()))
@@ -215,7 +225,7 @@ fn launched_volume(trail: &Trail<'_>, volume: &str, data_key: &Kms<'_>) -> Row {
         .with("created_by_arn", launch.and_then(|launch| launch.principal_arn.as_ref()))
         .with("encrypted", Some(true))
         .with("key_arn", event.key_arn.as_ref())
-        .with("data_key_event_id", event.event_id.as_ref())
+        .with("data_key_event_id", made_by(event))
 }
 
 /// Table `attachments`.

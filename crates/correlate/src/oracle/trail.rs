@@ -86,12 +86,14 @@ pub(super) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bo
     event.request_id.is_some() && event.request_id == ec2.request_id && ec2.account() == account
 }
 
-/// The first copy of an EC2 event; that of the account which only owns the resource stands last.
+/// The first copy of an EC2 event; that of the account which only owns the resource stands last. What EC2 itself says of a
+/// call may share the id of the call, and is no copy of it.
 fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
     if event.shared_event_id.is_none() {
         return event;
     }
-    let copies = ec2.iter().copied().filter(|it| it.shared_event_id == event.shared_event_id);
+    let is_copy = |it: &&Event| it.shared_event_id == event.shared_event_id && it.name() == event.name();
+    let copies = ec2.iter().copied().filter(is_copy);
     copies.min_by_key(|it| (it.is_of_another_account(), it.order())).unwrap_or(event)
 }
 

@@ -1,4 +1,4 @@
--- One row per key under which a KMS event looks for a cause (slots request, launch, volume, snapshot) or for the
+-- One row per key under which a KMS event looks for a cause (slots request, launch, volume, snapshot, taken) or for the
 -- CreateGrant that allowed it (slot grant).
 SELECT key, t, rid
 FROM (
@@ -18,6 +18,8 @@ FROM (
       CASE WHEN by_resource THEN '2|volume|' || volume END,
       CASE WHEN by_resource AND volume IS NULL THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
       CASE WHEN by_resource AND volume IS NULL THEN '2|snapshot|' || snapshot END,
+      CASE WHEN by_resource AND volume IS NULL THEN '1|taken|' || account || '|' || region || '|' || snapshot END,
+      CASE WHEN by_resource AND volume IS NULL THEN '2|taken|' || snapshot END,
       CASE WHEN allowed THEN '2|grant|' || own_instance || '|' || own_volume END,
       CASE
         WHEN allowed AND own_instance IS NULL AND by_service AND NOT ends_grant AND NOT external

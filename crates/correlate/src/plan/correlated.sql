@@ -32,7 +32,10 @@ SELECT
   CASE
     WHEN r.link <> 'none' THEN NULL
     WHEN r.external THEN 'external_service'
-    WHEN r.caller_instance IS NOT NULL AND NOT r.trusted THEN 'instance_role'
+    WHEN r.caller_instance IS NOT NULL AND (
+      NOT r.trusted
+        OR NOT r.forwarded AND r.instance IS NULL AND r.volume IS NULL AND r.snapshot IS NULL
+    ) THEN 'instance_role'
     WHEN r.error_code IS NOT NULL THEN 'denied'
     WHEN r.ends_grant AND r.create_rid IS NULL THEN 'outside_lookback'
     ELSE 'no_ec2_event'
@@ -44,7 +47,7 @@ SELECT
   o.root AS root_principal_arn,
   o.root_source,
   r.grant_event_id,
-  d.event_id AS data_key_event_id,
+  d.made_by AS data_key_event_id,
   r.source_object AS kms_source_object,
   r.ec2_source_object,
   r.rid

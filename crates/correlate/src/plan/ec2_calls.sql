@@ -17,7 +17,7 @@ FROM (
       coalesce(source_index, 0) AS object_index,
       event_id,
       event_time,
-      event_name,
+      coalesce(event_name, '') AS event_name,
       request_id,
       shared_event_id,
       user_identity_type,

@@ -9,4 +9,7 @@ WHERE volume IS NOT NULL AND instance IS NOT NULL
 UNION ALL
 SELECT rid, at, t, account, region, event_id, event_time, own_volume, own_instance, event_name
 FROM rows
-WHERE teaches AND event_name IN ('CreateGrant', 'Decrypt') AND own_volume IS NOT NULL AND own_instance IS NOT NULL
+WHERE teaches
+  AND (event_name = 'Decrypt' OR creates_grant AND error_code IS NULL)
+  AND own_volume IS NOT NULL
+  AND own_instance IS NOT NULL

@@ -5,7 +5,10 @@ SELECT
   substr(min(CASE WHEN slot = 'request' THEN found END), 19) AS request,
   substr(min(CASE WHEN slot = 'launch' THEN found END), 19) AS launch,
   substr(min(CASE WHEN slot = 'volume' THEN found END), 19) AS volume,
-  substr(min(CASE WHEN slot = 'snapshot' THEN found END), 19) AS snapshot,
+  coalesce(
+    substr(min(CASE WHEN slot = 'snapshot' THEN found END), 19),
+    substr(min(CASE WHEN slot = 'taken' THEN found END), 19)
+  ) AS snapshot,
   substr(min(CASE WHEN slot = 'grant' THEN found END), 19) AS granted
 FROM (
   SELECT

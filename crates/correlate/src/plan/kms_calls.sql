@@ -56,11 +56,10 @@ SELECT
       OR volume IS NOT NULL
       OR snapshot IS NOT NULL
       OR caller_instance IS NOT NULL
-      OR invoked_by IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
-      OR user_agent IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
-      OR source_ip_address IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn'),
+      OR forwarded,
     false
-  ) AS touches_alone
+  ) AS touches_alone,
+  coalesce(forwarded, false) AS forwarded
 FROM (
   SELECT
     *,
@@ -107,6 +106,9 @@ FROM (
         END
       ) AS service,
       lower(session_name) AS session,
+      invoked_by IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
+        OR user_agent IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn')
+        OR source_ip_address IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn') AS forwarded,
       coalesce(user_identity_type = 'AWSService', false) AS by_service,
       coalesce(user_identity_type = 'AssumedRole', false) AS assumed_role,
       coalesce(

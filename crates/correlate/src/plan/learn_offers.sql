@@ -1,8 +1,7 @@
--- One row per scope and event that shows a volume at an instance. The offer ends with the instance; `is_there`: the
--- volume is there afterwards, too.
+-- One row per scope and event that shows a volume at an instance. The offer ends with the instance, and with `-` where
+-- the volume is not there afterwards.
 SELECT
   unnest(make_array('1|at|' || account || '|' || region || '|' || volume, '2|at|' || volume)) AS key,
   t,
-  at || ' ' || instance AS offer,
-  source <> 'DetachVolume' AS is_there
+  at || ' ' || instance || CASE WHEN source = 'DetachVolume' THEN '-' ELSE '' END AS offer
 FROM evidence

@@ -41,7 +41,12 @@ FROM (
   UNION ALL
   SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at
   FROM ec2
-  WHERE candidate AND event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot')
+  WHERE candidate AND event_name IN ('CopySnapshot', 'ImportSnapshot')
+  UNION ALL
+  -- What took a snapshot calls no KMS itself.
+  SELECT 'taken', account, region, unnest(snapshot_ids), t, at
+  FROM ec2
+  WHERE candidate AND event_name IN ('CreateSnapshot', 'CreateSnapshots')
 )
 WHERE id IS NOT NULL
 UNION ALL

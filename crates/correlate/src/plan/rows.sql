@@ -23,6 +23,7 @@ SELECT
   k.requested_in,
   k.requested_copy,
   k.by_service,
+  k.forwarded,
   coalesce(k.user_identity_type = 'AWSAccount', false) AS of_another_account,
   k.external OR coalesce(c.external, false) AS external,
   k.caller_instance,

@@ -10,7 +10,7 @@ SELECT
   c.snapshot_ids[1] AS snapshot_id,
   CASE WHEN d.volume IS NOT NULL THEN true ELSE c.encrypted END AS encrypted,
   coalesce(d.key_arn, c.key_arn) AS key_arn,
-  d.event_id AS data_key_event_id,
+  d.made_by AS data_key_event_id,
   c.at AS rid
 FROM created c
 LEFT JOIN volume_keys d ON d.volume = c.volume
@@ -20,13 +20,16 @@ SELECT
   d.volume,
   nullif(d.account, ''),
   nullif(d.region, ''),
-  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_event_id END,
-  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_event_time ELSE k.event_time END,
-  CASE WHEN k.ec2_event_name = 'RunInstances' THEN k.ec2_principal_arn END,
+  CASE WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_event_id END,
+  CASE
+    WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_event_time
+    ELSE k.event_time
+  END,
+  CASE WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_principal_arn END,
   CAST(NULL AS VARCHAR),
   true,
   d.key_arn,
-  d.event_id,
+  d.made_by,
   d.rid
 FROM data_keys d
 JOIN caused k ON k.rid = d.rid

@@ -15,7 +15,7 @@ SELECT
     event_source[:3] AS service,
     -- The first copy of an event that was logged in several accounts: the owner's copy last.
     first_value(rid) OVER (
-        PARTITION BY service, coalesce('copies of ' || shared_event_id, 'only ' || rid)
+        PARTITION BY service, coalesce(event_name, ''), coalesce('copies of ' || shared_event_id, 'only ' || rid)
         ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
     ) AS canonical
 FROM events AS e
@@ -189,7 +189,7 @@ QUALIFY row_number() OVER (PARTITION BY rid ORDER BY t - choice.t > 600_000, sco
 
 -- ------------------------------------------------------------------------------------------------ learned --
 
--- The events that show a volume at an instance. After a DetachVolume it is there no more.
+-- The events that show a volume at an instance. After a DetachVolume it is there no more, nor where it was before.
 CREATE TEMP TABLE evidence AS
 SELECT
     rid, account, region, t, volume_ids[1] AS volume, instance_ids[1] AS instance,
@@ -197,7 +197,9 @@ SELECT
 FROM successes WHERE event_name IN ('AttachVolume', 'DetachVolume') AND volume IS NOT NULL AND instance IS NOT NULL
 UNION ALL
 SELECT rid, account, region, t, volume, instance, true
-FROM kms WHERE event_name IN ('CreateGrant', 'Decrypt') AND teaches AND volume IS NOT NULL AND instance IS NOT NULL;
+FROM kms
+WHERE (event_name = 'Decrypt' OR creates_grant AND error_code IS NULL)
+    AND teaches AND volume IS NOT NULL AND instance IS NOT NULL;
 
 -- The instance that an event's volume was at: by the nearest evidence on either side, the earlier of two.
 CREATE TEMP TABLE learned AS
@@ -210,16 +212,17 @@ WITH asks AS (
 ),
 shown AS (
     SELECT 1 AS scope, concat_ws('|', account, region, volume) AS key, t,
-        arg_max(instance, rid) FILTER (WHERE is_there) AS last, arg_min(instance, rid) AS first
+        (max({'rid': rid, 'instance': CASE WHEN is_there THEN instance END})).instance AS last, arg_min(instance, rid) AS first
     FROM evidence GROUP BY ALL
     UNION ALL
-    SELECT 2, volume, t, arg_max(instance, rid) FILTER (WHERE is_there), arg_min(instance, rid)
+    SELECT 2, volume, t, (max({'rid': rid, 'instance': CASE WHEN is_there THEN instance END})).instance, arg_min(instance, rid)
     FROM evidence GROUP BY ALL
 ),
 sides AS (
     SELECT a.rid, a.scope, a.t - s.t AS distance, 1 AS side, s.last AS instance
     FROM asks AS a
-    ASOF JOIN (FROM shown WHERE last IS NOT NULL) AS s ON s.scope = a.scope AND s.key = a.key AND s.t <= a.t
+    ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t <= a.t
+    WHERE s.last IS NOT NULL
     UNION ALL
     SELECT a.rid, a.scope, s.t - a.t, 2, s.first
     FROM asks AS a ASOF JOIN shown AS s ON s.scope = a.scope AND s.key = a.key AND s.t > a.t
@@ -274,12 +277,21 @@ CREATE TEMP TABLE snapshot_offers AS
 SELECT rid, t, account, region, unnest(snapshot_ids) AS key FROM creations
 UNION ALL
 SELECT rid, t, account, region, unnest(snapshot_ids)
-FROM successes WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots', 'CopySnapshot', 'ImportSnapshot');
+FROM successes WHERE event_name IN ('CopySnapshot', 'ImportSnapshot');
+
+-- What took a snapshot calls no KMS itself, so it comes last.
+CREATE TEMP TABLE taking_offers AS
+SELECT rid, t, account, region, unnest(snapshot_ids) AS key
+FROM successes WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots');
 
 CREATE TEMP TABLE by_resource AS
-SELECT coalesce(v.rid, s.rid) AS rid, coalesce(v.found, s.found) AS cause
-FROM as_of('volume_asks', 'volume_offers') AS v
-FULL JOIN as_of('snapshot_asks', 'snapshot_offers') AS s ON s.rid = v.rid;
+SELECT rid, arg_min(found, place) AS cause
+FROM (
+    SELECT rid, found, 1 AS place FROM as_of('volume_asks', 'volume_offers')
+    UNION ALL SELECT rid, found, 2 FROM as_of('snapshot_asks', 'snapshot_offers')
+    UNION ALL SELECT rid, found, 3 FROM as_of('snapshot_asks', 'taking_offers')
+)
+GROUP BY rid;
 
 -- The rules in their order. A grant's cause is found without rule 2, and rule 2 hands it on.
 CREATE TEMP TABLE causes AS
@@ -418,7 +430,11 @@ SELECT
     CASE
         WHEN c.link <> 'none' THEN NULL
         WHEN k.external THEN 'external_service'
-        WHEN k.caller_instance IS NOT NULL AND NOT k.trusted THEN 'instance_role'
+        WHEN k.caller_instance IS NOT NULL AND (
+            NOT k.trusted
+            OR NOT coalesce(k.forwarded, false)
+                AND coalesce(k.instance_known, k.volume_known, k.snapshot_known) IS NULL
+        ) THEN 'instance_role'
         WHEN k.error_code IS NOT NULL THEN 'denied'
         WHEN k.ends_grant AND k.grant_rid IS NULL THEN 'outside_lookback'
         ELSE 'no_ec2_event'
