@@ -40,6 +40,9 @@ impl Envelope {
             [] => Err(DecodeError::NotAnEnvelope),
             [only] => self.only_document(bytes, *only, each),
             several => {
+                if !several.iter().any(|document| self.is_delivered(document.of(bytes))) {
+                    return Err(DecodeError::NotAnEnvelope);
+                }
                 for document in several {
                     self.document(document.of(bytes), document.depth, each);
                 }
@@ -60,16 +63,32 @@ impl Envelope {
     fn only_document(&mut self, bytes: &[u8], span: Span, each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
         let document = span.of(bytes);
         let opened = self.open_document(document).map_err(|broken| shifted(broken, span.start))?;
-        let is_event = match opened {
-            Opened::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
-            Opened::Other => false,
-            _ => true,
-        };
-        if !is_event {
+        if !self.is_wrapper_or_event(document, &opened) {
             return Err(DecodeError::NotAnEnvelope);
         }
         self.unwrap(document, span.depth, opened, MAX_WRAPPERS, each);
         Ok(())
+    }
+
+    /// Needs: `self.fields` are those of `document`.
+    fn is_wrapper_or_event(&self, document: &[u8], opened: &Opened) -> bool {
+        match opened {
+            Opened::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
+            Opened::Other => false,
+            Opened::Records(_) | Opened::Detail(_) | Opened::Text(_) => true,
+        }
+    }
+
+    /// Whether one document of several is something that CloudTrail delivers. Any text falls into documents, which are
+    /// its words; some of them may be in brackets.
+    fn is_delivered(&mut self, document: &[u8]) -> bool {
+        match self.open_document(document) {
+            Ok(Opened::Records(elements)) if document[0] == b'[' => {
+                elements.iter().any(|element| document[element.start] == b'{')
+            }
+            Ok(opened) => self.is_wrapper_or_event(document, &opened),
+            Err(_) => false,
+        }
     }
 
     fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {

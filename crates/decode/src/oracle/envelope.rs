@@ -25,7 +25,7 @@ pub(super) fn records(text: &[u8]) -> Result<Vec<Item>, DecodeError> {
     {
         return Err(DecodeError::NotAnEnvelope);
     }
-    if documents.is_empty() {
+    if documents.len() != 1 && !documents.iter().any(|document| is_delivered(document)) {
         return Err(DecodeError::NotAnEnvelope);
     }
     for each in documents {
@@ -81,6 +81,14 @@ fn is_envelope(document: &[u8]) -> Result<bool, DecodeError> {
     let is_event = ["eventVersion", "eventName", "eventSource", "eventTime"].iter().any(|key| has(&fields, key));
     let is_wrapper = wrapped(&fields).map_err(broken)?.is_some();
     Ok(is_event || is_wrapper)
+}
+
+/// Whether one document of several is something that CloudTrail delivers; a bare array must hold an object.
+fn is_delivered(document: &[u8]) -> bool {
+    match elements(document) {
+        Ok(elements) => elements.iter().any(|element| element[0] == b'{'),
+        Err(Broken) => is_envelope(document).unwrap_or(false),
+    }
 }
 
 fn document(document: &[u8], found: &mut Vec<Item>) {

@@ -1,5 +1,6 @@
 //! What odd and bad input gets: rows, rejects, or an error for the whole object.
 
+use std::io::Write;
 use std::mem::discriminant;
 
 use trailweave_decode::DecodeError;
@@ -97,11 +98,25 @@ fn an_object_whose_records_cannot_be_told_apart_fails_as_a_whole() {
         ("{}".to_owned(), &DecodeError::NotAnEnvelope),
         (r#"{"digestEndTime":"2026-09-01T06:04:25Z"}"#.to_owned(), &DecodeError::NotAnEnvelope),
         (r#"{"Records":{}}"#.to_owned(), &DecodeError::NotAnEnvelope),
+        ("{} [INFO] {}".to_owned(), &DecodeError::NotAnEnvelope),
+        (r#"{"digestEndTime":"x"} {"digestEndTime":"y"}"#.to_owned(), &DecodeError::NotAnEnvelope),
         ("17".to_owned(), &DecodeError::NotGzipNorJson),
         (String::new(), &DecodeError::NotGzipNorJson),
     ] {
         let found = decode(Selection::All, &object).unwrap_err();
         assert_eq!(discriminant(&found), discriminant(error), "{object}: {found}");
+    }
+}
+
+#[test]
+fn gzip_of_any_text_fails_as_a_whole() {
+    for text in
+        ["hello world", "2 123456789010 eni-1 10.0.0.1 OK\n2 123456789010 eni-2 10.0.0.2 OK\n", "<html> </html>"]
+    {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let found = decode(Selection::All, gzip.finish().unwrap()).unwrap_err();
+        assert!(matches!(found, DecodeError::NotAnEnvelope | DecodeError::JsonBroken { .. }), "{text}: {found}");
     }
 }
 
