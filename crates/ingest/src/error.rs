@@ -1,11 +1,9 @@
 //! What ends a run.
 
 use std::io;
-use std::path::Path;
 use std::path::PathBuf;
 
 use trailweave_lake::LakeError;
-use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 
 use crate::cpu::Panicked;
@@ -62,25 +60,19 @@ pub enum IngestError {
     },
     /// The lake could not be read or written.
     #[error(transparent)]
-    Lake(LakeError),
+    Lake(#[from] LakeError),
     /// A committed part cannot be read. Without its batch's ledger file the next run removes the whole batch and reads
     /// its objects again.
-    #[error("`{}` is damaged; remove `{}` and run again to have its objects read again", path.display(), ledger.display())]
+    #[error(
+        "`{}` is damaged; remove `{}` and run again, over all sources and without --from, --to, --account and --region: its rows are missing until they are read again",
+        path.display(),
+        ledger.display()
+    )]
     DamagedPart {
         /// The part.
         path: PathBuf,
         /// The ledger file of its batch.
         ledger: PathBuf,
-        /// What its reader said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file of the ledger, or a plan, cannot be read. Without it the next run reads again what it told of; rows that the
-    /// lake has are known as such.
-    #[error("`{}` is damaged; remove it and run again", path.display())]
-    DamagedState {
-        /// The file.
-        path: PathBuf,
         /// What its reader said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -151,15 +143,6 @@ pub enum IngestError {
     Stopped,
 }
 
-impl From<LakeError> for IngestError {
-    fn from(error: LakeError) -> Self {
-        match error {
-            LakeError::Damaged { path, source } if is_remade(&path) => Self::DamagedState { path, source },
-            error => Self::Lake(error),
-        }
-    }
-}
-
 impl IngestError {
     /// Names what was tried on which source.
     pub(crate) fn source(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
@@ -183,10 +166,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     line
-}
-
-/// Whether a run makes up for the loss of a file: of the ledger, or of a plan.
-fn is_remade(path: &Path) -> bool {
-    let is_in_ledger = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == LEDGER.name);
-    is_in_ledger || path.ends_with("plan.json")
 }

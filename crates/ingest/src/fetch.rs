@@ -57,6 +57,9 @@ pub(crate) async fn read(batch: &Arc<Batch>, positions: Range<usize>) -> Vec<Res
     let named = |(object, read): (&ObjectRef, io::Result<Option<Vec<u8>>>)| match read {
         Ok(Some(stored)) => Ok(stored),
         Ok(None) => Err(FetchError::Changed { source_object: object.source_object.clone() }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(FetchError::Gone { source_object: object.source_object.clone() })
+        }
         Err(source) => Err(FetchError::Read { source_object: object.source_object.clone(), source }),
     };
     objects.iter().zip(read).map(named).collect()
@@ -106,13 +109,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects = crate::list::list(std::slice::from_ref(&path)).unwrap();
+        let objects = crate::list::list(std::slice::from_ref(&path), &[]).unwrap();
         let batch = Arc::new(Batch::of(&objects, 0..1));
         let read = || async { read(&batch, 0..1).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");
         std::fs::write(&path, "{} ").unwrap();
         assert!(matches!(read().await, Err(FetchError::Changed { .. })));
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(read().await, Err(FetchError::Read { .. })));
+        assert!(matches!(read().await, Err(FetchError::Gone { .. })));
     }
 }

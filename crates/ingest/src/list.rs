@@ -22,6 +22,7 @@ use rayon::iter::IntoParallelRefMutIterator;
 use rayon::iter::ParallelIterator;
 
 use crate::IngestError;
+use crate::error::chain;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
 use crate::listing::Listing;
@@ -33,22 +34,33 @@ const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 /// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
 /// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
 /// links ends.
-pub(crate) fn list(sources: &[PathBuf]) -> Result<Listing, IngestError> {
+///
+/// A source must be there. Of what is `named` one by one, some may have gone or may not be looked at, but not all.
+pub(crate) fn list(sources: &[PathBuf], named: &[PathBuf]) -> Result<Listing, IngestError> {
     let mut walk = Walk { entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
     for source in sources {
-        let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();
-        let real = match fs::canonicalize(source) {
-            Ok(real) => real,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(IngestError::SourceMissing { path: source.clone() });
+        walk.source(source)?;
+    }
+    let mut unseen = Vec::new();
+    for name in named {
+        match walk.source(name) {
+            Ok(()) => {}
+            Err(why @ IngestError::SourceMissing { .. }) => {
+                walk.listing.gone += 1;
+                unseen.push(why);
             }
-            Err(error) => return Err(IngestError::source("find", source)(error)),
-        };
-        if real.is_dir() {
-            walk.folder(path, real)?;
-        } else {
-            walk.file(path, &real)?;
+            Err(why @ IngestError::Source { .. }) => {
+                walk.listing.left += 1;
+                unseen.push(why);
+            }
+            Err(why) => return Err(why),
         }
+    }
+    if !unseen.is_empty() && unseen.len() == named.len() {
+        return Err(unseen.swap_remove(0));
+    }
+    for why in unseen {
+        tracing::warn!(error = chain(&why), "named, and not to be had");
     }
     Ok(walk.listing)
 }
@@ -125,6 +137,19 @@ enum Seen {
 }
 
 impl Walk {
+    /// A file, or a folder with all that it holds.
+    fn source(&mut self, source: &Path) -> Result<(), IngestError> {
+        let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();
+        match fs::canonicalize(source) {
+            Ok(real) if real.is_dir() => self.folder(path, real),
+            Ok(real) => self.file(path, &real),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(IngestError::SourceMissing { path: source.to_owned() })
+            }
+            Err(error) => Err(IngestError::source("find", source)(error)),
+        }
+    }
+
     /// Needs: `real` is the canonical form of `path`.
     fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
         let mut waiting = vec![Folder::new(path, real, false)];

@@ -173,6 +173,7 @@ fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestErro
 /// Lists every source. An object that several reach is listed once.
 async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
     let mut folders = Vec::new();
+    let mut files = Vec::new();
     let mut locations = Vec::new();
     let mut objects = Vec::new();
     for source in &options.sources {
@@ -186,11 +187,11 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
         for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             match Location::of(name) {
                 Some(location) => objects.push(location),
-                None => folders.push(name.into()),
+                None => files.push(name.into()),
             }
         }
     }
-    let listed = cpu.run(move || list(&folders)).await;
+    let listed = cpu.run(move || list(&folders, &files)).await;
     let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
     for location in &locations {
         let before = listing.len();

@@ -1,9 +1,15 @@
 //! What can be wrong with a lake.
 
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 use parquet::errors::ParquetError;
+use trailweave_table::DATE_PARTITION;
+use trailweave_table::EVENTS;
+use trailweave_table::LEDGER;
+use trailweave_table::PRODUCTS;
+use trailweave_table::REJECTS;
 
 /// Why the lake could not be read or written. Each ends the run: the lake is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +76,7 @@ pub enum LakeError {
         source: io::Error,
     },
     /// A file of the lake does not hold what its name says.
-    #[error("`{}` is damaged; restore it from a copy", path.display())]
+    #[error("`{}` is damaged; {}", path.display(), repair(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -107,6 +113,25 @@ impl LakeError {
     }
 }
 
+/// What a user can do about a file that is damaged, by where it stands. Whatever a run makes up for, it does so as far as
+/// it reads what the file told of.
+fn repair(path: &Path) -> &'static str {
+    let folders = path.ancestors().skip(1).filter_map(Path::file_name);
+    let mut tables = folders.filter(|name| !name.as_encoded_bytes().starts_with(DATE_PARTITION.as_bytes()));
+    let table = tables.next().unwrap_or_default();
+    if PRODUCTS.iter().any(|product| table == product.name) {
+        "`correlate --whole` makes it anew from `events`"
+    } else if table == LEDGER.name || path.ends_with("plan.json") {
+        "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
+         missing from the lake until it is read again"
+    } else if table == EVENTS.name || table == REJECTS.name {
+        "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
+         sources and without --from, --to, --account and --region: its rows are missing until they are read again"
+    } else {
+        "restore it from a copy"
+    }
+}
+
 /// What a user can do about a full disk.
 fn room(kind: Option<io::ErrorKind>) -> &'static str {
     match kind {
@@ -119,8 +144,15 @@ fn room(kind: Option<io::ErrorKind>) -> &'static str {
 
 /// What the operating system said to who reads or writes Parquet.
 fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
-    let ParquetError::External(source) = error else { return None };
-    Some(source.downcast_ref::<io::Error>()?.kind())
+    match error {
+        ParquetError::External(source) => Some(source.downcast_ref::<io::Error>()?.kind()),
+        // All that is left of why the last bytes of a file could not be written.
+        ParquetError::General(text) => {
+            let code = text.rsplit_once("(os error ")?.1.split_once(')')?.0;
+            Some(io::Error::from_raw_os_error(code.parse().ok()?).kind())
+        }
+        _ => None,
+    }
 }
 
 /// What a user can do about an answer of an object store.
@@ -146,11 +178,29 @@ mod tests {
         let path = PathBuf::from("lake/part-0.parquet");
         let encode = |source| LakeError::Encode { path: path.clone(), source };
         let file = LakeError::file("write", &path)(full());
-        for error in [file, encode(ParquetError::External(Box::new(full())))] {
+        let text = "fail to get inner writer: \"No space left on device (os error 28)\"".to_owned();
+        for error in [file, encode(ParquetError::External(Box::new(full()))), encode(ParquetError::General(text))] {
             let said = error.to_string();
             assert!(said.contains("lake/part-0.parquet") && said.contains("free some and run again"), "{said}");
         }
         assert!(!encode(ParquetError::EOF("early".to_owned())).to_string().contains("free some"));
+    }
+
+    #[test]
+    fn the_remedy_of_damage_is_that_of_the_file() {
+        let said = |path: &str| {
+            let source = "no footer".into();
+            LakeError::Damaged { path: path.into(), source }.to_string()
+        };
+        for (path, remedy) in [
+            ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
+            ("lake/events/event_date=2026-09-01/part-0.parquet", "the file of its batch"),
+            ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
+            ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
+            ("events/lake/_trailweave/lake.json", "restore it from a copy"),
+        ] {
+            assert!(said(path).contains(remedy), "{}", said(path));
+        }
     }
 
     #[test]

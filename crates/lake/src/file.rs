@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
@@ -35,9 +37,14 @@ enum Target {
 impl WholeFile {
     /// Begins the file that will stand at `path`, making its folder where needed.
     pub fn create(path: &Path) -> Result<Self, LakeError> {
+        Self::create_as(path, "")
+    }
+
+    /// The same under a temporary name of `whose`.
+    fn create_as(path: &Path, whose: &str) -> Result<Self, LakeError> {
         let folder = folder(path);
         fs::create_dir_all(folder).map_err(LakeError::file("make the folder", folder))?;
-        let mut name = OsString::from(".");
+        let mut name = OsString::from(format!(".{whose}"));
         name.push(path.file_name().unwrap_or_default());
         name.push(".tmp");
         let temporary = folder.join(name);
@@ -62,13 +69,31 @@ impl WholeFile {
         self.commit()
     }
 
+    /// Writes `content` as the whole file, unless there is one. Others may try at the same time.
+    pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), LakeError> {
+        let whose = format!("{:016x}.", RandomState::new().hash_one(std::process::id()));
+        let mut file = Self::create_as(path, &whose)?;
+        file.write_all(content).map_err(LakeError::file("write", path))?;
+        file.commit_by(|temporary, path| match fs::hard_link(temporary, path) {
+            Ok(()) => fs::remove_file(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(temporary),
+            // Not all file systems have links; a rename is as good but for a file that has just come.
+            Err(_) => fs::rename(temporary, path),
+        })
+    }
+
     /// Where the file will stand.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Makes the content durable, then visible, replacing what stood there.
-    pub fn commit(mut self) -> Result<(), LakeError> {
+    pub fn commit(self) -> Result<(), LakeError> {
+        self.commit_by(|temporary, path| fs::rename(temporary, path))
+    }
+
+    /// Needs: `name` gives a local file its own name.
+    fn commit_by(mut self, name: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), LakeError> {
         match &mut self.target {
             Target::Remote(upload) => upload.finish(),
             Target::Local { temporary, out } => {
@@ -79,7 +104,7 @@ impl WholeFile {
                     let _ = fs::remove_file(&*temporary);
                     LakeError::file("write", &*temporary)(source)
                 })?;
-                fs::rename(temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
+                name(temporary, &self.path).map_err(LakeError::file("rename to", &self.path))?;
                 let folder = folder(&self.path);
                 let listed = File::open(folder).and_then(|folder| folder.sync_all());
                 listed.map_err(LakeError::file("sync the folder", folder))

@@ -15,4 +15,9 @@ pub struct Format {
 impl Format {
     /// The version that this release writes, and the newest that it reads.
     pub const VERSION: u32 = 1;
+
+    /// What the file holds.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("a format is plain data")
+    }
 }

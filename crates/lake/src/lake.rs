@@ -116,26 +116,33 @@ impl Lake {
             Err(other) => return Err(other),
         };
         match events {
-            Some(asked) if asked != lake.format.events => lake.choose(place, asked),
+            Some(asked) if asked != lake.format.events => lake.choose(asked),
             _ => Ok(lake),
         }
     }
 
     /// The same lake with another choice, as long as only a run that failed before it planned anything knows the first.
-    fn choose(self, place: &Place, events: &str) -> Result<Self, LakeError> {
+    fn choose(mut self, events: &str) -> Result<Self, LakeError> {
         if self.is_begun()? {
             return Err(self.other_events(events));
         }
         let _lock = self.lock()?;
-        if self.is_begun()? { Err(self.other_events(events)) } else { Self::create(place, events) }
+        if self.is_begun()? {
+            return Err(self.other_events(events));
+        }
+        events.clone_into(&mut self.format.events);
+        self.write(&format_file(&self.root), &self.format.text())?;
+        Ok(self)
     }
 
     /// Whether its state is more than its format and who writes it.
     fn is_begun(&self) -> Result<bool, LakeError> {
         let beside = [format_file(&self.root), self.state_dir().join("leases")];
         let is_more = |file: &Listed| {
-            let is_lock = file.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"lock"));
-            !is_lock && !beside.iter().any(|path| file.path.starts_with(path))
+            let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
+            !name.starts_with(b"lock")
+                && !name.starts_with(b".")
+                && !beside.iter().any(|path| file.path.starts_with(path))
         };
         Ok(self.files(&self.state_dir())?.iter().any(is_more))
     }
@@ -145,13 +152,23 @@ impl Lake {
         LakeError::OtherEvents { root, kept, asked }
     }
 
+    /// Makes a lake, unless another run has just made it, which may keep other events.
     fn create(place: &Place, events: &str) -> Result<Self, LakeError> {
         let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned() };
         let lake = Self { root, format, store, lease_times };
-        let text = serde_json::to_vec_pretty(&lake.format).expect("a format is plain data");
-        lake.write(&format_file(&lake.root), &text)?;
-        Ok(lake)
+        let path = format_file(&lake.root);
+        if lake.is_begun()? {
+            return match Self::open_at(place) {
+                Err(LakeError::NotALake { .. }) => {
+                    let source = "it is gone, and what stands beside it is the state of a lake".into();
+                    Err(LakeError::Damaged { path, source })
+                }
+                opened => opened,
+            };
+        }
+        place.store.write_new(&path, &lake.format.text())?;
+        Self::open_at(place)
     }
 
     /// The folder of the lake, or its URL.

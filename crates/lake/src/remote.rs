@@ -21,6 +21,7 @@ use object_store::GetRange;
 use object_store::MultipartUpload;
 use object_store::ObjectStore;
 use object_store::ObjectStoreExt;
+use object_store::PutMode;
 use object_store::PutPayload;
 use object_store::path::Path as Key;
 use tokio::runtime::Builder;
@@ -136,6 +137,15 @@ impl Remote {
                 .map(|below| below.fold(self.url.clone(), |path, part| path.join(part.as_ref())))
         };
         Ok(listed.iter().filter_map(|it| Some(Listed { path: path(&it.location)?, bytes: it.size })).collect())
+    }
+
+    /// Writes a small file, unless it is there.
+    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
+        let (key, content) = (self.key(path), PutPayload::from(content.to_vec()));
+        match self.wait(|store| async move { store.put_opts(&key, content, PutMode::Create.into()).await }) {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(error) => Err(failed("write", path)(error)),
+        }
     }
 
     pub(crate) fn remove(&self, path: &Path) -> Result<(), LakeError> {

@@ -60,6 +60,14 @@ impl Store {
         }
     }
 
+    /// Writes a small file, unless it is there. Of several who try at once, one succeeds.
+    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
+        match self {
+            Self::Local => WholeFile::write_new(path, content),
+            Self::Remote(remote) => remote.write_new(path, content),
+        }
+    }
+
     /// Everything below a folder, in the order of the paths; nothing where there is no such folder.
     pub(crate) fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         let mut files = match self {

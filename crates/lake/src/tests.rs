@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
@@ -40,6 +42,31 @@ fn a_lake_remembers_what_it_keeps() {
     assert_eq!(Lake::open_or_create(folder.path(), None).unwrap().format().events, "all");
     let other = Lake::open_or_create(folder.path(), Some("relevant"));
     assert!(matches!(other, Err(LakeError::OtherEvents { .. })));
+}
+
+#[test]
+fn of_runs_that_make_a_lake_at_once_none_fails() {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir().unwrap();
+        let start = Barrier::new(4);
+        let open = || {
+            start.wait();
+            Lake::open_or_create(folder.path(), None).map(|lake| lake.format().events.clone())
+        };
+        let opened = thread::scope(|scope| [0; 4].map(|_| scope.spawn(open)).map(|run| run.join().unwrap()));
+        assert!(opened.iter().all(|it| it.as_deref().is_ok_and(|events| events == "relevant")), "{opened:?}");
+        assert_eq!(fs::read_dir(folder.path().join("_trailweave")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_lake_whose_format_is_lost_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    lake.write(&lake.state_dir().join("runs").join("1").join("plan.json"), b"{}").unwrap();
+    fs::remove_file(lake.state_dir().join("lake.json")).unwrap();
+    let again = Lake::open_or_create(folder.path(), None).unwrap_err();
+    assert!(matches!(&again, LakeError::Damaged { path, .. } if path.ends_with("lake.json")), "{again}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn tree(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn names(root: &Path, sources: &[PathBuf]) -> Vec<String> {
-    names_in(root, &list(sources).unwrap())
+    names_in(root, &list(sources, &[]).unwrap())
 }
 
 fn names_in(root: &Path, listing: &Listing) -> Vec<String> {
@@ -136,7 +136,7 @@ fn names_that_are_not_utf8_stay_apart_and_lead_back() {
     for byte in [0xfe, 0xff] {
         fs::write(folder.path().join(OsStr::from_bytes(&[b'x', byte, b'.', b'g', b'z'])), [byte]).unwrap();
     }
-    let listing = list(&[folder.path().to_owned()]).unwrap();
+    let listing = list(&[folder.path().to_owned()], &[]).unwrap();
     assert_ne!(listing.get(0).source_object, listing.get(1).source_object);
     let text = serde_json::to_string(&listing.get(1)).unwrap();
     let back: ObjectRef = serde_json::from_str(&text).unwrap();
@@ -145,12 +145,22 @@ fn names_that_are_not_utf8_stay_apart_and_lead_back() {
 
 #[test]
 fn a_missing_source_is_named_with_its_remedy() {
-    let error = list(&["no/such/folder".into()]).unwrap_err();
+    let error = list(&["no/such/folder".into()], &[]).unwrap_err();
     assert!(error.to_string().contains("`no/such/folder` does not exist; name a file"), "{error}");
 }
 
 #[test]
 fn a_leading_dot_is_no_part_of_a_name() {
-    let listing = list(&["./src/lib.rs".into()]).unwrap();
+    let listing = list(&["./src/lib.rs".into()], &[]).unwrap();
     assert_eq!(&*listing.get(0).source_object, "src/lib.rs");
+}
+
+#[test]
+fn of_what_is_named_some_may_be_gone_but_not_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, gone) = (folder.path().join("a.json"), folder.path().join("b.json"));
+    fs::write(&there, "{}").unwrap();
+    let listing = list(&[], &[gone.clone(), there]).unwrap();
+    assert_eq!((listing.len(), listing.gone, listing.left), (1, 1, 0));
+    assert!(matches!(list(&[], &[gone]), Err(IngestError::SourceMissing { .. })));
 }
