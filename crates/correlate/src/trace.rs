@@ -121,10 +121,38 @@ pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError>
         }
     }
     if causes.is_empty() {
+        causes = without_calls(session, id).await?;
+    }
+    if causes.is_empty() {
         return Err(CorrelateError::NothingKnown { id: id.to_owned() });
     }
     let missing = missing(session, causes.iter().flat_map(|cause| &cause.calls)).await?;
     Ok(Chain { id: id.to_owned(), causes, missing })
+}
+
+/// The events that name an identifier of which no row of `correlated` knows: an instance without encrypted volumes, or
+/// an event that is no part of a chain.
+async fn without_calls(session: &Session, id: &str) -> Result<Vec<Cause>, CorrelateError> {
+    let sql = format!("SELECT * FROM events WHERE {} ORDER BY event_time, event_id LIMIT 100", of_event(id));
+    let mut causes = Vec::new();
+    for batch in session.query(&sql).await? {
+        let rows = Rows { batch: &batch };
+        for row in 0..batch.num_rows() {
+            let event = Event {
+                event_id: rows.text("event_id", row).unwrap_or_default(),
+                time: rows.time("event_time", row),
+                name: rows.text("event_name", row).unwrap_or_default(),
+                principal_arn: rows.text("principal_arn", row),
+                root_principal_arn: None,
+                root_source: None,
+                source_ip_address: rows.text("source_ip_address", row),
+                error_code: rows.text("error_code", row),
+                source_object: rows.text("source_object", row),
+            };
+            causes.push(Cause { event: Some(event), unmatched_reason: None, calls: Vec::new() });
+        }
+    }
+    Ok(causes)
 }
 
 /// What the lake lacks about calls that succeeded.
@@ -166,22 +194,65 @@ impl Session {
 
 /// Which rows of `correlated` an identifier is in.
 fn condition(id: &str) -> String {
-    let quoted = format!("'{}'", id.to_lowercase().replace('\'', "''"));
-    let equals = |columns: &[&str]| {
-        let each = columns.iter().map(|column| format!("lower({column}) = {quoted}"));
-        each.collect::<Vec<_>>().join(" OR ")
-    };
-    match id.split_once(['-', ':']).map(|(kind, _)| kind) {
-        Some("i") => equals(&["instance_id", "caller_instance_id"]),
-        Some("vol") => equals(&["volume_id"]),
-        Some("snap") => equals(&["snapshot_id"]),
-        Some("arn") => equals(&["key_arn"]),
-        // A grant id, an event id, or a key's id: a UUID may be either of the latter.
-        _ => {
-            let key = format!("lower(split_part(key_arn, ':key/', 2)) = {quoted}");
-            format!("{} OR {key}", equals(&["grant_id", "kms_event_id", "ec2_event_id", "launch_event_id"]))
+    let id = quoted(id);
+    match kind(&id) {
+        Kind::Instance => equals(&id, &["instance_id", "caller_instance_id"]),
+        Kind::Volume => equals(&id, &["volume_id"]),
+        Kind::Snapshot => equals(&id, &["snapshot_id"]),
+        Kind::Arn => equals(&id, &["key_arn"]),
+        Kind::Other => {
+            let key = format!("lower(split_part(key_arn, ':key/', 2)) = {id}");
+            let allowed =
+                format!("grant_event_id IN (SELECT create_event_id FROM grants WHERE lower(grant_id) = {id})");
+            let named = equals(&id, &["grant_id", "kms_event_id", "ec2_event_id", "launch_event_id"]);
+            format!("{named} OR {key} OR {allowed}")
         }
     }
+}
+
+/// Which rows of `events` an identifier is in.
+fn of_event(id: &str) -> String {
+    let id = quoted(id);
+    match kind(&id) {
+        Kind::Instance => format!("array_has(instance_ids, {id})"),
+        Kind::Volume => format!("array_has(volume_ids, {id})"),
+        Kind::Snapshot => format!("array_has(snapshot_ids, {id})"),
+        Kind::Arn => equals(&id, &["key_arn", "source_key_arn"]),
+        Kind::Other => {
+            let key = format!("lower(split_part(key_arn, ':key/', 2)) = {id}");
+            format!("{} OR {key}", equals(&id, &["grant_id", "event_id"]))
+        }
+    }
+}
+
+/// What an identifier may be of.
+enum Kind {
+    Instance,
+    Volume,
+    Snapshot,
+    Arn,
+    /// A grant, an event, or a key: a UUID may be either of the latter.
+    Other,
+}
+
+fn kind(quoted: &str) -> Kind {
+    match quoted[1..].split_once(['-', ':']).map(|(kind, _)| kind) {
+        Some("i") => Kind::Instance,
+        Some("vol") => Kind::Volume,
+        Some("snap") => Kind::Snapshot,
+        Some("arn") => Kind::Arn,
+        _ => Kind::Other,
+    }
+}
+
+/// An identifier in its normal form, as a text in SQL.
+fn quoted(id: &str) -> String {
+    format!("'{}'", id.to_lowercase().replace('\'', "''"))
+}
+
+fn equals(quoted: &str, columns: &[&str]) -> String {
+    let each = columns.iter().map(|column| format!("lower({column}) = {quoted}"));
+    each.collect::<Vec<_>>().join(" OR ")
 }
 
 /// Rows of `correlated`.

@@ -112,8 +112,8 @@ Examples:
     Trace {
         /// i-.., vol-.., snap-.., a key's ARN or id, a grant id, or an event id
         id: String,
-        /// Print the chain as a graph for Graphviz
-        #[arg(long, conflicts_with = "json")]
+        /// Print the chain as a graph for Graphviz, whatever --json says
+        #[arg(long)]
         dot: bool,
     },
     /// Print the statements that make the lake's tables known to a query engine
@@ -175,7 +175,7 @@ pub(crate) struct Common {
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct IngestArgs {
     /// A bucket's prefix or a folder of trail objects, or one object; repeatable, or with commas between them. Names that
-    /// hold commas can stand in the file that --config names
+    /// hold commas can stand in the file that --config names. Local objects are known by their paths as given here
     #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR|FILE")]
     pub(crate) source: Vec<String>,
     /// A file that names objects, one in a line, by path or by URL in S3, instead of listing them; repeatable
@@ -226,14 +226,17 @@ pub(crate) struct S3Args {
     #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
     pub(crate) assume_role_arn: Option<String>,
     /// Name the bucket in the path of a request, not in its host name
-    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PATH_STYLE", value_parser = FalseyValueParser::new())]
-    pub(crate) path_style: bool,
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PATH_STYLE", value_name = "true|false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    pub(crate) path_style: Option<bool>,
     /// Pay for the requests to a bucket of somebody else
-    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_REQUESTER_PAYS", value_parser = FalseyValueParser::new())]
-    pub(crate) requester_pays: bool,
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_REQUESTER_PAYS", value_name = "true|false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    pub(crate) requester_pays: Option<bool>,
     /// Send requests without credentials, to a public bucket
-    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_NO_SIGN_REQUEST", value_parser = FalseyValueParser::new())]
-    pub(crate) no_sign_request: bool,
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_NO_SIGN_REQUEST", value_name = "true|false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    pub(crate) no_sign_request: Option<bool>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -255,4 +258,11 @@ pub(crate) enum Engine {
     Duckdb,
     /// External tables with partition projection
     Athena,
+}
+
+impl IngestArgs {
+    /// Whether anything is named that is to be read.
+    pub(crate) fn names_objects(&self) -> bool {
+        !self.source.is_empty() || !self.keys.is_empty() || !self.inventory.is_empty() || self.queue_url.is_some()
+    }
 }

@@ -130,7 +130,11 @@ impl Default for File {
 impl Config {
     /// Resolves and checks the settings; `now` gives relative times their meaning.
     pub(crate) fn resolve(common: &Common, ingest: &IngestArgs, now: Timestamp) -> Result<Self, ConfigError> {
-        let file = read(common.config.as_deref())?;
+        let mut file = read(common.config.as_deref())?;
+        // What is read is one choice, however it is named.
+        if ingest.names_objects() {
+            (file.source, file.keys, file.inventory, file.queue_url) = Default::default();
+        }
         let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
         let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
         let places = |key, typed: &[String], filed: &[String]| {
@@ -147,7 +151,7 @@ impl Config {
                 from: when("from", &or(&ingest.from, &file.from), now)?,
                 to: when("to", &or(&ingest.to, &file.to), now)?,
                 accounts: accounts(all(&ingest.account, &file.account))?,
-                regions: all(&ingest.region, &file.region).into_iter().collect(),
+                regions: regions(all(&ingest.region, &file.region))?,
             })?,
             events: events(&or(&ingest.events, &file.events))?,
             memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
@@ -205,11 +209,11 @@ fn s3(typed: &S3Args, file: &File) -> S3Options {
     };
     S3Options {
         endpoint_url: text(&typed.endpoint_url, &file.endpoint_url),
-        path_style: typed.path_style || file.path_style,
-        requester_pays: typed.requester_pays || file.requester_pays,
+        path_style: typed.path_style.unwrap_or(file.path_style),
+        requester_pays: typed.requester_pays.unwrap_or(file.requester_pays),
         profile: text(&typed.profile, &file.profile),
         assume_role_arn: text(&typed.assume_role_arn, &file.assume_role_arn),
-        anonymous: typed.no_sign_request || file.no_sign_request,
+        anonymous: typed.no_sign_request.unwrap_or(file.no_sign_request),
         read_timeout: None,
     }
 }
@@ -267,6 +271,21 @@ fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
         if value.len() != 12 || !value.bytes().all(|byte| byte.is_ascii_digit()) {
             let expected = "an AWS account id of 12 digits is expected";
             return Err(ConfigError::Value { key: "account", value: value.clone(), expected });
+        }
+    }
+    Ok(values.into_iter().collect())
+}
+
+/// As CloudTrail names its folders, such as `eu-west-1` and `us-gov-west-1`.
+fn regions(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+    for value in &values {
+        let is_named = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        let is_numbered = value.rsplit_once('-').is_some_and(|(area, number)| {
+            area.contains('-') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        if !is_named || !is_numbered {
+            let expected = "an AWS region such as eu-west-1 is expected";
+            return Err(ConfigError::Value { key: "region", value: value.clone(), expected });
         }
     }
     Ok(values.into_iter().collect())

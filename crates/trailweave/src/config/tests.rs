@@ -34,6 +34,22 @@ fn what_is_typed_overrides_the_file() {
 }
 
 #[test]
+fn what_is_typed_to_be_read_replaces_all_that_the_file_names() {
+    let (_folder, common) = with_file("source = ['filed']\nkeys = ['filed']\nqueue_url = 'https://sqs/1/trail'");
+    let typed = IngestArgs { keys: vec!["typed".into()], ..IngestArgs::default() };
+    let config = resolve(&common, &typed).unwrap();
+    assert_eq!((config.sources.len(), config.keys, config.queue_url), (0, vec!["typed".into()], None));
+}
+
+#[test]
+fn a_switch_that_is_off_overrides_the_file() {
+    let (_folder, common) = with_file("path_style = true\nrequester_pays = true");
+    let s3 = S3Args { requester_pays: Some(false), ..S3Args::default() };
+    let s3 = resolve(&Common { s3, ..common }, &IngestArgs::default()).unwrap().s3;
+    assert_eq!((s3.path_style, s3.requester_pays), (true, false));
+}
+
+#[test]
 fn an_unknown_key_is_refused_by_name() {
     let (_folder, common) = with_file("lakes = 'typo'");
     let error = resolve(&common, &IngestArgs::default()).unwrap_err();
@@ -66,6 +82,9 @@ fn a_setting_out_of_range_is_refused_by_name() {
         (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
         (Common { lake: text("gs://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
         (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
+        (common.clone(), IngestArgs { region: vec!["EU-WEST-1".into()], ..IngestArgs::default() }, "region"),
+        (common.clone(), IngestArgs { region: vec![" eu-west-1".into()], ..IngestArgs::default() }, "region"),
+        (common.clone(), IngestArgs { region: vec![String::new()], ..IngestArgs::default() }, "region"),
         (common.clone(), IngestArgs { queue_url: text("trail"), ..IngestArgs::default() }, "queue-url"),
         (common, IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
     ];

@@ -33,7 +33,9 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::R
     let trail = folder.join("AWSLogs");
     say(&format!("# trailweave run --source {} --lake {}", trail.display(), lake.display()))?;
     let typed = |path: &Path| path.to_string_lossy().into_owned();
-    let common = Common { lake: Some(typed(&lake)), json: false, ..common };
+    // The demo is the same whatever a configuration says.
+    let Common { memory, threads, quiet, verbose, .. } = common;
+    let common = Common { lake: Some(typed(&lake)), memory, threads, quiet, verbose, ..Common::default() };
     let sources = IngestArgs { source: vec![typed(&trail)], ..IngestArgs::default() };
     let job = Job::new(common, &sources, now)?;
     let outcome = job.report(ingest::run)?;

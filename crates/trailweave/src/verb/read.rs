@@ -4,7 +4,9 @@ use std::io;
 use std::io::Write;
 
 use arrow::array::RecordBatch;
-use arrow::json::LineDelimitedWriter;
+use arrow::error::ArrowError;
+use arrow::json::WriterBuilder;
+use arrow::json::writer::LineDelimited;
 use arrow::util::pretty::pretty_format_batches;
 use trailweave_table::Dialect;
 use trailweave_table::TABLES;
@@ -32,9 +34,12 @@ pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
 fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if json {
-        let mut writer = LineDelimitedWriter::new(&mut out);
-        writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
-        writer.finish()?;
+        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
+        let written = writer.write_batches(&rows.iter().collect::<Vec<_>>()).and_then(|()| writer.finish());
+        written.map_err(|error| match error {
+            ArrowError::IoError(_, error) => anyhow::Error::from(error),
+            error => error.into(),
+        })?;
     } else {
         writeln!(out, "{}", pretty_format_batches(rows)?)?;
     }
@@ -49,7 +54,11 @@ pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome
         let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
         trailweave_correlate::trace(&session, id).await
     })?;
-    job.put(&chain, |out, chain| if is_dot { trace::dot(out, chain) } else { trace::draw(out, chain) })?;
+    if is_dot {
+        trace::dot(&mut io::stdout().lock(), &chain)?;
+    } else {
+        job.put(&chain, |out, chain| trace::draw(out, chain))?;
+    }
     Ok(Outcome::Done)
 }
 

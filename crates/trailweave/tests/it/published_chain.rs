@@ -76,6 +76,29 @@ fn a_trace_says_what_the_lake_lacks() {
 }
 
 #[test]
+fn a_trace_knows_an_instance_without_kms_calls_and_a_grant_by_its_use() {
+    let folder = tempfile::tempdir().unwrap();
+    ingest(folder.path(), &[launch()]);
+    let lake = folder.path().join("lake");
+    for id in ["i-81e2f56c", "I-81E2F56C", LAUNCH] {
+        let said = trailweave(&["trace", "--lake", utf8(&lake), id]).stdout;
+        assert!(
+            said.contains("└─ 2014-11-05T21:35:27Z  RunInstances  by arn:aws:iam::111122223333:user/Alice"),
+            "{said}"
+        );
+    }
+    let unknown = trailweave(&["trace", "--lake", utf8(&lake), "i-00000000"]);
+    assert!(unknown.stderr.contains("knows nothing about `i-00000000`"), "{}", unknown.stderr);
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut grant = create_grant();
+    grant["responseElements"] = json!({"grantId": "0".repeat(64)});
+    ingest(folder.path(), &[launch(), grant, decrypt()]);
+    let said = trailweave(&["trace", "--lake", utf8(&folder.path().join("lake")), &"0".repeat(64)]).stdout;
+    assert!(said.contains("CreateGrant") && said.contains("Decrypt"), "{said}");
+}
+
+#[test]
 fn views_tell_a_use_of_a_disabled_key_and_a_volume_of_an_unknown_instance() {
     let state = |name: &str, time: &str| kms(name, time, name, name, &json!({"keyId": KEY}));
     let folder = tempfile::tempdir().unwrap();
