@@ -357,6 +357,21 @@ async fn a_refused_grant_shows_no_volume_and_a_refused_decrypt_does() {
 }
 
 #[tokio::test]
+async fn the_grant_of_a_call_is_that_of_its_own_account_first() {
+    let copy = |id, at, account: &str| Event {
+        recipient_account_id: Some(account.into()),
+        ..forwarded(with_volume(Event { instance_ids: vec![INSTANCE.into()], ..kms(id, at, "CreateGrant") }))
+    };
+    let events = [
+        copy("own", 0, ACCOUNT),
+        copy("owners", 1, "222222222222"),
+        infrastructure(with_volume(kms("decrypt", 2, "Decrypt"))),
+    ];
+    let found = correlated(&events).await;
+    assert_eq!(row(&found, "decrypt").value("grant_event_id"), Some("own"));
+}
+
+#[tokio::test]
 async fn what_ec2_itself_says_of_a_call_is_no_copy_of_it() {
     let shared = |event: Event| Event { shared_event_id: Some("shared".into()), ..event };
     let by = |arn: &str, event: Event| Event { principal_arn: Some(arn.into()), ..event };

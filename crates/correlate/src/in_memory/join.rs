@@ -528,15 +528,14 @@ impl<'r, 'a> Offers<'r, 'a> {
         let (rows, at) = (self.rows, row as usize);
         let (instance, volume) = (rows.instances[at], rows.volumes[at]);
         let by_service = rows.has(row, Flags::BY_SERVICE) && !rows.has(row, Flags::EXTERNAL);
-        let list = if instance != NONE && volume != NONE {
-            self.grants.of(self.granted_pairs.get((instance, volume)))
+        let granted = if instance != NONE && volume != NONE {
+            (&self.grants, self.granted_pairs.get((instance, volume)))
         } else if instance == NONE && by_service && rows.kind(row) != Kind::EndGrant {
-            self.service_grants.of(if volume == NONE { rows.snapshots[at] } else { volume })
+            (&self.service_grants, if volume == NONE { rows.snapshots[at] } else { volume })
         } else {
-            &[]
+            return NONE;
         };
-        let time = rows.times[at];
-        nearest(rows, time, around(rows, list, time)).unwrap_or(NONE)
+        self.scoped(row, &[granted]).unwrap_or(NONE)
     }
 
     /// The choice among the offers of several keys, those of the event's own home or those of any: a near one first.

@@ -17,7 +17,7 @@ pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Even
 }
 
 /// The latest offer before `event` if it is near; else the earliest soon after it; else the latest before.
-pub(super) fn asof<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+fn asof<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     let time = event.event_time;
     let before = offers.iter().copied().filter(|offer| offer.event_time <= time).max_by_key(|offer| offer.order());
     let soon_after = |offer: &&Event| time < offer.event_time && offer.event_time <= time + SKEW_MS;

@@ -2,7 +2,7 @@
 
 use super::Event;
 use super::Row;
-use super::asof::asof;
+use super::asof::scoped;
 use super::cause::Cause;
 use super::cause::cause;
 use super::kms;
@@ -152,7 +152,7 @@ fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
             to_service.filter(names_same).map(|it| it.event).collect()
         }
     };
-    asof(kms.event, &matching)
+    scoped(kms.event, &matching)
 }
 
 /// Table `instances`.

@@ -20,11 +20,8 @@ FROM (
       CASE WHEN by_resource AND volume IS NULL THEN '2|snapshot|' || snapshot END,
       CASE WHEN by_resource AND volume IS NULL THEN '1|taken|' || account || '|' || region || '|' || snapshot END,
       CASE WHEN by_resource AND volume IS NULL THEN '2|taken|' || snapshot END,
-      CASE WHEN allowed THEN '2|grant|' || own_instance || '|' || own_volume END,
-      CASE
-        WHEN allowed AND own_instance IS NULL AND by_service AND NOT ends_grant AND NOT external
-        THEN '2|grant|' || coalesce(own_volume, own_snapshot)
-      END
+      '1|grant|' || account || '|' || region || '|' || allowed_by,
+      '2|grant|' || allowed_by
     )) AS key
   FROM (
     SELECT
@@ -32,7 +29,11 @@ FROM (
       coalesce(r.own_instance, l.instance) AS at_instance,
       r.teaches AND NOT r.ends_grant AS linkable,
       r.teaches AND NOT r.ends_grant AND r.own_instance IS NULL AS by_resource,
-      NOT r.creates_grant AND r.grant_id IS NULL AS allowed
+      CASE
+        WHEN r.creates_grant OR r.grant_id IS NOT NULL THEN NULL
+        WHEN r.own_instance IS NOT NULL THEN r.own_instance || '|' || r.own_volume
+        WHEN r.by_service AND NOT r.ends_grant AND NOT r.external THEN coalesce(r.own_volume, r.own_snapshot)
+      END AS allowed_by
     FROM rows r
     LEFT JOIN learned l ON l.rid = r.rid
   )

@@ -50,16 +50,16 @@ FROM (
 )
 WHERE id IS NOT NULL
 UNION ALL
--- CreateGrants by the instance and volume that they serve.
-SELECT '2|grant|' || own_instance || '|' || own_volume, t, at
-FROM rows
-WHERE creates_grant AND error_code IS NULL AND own_instance IS NOT NULL AND own_volume IS NOT NULL
-UNION ALL
--- CreateGrants to a service, by the volume and the snapshot that they are limited to.
-SELECT key, t, at
+-- CreateGrants by the instance and volume that they serve; those to a service by the volume and the snapshot that they
+-- are limited to.
+SELECT unnest(make_array('1|grant|' || account || '|' || region || '|' || id, '2|grant|' || id)), t, at
 FROM (
-  SELECT unnest(make_array('2|grant|' || own_volume, '2|grant|' || own_snapshot)) AS key, t, at
+  SELECT account, region, own_instance || '|' || own_volume AS id, t, at
+  FROM rows
+  WHERE creates_grant AND error_code IS NULL
+  UNION ALL
+  SELECT account, region, unnest(make_array(own_volume, own_snapshot)), t, at
   FROM rows
   WHERE creates_grant AND error_code IS NULL AND teaches AND own_instance IS NULL
 )
-WHERE key IS NOT NULL
+WHERE id IS NOT NULL

@@ -150,7 +150,7 @@ SELECT k.* FROM kms AS k SEMI JOIN (FROM touching WHERE creates_grant) AS g ON g
 
 -- For each asking `rid` the offer of one of its keys: the latest before it if that is near, else the earliest
 -- within ten seconds after it, else the latest before it. One that is near goes first, then one of the same account and
--- region (scope 1), then one of any (scope 2). A question without scopes leaves account and region empty on both sides.
+-- region (scope 1), then one of any (scope 2).
 CREATE TEMP MACRO as_of(asking, offering) AS TABLE
 WITH asks AS (
     SELECT 1 AS scope, rid, t, concat_ws('|', account, region, key) AS key FROM query_table(asking)
@@ -328,7 +328,7 @@ LEFT JOIN direct AS g ON g.rid = k.grant_rid;
 -- The CreateGrant that allowed a call of no known grant: (b) to an instance for a volume, (c) to a service.
 CREATE TEMP TABLE grant_asks AS
 SELECT
-    rid, t, '' AS account, '' AS region,
+    rid, t, account, region,
     CASE WHEN instance IS NOT NULL THEN concat_ws(' ', instance, volume) ELSE coalesce(volume, snapshot) END AS key
 FROM kms_rows
 WHERE NOT creates_grant AND grant_id IS NULL
@@ -337,10 +337,10 @@ WHERE NOT creates_grant AND grant_id IS NULL
     AND key IS NOT NULL;
 
 CREATE TEMP TABLE grant_offers AS
-SELECT rid, t, '' AS account, '' AS region, concat_ws(' ', instance, volume) AS key
+SELECT rid, t, account, region, concat_ws(' ', instance, volume) AS key
 FROM kms WHERE creates_grant AND error_code IS NULL AND instance IS NOT NULL AND volume IS NOT NULL
 UNION ALL
-SELECT rid, t, '', '', unnest([volume, snapshot])
+SELECT rid, t, account, region, unnest([volume, snapshot])
 FROM kms WHERE creates_grant AND error_code IS NULL AND instance IS NULL AND teaches;
 
 CREATE TEMP TABLE allowed AS SELECT rid, found AS grant_rid FROM as_of('grant_asks', 'grant_offers');
