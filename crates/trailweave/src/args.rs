@@ -226,37 +226,16 @@ pub(crate) struct S3Args {
     #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ASSUME_ROLE_ARN", value_name = "ARN")]
     pub(crate) assume_role_arn: Option<String>,
     /// Name the bucket in the path of a request, not in its host name
-    #[arg(
-        long,
-        global = true,
-        help_heading = "S3",
-        env = "TRAILWEAVE_PATH_STYLE",
-        value_name = "true|false",
-        hide_possible_values = true
-    )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PATH_STYLE", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) path_style: Option<bool>,
     /// Pay for the requests to a bucket of somebody else
-    #[arg(
-        long,
-        global = true,
-        help_heading = "S3",
-        env = "TRAILWEAVE_REQUESTER_PAYS",
-        value_name = "true|false",
-        hide_possible_values = true
-    )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_REQUESTER_PAYS", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) requester_pays: Option<bool>,
     /// Send requests without credentials, to a public bucket
-    #[arg(
-        long,
-        global = true,
-        help_heading = "S3",
-        env = "TRAILWEAVE_NO_SIGN_REQUEST",
-        value_name = "true|false",
-        hide_possible_values = true
-    )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_NO_SIGN_REQUEST", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) no_sign_request: Option<bool>,
 }
 
