@@ -63,10 +63,14 @@ fn is_rfc3339(text: &[u8]) -> bool {
     }
 }
 
-/// The EC2 resource that `text` names, bare or as an ARN, and its id in lower case with 8 or 17 hexadecimal digits.
+/// The EC2 resource that `text` names, bare or as an ARN of EC2, and its id in lower case with 8 or 17 hexadecimal digits.
 /// `vol-ffffffff`, which stands for "no volume", is none.
 pub(crate) fn ec2_resource(text: &str) -> Option<(Resource, Cow<'_, str>)> {
-    let bare = if text.starts_with("arn:") { text.rsplit('/').next()? } else { text };
+    let bare = match text.strip_prefix("arn:") {
+        Some(arn) if arn.split(':').nth(1) == Some("ec2") => text.rsplit('/').next()?,
+        Some(_) => return None,
+        None => text,
+    };
     let (prefix, digits) = bare.split_once('-')?;
     let resource = match prefix {
         "i" | "I" => Resource::Instance,

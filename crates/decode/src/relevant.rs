@@ -73,7 +73,7 @@ fn is_ec2_family(caller: &str) -> bool {
 }
 
 /// What stands for any service of AWS, EC2 too.
-const AWS_ITSELF: [&str; 2] = ["AWS Internal", "Amazon Internal"];
+const AWS_ITSELF: [&str; 3] = ["AWS Internal", "Amazon Internal", "&AWS; Internal"];
 
 /// KMS events that are kept whoever calls: grants, and what changes a key.
 const KMS_EVENTS: &[&str] = &[
@@ -154,6 +154,7 @@ const EC2_EVENTS: &[&str] = &[
     "RestoreSnapshotTier",
     "RestoreVolumeFromRecycleBin",
     "RunInstances",
+    "RunScheduledInstances",
     "SharedSnapshotCopyInitiated",
     "SharedSnapshotVolumeCreated",
     "StartInstances",
@@ -168,6 +169,7 @@ const STS_EVENTS: &[&str] = &[
     "AssumeRoleWithSAML",
     "AssumeRoleWithWebIdentity",
     "AssumeRoot",
+    "GetDelegatedAccessToken",
     "GetFederationToken",
     "GetSessionToken",
 ];

@@ -17,6 +17,7 @@ fn ec2_resources_have_one_normal_form() {
         ),
         ("arn:aws:ec2::eu-west-1:volume/vol-0f1e2d3c4b5a69788", Some((Volume, "vol-0f1e2d3c4b5a69788"))),
         ("arn:aws:ec2:eu-west-1::snapshot/snap-0123456789abcdef0", Some((Snapshot, "snap-0123456789abcdef0"))),
+        ("arn:aws:s3:::bucket/backup/snap-0123456789abcdef0", None),
         ("ami-b66ed3de", Some((Image, "ami-b66ed3de"))),
         ("vol-ffffffff", None),
         ("VOL-FFFFFFFF", None),
