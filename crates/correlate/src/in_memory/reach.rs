@@ -361,9 +361,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             let Some(others) = self.groups.evidence.get(&(volume, rows.homes[*changed as usize])) else { return false };
             let split = others.partition_point(|other| rows.times[*other as usize] <= time);
             let is_old = |other: &&u32| !self.changed[**other as usize];
-            // A DetachVolume beats what lies before it, and nothing else.
+            // A DetachVolume beats what lies before it, and nothing else; nor does what one elsewhere may end.
             let is_later = rows.times[*changed as usize] > time;
-            let beats = |other: &&u32| !is_later || rows.kind(**other) != Kind::DetachVolume;
+            let is_home = rows.homes[row as usize] == rows.homes[*changed as usize];
+            let beats = |other: &&u32| !is_later || is_home && rows.kind(**other) != Kind::DetachVolume;
             let before = others[..split].iter().rev().find(is_old).filter(beats);
             let after = others[split..].iter().find(is_old);
             before.into_iter().chain(after).any(|other| distance(*other) < distance(*changed))
