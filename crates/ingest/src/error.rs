@@ -63,7 +63,11 @@ pub enum IngestError {
     Lake(#[from] LakeError),
     /// A committed part cannot be read. Without its batch's ledger file the next run removes the whole batch and reads
     /// its objects again.
-    #[error("`{}` is damaged; remove `{}` and run again to have its objects read again", path.display(), ledger.display())]
+    #[error(
+        "`{}` is damaged; remove `{}` and run again, over all sources and without --from, --to, --account and --region: its rows are missing until they are read again",
+        path.display(),
+        ledger.display()
+    )]
     DamagedPart {
         /// The part.
         path: PathBuf,

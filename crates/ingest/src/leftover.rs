@@ -15,44 +15,31 @@ use trailweave_table::Table;
 use crate::IngestError;
 use crate::ledger::batch_id;
 use crate::ledger::committed;
-use crate::plan::Plan;
 
-/// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. A plan
-/// whose parts are among it is unfinished, or becomes so, and writes them anew, so nothing is lost.
+/// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. An
+/// unfinished plan writes its parts anew, so nothing is lost.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
     let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), &committed(lake)?, None)?;
     found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     if !is_dry {
-        if !found.is_empty() {
-            Plan::reopen(lake, batches(&found))?;
-        }
         remove_all(lake, &found)?;
     }
     Ok(found)
 }
 
-/// Removes what stands in the way of ingest; whether plans that were finished have to be carried out again for it,
-/// because the ledger has lost what they committed. Needs: the lake's lock; or that of a shard, for what is left of the
-/// batches of `ours` only.
+/// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the batches
+/// of `ours` only.
 pub(crate) fn remove(
     lake: &Lake,
     committed: &HashSet<String>,
     ours: Option<&HashSet<String>>,
-) -> Result<bool, LakeError> {
+) -> Result<(), LakeError> {
     if ours.is_some_and(HashSet::is_empty) {
-        return Ok(false);
+        return Ok(());
     }
-    let found = find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?;
-    // What is left of a shard's batches is of its own unfinished plans.
-    let is_reopened = ours.is_none() && !found.is_empty() && Plan::reopen(lake, batches(&found))?;
-    remove_all(lake, &found)?;
-    Ok(is_reopened)
-}
-
-fn batches(parts: &[PathBuf]) -> HashSet<&str> {
-    parts.iter().filter_map(|path| batch_id(path)).collect()
+    remove_all(lake, &find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?)
 }
 
 fn remove_all(lake: &Lake, leftovers: &[PathBuf]) -> Result<(), LakeError> {

@@ -30,9 +30,6 @@ const SHARED_BATCH_BYTES: u64 = 8 << 20;
 /// Objects in a batch, which bounds what a batch keeps in memory about each of them.
 const BATCH_OBJECTS: usize = 8192;
 
-/// What says beside a plan that it is carried out.
-const DONE: &str = "done.json";
-
 /// The plan of a run. What its batches read is in its file, `_trailweave/runs/<run_id>/plan.json`: a line that says
 /// which run it is and how many objects it reads, then a line for each batch in the order in which they are committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +82,7 @@ impl Plan {
         batch_bytes: u64,
     ) -> Result<Self, LakeError> {
         let mut plan = Self { run_id: run_id.to_owned(), shard, batches: Vec::new() };
-        lake.remove(&plan.file(lake, DONE))?;
+        lake.remove(&plan.file(lake, "done.json"))?;
         let path = plan.file(lake, "plan.json");
         let mut file = lake.create_file(&path)?;
         let head = Head { run_id: run_id.to_owned(), shard, objects: objects.len() as u64, batches: Vec::new() };
@@ -109,36 +106,10 @@ impl Plan {
 
     /// The plans that no run has finished, in the order of their runs.
     pub(crate) fn unfinished(lake: &Lake) -> Result<Vec<Self>, LakeError> {
-        Self::files(lake, false)?.iter().map(|path| Self::read(lake, path)).collect()
-    }
-
-    /// Lets finished plans that hold any of `batches` be unfinished again, where no unfinished one does; whether there
-    /// are any.
-    pub(crate) fn reopen(lake: &Lake, mut batches: HashSet<&str>) -> Result<bool, LakeError> {
-        for batch in Self::unfinished(lake)?.iter().flat_map(|plan| &plan.batches) {
-            batches.remove(&*batch.batch_id);
-        }
-        let mut is_reopened = false;
-        for path in if batches.is_empty() { Vec::new() } else { Self::files(lake, true)? } {
-            let plan = Self::read(lake, &path)?;
-            if plan.batches.iter().any(|batch| batches.contains(&*batch.batch_id)) {
-                tracing::warn!(
-                    run_id = plan.run_id,
-                    "the ledger lacks what this run committed; its objects are read again"
-                );
-                lake.remove(&path.with_file_name(DONE))?;
-                is_reopened = true;
-            }
-        }
-        Ok(is_reopened)
-    }
-
-    /// The files of plans that are finished or not, in the order of their runs.
-    fn files(lake: &Lake, is_finished: bool) -> Result<Vec<PathBuf>, LakeError> {
         let files = lake.files(&lake.state_dir().join("runs"))?;
         let is_there = |path: &Path| files.binary_search_by(|file| file.path.as_path().cmp(path)).is_ok();
-        let plans = files.iter().map(|file| &file.path).filter(|path| path.ends_with("plan.json"));
-        Ok(plans.filter(|path| is_there(&path.with_file_name(DONE)) == is_finished).cloned().collect())
+        let plans = files.iter().map(|file| &*file.path).filter(|path| path.ends_with("plan.json"));
+        plans.filter(|path| !is_there(&path.with_file_name("done.json"))).map(|path| Self::read(lake, path)).collect()
     }
 
     fn read(lake: &Lake, path: &Path) -> Result<Self, LakeError> {
@@ -166,7 +137,7 @@ impl Plan {
 
     /// Notes that every batch is committed.
     pub(crate) fn finish(&self, lake: &Lake, summary: &impl Serialize) -> Result<(), LakeError> {
-        lake.write(&self.file(lake, DONE), &json(summary))
+        lake.write(&self.file(lake, "done.json"), &json(summary))
     }
 
     fn file(&self, lake: &Lake, name: &str) -> PathBuf {

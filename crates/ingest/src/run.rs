@@ -125,12 +125,9 @@ pub(crate) async fn ingest_across(
     options: &Ingest,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
-    let mut left = unfinished(lake, options.shard)?;
-    let (mut run, is_reopened) = Run::start(borders, lake, options, &left, progress).await?;
-    if is_reopened {
-        left = unfinished(lake, options.shard)?;
-    }
-    for plan in left {
+    let unfinished = unfinished(lake, options.shard)?;
+    let mut run = Run::start(borders, lake, options, &unfinished, progress).await?;
+    for plan in unfinished {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
         run.carry_out(&plan).await?;
         plan.finish(lake, &run.summary)?;
@@ -285,15 +282,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads the ledger and removes what it does not know; of a shard, what its own unfinished plans left. Says whether
-    /// there are more unfinished plans for it.
+    /// Reads the ledger and removes what it does not know; of a shard, what its own unfinished plans left.
     async fn start(
         borders: Borders,
         lake: &Lake,
         options: &'a Ingest,
         unfinished: &[Plan],
         progress: &'a Progress,
-    ) -> Result<(Self, bool), IngestError> {
+    ) -> Result<Self, IngestError> {
         let threads = options.threads.get();
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
@@ -306,12 +302,12 @@ impl<'a> Run<'a> {
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
-            let is_reopened = leftover::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
-            Ok::<_, LakeError>((ledger, is_reopened))
+            leftover::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
+            Ok::<_, LakeError>(ledger)
         });
-        let (ledger, is_reopened) = ledger.await.map_err(IngestError::worker("read the ledger"))??;
+        let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
         let (inflow, outflow) = (Arc::new(inflow), Arc::new(outflow));
-        let run = Self {
+        Ok(Self {
             options,
             progress,
             cpu,
@@ -322,8 +318,7 @@ impl<'a> Run<'a> {
             is_listed_again: true,
             gone: HashSet::new(),
             changed: Vec::new(),
-        };
-        Ok((run, is_reopened))
+        })
     }
 
     /// Reads what is new in a listing, by a plan of its own.

@@ -113,7 +113,8 @@ impl LakeError {
     }
 }
 
-/// What a user can do about a file that is damaged, by where it stands.
+/// What a user can do about a file that is damaged, by where it stands. Whatever a run makes up for, it does so as far as
+/// it reads what the file told of.
 fn repair(path: &Path) -> &'static str {
     let folders = path.ancestors().skip(1).filter_map(Path::file_name);
     let mut tables = folders.filter(|name| !name.as_encoded_bytes().starts_with(DATE_PARTITION.as_bytes()));
@@ -121,10 +122,11 @@ fn repair(path: &Path) -> &'static str {
     if PRODUCTS.iter().any(|product| table == product.name) {
         "`correlate --whole` makes it anew from `events`"
     } else if table == LEDGER.name || path.ends_with("plan.json") {
-        "remove it and run again, which reads again what it told of"
+        "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
+         missing from the lake until it is read again"
     } else if table == EVENTS.name || table == REJECTS.name {
-        "restore it from a copy, or remove the file of its batch in `_trailweave/ledger` and run `ingest`, which reads its \
-         objects again"
+        "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
+         sources and without --from, --to, --account and --region: its rows are missing until they are read again"
     } else {
         "restore it from a copy"
     }
@@ -193,8 +195,8 @@ mod tests {
         for (path, remedy) in [
             ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
             ("lake/events/event_date=2026-09-01/part-0.parquet", "the file of its batch"),
-            ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again"),
-            ("lake/_trailweave/runs/one/plan.json", "remove it and run again"),
+            ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
+            ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
             ("events/lake/_trailweave/lake.json", "restore it from a copy"),
         ] {
             assert!(said(path).contains(remedy), "{}", said(path));

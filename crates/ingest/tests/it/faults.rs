@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
 use trailweave_ingest::IngestError;
 use trailweave_ingest::Progress;
@@ -112,34 +111,13 @@ async fn a_damaged_file_of_the_ledger_is_named_and_its_remedy_works() {
         fs::write(&ledger, damage).unwrap();
         let before = files(&lake);
         let error = fails(&lake, &options(&trail)).await;
-        let said = format!("`{}` is damaged; remove it and run again, ", ledger.display());
+        let said = format!("`{}` is damaged; remove it and run again, over all sources", ledger.display());
         assert!(error.to_string().starts_with(&said), "{error}");
         assert!(files(&lake) == before);
         fs::remove_file(ledger).unwrap();
         ingest(&lake, &options(&trail)).await;
         assert!(files(&lake) == files(&whole));
     }
-}
-
-#[tokio::test]
-async fn what_the_ledger_lost_is_read_again_whatever_a_run_asks_for() {
-    let trail = trail();
-    let lake = trail.lake("lake");
-    ingest(&lake, &options(&trail)).await;
-    let parts = || lake.parts(&EVENTS).unwrap().into_iter().map(|part| (fs::read(&part.path).unwrap(), part.path));
-    let before: Vec<_> = parts().collect();
-    let lose = || fs::remove_file(lake.parts(&LEDGER).unwrap().remove(0).path).unwrap();
-    lose();
-    let filter = Filter { from: Some("2026-09-02".parse().unwrap()), ..Filter::default() };
-    let later = Ingest { filter, run_id: "later".into(), ..options(&trail) };
-    ingest(&lake, &later).await;
-    assert!(parts().eq(before.clone()));
-    // Parts that nobody vouches for go; the next run brings them back.
-    lose();
-    assert_eq!(trailweave_ingest::gc(&lake, false).unwrap().len(), 1);
-    assert_eq!(parts().count(), 0);
-    ingest(&lake, &later).await;
-    assert!(parts().eq(before));
 }
 
 #[tokio::test]
@@ -155,7 +133,7 @@ async fn a_plan_that_is_cut_is_named_and_its_remedy_works() {
         fs::create_dir_all(plan.parent().unwrap()).unwrap();
         fs::write(&plan, &text[..end]).unwrap();
         let error = fails(&lake, &options(&trail)).await;
-        let said = format!("`{}` is damaged; remove it and run again, ", plan.display());
+        let said = format!("`{}` is damaged; remove it and run again, over all sources", plan.display());
         assert!(error.to_string().starts_with(&said), "{error}");
         fs::remove_file(plan).unwrap();
         ingest(&lake, &options(&trail)).await;
