@@ -154,7 +154,7 @@ fn warn_of_gone(covered: &Covered, covers: &Covered) {
             parts = 1 + gone.count(),
             path = %path.display(),
             "parts of `events` are gone, such as this one, and with them what the tables had of their rows; where that was \
-             not meant, remove the files of their batches in `_trailweave/ledger` and run again over all sources"
+             not meant, restore them from a copy"
         );
     }
 }

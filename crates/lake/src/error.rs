@@ -124,12 +124,17 @@ fn repair(path: &Path) -> &'static str {
     } else if table == LEDGER.name || path.ends_with("plan.json") {
         "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
          missing from the lake until it is read again"
-    } else if table == EVENTS.name || table == REJECTS.name {
+    } else if (table == EVENTS.name || table == REJECTS.name) && is_of_batch(path) {
         "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
          sources and without --from, --to, --account and --region: its rows are missing until they are read again"
     } else {
         "restore it from a copy"
     }
+}
+
+/// Whether it is a part of one batch, and not merged of several.
+fn is_of_batch(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"part-"))
 }
 
 /// What a user can do about a full disk.
@@ -197,7 +202,8 @@ mod tests {
             ("lake/events/event_date=2026-09-01/part-0.parquet", "the file of its batch"),
             ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
             ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
-            ("events/lake/_trailweave/lake.json", "restore it from a copy"),
+            ("lake/events/event_date=2026-09-01/compact-0.parquet", "is damaged; restore it from a copy"),
+            ("events/lake/_trailweave/lake.json", "is damaged; restore it from a copy"),
         ] {
             assert!(said(path).contains(remedy), "{}", said(path));
         }

@@ -263,6 +263,7 @@ pub(crate) enum Engine {
 impl IngestArgs {
     /// Whether anything is named that is to be read.
     pub(crate) fn names_objects(&self) -> bool {
-        !self.source.is_empty() || !self.keys.is_empty() || !self.inventory.is_empty() || self.queue_url.is_some()
+        let names_queue = self.queue_url.as_ref().is_some_and(|url| !url.is_empty());
+        !self.source.is_empty() || !self.keys.is_empty() || !self.inventory.is_empty() || names_queue
     }
 }

@@ -42,6 +42,13 @@ fn what_is_typed_to_be_read_replaces_all_that_the_file_names() {
 }
 
 #[test]
+fn an_empty_queue_that_is_typed_is_none_and_replaces_nothing_else() {
+    let (_folder, common) = with_file("source = ['filed']\nqueue_url = 'https://sqs/1/trail'");
+    let config = resolve(&common, &IngestArgs { queue_url: Some(String::new()), ..IngestArgs::default() }).unwrap();
+    assert_eq!((config.sources.len(), config.queue_url), (1, None));
+}
+
+#[test]
 fn a_switch_that_is_off_overrides_the_file() {
     let (_folder, common) = with_file("path_style = true\nrequester_pays = true");
     let s3 = S3Args { requester_pays: Some(false), ..S3Args::default() };

@@ -71,10 +71,6 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
 
 /// Says what the lake holds.
 pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
-    if job.config.queue_url.is_some() {
-        let because = "a message tells what is new, not what there is; compare with --source";
-        return Err(ConfigError::QueueWith { with: "`status`", because }.into());
-    }
     let lake = job.lake()?;
     let options = if job.config.has_source() { Some(options(job)?) } else { None };
     let filter = job.config.filter.clone();
