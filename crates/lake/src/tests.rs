@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Barrier;
 use std::thread;
@@ -57,6 +58,21 @@ fn of_runs_that_make_a_lake_at_once_none_fails() {
         assert!(opened.iter().all(|it| it.as_deref().is_ok_and(|events| events == "relevant")), "{opened:?}");
         assert_eq!(fs::read_dir(folder.path().join("_trailweave")).unwrap().count(), 1);
     }
+}
+
+#[test]
+fn a_part_that_is_gone_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    for name in ["part-a-0.parquet", "part-b-0.parquet"] {
+        lake.write(&lake.table_dir(&EVENTS).join("event_date=2026-09-01").join(name), b"").unwrap();
+    }
+    let before = lake.parts(&EVENTS).unwrap();
+    fs::remove_file(&before[1].path).unwrap();
+    let [before, now] = [before, lake.parts(&EVENTS).unwrap()].map(|parts| Covered::of(&lake, 1, &parts));
+    let gone: Vec<_> = before.gone(&now).collect();
+    assert_eq!(gone, [Path::new("events/event_date=2026-09-01/part-b-0.parquet")]);
+    assert_eq!(now.gone(&before).count(), 0);
 }
 
 #[test]
@@ -218,12 +234,11 @@ fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
             .map(|name| lake.table_dir(&EVENTS).join(partition_dir("2026-09-01")).join(format!("{name}.parquet")));
         WholeFile::write_all_at(&old, b"old").unwrap();
         WholeFile::write_all_at(&replaced, b"before").unwrap();
-        let staged = |path: &std::path::Path| {
-            path.with_file_name(format!(".{}.next", path.file_name().unwrap().to_string_lossy()))
-        };
+        let staged =
+            |path: &Path| path.with_file_name(format!(".{}.next", path.file_name().unwrap().to_string_lossy()));
         WholeFile::write_all_at(&staged(&new), b"new").unwrap();
         WholeFile::write_all_at(&staged(&replaced), b"after").unwrap();
-        let below = |path: &std::path::Path| path.strip_prefix(lake.root()).unwrap().to_owned();
+        let below = |path: &Path| path.strip_prefix(lake.root()).unwrap().to_owned();
         let note = serde_json::json!({"appear": [below(&new), below(&replaced)], "vanish": [below(&old)]});
         let path = lake.state_dir().join("changes").join("test.json");
         WholeFile::write_all_at(&path, note.to_string().as_bytes()).unwrap();
