@@ -35,6 +35,35 @@ fn deliveries_to_tiny_worlds_end_as_all_at_once() {
     check(4, 200, 2..20, 3);
 }
 
+#[test]
+fn a_later_attachment_reaches_what_a_detachment_has_left_without_one() {
+    let event = |id: &str, seconds: i64, region: &str, service: &str, name: &str| Event {
+        event_id: Some(id.into()),
+        event_time: 1_788_264_000_000 + seconds * 1000,
+        event_source: Some(format!("{service}.amazonaws.com")),
+        event_name: Some(name.into()),
+        aws_region: Some(region.into()),
+        recipient_account_id: Some("111122223333".into()),
+        volume_ids: vec!["vol-0000000a".into()],
+        ..Event::default()
+    };
+    let at = |instance: &str, event: Event| Event { instance_ids: vec![instance.into()], ..event };
+    for [attached, detached] in [["eu-west-1"; 2], ["us-east-1", "us-west-2"]] {
+        let decrypt = Event {
+            user_identity_type: Some("AWSService".into()),
+            invoked_by: Some("ebs.amazonaws.com".into()),
+            ..event("decrypt", 110, "eu-west-1", "kms", "Decrypt")
+        };
+        let first = [
+            at("i-0000000a", event("attach", 60, attached, "ec2", "AttachVolume")),
+            at("i-0000000a", event("detach", 90, detached, "ec2", "DetachVolume")),
+            decrypt,
+        ];
+        let later = [at("i-0000000b", event("attach-again", 210, attached, "ec2", "AttachVolume"))];
+        delivered(&[&first, &later]).unwrap();
+    }
+}
+
 /// Delivers several worlds in parts, in a random order; an event may be up to so many days later.
 fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
     let strategy = (worlds(n_worlds, n_events), 2..6_usize, any::<u64>());
