@@ -21,6 +21,8 @@ pub(crate) struct Found<'a> {
 /// A value, looked into as far as needed to know whether it is a record.
 enum Opened {
     Records(Vec<Span>),
+    /// Events of CloudWatch Logs, each with a record as the text `message`.
+    LogEvents(Vec<Span>),
     Detail(Span),
     Text(Span),
     Object,
@@ -71,12 +73,25 @@ impl Envelope {
     }
 
     /// Needs: `self.fields` are those of `document`.
-    fn is_wrapper_or_event(&self, document: &[u8], opened: &Opened) -> bool {
+    fn is_wrapper_or_event(&mut self, document: &[u8], opened: &Opened) -> bool {
         match opened {
             Opened::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
+            Opened::Text(_) if document[0] == b'"' => self.is_event_text(document),
             Opened::Other => false,
-            Opened::Records(_) | Opened::Detail(_) | Opened::Text(_) => true,
+            Opened::Records(_) | Opened::LogEvents(_) | Opened::Detail(_) | Opened::Text(_) => true,
         }
+    }
+
+    /// Tells whether a JSON string holds an event.
+    fn is_event_text(&mut self, string: &[u8]) -> bool {
+        let text = unescaped(string);
+        let documents = split::documents(text.as_bytes());
+        let Ok([event]) = documents.as_deref() else {
+            return false;
+        };
+        let event = event.of(text.as_bytes());
+        split::fields(event, &mut self.fields).is_ok()
+            && self.fields.iter().any(|field| is_event_key(field.key.of(event)))
     }
 
     /// Whether one document of several is something that CloudTrail delivers. Any text falls into documents, which are
@@ -84,7 +99,7 @@ impl Envelope {
     fn is_delivered(&mut self, document: &[u8]) -> bool {
         match self.open_document(document) {
             Ok(Opened::Records(elements)) if document[0] == b'[' => {
-                elements.iter().any(|element| document[element.start] == b'{')
+                elements.iter().any(|element| holds_object(element.of(document)))
             }
             Ok(opened) => self.is_wrapper_or_event(document, &opened),
             Err(_) => false,
@@ -109,8 +124,12 @@ impl Envelope {
     /// Leaves the fields of an object in `self.fields`.
     fn open(&mut self, value: &[u8], wrappers_left: usize) -> Result<Opened, Broken> {
         self.fields.clear();
-        if value[0] != b'{' {
-            return Ok(Opened::Other);
+        match value[0] {
+            b'{' => {}
+            b'"' if wrappers_left > 0 && holds_object(value) => {
+                return Ok(Opened::Text(Span { start: 0, end: value.len(), depth: 0 }));
+            }
+            _ => return Ok(Opened::Other),
         }
         split::fields(value, &mut self.fields)?;
         if wrappers_left == 0 {
@@ -142,14 +161,31 @@ impl Envelope {
                     self.element(span.of(value), span.depth, wrappers_left - 1, each);
                 }
             }
+            Opened::LogEvents(spans) => {
+                for span in spans {
+                    self.log_event(span.of(value), span.depth, each);
+                }
+            }
             Opened::Detail(span) => self.element(span.of(value), span.depth, 0, each),
             Opened::Text(span) => self.text(value, depth, span, each),
         }
     }
 
+    /// Calls `each` for the record that an event of CloudWatch Logs holds, or for what stands in its place.
+    fn log_event(&mut self, value: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
+        match self.open(value, 0) {
+            Ok(Opened::Object) => match last(value, &self.fields, b"message", b'"') {
+                Some(message) => self.text(value, depth, message, each),
+                None => each(Found { raw: value, depth, fields: Some(&self.fields) }),
+            },
+            Ok(_) => each(Found { raw: value, depth, fields: Some(&self.fields) }),
+            Err(_) => each(Found { raw: value, depth, fields: None }),
+        }
+    }
+
     /// A record that was delivered as a JSON string.
     fn text(&mut self, value: &[u8], depth: usize, span: Span, each: &mut impl FnMut(Found<'_>)) {
-        let text = serde_json::from_slice::<String>(span.of(value)).unwrap_or_default();
+        let text = unescaped(span.of(value));
         match split::documents(text.as_bytes()).as_deref() {
             Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, 0, each),
             _ => each(Found { raw: value, depth, fields: None }),
@@ -159,21 +195,44 @@ impl Envelope {
 
 /// What an object wraps, if it is a wrapper. Keys may stand anywhere among others.
 fn wrapper(object: &[u8], fields: &[Field]) -> Result<Opened, Broken> {
-    let last = |key: &[u8], first_byte: u8| {
-        let found = fields.iter().rev().find(|field| is_key(field.key.of(object), key))?;
-        (object[found.value.start] == first_byte).then_some(found.value)
-    };
     if let Some(records) = arrays(object, fields, b"Records")? {
         return Ok(Opened::Records(records));
     }
     let is_bridged = fields.iter().any(|field| is_key(field.key.of(object), b"detail-type"));
-    if let Some(detail) = last(b"detail", b'{').filter(|_| is_bridged) {
+    if let Some(detail) = last(object, fields, b"detail", b'{').filter(|_| is_bridged) {
         return Ok(Opened::Detail(detail));
     }
     if let Some(events) = arrays(object, fields, b"Events")? {
         return Ok(Opened::Records(events));
     }
-    Ok(last(b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
+    if let Some(events) = arrays(object, fields, b"logEvents")? {
+        // With such a message CloudWatch Logs only tries whether its destination can be reached.
+        let is_control = last(object, fields, b"messageType", b'"')
+            .is_some_and(|kind| unescaped(kind.of(object)) == "CONTROL_MESSAGE");
+        return Ok(if is_control { Opened::Records(Vec::new()) } else { Opened::LogEvents(events) });
+    }
+    Ok(last(object, fields, b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
+}
+
+/// The value of the last field of this name, if it begins with this byte.
+fn last(object: &[u8], fields: &[Field], key: &[u8], first_byte: u8) -> Option<Span> {
+    let found = fields.iter().rev().find(|field| is_key(field.key.of(object), key))?;
+    (object[found.value.start] == first_byte).then_some(found.value)
+}
+
+/// Tells whether a value is an object, or a string that begins as one, such as a `CloudTrailEvent` taken out of its
+/// event.
+fn holds_object(value: &[u8]) -> bool {
+    match value {
+        [b'{', ..] => true,
+        [b'"', text @ ..] => text.get(split::skip_space(text, 0)) == Some(&b'{'),
+        _ => false,
+    }
+}
+
+/// The content of a JSON string; empty where it is broken.
+fn unescaped(string: &[u8]) -> String {
+    serde_json::from_slice(string).unwrap_or_default()
 }
 
 /// The elements of every array under `key`, so that a key that is there twice loses nothing.

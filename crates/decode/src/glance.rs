@@ -47,7 +47,7 @@ pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
             b"ventName" if raw[..colon].ends_with(b"\"eventName\"") => name = text(raw, colon),
             b"ntSource" if raw[..colon].ends_with(b"\"eventSource\"") => source = text(raw, colon),
             b"addendum" => has_addendum = true,
-            b"\"Records" | b"ail-type" | b"ailEvent" | [_, b'"', b'E', b'v', b'e', b'n', b't', b's'] => {
+            b"\"Records" | b"ail-type" | b"ailEvent" | b"ogEvents" | [_, b'"', b'E', b'v', b'e', b'n', b't', b's'] => {
                 return Glance::Odd;
             }
             _ => {}
@@ -96,7 +96,8 @@ fn days(month: u8) -> u8 {
 }
 
 fn may_be_relevant(raw: &[u8], source: &[u8], name: &[u8]) -> bool {
-    relevant::by_name(source, name).unwrap_or_else(|| SIGNS.is_match(raw))
+    // A notification is not a record, whatever the selection.
+    relevant::is_notification(source) || relevant::by_name(source, name).unwrap_or_else(|| SIGNS.is_match(raw))
 }
 
 #[cfg(test)]

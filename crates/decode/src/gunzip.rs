@@ -1,5 +1,7 @@
 //! Inflates an object, whole where its trailer allows that, member by member where not.
 
+use std::mem;
+
 use flate2::Decompress;
 use flate2::FlushDecompress;
 use flate2::Status;
@@ -33,21 +35,32 @@ impl Gunzip {
         Self { whole: Decompressor::new(), inflated: Vec::new() }
     }
 
-    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is.
+    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is. Gzip in gzip is inflated
+    /// twice: so Firehose stores what CloudWatch Logs compressed.
     pub(crate) fn inflate<'a>(&'a mut self, stored: &'a [u8], cap_bytes: usize) -> Result<&'a [u8], DecodeError> {
         if !is_gzip(stored) {
             return plain(stored, cap_bytes);
         }
+        let mut size = self.inflate_gzip(stored, cap_bytes)?;
+        if is_gzip(&self.inflated[..size]) {
+            let outer = mem::take(&mut self.inflated);
+            size = self.inflate_gzip(&outer[..size], cap_bytes)?;
+        }
+        Ok(&self.inflated[..size])
+    }
+
+    /// Inflates gzip into the buffer and returns the size of what it holds.
+    fn inflate_gzip(&mut self, stored: &[u8], cap_bytes: usize) -> Result<usize, DecodeError> {
         if self.inflated.capacity() > KEEP_BYTES {
             self.inflated = Vec::new();
         }
         if let Some(size) = self.inflate_whole(stored, cap_bytes) {
-            return Ok(&self.inflated[..size]);
+            return Ok(size);
         }
         self.inflated.clear();
         let mut members = Members::new(stored, cap_bytes);
         while members.more(&mut self.inflated)? {}
-        Ok(&self.inflated)
+        Ok(self.inflated.len())
     }
 
     /// The size of `stored` if it was one plausible member, now inflated and checked against its checksum and size.
@@ -106,8 +119,8 @@ fn size_mod_2_32(size: usize) -> u32 {
 fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
     let text = stored.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stored);
     match text.trim_ascii_start().first() {
-        Some(b'{' | b'[') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
-        Some(b'{' | b'[') => Ok(stored),
+        Some(b'{' | b'[' | b'"') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
+        Some(b'{' | b'[' | b'"') => Ok(stored),
         _ => Err(DecodeError::NotGzipNorJson),
     }
 }

@@ -24,6 +24,7 @@ mod append;
 mod ec2;
 mod envelope;
 mod error;
+mod exported;
 mod glance;
 mod gunzip;
 mod identity;
@@ -311,11 +312,27 @@ impl Records {
             _ => return Err(Reason::NotAnObject),
         }
         let raw = simdutf8::basic::from_utf8(found.raw).map_err(|_| Reason::InvalidJson)?;
+        let Some(record) = exported::with_payloads(raw, fields) else {
+            return self.append_record(source_object, source_index, raw, fields);
+        };
+        let mut fields = Vec::new();
+        split::fields(record.as_bytes(), &mut fields).map_err(|_| Reason::InvalidJson)?;
+        self.append_record(source_object, source_index, &record, &fields)
+    }
+
+    /// Needs: `fields` divides `raw`.
+    fn append_record(
+        &mut self,
+        source_object: &str,
+        source_index: u64,
+        raw: &str,
+        fields: &[Field],
+    ) -> Result<bool, Reason> {
         self.scratch.clear();
-        self.scratch.extend_from_slice(found.raw);
-        self.scratch.resize(found.raw.len() + INPUT_PADDING, 0);
+        self.scratch.extend_from_slice(raw.as_bytes());
+        self.scratch.resize(raw.len() + INPUT_PADDING, 0);
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        let parsed = simd_json::fill_tape_padded(&mut self.scratch, found.raw.len(), &mut self.buffers, &mut tape);
+        let parsed = simd_json::fill_tape_padded(&mut self.scratch, raw.len(), &mut self.buffers, &mut tape);
         let outcome = parsed.map_err(|_| Reason::InvalidJson).and_then(|()| {
             let record = Record::new(&tape.0, raw, fields);
             let event_time_ms = record.validate()?;

@@ -26,10 +26,10 @@ use crate::oracle::envelope::Item;
 /// Does what [`Decoder::decode`](crate::Decoder::decode) does. It gives [`DecodeError::Gzip`] also for a wrong
 /// checksum, all offsets as 0, and never more than one batch.
 pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
-    let inflated = match inflate(stored, options.cap_bytes) {
-        Err(DecodeError::Gzip { .. }) => vouched(stored, options.cap_bytes)?,
-        other => other?,
-    };
+    let mut inflated = inflate_or_vouch(stored, options.cap_bytes)?;
+    if is_gzip(stored) && is_gzip(&inflated) {
+        inflated = inflate_or_vouch(&inflated, options.cap_bytes)?;
+    }
     let mut events = Vec::new();
     let mut amendments = Vec::new();
     let mut rejects = Vec::new();
@@ -70,13 +70,24 @@ pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<De
     })
 }
 
+fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+fn inflate_or_vouch(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    match inflate(stored, cap_bytes) {
+        Err(DecodeError::Gzip { .. }) => vouched(stored, cap_bytes),
+        other => other,
+    }
+}
+
 /// One member after the other, each read to its end and checked.
 fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let mut inflated = Vec::new();
-    if stored.starts_with(&[0x1f, 0x8b]) {
+    if is_gzip(stored) {
         let mut rest = stored;
         while !rest.is_empty() {
-            if !rest.starts_with(&[0x1f, 0x8b]) {
+            if !is_gzip(rest) {
                 return Err(DecodeError::TrailingBytes { count: rest.len() });
             }
             let room = (cap_bytes - inflated.len()) as u64;
@@ -93,8 +104,8 @@ fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let text = stored.strip_prefix("\u{feff}".as_bytes()).unwrap_or(stored);
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
-        Some(b'{' | b'[') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
-        Some(b'{' | b'[') => Ok(stored.to_vec()),
+        Some(b'{' | b'[' | b'"') if stored.len() > cap_bytes => Err(DecodeError::TooLarge { cap_bytes }),
+        Some(b'{' | b'[' | b'"') => Ok(stored.to_vec()),
         _ => Err(DecodeError::NotGzipNorJson),
     }
 }

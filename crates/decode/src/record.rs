@@ -188,8 +188,11 @@ impl<'t> Record<'t> {
         let required = |name| self.json(name).string().filter(|text| !text.is_empty());
         let event_time = required(Key::EventTime).and_then(normalise::event_time_ms);
         let event_time_ms = event_time.ok_or(Reason::InvalidEventTime)?;
-        required(Key::EventSource).ok_or(Reason::InvalidEventSource)?;
+        let event_source = required(Key::EventSource).ok_or(Reason::InvalidEventSource)?;
         required(Key::EventName).ok_or(Reason::InvalidEventName)?;
+        if relevant::is_notification(event_source.as_bytes()) {
+            return Err(Reason::Notification);
+        }
         Ok(event_time_ms)
     }
 

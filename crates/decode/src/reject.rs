@@ -26,6 +26,7 @@ pub(crate) enum Reason {
     InvalidEventTime,
     InvalidEventSource,
     InvalidEventName,
+    Notification,
 }
 
 impl Reason {
@@ -39,6 +40,7 @@ impl Reason {
             Self::InvalidEventTime => "invalid_event_time",
             Self::InvalidEventSource => "invalid_event_source",
             Self::InvalidEventName => "invalid_event_name",
+            Self::Notification => "notification",
         }
     }
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Reason {
             Self::InvalidEventTime => "eventTime is missing, or no RFC 3339 time between 2000 and 2099",
             Self::InvalidEventSource => "eventSource is missing, or no text",
             Self::InvalidEventName => "eventName is missing, or no text",
+            Self::Notification => "an event notification of an AWS service, not a CloudTrail record",
         })
     }
 }

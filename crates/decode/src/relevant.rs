@@ -34,6 +34,12 @@ pub(crate) fn is_sts(event_source: &str) -> bool {
     service(event_source.as_bytes()) == Some(b"sts")
 }
 
+/// Whether the source is that of an event notification, such as S3's `aws:s3`. Services name themselves so to those
+/// whom they notify, and never in CloudTrail.
+pub(crate) fn is_notification(event_source: &[u8]) -> bool {
+    event_source.starts_with(b"aws:")
+}
+
 /// The name of a service, such as `ec2` of `ec2.amazonaws.com`; of a host, what stands before that.
 fn service(event_source: &[u8]) -> Option<&[u8]> {
     event_source.strip_suffix(b".cn").unwrap_or(event_source).strip_suffix(b".amazonaws.com")

@@ -55,7 +55,8 @@ impl<'t> ResourceIds<'t> {
     }
 
     /// Adds every identifier under a key that holds identifiers, however EC2 wraps it: text, array, `{"items":[..]}`,
-    /// `{"item":..}`, `{"tag":1,"content":".."}`. Keys decide, not values, because tags and names are the user's own.
+    /// `{"item":..}`, `{"tag":1,"content":".."}`; and however Systems Manager and load balancers name their targets:
+    /// text, `[{"key":"InstanceIds","values":[..]}]`, `[{"id":".."}]`. Keys decide, not values, because tags and names are the user's own.
     pub(crate) fn add_all(&mut self, payload: Json<'t>) {
         self.walk(payload, false);
     }
@@ -84,18 +85,18 @@ impl<'t> ResourceIds<'t> {
 }
 
 fn is_wrapper_key(key: &str) -> bool {
-    matches!(key, "items" | "item" | "content" | "value")
+    matches!(key, "items" | "item" | "content" | "value" | "values" | "id")
 }
 
 fn is_id_key(key: &str) -> bool {
     #[rustfmt::skip]
-    const KEYS: [&str; 32] = [
+    const KEYS: [&str; 34] = [
         "instanceId", "instanceIds", "instanceIdSet", "InstanceId", "InstanceIds", "InstanceIdSet",
         "volumeId", "volumeIds", "volumeIdSet", "VolumeId", "VolumeIds", "VolumeIdSet",
         "snapshotId", "snapshotIds", "snapshotIdSet", "SnapshotId", "SnapshotIds", "SnapshotIdSet",
         "imageId", "imageIds", "imageIdSet", "ImageId", "ImageIds", "ImageIdSet",
         "sourceVolumeId", "SourceVolumeId", "sourceSnapshotId", "SourceSnapshotId", "sourceImageId", "SourceImageId",
-        "resourceId", "ResourceId",
+        "resourceId", "ResourceId", "target", "targets",
     ];
     matches!(key.as_bytes(), [.., b'd' | b's' | b't']) && KEYS.contains(&key)
 }

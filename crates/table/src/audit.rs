@@ -10,7 +10,11 @@ pub const REJECTS: Table = Table {
     columns: &[
         text("source_object", "key or path of the object"),
         column("source_index", Integer, "position of the record in its object, from 0"),
-        text("reason", "a short name for the kind of fault"),
+        text(
+            "reason",
+            "the kind of fault: invalid_json, not_an_object, too_deep, too_large, invalid_event_time, \
+             invalid_event_source, invalid_event_name, or notification (of S3, say, archived among the logs)",
+        ),
         text("message", "the fault in words"),
         text("record", "the record as logged; bytes that are not UTF-8 replaced"),
     ],

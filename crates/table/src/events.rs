@@ -71,7 +71,7 @@ const COLUMNS: &[Column] = &[
         "amended_event_id",
         "eventID of the record that this one replaces, by an addendum UPDATED_DATA; null for every other record",
     ),
-    json("request_parameters", "requestParameters, JSON text as logged"),
+    json("request_parameters", "requestParameters, JSON text as logged, also where an export holds it as a string"),
     json("response_elements", "responseElements, JSON text as logged"),
     json("additional_event_data", "additionalEventData, JSON text as logged"),
     json("service_event_details", "serviceEventDetails, JSON text as logged"),

@@ -74,19 +74,37 @@ fn is_envelope(document: &[u8]) -> Result<bool, DecodeError> {
     if document[0] == b'[' {
         return elements(document).map(|_| true).map_err(broken);
     }
+    if document[0] == b'"' {
+        let text = object_text(document).unwrap_or_default();
+        let documents = documents(text.as_bytes());
+        let Ok([event]) = documents.as_deref() else {
+            return Ok(false);
+        };
+        return Ok(fields(event).is_ok_and(|fields| is_event(&fields)));
+    }
     if document[0] != b'{' {
         return Ok(false);
     }
     let fields = fields(document).map_err(broken)?;
-    let is_event = ["eventVersion", "eventName", "eventSource", "eventTime"].iter().any(|key| has(&fields, key));
     let is_wrapper = wrapped(&fields).map_err(broken)?.is_some();
-    Ok(is_event || is_wrapper)
+    Ok(is_event(&fields) || is_wrapper)
+}
+
+fn is_event(fields: &[Field<'_>]) -> bool {
+    ["eventVersion", "eventName", "eventSource", "eventTime"].iter().any(|key| has(fields, key))
+}
+
+/// The content of a string that begins as an object does.
+fn object_text(value: &[u8]) -> Option<String> {
+    let inner = value.strip_prefix(b"\"")?;
+    trim(inner).first().filter(|first| **first == b'{')?;
+    Some(serde_json::from_slice::<String>(value).unwrap_or_default())
 }
 
 /// Whether one document of several is something that CloudTrail delivers; a bare array must hold an object.
 fn is_delivered(document: &[u8]) -> bool {
     match elements(document) {
-        Ok(elements) => elements.iter().any(|element| element[0] == b'{'),
+        Ok(elements) => elements.iter().any(|element| element[0] == b'{' || object_text(element).is_some()),
         Err(Broken) => is_envelope(document).unwrap_or(false),
     }
 }
@@ -104,6 +122,9 @@ fn document(document: &[u8], found: &mut Vec<Item>) {
 /// Finds the records in `value`, which may be a wrapper as long as `wrappers_left` allows.
 fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
     let item = |is_intact| Item { raw: value.to_vec(), is_intact };
+    if let Some(text) = object_text(value).filter(|_| wrappers_left > 0) {
+        return open_text(&text, value, found);
+    }
     if value[0] != b'{' {
         return found.push(item(true));
     }
@@ -119,19 +140,37 @@ fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
             }
         }
         Ok(Some(Wrapped::Object(detail))) => open(detail, 0, found),
-        Ok(Some(Wrapped::Text(text))) => {
-            let text = serde_json::from_slice::<String>(text).unwrap_or_default();
-            match documents(text.as_bytes()).as_deref() {
-                Ok([only]) => open(only, 0, found),
-                _ => found.push(item(false)),
+        Ok(Some(Wrapped::LogEvents(events))) => {
+            for event in events {
+                log_event(event, found);
             }
+        }
+        Ok(Some(Wrapped::Text(text))) => {
+            open_text(&serde_json::from_slice::<String>(text).unwrap_or_default(), value, found);
         }
         Err(Broken) => found.push(item(false)),
     }
 }
 
+/// Finds the record that `text`, which stands for `value`, holds.
+fn open_text(text: &str, value: &[u8], found: &mut Vec<Item>) {
+    match documents(text.as_bytes()).as_deref() {
+        Ok([only]) => open(only, 0, found),
+        _ => found.push(Item { raw: value.to_vec(), is_intact: false }),
+    }
+}
+
+fn log_event(event: &[u8], found: &mut Vec<Item>) {
+    let message = fields(event).ok().and_then(|fields| last(&fields, "message"));
+    match message.filter(|message| message[0] == b'"') {
+        Some(message) => open_text(&serde_json::from_slice::<String>(message).unwrap_or_default(), event, found),
+        None => open(event, 0, found),
+    }
+}
+
 enum Wrapped<'a> {
     Elements(Vec<&'a [u8]>),
+    LogEvents(Vec<&'a [u8]>),
     Object(&'a [u8]),
     Text(&'a [u8]),
 }
@@ -146,6 +185,10 @@ fn wrapped<'a>(fields: &[Field<'a>]) -> Result<Option<Wrapped<'a>>, Broken> {
     }
     if let Some(events) = arrays(fields, "Events")? {
         return Ok(Some(Wrapped::Elements(events)));
+    }
+    if let Some(events) = arrays(fields, "logEvents")? {
+        let is_control = last(fields, "messageType").is_some_and(|kind| reads(kind, "CONTROL_MESSAGE"));
+        return Ok(Some(Wrapped::LogEvents(if is_control { Vec::new() } else { events })));
     }
     Ok(last(fields, "CloudTrailEvent").filter(|text| text[0] == b'"').map(Wrapped::Text))
 }

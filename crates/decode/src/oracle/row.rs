@@ -19,9 +19,20 @@ pub(super) struct Record<'a> {
 struct TopField<'a> {
     key: String,
     raw_key: &'a str,
-    raw_value: &'a str,
+    raw_value: Cow<'a, str>,
     value: Tree,
 }
+
+/// Fields that some exports hold as text.
+const PAYLOADS: [&str; 7] = [
+    "userIdentity",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "serviceEventDetails",
+    "resources",
+    "addendum",
+];
 
 const TEXTS: &[(&str, &str)] = &[
     ("event_version", "eventVersion"),
@@ -69,7 +80,13 @@ impl<'a> Record<'a> {
         for (raw_key, raw_value) in raw_fields {
             let key = serde_json::from_str::<String>(raw_key).ok()?;
             fields.retain(|field| field.key != key);
-            fields.push(TopField { key, raw_key, raw_value, value: Tree::parse(raw_value)? });
+            let mut value = Tree::parse(raw_value)?;
+            let mut raw_value = Cow::Borrowed(raw_value);
+            let is_payload = PAYLOADS.iter().any(|payload| raw_key == format!("\"{payload}\""));
+            if let Some((text, tree)) = value.text().filter(|_| is_payload).and_then(payload) {
+                (raw_value, value) = (Cow::Owned(text), tree);
+            }
+            fields.push(TopField { key, raw_key, raw_value, value });
         }
         Some(Self { fields })
     }
@@ -87,7 +104,7 @@ impl<'a> Record<'a> {
         match &field.value {
             Tree::Null => None,
             Tree::Text(text) => Some(text.clone()),
-            _ => Some(field.raw_value.to_owned()),
+            _ => Some(field.raw_value.clone().into_owned()),
         }
     }
 
@@ -106,6 +123,9 @@ impl<'a> Record<'a> {
             if self.tree(key).text().unwrap_or_default().is_empty() {
                 return Err((reason, message));
             }
+        }
+        if self.tree("eventSource").text().is_some_and(|source| source.starts_with("aws:")) {
+            return Err(("notification", "an event notification of an AWS service, not a CloudTrail record"));
         }
         Ok(time)
     }
@@ -144,7 +164,7 @@ impl<'a> Record<'a> {
         }
         for (column, key) in JSON_TEXTS {
             let field = self.field(&[key]).filter(|field| field.value != Tree::Null);
-            put(&mut row, column, field.map(|field| field.raw_value.to_owned()));
+            put(&mut row, column, field.map(|field| field.raw_value.clone().into_owned()));
         }
         put(&mut row, "event_id", self.id(&["eventID"]));
         put(&mut row, "shared_event_id", self.id(&["sharedEventID", "sharedEventId"]));
@@ -298,7 +318,8 @@ impl<'a> Record<'a> {
     fn put_named_resources(&self, row: &mut Row) {
         let mut texts = Vec::new();
         for payload in ["responseElements", "requestParameters", "serviceEventDetails"] {
-            collect(self.tree(payload), false, &is_id_key, &["items", "item", "content", "value"], &mut texts);
+            let wrappers = ["items", "item", "content", "value", "values", "id"];
+            collect(self.tree(payload), false, &is_id_key, &wrappers, &mut texts);
         }
         let resources = self.tree("resources").elements().iter();
         texts.extend(resources.filter_map(|resource| resource.any(&["ARN", "arn"]).text()));
@@ -330,6 +351,13 @@ impl<'a> Record<'a> {
             _ => {}
         }
     }
+}
+
+/// The object, array or null that a text is, and its tree.
+fn payload(text: &str) -> Option<(String, Tree)> {
+    let text = text.trim_matches([' ', '\t', '\n', '\r']);
+    let is_payload = text.starts_with(['{', '[']) && envelope::depth(text.as_bytes()) < 128 || text == "null";
+    Some((text.to_owned(), Tree::parse(text).filter(|_| is_payload)?))
 }
 
 fn put(row: &mut Row, column: &'static str, value: Option<String>) {
@@ -411,6 +439,9 @@ fn collect<'t>(
 }
 
 fn is_id_key(key: &str) -> bool {
+    if ["target", "targets"].contains(&key) {
+        return true;
+    }
     let first = key.chars().next().unwrap_or_default();
     let key = key.replacen(first, &first.to_ascii_lowercase().to_string(), 1);
     let lists = ["instance", "volume", "snapshot", "image"];

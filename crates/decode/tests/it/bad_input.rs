@@ -26,6 +26,14 @@ fn every_envelope_gives_its_records() {
         (format!(r#"[{{"detail":{LEAST},"detail-type":"x"}}, {{"Records":[{LEAST}]}}]"#), 2),
         (format!(r#"{{"NextToken":"t","Events":[{{"EventId":"e","CloudTrailEvent":{quoted}}}]}}"#), 1),
         (format!("{{\"CloudTrailEvent\":{quoted}}}\n{LEAST}"), 2),
+        (format!("[{quoted}, {quoted}]"), 2),
+        (format!(r#"{{"Records":[{quoted}]}}"#), 1),
+        (format!("{quoted}\n{quoted}"), 2),
+        (quoted.clone(), 1),
+        (log_events("DATA_MESSAGE", &[&quoted, &quoted]), 2),
+        (log_events("DATA_MESSAGE", &[&quoted]).repeat(3), 3),
+        (log_events("CONTROL_MESSAGE", &[r#""checking health of destination""#]), 0),
+        (format!(r#"{{"detail-type":"x","detail":{LEAST}}}"#).repeat(3), 3),
         (r#"{"Records":[]}"#.to_owned(), 0),
         (" [ ] ".to_owned(), 0),
         (r#"{"Events":[]}"#.to_owned(), 0),
@@ -33,6 +41,59 @@ fn every_envelope_gives_its_records() {
         let tally = all(&object).tally;
         assert_eq!((tally.rows, tally.records), (n_rows, n_rows), "{object}");
     }
+}
+
+/// What a subscription to CloudWatch Logs delivers.
+fn log_events(kind: &str, messages: &[&str]) -> String {
+    let events: Vec<_> = messages.iter().map(|message| format!(r#"{{"id":"1","message":{message}}}"#)).collect();
+    format!(r#"{{"messageType":"{kind}","logGroup":"trail","logEvents":[{}]}}"#, events.join(","))
+}
+
+#[test]
+fn a_log_event_that_holds_no_record_is_a_reject() {
+    let decoded = all(log_events("DATA_MESSAGE", &[r#""hello world""#, "1", r#""{""#, r#""{}""#]));
+    assert_eq!(reasons(&decoded), ["invalid_json", "invalid_event_time", "invalid_json", "invalid_event_time"]);
+}
+
+#[test]
+fn gzip_in_gzip_is_inflated_twice_and_no_more() {
+    let members = [gzip(LEAST.as_bytes()), gzip(LEAST.as_bytes())].concat();
+    let twice = gzip(&members);
+    assert_eq!(all(&twice).tally.rows, 2);
+    assert_eq!(all(&twice).inflated_bytes, 2 * LEAST.len() as u64);
+    decode(Selection::All, gzip(&twice)).unwrap_err();
+    let options = trailweave_decode::Options { cap_bytes: 150, selection: Selection::All };
+    let error = trailweave_decode::Decoder::new(options).decode("a", &twice).unwrap_err();
+    assert_eq!(error, DecodeError::TooLarge { cap_bytes: 150 });
+}
+
+#[test]
+fn a_notification_is_a_reject_whatever_the_filter() {
+    let notification = LEAST.replace("kms.amazonaws.com", "aws:s3").replace("CreateGrant", "ObjectCreated:Put");
+    for selection in [Selection::All, Selection::Relevant] {
+        let decoded = decode(selection, format!(r#"{{"Records":[{notification},{LEAST}]}}"#)).unwrap();
+        assert_eq!(reasons(&decoded), ["notification"]);
+        assert_eq!(decoded.tally.rows, 1);
+    }
+}
+
+#[test]
+fn payloads_that_are_json_as_text_are_read_as_that() {
+    let parameters = r#"{"constraints":{"encryptionContextSubset":{"aws:ebs:id":"vol-0f1e2d3c4b5a69788"}}}"#;
+    let with = |parameters: &str, response: &str| {
+        LEAST.replacen('{', &format!(r#"{{"requestParameters":{parameters},"responseElements":{response},"#), 1)
+    };
+    let as_logged = events(&all(with(parameters, r#"{"grantId":"00ff"}"#)));
+    let as_text = with(&serde_json::to_string(parameters).unwrap(), r#""{\"grantId\":\"00ff\"}""#);
+    let as_text = events(&all(format!(r#"{{"Records":[{as_text}]}}"#)));
+    assert_eq!(as_text, as_logged);
+    assert_eq!(text(&as_text, "grant_id", 0), "00ff");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]
@@ -113,9 +174,7 @@ fn gzip_of_any_text_fails_as_a_whole() {
     for text in
         ["hello world", "2 123456789010 eni-1 10.0.0.1 OK\n2 123456789010 eni-2 10.0.0.2 OK\n", "<html> </html>"]
     {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(text.as_bytes()).unwrap();
-        let found = decode(Selection::All, gzip.finish().unwrap()).unwrap_err();
+        let found = decode(Selection::All, gzip(text.as_bytes())).unwrap_err();
         assert!(matches!(found, DecodeError::NotAnEnvelope | DecodeError::JsonBroken { .. }), "{text}: {found}");
     }
 }

@@ -94,6 +94,20 @@ fn newer_operations_wrap_their_ids() {
 }
 
 #[test]
+fn targets_of_other_services_are_instances() {
+    for (source, parameters) in [
+        ("ssm.amazonaws.com", format!(r#"{{"target":"{INSTANCE}","documentName":"shell"}}"#)),
+        ("ssm.amazonaws.com", format!(r#"{{"targets":[{{"key":"InstanceIds","values":["{INSTANCE}"]}}]}}"#)),
+        ("elasticloadbalancing.amazonaws.com", format!(r#"{{"targets":[{{"id":"{INSTANCE}","port":443}}]}}"#)),
+        ("ssm.amazonaws.com", format!(r#"{{"instanceIds":["{INSTANCE}"]}}"#)),
+    ] {
+        let record = LEAST.replace("kms.amazonaws.com", source);
+        let batch = events(&all(record.replacen('{', &format!(r#"{{"requestParameters":{parameters},"#), 1)));
+        assert_eq!(texts(&batch, "instance_ids", 0), INSTANCE, "{parameters}");
+    }
+}
+
+#[test]
 fn a_field_of_an_unexpected_type_is_kept_as_text_or_null() {
     let batch = events(&all(ODD_TYPES));
     let found = ["user_identity_type", "principal_account_id", "principal_arn", "user_name", "principal_id"]
