@@ -77,7 +77,7 @@ bench: release
 	cargo bench --locked --bench decode
 	$(PYTHON) benches/peers.py --ours --rounds 3
 
-# The same beside DuckDB and ClickHouse: the table of docs/perf.md.
+# The same beside DuckDB and ClickHouse: the table of docs/performance-log.md.
 bench-peers: release
 	$(PYTHON) -m venv target/bench-venv
 	target/bench-venv/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*' chdb
