@@ -1,19 +1,20 @@
-//! The joins of KMS with EC2 events as one plan over the lake.
+//! The join of KMS with EC2 events over a lake, and questions to its tables.
 //!
 //! ```text
-//!  events/ --ec2, kms, creates--> rows --asks---> as-of --found--> causes, linked, caused --> correlated/ volumes/ ..
-//!  Parquet   (flags, copies,       |               ^                (rules 1 to 5)              one file per date
-//!             grants)              +--evidence, ---+
-//!                                     launches: offers
+//!  events/ --read--> rows, numbered by time --join--> causes --tables--> correlated/ volumes/ ..
+//!  Parquet    |      ids as numbers           |      (rules 1 to 5)       one file per date
+//!     ^       |                               |
+//!     |       '- do not fit: SQL steps -------'
+//!     '-- what new events reach: only these and what they need are read
 //! ```
 //!
-//! Where the events fit into memory, `in_memory` computes the same; else the steps do. Every name but the tables' is
-//! a step: one SQL statement in `plan/`, whose rows are written as Parquet under `_trailweave/scratch/` before the next
-//! step reads them. So no step runs twice, memory stays within the pool, and a cluster can run the same statements.
-//! They hold equal joins, unions, aggregates and running windows only: each is linear in the rows, but for sorting.
-//! What the steps must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
+//! `in_memory` is the join: an index over the rows of the lake, or over new events and what they reach. Where the events
+//! do not fit into memory, `plan` computes the same as a list of SQL steps that spill: each is one statement in `plan/`,
+//! whose rows are written as Parquet under `_trailweave/scratch/` before the next step reads them. Both make the same
+//! bytes. What they must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
 //!
-//! This crate knows neither gzip nor JSON: it reads the table `events` and writes the products.
+//! [`open`] and [`trace`] answer `query` and `trace` with the same engine. This crate knows neither gzip nor JSON: it
+//! reads the table `events` and writes the products.
 
 pub mod oracle;
 

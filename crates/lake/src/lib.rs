@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  RecordBatch --TableWriter--> .part-x.parquet.tmp --commit: flush, fsync, rename--> part-x.parquet
-//!                                (no reader lists it)                                (complete, for ever)
+//!                                (no reader lists it)                                (whole)
 //!                                 in an object store: the parts of an upload --complete--> part-x.parquet
 //! ```
 //!
-//! [`Change`] does the same for several files at once.
+//! [`Change`] does the same for several files at once. `docs/lake.md` has the format and the commit protocol.
 //!
 //! Both arms write through this crate, so that how a file looks (compression, statistics, Bloom filters, order) and
 //! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.

@@ -4,11 +4,12 @@
 //! lake/  events/  event_date=2026-09-01/part-<batch_id>-<n>.parquet     one row per CloudTrail record
 //!        correlated/ instances/ volumes/ attachments/ grants/           one file per date, written by the read arm
 //!        rejects/  part-<batch_id>-<n>.parquet                          what could not become a row
-//!        _trailweave/  lake.json  ledger/  runs/                        invisible to Athena, Spark and Hive
+//!        _trailweave/  ledger/  and the lake's state                    invisible to Athena, Spark and Hive
 //! ```
 //!
-//! The two arms share this crate and nothing else. It holds no I/O: a table is a value, and its schema, its DDL and
-//! its documentation are read off that value, so a column is added in one place.
+//! Both arms build on this crate, and on `trailweave-lake`, which writes its tables as files. It holds no I/O: a table is
+//! a value, and its schema, its DDL and its documentation are read off that value, so a column is added in one place.
+//! `docs/lake.md` has the whole tree.
 
 mod audit;
 mod column;
