@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -105,13 +106,28 @@ impl Drop for Change<'_> {
 pub(crate) fn finish_all(lake: &Lake) -> Result<(), LakeError> {
     for path in lake.files(&folder(lake))?.into_iter().map(|file| file.path) {
         if path.extension().is_some_and(|extension| extension == "json") {
-            let text = lake.read(&path)?.unwrap_or_default();
-            let note = serde_json::from_slice(&text)
-                .map_err(|source| LakeError::Damaged { path: path.clone(), source: source.into() })?;
-            carry_out(lake, &note, &path)?;
+            carry_out(lake, &read(lake, &path)?, &path)?;
         }
     }
     Ok(())
+}
+
+/// Reads a note, and refuses one that names a file outside of the lake, which no change writes.
+fn read(lake: &Lake, path: &Path) -> Result<Note, LakeError> {
+    let text = lake.read(path)?.unwrap_or_default();
+    let note: Note = serde_json::from_slice(&text)
+        .map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })?;
+    match note.appear.iter().chain(&note.vanish).find(|file| !is_below_the_lake(file)) {
+        None => Ok(note),
+        Some(file) => {
+            let source = format!("it names `{}`, which is not below the lake", file.display()).into();
+            Err(LakeError::Damaged { path: path.to_owned(), source })
+        }
+    }
+}
+
+fn is_below_the_lake(file: &Path) -> bool {
+    file.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// May be done again from any point at which it was cut.

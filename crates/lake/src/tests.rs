@@ -259,6 +259,21 @@ fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
     }
 }
 
+#[test]
+fn a_change_that_names_a_file_outside_of_the_lake_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(&folder.path().join("lake"), None).unwrap();
+    let outside = folder.path().join("outside");
+    fs::write(&outside, b"kept").unwrap();
+    let path = lake.state_dir().join("changes").join("forged.json");
+    for named in [outside.to_str().unwrap(), "../outside", "events/../../outside"] {
+        let note = serde_json::json!({"appear": [], "vanish": [named]});
+        WholeFile::write_all_at(&path, note.to_string().as_bytes()).unwrap();
+        assert!(matches!(lake.lock(), Err(LakeError::Damaged { .. })), "{named}");
+        assert!(outside.exists(), "{named}");
+    }
+}
+
 /// A lake in memory, as an object store holds it, and another owner's view of the same.
 fn in_a_store(times: LeaseTimes) -> [Lake; 2] {
     two_views(&(Arc::new(InMemory::new()) as Arc<dyn ObjectStore>), times)
