@@ -5,11 +5,13 @@ VENV   := target/venv
 DUCKDB := $(VENV)/duckdb-2.0
 MOTO   := $(VENV)/moto-5.2
 OTLP   := $(VENV)/opentelemetry-proto-1.45
+TYPOS  := $(VENV)/typos-1.52
+TOOLS  := target/tools
 
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb moto otlp fuzz fuzz-guided miri crash bench bench-peers release
+.PHONY: demo test lint audit docs duckdb moto otlp fuzz fuzz-guided miri crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -21,10 +23,17 @@ test: lint duckdb moto otlp
 	cargo test --locked --workspace --test it built_without
 	$(MAKE) docs
 
-lint:
+lint: $(TYPOS) $(TOOLS)/bin/cargo-machete
 	cargo fmt --all --check
+	$(VENV)/bin/typos
+	$(TOOLS)/bin/cargo-machete --skip-target-dir
 	cargo clippy --locked --workspace --all-targets $(ALL) -- -D warnings
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Licences, sources and bans of every dependency; installing cargo-deny takes longer than all other lints.
+audit:
+	cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
+	$(TOOLS)/bin/cargo-deny check licenses bans sources
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(ALL) --no-deps --quiet
@@ -35,6 +44,15 @@ $(DUCKDB):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*'
 	touch $@
+
+# Finds misspelt words.
+$(TYPOS): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'typos==1.52.*'
+	touch $@
+
+# Finds unused dependencies. It runs for a second, so it need not be optimised.
+$(TOOLS)/bin/cargo-machete:
+	cargo install --quiet --locked --debug --root $(TOOLS) cargo-machete@0.9.2
 
 # A server that answers as S3 and SQS do, which the tests start.
 moto: $(MOTO)

@@ -13,7 +13,7 @@
 //! whose rows are written as Parquet under `_trailweave/scratch/` before the next step reads them. Both make the same
 //! bytes. What they must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
 //!
-//! [`open`] and [`trace`] answer `query` and `trace` with the same engine. This crate knows neither gzip nor JSON: it
+//! [`open`] and [`trace()`] answer `query` and `trace` with the same engine. This crate knows neither gzip nor JSON: it
 //! reads the table `events` and writes the products.
 
 pub mod oracle;
