@@ -109,7 +109,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects = crate::list::list(std::slice::from_ref(&path), &[]).unwrap();
+        let objects = crate::list::list(std::slice::from_ref(&path), &[], crate::Names::OfTrails).unwrap();
         let batch = Arc::new(Batch::of(&objects, 0..1));
         let read = || async { read(&batch, 0..1).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");
