@@ -69,7 +69,11 @@ impl Report {
                 writeln!(out, ", {:.1} MB/s as stored", rate(ingested.bytes, elapsed))
             }
             _ => writeln!(out),
+        }?;
+        if self.outcome() == Outcome::Unread {
+            writeln!(out, "failed       nothing of what was found could be read: exit code 1")?;
         }
+        Ok(())
     }
 }
 
@@ -223,6 +227,9 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
         "records      {} = {} rows + {} duplicates + {} filtered + {} rejects",
         tally.records, tally.rows, tally.duplicates, tally.filtered, tally.rejects
     )?;
+    if tally.rejects > 0 {
+        writeln!(out, "             the table `rejects` of `trailweave query` holds what was rejected, and says why")?;
+    }
     if it.rows_amended > 0 {
         writeln!(
             out,
