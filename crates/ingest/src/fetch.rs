@@ -1,5 +1,6 @@
 //! The stored bytes of an object.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fs::File;
 use std::io;
@@ -32,7 +33,7 @@ pub(crate) enum FetchError {
     #[error("cannot fetch `{source_object}`; {remedy}")]
     S3 {
         source_object: Box<str>,
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

@@ -38,7 +38,7 @@ use crate::listing::Listing;
 use crate::listing::ObjectRef;
 use crate::listing::Version;
 use crate::s3::S3;
-use crate::s3::remedy;
+use crate::s3::remedy_or;
 use crate::s3::shared;
 
 /// Messages that are received before what they tell of is read, which bounds memory.
@@ -235,12 +235,12 @@ where
     let url = url.to_owned();
     move |error| {
         let remedy = match error.code() {
-            Some("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist") => "check its URL",
-            Some("AccessDenied" | "AccessDeniedException") => {
+            Some("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist") => "check its URL".into(),
+            _ => remedy_or(
+                &error,
                 "allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes \
-                 on it, and kms:Decrypt on its key"
-            }
-            _ => remedy(&error),
+                 on it, and kms:Decrypt on its key",
+            ),
         };
         IngestError::Aws { action, name: url, remedy, source: error.into() }
     }

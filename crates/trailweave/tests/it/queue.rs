@@ -31,7 +31,7 @@ struct World {
 
 impl World {
     fn new(visibility_seconds: u32) -> Self {
-        let aws = Aws::start();
+        let aws = Aws::moto();
         let attributes = json!({ "VisibilityTimeout": visibility_seconds.to_string() });
         let arn = "arn:aws:sqs:us-east-1:123456789012:trail";
         let notify = json!({ "QueueConfigurations": [{ "QueueArn": arn, "Events": ["s3:ObjectCreated:*"] }] });
