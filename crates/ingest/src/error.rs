@@ -1,5 +1,6 @@
 //! What ends a run.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ pub enum IngestError {
         /// The bucket and prefix, or the queue, as a URL.
         name: String,
         /// What can be done about it.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
         /// What AWS or its client said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

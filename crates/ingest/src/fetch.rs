@@ -1,5 +1,6 @@
 //! The stored bytes of an object.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fs::File;
 use std::io;
@@ -32,7 +33,7 @@ pub(crate) enum FetchError {
     #[error("cannot fetch `{source_object}`; {remedy}")]
     S3 {
         source_object: Box<str>,
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -109,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects = crate::list::list(std::slice::from_ref(&path), &[]).unwrap();
+        let objects = crate::list::list(std::slice::from_ref(&path), &[], crate::Names::OfTrails).unwrap();
         let batch = Arc::new(Batch::of(&objects, 0..1));
         let read = || async { read(&batch, 0..1).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");

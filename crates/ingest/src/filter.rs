@@ -1,6 +1,7 @@
 //! Which objects a run reads, chosen by their keys.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 
 use jiff::civil::Date;
 
@@ -17,13 +18,44 @@ pub struct Filter {
     pub accounts: BTreeSet<String>,
     /// The regions; empty: every region.
     pub regions: BTreeSet<String>,
+    /// Which names.
+    pub names: Names,
+}
+
+/// Which names a listed object may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Names {
+    /// Those that end as trail objects do: `.gz`, `.json`, `.jsonl` and `.ndjson`, in any case.
+    #[default]
+    OfTrails,
+    /// Every name that is not hidden: Firehose gives its objects no ending.
+    All,
+}
+
+/// What the names of trail objects end with.
+const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
+
+impl Names {
+    /// Whether an object of this name is read, wherever it stands.
+    pub(crate) fn takes(self, name: &OsStr) -> bool {
+        let name = name.as_encoded_bytes();
+        let ends_with = |ending: &str| {
+            name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
+        };
+        self == Self::All || ENDINGS.into_iter().any(ends_with)
+    }
 }
 
 impl Filter {
+    /// Whether it passes over any account, region or day.
+    pub fn chooses_places(&self) -> bool {
+        self.from.is_some() || self.to.is_some() || !self.accounts.is_empty() || !self.regions.is_empty()
+    }
+
     /// Whether an object of this place is read. One whose place is unknown is read only where nothing is asked.
     pub(crate) fn takes(&self, place: Option<&Place>) -> bool {
         let Some(place) = place else {
-            return *self == Self::default();
+            return !self.chooses_places();
         };
         self.from.is_none_or(|from| from <= place.day)
             && self.to.is_none_or(|to| place.day <= to)

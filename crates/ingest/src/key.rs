@@ -1,9 +1,12 @@
 //! What the key of an object in a trail says about it.
 //!
 //! `[prefix/]AWSLogs/[o-id/]<account>/<folder>/<region>/YYYY/MM/DD/<account>_CloudTrail_<region>_<time>_<random>.json.gz`;
-//! the folder `CloudTrail` alone holds events of the API, the others are digests, insights or other services' logs.
+//! the folders `CloudTrail` and `CloudTrail-NetworkActivity` hold records, the others digests, Insights events,
+//! aggregated events or other services' logs.
 
 use jiff::civil::Date;
+
+use crate::skipped::SkipReason;
 
 /// Where an object stands in a trail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,10 +24,23 @@ pub(crate) struct Place {
 pub(crate) enum Origin {
     /// Of a trail, with its place.
     Trail(Place),
-    /// A digest, an insight or the log of another service.
-    OtherLog,
+    /// Of something that holds no record, or none that another object does not hold.
+    Other(SkipReason),
     /// It says nothing.
     Unknown,
+}
+
+/// Tells why a folder beside `CloudTrail` is not read; none for those that hold records.
+///
+/// Events of network activity are ordinary records, such as KMS calls that a VPC endpoint's policy refused.
+pub(crate) fn skips_folder(folder: &str) -> Option<SkipReason> {
+    match folder {
+        "CloudTrail" | "CloudTrail-NetworkActivity" => None,
+        "CloudTrail-Digest" => Some(SkipReason::Digest),
+        "CloudTrail-Insight" => Some(SkipReason::Insight),
+        "CloudTrail-Aggregated" => Some(SkipReason::Aggregated),
+        _ => Some(SkipReason::OtherLog),
+    }
 }
 
 /// Reads a `/`-separated key.
@@ -43,14 +59,14 @@ fn in_layout(folders: &[&str], name: &str) -> Origin {
         all => all,
     };
     match folders {
-        [account, "CloudTrail", region, year, month, day, ..] if is_account(account) => {
-            match date(&format!("{year}{month}{day}")) {
+        [account, folder, rest @ ..] if is_account(account) => match (skips_folder(folder), rest) {
+            (Some(reason), _) => Origin::Other(reason),
+            (None, [region, year, month, day, ..]) => match date(&format!("{year}{month}{day}")) {
                 Some(day) => Origin::Trail(place(day, account, region)),
                 None => by_name(name),
-            }
-        }
-        [account, "CloudTrail", ..] if is_account(account) => by_name(name),
-        [account, _, ..] if is_account(account) => Origin::OtherLog,
+            },
+            (None, _) => by_name(name),
+        },
         _ => by_name(name),
     }
 }
@@ -66,13 +82,13 @@ fn by_name(name: &str) -> Origin {
     if !is_account(account) || !is_region(region) {
         return Origin::Unknown;
     }
-    match folder {
-        "CloudTrail" => match delivery_day(time) {
-            Some(day) => Origin::Trail(place(day, account, region)),
-            None => Origin::Unknown,
-        },
-        _ if folder.starts_with("CloudTrail-") => Origin::OtherLog,
-        _ => Origin::Unknown,
+    if !folder.starts_with("CloudTrail") {
+        return Origin::Unknown;
+    }
+    match (skips_folder(folder), delivery_day(time)) {
+        (Some(reason), _) => Origin::Other(reason),
+        (None, Some(day)) => Origin::Trail(place(day, account, region)),
+        (None, None) => Origin::Unknown,
     }
 }
 
@@ -88,9 +104,11 @@ fn is_region(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// The hour in which an object was delivered, UTC, where its name says so.
+/// The hour in which an object of `CloudTrail` itself was delivered, UTC, where its name says so. An hour may have
+/// events of network activity and lack all others.
 pub(crate) fn delivery_hour(key: &str) -> Option<u8> {
-    let time = key.rsplit('/').next()?.split('_').nth(3)?;
+    let mut words = key.rsplit('/').next()?.split('_').skip(1);
+    let time = words.next().filter(|folder| *folder == "CloudTrail").and_then(|_| words.nth(1))?;
     delivery_day(time)?;
     time.get(9..11)?.parse().ok().filter(|hour| *hour < 24)
 }
@@ -147,6 +165,8 @@ mod tests {
         assert_eq!(delivery_hour("a_b/210987654321_CloudTrail_eu-west-1_20260831T2355Z_abcdefgh.json.gz"), Some(23));
         assert_eq!(delivery_hour("210987654321_CloudTrail_eu-west-1_20260831T9955Z_abcdefgh.json.gz"), None);
         assert_eq!(delivery_hour("events.json"), None);
+        let network = "210987654321_CloudTrail-NetworkActivity_eu-west-1_20260831T2355Z_abcdefgh.json.gz";
+        assert_eq!(delivery_hour(network), None);
     }
 
     #[test]
@@ -165,13 +185,26 @@ mod tests {
 
     #[test]
     fn digests_insights_and_other_logs_are_told_apart() {
-        for key in [
-            "AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/a.json.gz",
-            "AWSLogs/210987654321/CloudTrail-Insight/eu-west-1/2026/09/01/a.json.gz",
-            "p/AWSLogs/o-abcdefghij/210987654321/vpcflowlogs/eu-west-1/2026/09/01/a.log.gz",
-            "210987654321_CloudTrail-Digest_eu-west-1_main_eu-west-1_20260901T165000Z.json.gz",
+        for (key, reason) in [
+            ("AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/a.json.gz", SkipReason::Digest),
+            ("AWSLogs/210987654321/CloudTrail-Insight/eu-west-1/2026/09/01/a.json.gz", SkipReason::Insight),
+            ("AWSLogs/210987654321/CloudTrail-Aggregated/eu-west-1/2026/09/01/a.json.gz", SkipReason::Aggregated),
+            ("p/AWSLogs/o-abcdefghij/210987654321/vpcflowlogs/eu-west-1/2026/09/01/a.log.gz", SkipReason::OtherLog),
+            ("210987654321_CloudTrail-Digest_eu-west-1_main_eu-west-1_20260901T165000Z.json.gz", SkipReason::Digest),
+            ("210987654321_CloudTrail-Insight_eu-west-1_20260901T1650Z_a.json.gz", SkipReason::Insight),
         ] {
-            assert_eq!(origin(key), Origin::OtherLog, "{key}");
+            assert_eq!(origin(key), Origin::Other(reason), "{key}");
+        }
+    }
+
+    #[test]
+    fn network_activity_is_of_its_trail() {
+        let expected = place(date(2026, 9, 1), "210987654321", "eu-west-1");
+        for key in [
+            "AWSLogs/210987654321/CloudTrail-NetworkActivity/eu-west-1/2026/09/01/a.json.gz",
+            "210987654321_CloudTrail-NetworkActivity_eu-west-1_20260901T1650Z_a.json.gz",
+        ] {
+            assert_eq!(placed(key), expected, "{key}");
         }
     }
 

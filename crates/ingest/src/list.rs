@@ -22,27 +22,27 @@ use rayon::iter::IntoParallelRefMutIterator;
 use rayon::iter::ParallelIterator;
 
 use crate::IngestError;
+use crate::Names;
 use crate::error::chain;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
 use crate::listing::Listing;
 use crate::listing::Version;
-
-/// What a folder's objects are called, in any case.
-const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
+use crate::skipped::SkipReason;
+use crate::skipped::Skipped;
 
 /// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
 /// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
 /// links ends.
 ///
-/// A source must be there. Of what is `named` one by one, some may have gone or may not be looked at, but not all.
-pub(crate) fn list(sources: &[PathBuf], named: &[PathBuf]) -> Result<Listing, IngestError> {
-    let mut walk = Walk { entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
+/// A source must be there. Of the `files`, which were named one by one, some may have gone or may not be looked at, but not all.
+pub(crate) fn list(sources: &[PathBuf], files: &[PathBuf], names: Names) -> Result<Listing, IngestError> {
+    let mut walk = Walk { names, entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
     for source in sources {
         walk.source(source)?;
     }
     let mut unseen = Vec::new();
-    for name in named {
+    for name in files {
         match walk.source(name) {
             Ok(()) => {}
             Err(why @ IngestError::SourceMissing { .. }) => {
@@ -56,7 +56,7 @@ pub(crate) fn list(sources: &[PathBuf], named: &[PathBuf]) -> Result<Listing, In
             Err(why) => return Err(why),
         }
     }
-    if !unseen.is_empty() && unseen.len() == named.len() {
+    if !unseen.is_empty() && unseen.len() == files.len() {
         return Err(unseen.swap_remove(0));
     }
     for why in unseen {
@@ -72,6 +72,8 @@ pub(crate) fn version(metadata: &Metadata) -> Version<'static> {
 
 #[derive(Default)]
 struct Walk {
+    /// Which names the objects of a folder have.
+    names: Names,
     listing: Listing,
     /// Fingerprints of the real paths of all folders so far.
     folders: HashSet<u128>,
@@ -109,6 +111,7 @@ struct Held {
     n_entries: usize,
     objects: Vec<Object>,
     folders: Vec<Folder>,
+    skipped: Skipped,
     /// What follows, which nobody has looked at.
     rest: vec::IntoIter<Entry>,
 }
@@ -130,10 +133,14 @@ struct Object {
     bytes: u64,
 }
 
-/// What may be listed of an entry.
+/// What an entry is.
 enum Seen {
     Folder(Folder),
     Object(Object),
+    /// A file that is not read.
+    Skipped(SkipReason, OsString),
+    /// A folder that is not visited.
+    SkippedFolder(SkipReason, OsString),
 }
 
 impl Walk {
@@ -164,8 +171,9 @@ impl Walk {
                 if held.rest.as_slice().is_empty() {
                     break;
                 }
-                held.look(&folder)?;
+                held.look(&folder, self.names)?;
             }
+            self.listing.skipped.extend(held.skipped);
             waiting.extend(held.folders.into_iter().rev());
         }
         Ok(())
@@ -185,7 +193,8 @@ impl Walk {
             let is_visited = self.folders.contains(&real_fingerprint(&waiting.last()?.real));
             if !is_visited && waiting.last()?.is_to_look_at() {
                 let ahead = waiting.len().saturating_sub(FOLDERS_AHEAD);
-                look_ahead(waiting[ahead..].par_iter_mut().rev(), DEPTH_AHEAD, &self.folders, &self.entries_left);
+                let ahead = waiting[ahead..].par_iter_mut().rev();
+                look_ahead(ahead, DEPTH_AHEAD, self.names, &self.folders, &self.entries_left);
             }
             let mut folder = waiting.pop()?;
             let held = folder.held.take().map(|held| *held);
@@ -195,7 +204,7 @@ impl Walk {
                 self.entries_left.fetch_add(n_entries, Ordering::Relaxed);
             }
             if is_new {
-                let look = || Held::of(&folder, entries(&folder.real, usize::MAX)?.unwrap_or_default());
+                let look = || Held::of(&folder, entries(&folder.real, usize::MAX)?.unwrap_or_default(), self.names);
                 let held = held.unwrap_or_else(look);
                 return Some((folder, held));
             }
@@ -213,7 +222,7 @@ impl Walk {
     /// Whether a file that is not met in its own folder is met for the first time. There it is met once; so only strays
     /// are remembered.
     fn is_new_stray(&mut self, real: &Path) -> bool {
-        let is_of_folder = real.file_name().is_some_and(|name| !is_hidden(name) && is_object_name(name))
+        let is_of_folder = real.file_name().is_some_and(|name| !is_hidden(name) && self.names.takes(name))
             && real.parent().is_some_and(|folder| self.folders.contains(&real_fingerprint(folder)));
         !is_of_folder && self.strays.insert(real_fingerprint(real))
     }
@@ -229,6 +238,7 @@ impl Walk {
 fn look_ahead<'a>(
     folders: impl ParallelIterator<Item = &'a mut Folder>,
     depth: usize,
+    names: Names,
     visited: &HashSet<u128>,
     left: &AtomicUsize,
 ) {
@@ -245,7 +255,7 @@ fn look_ahead<'a>(
             };
             let n_entries = entries.len();
             let paid = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(n_entries));
-            if paid.is_ok() { Held::of(folder, entries).map(Some) } else { Ok(None) }
+            if paid.is_ok() { Held::of(folder, entries, names).map(Some) } else { Ok(None) }
         });
         folder.held = held.transpose().map(Box::new);
         // Links may lead in a circle.
@@ -253,7 +263,7 @@ fn look_ahead<'a>(
             && depth > 0
             && !folder.is_link
         {
-            look_ahead(held.folders.par_iter_mut(), depth - 1, visited, left);
+            look_ahead(held.folders.par_iter_mut(), depth - 1, names, visited, left);
         }
     });
 }
@@ -269,10 +279,15 @@ impl Folder {
 }
 
 impl Held {
-    fn of(folder: &Folder, entries: Vec<Entry>) -> Result<Self, IngestError> {
-        let n_entries = entries.len();
-        let mut held = Self { n_entries, objects: Vec::new(), folders: Vec::new(), rest: entries.into_iter() };
-        held.look(folder)?;
+    fn of(folder: &Folder, entries: Vec<Entry>, names: Names) -> Result<Self, IngestError> {
+        let mut held = Self {
+            n_entries: entries.len(),
+            objects: Vec::new(),
+            folders: Vec::new(),
+            skipped: Skipped::default(),
+            rest: entries.into_iter(),
+        };
+        held.look(folder, names)?;
         Ok(held)
     }
 
@@ -283,24 +298,28 @@ impl Held {
     }
 
     /// Looks at the next entries.
-    fn look(&mut self, folder: &Folder) -> Result<(), IngestError> {
+    fn look(&mut self, folder: &Folder, names: Names) -> Result<(), IngestError> {
         let next: Vec<Entry> = self.rest.by_ref().take(LOOKS).collect();
         if self.rest.as_slice().is_empty() {
             self.rest = Vec::new().into_iter();
         }
-        let seen = next.into_par_iter().with_min_len(LOOK_TOGETHER).map(|entry| see(folder, entry));
+        let seen = next.into_par_iter().with_min_len(LOOK_TOGETHER).map(|entry| see(folder, entry, names));
         for seen in seen.collect::<Vec<_>>() {
             let Some(seen) = seen? else { continue };
             match seen {
                 Seen::Folder(folder) => self.folders.push(folder),
                 Seen::Object(object) => self.objects.push(object),
+                Seen::Skipped(reason, name) => self.skipped.add_object(reason, folder.path.join(name).display()),
+                Seen::SkippedFolder(reason, name) => {
+                    self.skipped.add_folder(reason, folder.path.join(name).display());
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The entries of a folder that are not hidden, in the order of their names; `None` where these are more than `limit`.
+/// The entries of a folder, in the order of their names; `None` where these are more than `limit`.
 fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestError> {
     let mut entries = Vec::new();
     let found = match fs::read_dir(folder) {
@@ -312,14 +331,11 @@ fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestErro
     };
     for entry in found {
         let entry = entry.map_err(IngestError::source("list", folder))?;
-        let name = entry.file_name();
-        if !is_hidden(&name) {
-            if entries.len() == limit {
-                return Ok(None);
-            }
-            let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
-            entries.push(Entry { name, kind, found: entry });
+        if entries.len() == limit {
+            return Ok(None);
         }
+        let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
+        entries.push(Entry { name: entry.file_name(), kind, found: entry });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Some(entries))
@@ -333,16 +349,20 @@ fn real_fingerprint(real: &Path) -> u128 {
     fingerprint(&[real.as_os_str().as_encoded_bytes()])
 }
 
-/// What an entry is; `None` where it may not be listed, is gone, or is a link that leads nowhere.
-fn see(folder: &Folder, entry: Entry) -> Result<Option<Seen>, IngestError> {
+/// Tells what an entry is; `None` where it is gone, a link that leads nowhere, or neither a file nor a folder.
+fn see(folder: &Folder, entry: Entry, names: Names) -> Result<Option<Seen>, IngestError> {
     let Entry { name, kind, found } = entry;
+    if is_hidden(&name) {
+        let skipped = if kind.is_dir() { Seen::SkippedFolder } else { Seen::Skipped };
+        return Ok(Some(skipped(SkipReason::Hidden, name)));
+    }
     let real = || folder.real.join(&name);
     if kind.is_dir() {
         return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), real(), false))));
     }
     // Of other files nothing is asked.
-    if !kind.is_symlink() && !is_object_name(&name) {
-        return Ok(None);
+    if !kind.is_symlink() && !names.takes(&name) {
+        return Ok(kind.is_file().then_some(Seen::Skipped(SkipReason::OtherName, name)));
     }
     let look = || {
         if !kind.is_symlink() {
@@ -363,8 +383,11 @@ fn see(folder: &Folder, entry: Entry) -> Result<Option<Seen>, IngestError> {
     if let Some(target) = target.as_ref().filter(|_| metadata.is_dir()) {
         return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), target.clone(), true))));
     }
-    if !metadata.is_file() || !is_object_name(&name) {
+    if !metadata.is_file() {
         return Ok(None);
+    }
+    if !names.takes(&name) {
+        return Ok(Some(Seen::Skipped(SkipReason::OtherName, name)));
     }
     Ok(Some(Seen::Object(Object { name, target, version: version(&metadata), bytes: metadata.len() })))
 }
@@ -372,13 +395,6 @@ fn see(folder: &Folder, entry: Entry) -> Result<Option<Seen>, IngestError> {
 /// A link may also lead to itself.
 fn leads_nowhere(kind: FileType, error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || (kind.is_symlink() && error.kind() != io::ErrorKind::PermissionDenied)
-}
-
-pub(crate) fn is_object_name(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    ENDINGS.iter().any(|ending| {
-        name.len() > ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending.as_bytes())
-    })
 }
 
 /// The name of an object, and its path where that is another. The hash keeps two names apart that look alike once

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::key::Origin;
 use crate::key::Place;
 use crate::key::delivery_time;
 use crate::key::origin;
-use crate::list::is_object_name;
+use crate::skipped::SkipReason;
+use crate::skipped::Skipped;
 use crate::source::split;
 
 /// An object that could be read.
@@ -52,8 +54,8 @@ pub(crate) enum Version<'a> {
 /// only cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
-    /// How many digests, insights and logs of other services were passed over.
-    pub(crate) skipped: u64,
+    /// What is not of a trail.
+    pub(crate) skipped: Skipped,
     /// How many the filter passed over already, of sources that name what a listing would not have met.
     pub(crate) filtered: u64,
     /// How many that were named are not there.
@@ -133,7 +135,7 @@ impl Listing {
         match origin(source_object) {
             Origin::Trail(place) => self.pack_at(Some(place), source_object, path, version, bytes),
             Origin::Unknown => self.pack_at(None, source_object, path, version, bytes),
-            Origin::OtherLog => self.skipped += 1,
+            Origin::Other(reason) => self.skipped.add_object(reason, source_object),
         }
     }
 
@@ -142,14 +144,15 @@ impl Listing {
     pub(crate) fn push_of_trail(&mut self, location: &Location, etag: &str, bytes: u64, filter: &Filter) {
         let name = location.to_string();
         match origin(&name) {
-            Origin::Trail(place) if is_object_name(location.key.as_ref()) => {
-                if filter.takes(Some(&place)) {
-                    self.pack_at(Some(place), &name, None, Version::Text(&format!("\"{etag}\"")), bytes);
-                } else {
-                    self.filtered += 1;
-                }
+            Origin::Trail(_) if !filter.names.takes(location.key.as_ref()) => {
+                self.skipped.add_object(SkipReason::OtherName, name);
             }
-            _ => self.skipped += 1,
+            Origin::Trail(place) if filter.takes(Some(&place)) => {
+                self.pack_at(Some(place), &name, None, Version::Text(&format!("\"{etag}\"")), bytes);
+            }
+            Origin::Trail(_) => self.filtered += 1,
+            Origin::Other(reason) => self.skipped.add_object(reason, name),
+            Origin::Unknown => self.skipped.add_object(SkipReason::OutsideOfTrail, name),
         }
     }
 
@@ -230,15 +233,16 @@ impl Listing {
 
     /// Adds what another listing holds.
     pub(crate) fn extend(&mut self, mut more: Self) {
-        self.skipped += more.skipped;
+        self.skipped.extend(mem::take(&mut more.skipped));
         self.filtered += more.filtered;
         self.gone += more.gone;
         self.left += more.left;
         if self.is_empty() {
-            *self = Self { skipped: self.skipped, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
+            let skipped = mem::take(&mut self.skipped);
+            *self = Self { skipped, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
             return;
         }
-        let stems: Vec<usize> = std::mem::take(&mut more.stems).into_iter().map(|stem| self.stem(stem)).collect();
+        let stems: Vec<usize> = mem::take(&mut more.stems).into_iter().map(|stem| self.stem(stem)).collect();
         for text in &more.objects {
             let here = self.text.len();
             self.paths.extend(more.paths.remove(text).map(|path| (here, path)));
@@ -250,7 +254,7 @@ impl Listing {
 
     /// How many objects were met.
     pub(crate) fn n_listed(&self) -> u64 {
-        self.len() as u64 + self.skipped + self.filtered + self.gone + self.left
+        self.len() as u64 + self.skipped.objects() + self.filtered + self.gone + self.left
     }
 
     /// How many objects there are.
@@ -278,7 +282,7 @@ impl Listing {
 
     /// Keeps the objects that `keep` keeps, as it has set their attempt.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut ObjectRef) -> bool) {
-        let mut objects = std::mem::take(&mut self.objects);
+        let mut objects = mem::take(&mut self.objects);
         objects.retain(|text| {
             let mut object = self.unpack(*text);
             let is_kept = keep(&mut object);
@@ -299,7 +303,7 @@ impl Listing {
             let is_same = self.stems[pair[0]].place == self.stems[pair[1]].place;
             ranks[pair[1]] = ranks[pair[0]] + usize::from(!is_same);
         }
-        let mut objects = std::mem::take(&mut self.objects);
+        let mut objects = mem::take(&mut self.objects);
         // The stable sort makes use of folders that are in order already.
         objects.sort_by(|a, b| {
             let (a, b) = (self.packed(*a), self.packed(*b));
@@ -482,6 +486,6 @@ mod tests {
             object.bytes == 1
         });
         assert_eq!(names(&listing), [&format!("{TRAIL}/01/b.json.gz"), flat]);
-        assert_eq!((listing.get(0).attempt, listing.len(), listing.skipped), (3, 2, 1));
+        assert_eq!((listing.get(0).attempt, listing.len(), listing.skipped.objects()), (3, 2, 1));
     }
 }

@@ -29,6 +29,7 @@ use futures::TryStreamExt;
 use futures::future::try_join_all;
 use futures::stream;
 
+use crate::Filter;
 use crate::IngestError;
 use crate::Location;
 use crate::S3Options;
@@ -37,7 +38,7 @@ use crate::listing::Listing;
 use crate::listing::ObjectRef;
 use crate::listing::Version;
 use crate::s3::S3;
-use crate::s3::remedy;
+use crate::s3::remedy_or;
 use crate::s3::shared;
 
 /// Messages that are received before what they tell of is read, which bounds memory.
@@ -94,7 +95,7 @@ impl Queue {
     }
 
     /// Receives messages until there are none, or enough for a round. `s3` is asked of objects that are only named.
-    pub(crate) async fn receive(&self, s3: &S3) -> Result<Round, IngestError> {
+    pub(crate) async fn receive(&self, s3: &S3, filter: &Filter) -> Result<Round, IngestError> {
         let mut round = Round::default();
         let mut is_drained = false;
         while !is_drained && round.messages.len() < ROUND {
@@ -102,7 +103,7 @@ impl Queue {
             is_drained = answers.iter().any(Vec::is_empty);
             for message in answers.into_iter().flatten() {
                 round.received += 1;
-                round.messages.extend(self.hold(message));
+                round.messages.extend(self.hold(message, filter));
             }
         }
         look_at_named(s3, &mut round.messages).await;
@@ -118,10 +119,10 @@ impl Queue {
 
     /// `None` where the message tells of nothing that is understood. It is held all the same, so that this run does
     /// not meet it again, and then left for the queue's own rules.
-    fn hold(&self, message: SqsMessage) -> Option<Message> {
+    fn hold(&self, message: SqsMessage, filter: &Filter) -> Option<Message> {
         let (id, receipt) = (message.message_id.unwrap_or_default(), message.receipt_handle.unwrap_or_default());
         self.held().insert(receipt.clone());
-        match message::listing(&message.body.unwrap_or_default()) {
+        match message::listing(&message.body.unwrap_or_default(), filter) {
             Ok(listing) => Some(Message { id, receipt, listing }),
             Err(error) => {
                 tracing::warn!(message_id = id, error = chain(&error), "left in the queue: not understood");
@@ -234,12 +235,12 @@ where
     let url = url.to_owned();
     move |error| {
         let remedy = match error.code() {
-            Some("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist") => "check its URL",
-            Some("AccessDenied" | "AccessDeniedException") => {
+            Some("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist") => "check its URL".into(),
+            _ => remedy_or(
+                &error,
                 "allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes \
-                 on it, and kms:Decrypt on its key"
-            }
-            _ => remedy(&error),
+                 on it, and kms:Decrypt on its key",
+            ),
         };
         IngestError::Aws { action, name: url, remedy, source: error.into() }
     }

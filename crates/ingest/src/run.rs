@@ -21,6 +21,7 @@ use crate::PlanSummary;
 use crate::Progress;
 use crate::S3Options;
 use crate::Shard;
+use crate::SkipReason;
 use crate::Source;
 use crate::Summary;
 use crate::borders::Borders;
@@ -108,7 +109,8 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
         objects_listed: objects.n_listed() + known,
         objects_known: known,
         objects_filtered: objects.filtered,
-        objects_skipped: objects.skipped,
+        objects_skipped: objects.skipped.objects(),
+        skipped: objects.skipped.clone(),
         objects: objects.len() as u64,
         bytes: (0..objects.len()).map(|position| objects.bytes(position)).sum(),
         batches: batches(&objects, options.batch_bytes).len() as u64,
@@ -191,7 +193,8 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
             }
         }
     }
-    let listed = cpu.run(move || list(&folders, &files)).await;
+    let names = options.filter.names;
+    let listed = cpu.run(move || list(&folders, &files, names)).await;
     let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
     for location in &locations {
         let before = listing.len();
@@ -214,6 +217,13 @@ async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, Inges
     if locations.len() + options.inventories.len() > 1 || !objects.is_empty() {
         let mut seen = HashSet::new();
         listing.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
+    }
+    if let Some(others) = listing.skipped.get(SkipReason::OtherName) {
+        tracing::warn!(
+            objects = others.objects,
+            example = others.example,
+            "passed over by name: none ends with .gz, .json, .jsonl or .ndjson; --all-names reads them by their content"
+        );
     }
     Ok(listing)
 }
@@ -326,7 +336,8 @@ impl<'a> Run<'a> {
         let Chosen { objects, known } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
         self.summary.objects_known += known;
         self.summary.objects_filtered += objects.filtered;
-        self.summary.objects_skipped += objects.skipped;
+        self.summary.objects_skipped += objects.skipped.objects();
+        self.summary.skipped.extend(objects.skipped.clone());
         self.summary.objects_gone += objects.gone;
         self.summary.objects_left += objects.left;
         let (of_plan, run_id) = (lake.clone(), run_id.to_owned());

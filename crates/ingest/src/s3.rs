@@ -6,6 +6,7 @@ mod list;
 mod uploads;
 mod visit;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,6 +32,7 @@ use aws_sdk_s3::types::RequestPayer;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
+use trailweave_lake::Answer;
 
 use crate::error::chain;
 use crate::fetch::FetchError;
@@ -112,7 +114,7 @@ impl S3 {
     /// Fetches an object whole, in the version that was listed.
     pub(crate) async fn get(&self, object: &ObjectRef) -> Result<Vec<u8>, FetchError> {
         let name = &object.source_object;
-        let cut = |source| FetchError::S3 { source_object: name.clone(), remedy: "check the network", source };
+        let cut = |source| FetchError::S3 { source_object: name.clone(), remedy: "check the network".into(), source };
         whole(name, || self.try_get(object), cut).await
     }
 
@@ -242,31 +244,24 @@ fn pause(name: &str, attempt: u32) -> Duration {
     Duration::from_millis((50 << attempt) + u64::try_from(spread).unwrap_or_default())
 }
 
-/// What a user can do about an answer of S3, or of a service like it.
-pub(crate) fn remedy<E>(error: &SdkError<E, HttpResponse>) -> &'static str
+/// Says what a user can do about an answer of S3 while the trail is read.
+pub(crate) fn remedy<E>(error: &SdkError<E, HttpResponse>) -> Cow<'static, str>
 where
     SdkError<E, HttpResponse>: ProvideErrorMetadata + Error,
 {
-    // An answer without a body has no code.
-    let is_denied = error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403);
-    match error.code().or_else(|| is_denied.then_some("Forbidden")) {
-        Some("NoSuchKey" | "NotFound") => "check its name, or take it from the list",
-        Some("NoSuchBucket") => "check the name of the bucket",
-        Some("AccessDenied" | "AllAccessDisabled" | "Forbidden") => {
-            "allow s3:ListBucket on the bucket and s3:GetObject on its objects, and kms:Decrypt on their key"
-        }
-        Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
-            "set AWS_REGION to the region of the bucket"
-        }
-        Some(
-            "ExpiredToken" | "InvalidAccessKeyId" | "InvalidToken" | "SignatureDoesNotMatch" | "TokenRefreshRequired",
-        ) => "renew the AWS credentials",
-        Some("InvalidObjectState") => "restore it from its archive first",
-        Some("SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout") => "run again later",
-        Some(_) => "see what AWS said",
-        None if chain(error).contains("credential") => {
-            "give AWS credentials by environment, profile or role, or --no-sign-request for a public bucket"
-        }
-        None => "check the network and --endpoint-url",
+    remedy_or(error, "allow s3:ListBucket on the bucket and s3:GetObject on its objects, and kms:Decrypt on their key")
+}
+
+/// Says what a user can do about an answer of S3, or of a service like it, where `allow` names the permissions that the
+/// request needs.
+pub(crate) fn remedy_or<E>(error: &SdkError<E, HttpResponse>, allow: &'static str) -> Cow<'static, str>
+where
+    SdkError<E, HttpResponse>: ProvideErrorMetadata + Error,
+{
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let answer = Answer { status, code: error.code().map(str::to_owned) };
+    if answer == Answer::default() && chain(error).contains("credential") {
+        return "give AWS credentials by environment, profile or role, or --no-sign-request for a public bucket".into();
     }
+    answer.remedy(allow)
 }

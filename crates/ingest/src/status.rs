@@ -25,6 +25,7 @@ use crate::key::delivery_hour;
 use crate::key::origin;
 use crate::ledger::read_columns;
 use crate::run::unread;
+use crate::skipped::Skipped;
 
 const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
 
@@ -37,6 +38,8 @@ pub struct Status {
     pub quarantined: u64,
     /// Objects that the sources hold and the lake does not know; none where no source was named.
     pub unread: u64,
+    /// What the sources hold beside CloudTrail objects.
+    pub skipped: Skipped,
     /// By day, account and region; objects without a place in a trail come first.
     pub coverage: Vec<Coverage>,
 }
@@ -75,7 +78,9 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&Ingest>) -> R
         }
     }
     if let Some(options) = options {
-        for object in unread(lake, options).await?.iter() {
+        let listing = unread(lake, options).await?;
+        found.skipped = listing.skipped.clone();
+        for object in listing.iter() {
             found.at(object.place.as_deref()).unread += 1;
         }
     }
@@ -87,6 +92,7 @@ struct Found {
     places: BTreeMap<Option<Place>, Coverage>,
     /// Whether an object, by the fingerprint of its name, is done; else it is quarantined.
     objects: HashMap<u128, bool>,
+    skipped: Skipped,
 }
 
 impl Found {
@@ -122,7 +128,7 @@ impl Found {
             let name = names.value(row);
             let place = match origin(name) {
                 Origin::Trail(place) => Some(place),
-                Origin::OtherLog | Origin::Unknown => None,
+                Origin::Other(_) | Origin::Unknown => None,
             };
             if !filter.takes(place.as_ref()) {
                 continue;
@@ -158,8 +164,10 @@ impl Found {
     }
 
     fn into_status(self) -> Status {
-        let coverage: Vec<Coverage> = self.places.into_values().collect();
+        let Self { places, skipped, .. } = self;
+        let coverage: Vec<Coverage> = places.into_values().collect();
         let sum = |count: fn(&Coverage) -> u64| coverage.iter().map(count).sum();
-        Status { done: sum(|it| it.done), quarantined: sum(|it| it.quarantined), unread: sum(|it| it.unread), coverage }
+        let (done, quarantined, unread) = (sum(|it| it.done), sum(|it| it.quarantined), sum(|it| it.unread));
+        Status { done, quarantined, unread, skipped, coverage }
     }
 }

@@ -7,6 +7,7 @@ use trailweave_table::Tally;
 
 use crate::ledger::Entry;
 use crate::ledger::Lost;
+use crate::skipped::Skipped;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;
@@ -20,8 +21,10 @@ pub struct Summary {
     pub objects_known: u64,
     /// Objects outside the filter; of S3 only those in folders that had to be listed.
     pub objects_filtered: u64,
-    /// Digests, insights and logs of other services.
+    /// Objects that are not CloudTrail objects, or not named so.
     pub objects_skipped: u64,
+    /// The same by reason, with the folders that were passed over as a whole.
+    pub skipped: Skipped,
     /// Objects whose rows were committed.
     pub objects_done: u64,
     /// Objects that were refused as a whole.
@@ -68,8 +71,10 @@ pub struct PlanSummary {
     pub objects_known: u64,
     /// Of these, those outside the filter.
     pub objects_filtered: u64,
-    /// Of these, digests, insights and logs of other services.
+    /// Of these, those that are not CloudTrail objects, or not named so.
     pub objects_skipped: u64,
+    /// The same by reason, with the folders that were passed over as a whole.
+    pub skipped: Skipped,
     /// Objects that would be read.
     pub objects: u64,
     /// Their size as stored.

@@ -1,15 +1,22 @@
 //! What can be wrong with a lake.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::io;
+use std::iter;
 use std::path::Path;
 use std::path::PathBuf;
 
+use object_store::client::HttpError;
 use parquet::errors::ParquetError;
 use trailweave_table::DATE_PARTITION;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::PRODUCTS;
 use trailweave_table::REJECTS;
+
+use crate::answer::Answer;
+use crate::answer::OTHER_SERVER;
 
 /// Why the lake could not be read or written. Each ends the run: the lake is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +60,22 @@ pub enum LakeError {
         /// What was to be written.
         path: PathBuf,
     },
+    /// This run did not renew its lease for so long that another may take the lake.
+    #[error("cannot write `{}`: this run could not renew its lease of the lake in time; check the network and run again", path.display())]
+    LeaseLate {
+        /// The object that was to be written.
+        path: PathBuf,
+    },
+    /// The server does not do what Amazon S3 does, and a lake needs it.
+    #[error("cannot {action} `{}`: the server {fault}; {OTHER_SERVER}", path.display())]
+    Server {
+        /// The request.
+        action: &'static str,
+        /// The object.
+        path: PathBuf,
+        /// What the server does instead.
+        fault: &'static str,
+    },
     /// An object of the lake could not be read or written.
     #[error("cannot {action} `{}`; {}", path.display(), remedy(source))]
     Store {
@@ -65,7 +88,7 @@ pub enum LakeError {
         source: Box<object_store::Error>,
     },
     /// A file of the lake could not be read or written.
-    #[error("cannot {action} `{}`{}", path.display(), room(Some(source.kind())))]
+    #[error("cannot {action} `{}`{}", path.display(), aid(source))]
     File {
         /// What was tried.
         action: &'static str,
@@ -82,7 +105,7 @@ pub enum LakeError {
         path: PathBuf,
         /// What its reader said.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A Parquet file could not be encoded.
     #[error("cannot encode rows for `{}`{}", path.display(), room(kind(source)))]
@@ -160,17 +183,45 @@ fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
     }
 }
 
-/// What a user can do about an answer of an object store.
-fn remedy(error: &object_store::Error) -> &'static str {
-    match error {
-        object_store::Error::Unauthenticated { .. } => "give AWS credentials, or renew them",
-        object_store::Error::PermissionDenied { .. } => {
-            "allow s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, s3:DeleteObject and \
-             s3:AbortMultipartUpload on the lake, with valid credentials"
-        }
-        object_store::Error::NotFound { .. } => "check the name of the bucket, which must exist",
-        _ => "check the network, the credentials and --endpoint-url",
+/// Says what a user can do about an error of a file: about a full disk, or what the object store said that it is in.
+fn aid(error: &io::Error) -> Cow<'static, str> {
+    let inner = |error: &(dyn Error + 'static)| match error.downcast_ref::<io::Error>() {
+        Some(error) => Some(remedy(error.get_ref()?.downcast_ref()?)),
+        None => error.downcast_ref().map(remedy),
+    };
+    match causes(error).find_map(inner) {
+        Some(remedy) => format!("; {remedy}").into(),
+        None => room(Some(error.kind())).into(),
     }
+}
+
+/// Says what a user can do about an answer of an object store, or about none.
+fn remedy(error: &object_store::Error) -> Cow<'static, str> {
+    let answer = Answer::of(error);
+    match error {
+        object_store::Error::Unauthenticated { .. } => "give AWS credentials, or renew them".into(),
+        object_store::Error::NotFound { .. } if answer.code.as_deref() == Some("NoSuchKey") => {
+            "it is there no more; run again".into()
+        }
+        object_store::Error::NotFound { .. } => "check the name of the bucket, which must exist".into(),
+        _ if answer == Answer::default() && causes(error).any(<dyn Error>::is::<HttpError>) => {
+            "check the network, the credentials and --endpoint-url".into()
+        }
+        _ if answer.is_lacking() => format!("the server answered {answer}; {OTHER_SERVER}").into(),
+        _ if error.to_string().contains("non-partial response") => format!(
+            "the server answered 200 with the whole object where some bytes of it were asked for; {OTHER_SERVER}"
+        )
+        .into(),
+        _ => answer.remedy(
+            "allow s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, s3:DeleteObject and \
+             s3:AbortMultipartUpload on the lake, with valid credentials",
+        ),
+    }
+}
+
+/// An error and what caused it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The right to write a lake in an object store, where no operating system keeps locks.
 //!
 //! ```text
-//!  put   _trailweave/leases/<whom>.<id>.json        my own, and nobody else's
+//!  put   _trailweave/leases/<whom>.<id>.json        my own, and nobody else's; refuse a server that ignores conditions
 //!  list  _trailweave/leases/                        does another one stand that was renewed lately?
 //!    yes: remove mine; wait: once renewed again, its owner lives: refuse; once it has expired, its owner is dead: go on
 //!    no:  it is mine; renew it until it is dropped
@@ -10,13 +10,15 @@
 //! Each writes its own object first and lists then, so of two who come at once at least one sees the other. Who waits
 //! measures on his own steady clock how long a lease stands as it is; a renewal changes its content. So no time of day
 //! takes part, neither a machine's nor the store's, and none can jump. A renewal is conditional: an owner who slept for
-//! so long that another took the lake learns it there, and writes no more.
+//! so long that another took the lake learns it there, and writes no more. So a lease protects nothing on a server that
+//! ignores conditions, which [`condition`] finds out.
+
+mod condition;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -24,12 +26,12 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use object_store::ObjectStore;
 use object_store::ObjectStoreExt;
-use object_store::PutMode;
-use object_store::PutPayload;
-use object_store::UpdateVersion;
 use object_store::path::Path as Key;
 use tokio::task::AbortHandle;
 
+use self::condition::NotRenewed;
+use self::condition::NotTaken;
+use self::condition::Renewals;
 use crate::LakeError;
 use crate::remote::Remote;
 use crate::remote::failed;
@@ -54,6 +56,17 @@ impl Default for LeaseTimes {
 pub(crate) enum Claim {
     Whole,
     Share { name: String, count: u32 },
+}
+
+/// Why a lease is held no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Another run took it.
+    Taken,
+    /// It could not be renewed for so long that another run may take it.
+    Late,
+    /// The server refuses to renew it, though it stands.
+    Refused,
 }
 
 /// A lease that is held and renewed until it is dropped.
@@ -96,13 +109,21 @@ impl Lease {
         let path = folder.join(format!("{}.{id:016x}.json", claim.name()));
         let (folder, key) = (remote.key(&folder), remote.key(&path));
         let (claim, mine) = (claim.clone(), key.clone());
-        let taken = remote.wait(|store| async move { take(&*store, &folder, &mine, &claim, times).await });
-        let Some(version) = taken.map_err(failed("take the lease", &path))? else {
-            let root = state.parent().unwrap_or(state).to_owned();
-            return Err(LakeError::Locked { root });
-        };
-        remote.is_lost.store(false, SeqCst);
-        let renewing = remote.thread().spawn(renew(Arc::downgrade(remote), key.clone(), version, times));
+        let taken = remote.wait(|store| async move {
+            let taken = take(&*store, &folder, &mine, &claim, times).await;
+            if taken.is_err() {
+                // Else it expires.
+                let _ = store.delete(&mine).await;
+            }
+            taken
+        });
+        let renewals = taken.map_err(|why| match why {
+            NotTaken::Locked => LakeError::Locked { root: state.parent().unwrap_or(state).to_owned() },
+            NotTaken::Ignored(fault) => LakeError::Server { action: "take the lease", path: path.clone(), fault },
+            NotTaken::Failed(error) => failed("take the lease", &path)(error),
+        })?;
+        remote.set_loss(None);
+        let renewing = remote.thread().spawn(renew(Arc::downgrade(remote), key.clone(), renewals, times));
         Ok(Self { remote: Arc::clone(remote), key, renewing: renewing.abort_handle() })
     }
 }
@@ -116,16 +137,6 @@ impl Drop for Lease {
     }
 }
 
-async fn put(
-    store: &dyn ObjectStore,
-    key: &Key,
-    n_renewals: u64,
-    mode: PutMode,
-) -> object_store::Result<UpdateVersion> {
-    let content = PutPayload::from(format!("{{\"renewals\": {n_renewals}}}\n"));
-    Ok(store.put_opts(key, content, mode.into()).await?.into())
-}
-
 /// Puts and keeps an object, unless another owner lives.
 async fn take(
     store: &dyn ObjectStore,
@@ -133,11 +144,12 @@ async fn take(
     mine: &Key,
     claim: &Claim,
     times: LeaseTimes,
-) -> object_store::Result<Option<UpdateVersion>> {
+) -> Result<Renewals, NotTaken> {
+    condition::probe(store, mine).await?;
     // The leases of others, as they were seen first, and when that was.
     let mut seen: Option<(Vec<ObjectMeta>, Instant)> = None;
     loop {
-        let version = put(store, mine, 0, PutMode::Create).await?;
+        let renewals = Renewals::begin(store, mine).await?;
         let leases: Vec<ObjectMeta> = store.list(Some(folder)).try_collect().await?;
         let others = leases.into_iter().filter(|lease| lease.location != *mine && claim.collides(&lease.location));
         let others: Vec<_> = others.collect();
@@ -145,14 +157,13 @@ async fn take(
         let lives = |lease| seen.as_ref().is_some_and(|(seen, _)| !seen.contains(lease));
         let waited = seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         if others.iter().any(lives) {
-            store.delete(mine).await?;
-            return Ok(None);
+            return Err(NotTaken::Locked);
         }
         if others.is_empty() || seen.is_some() && waited >= times.expiry {
             for dead in others {
                 store.delete(&dead.location).await?;
             }
-            return Ok(Some(version));
+            return Ok(renewals);
         }
         store.delete(mine).await?;
         if seen.is_none() {
@@ -164,27 +175,19 @@ async fn take(
 }
 
 /// Renews a lease for as long as the lake is used.
-async fn renew(remote: std::sync::Weak<Remote>, key: Key, mut version: UpdateVersion, times: LeaseTimes) {
+async fn renew(remote: std::sync::Weak<Remote>, key: Key, mut renewals: Renewals, times: LeaseTimes) {
     let mut renewed = Instant::now();
-    for n_renewals in 1.. {
+    loop {
         tokio::time::sleep(times.renewal).await;
         let Some(remote) = remote.upgrade() else { return };
-        match put(&**remote.store(), &key, n_renewals, PutMode::Update(version.clone())).await {
-            Ok(next) => {
-                version = next;
-                renewed = Instant::now();
-            }
-            Err(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => {
-                remote.is_lost.store(true, SeqCst);
-                return;
-            }
+        // Half the expiry, so that a run that lost its lease without knowing stops in time.
+        let left = (times.expiry / 2).saturating_sub(renewed.elapsed());
+        match tokio::time::timeout(left, renewals.next(&**remote.store(), &key)).await {
+            Ok(Ok(())) => renewed = Instant::now(),
+            Ok(Err(NotRenewed::Lost(loss))) => return remote.set_loss(Some(loss)),
             // It may pass; until then the lease still holds.
-            Err(error) => tracing::warn!(%error, "the lease of the lake could not be renewed"),
-        }
-        // Half, so that nothing is written by who has lost it without knowing.
-        if renewed.elapsed() > times.expiry / 2 {
-            remote.is_lost.store(true, SeqCst);
-            return;
+            Ok(Err(NotRenewed::Failed(error))) => tracing::warn!(%error, "the lease of the lake could not be renewed"),
+            Err(_) => return remote.set_loss(Some(Loss::Late)),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! Both arms write through this crate, so that how a file looks (compression, statistics, Bloom filters, order) and
 //! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.
 
+mod answer;
 mod change;
 mod covered;
 mod error;
@@ -23,6 +24,7 @@ mod remote;
 mod store;
 mod writer;
 
+pub use answer::Answer;
 pub use change::{Change, HeldChange};
 pub use covered::{Covered, Merged};
 pub use error::LakeError;

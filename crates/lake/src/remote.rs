@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::thread;
 
@@ -29,6 +27,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::LakeError;
+use crate::lease::Loss;
 use crate::store::Listed;
 
 /// What one request of an upload carries, and what one read asks for at least. S3 takes parts of 5 MiB and more, at most
@@ -46,7 +45,7 @@ pub(crate) struct Remote {
     thread: Handle,
     _end: oneshot::Sender<()>,
     /// Set when the right to write is gone.
-    pub(crate) is_lost: AtomicBool,
+    loss: Mutex<Option<Loss>>,
 }
 
 impl Remote {
@@ -67,8 +66,8 @@ impl Remote {
         let spawned = thread::Builder::new().name("lake".to_owned()).spawn(run);
         let thread = spawned.and_then(|_| runtime.recv().map_err(io::Error::other));
         let thread = thread.map_err(LakeError::file("start a thread for", url))?;
-        let is_lost = AtomicBool::new(false);
-        Ok(Arc::new(Self { store, url: url.into(), prefix: prefix.into(), thread, _end: end, is_lost }))
+        let loss = Mutex::default();
+        Ok(Arc::new(Self { store, url: url.into(), prefix: prefix.into(), thread, _end: end, loss }))
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
@@ -157,22 +156,48 @@ impl Remote {
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), LakeError> {
         self.check(to)?;
-        let (from, key) = (self.key(from), self.key(to));
+        let (source, target) = (self.key(from), self.key(to));
         let renamed = self.wait(|store| async move {
-            match store.copy(&from, &key).await {
-                Err(object_store::Error::NotFound { .. }) => store.head(&key).await.map(|_| ()),
+            let missing = match store.copy(&source, &target).await {
+                Err(error @ object_store::Error::NotFound { .. }) => error,
                 copied => {
                     copied?;
-                    store.delete(&from).await
+                    return store.delete(&source).await.map(|()| true);
                 }
+            };
+            match store.head(&source).await {
+                Ok(_) => Ok(false),
+                // It may have been renamed before, and cut after it.
+                Err(object_store::Error::NotFound { .. }) => store.head(&target).await.map(|_| true).or(Err(missing)),
+                Err(error) => Err(error),
             }
         });
-        renamed.map_err(failed("rename to", to))
+        if renamed.map_err(failed("rename to", to))? {
+            return Ok(());
+        }
+        let fault =
+            "answers that the source of the copy is not there, though it is; it may not decode x-amz-copy-source";
+        Err(LakeError::Server { action: "rename to", path: to.to_owned(), fault })
+    }
+
+    /// Says whether the right to write is gone.
+    pub(crate) fn set_loss(&self, loss: Option<Loss>) {
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = loss;
     }
 
     /// Refuses to write once another run may.
     pub(crate) fn check(&self, path: &Path) -> Result<(), LakeError> {
-        if self.is_lost.load(SeqCst) { Err(LakeError::LeaseLost { path: path.to_owned() }) } else { Ok(()) }
+        let path = path.to_owned();
+        match *self.loss.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(Loss::Taken) => Err(LakeError::LeaseLost { path }),
+            Some(Loss::Late) => Err(LakeError::LeaseLate { path }),
+            Some(Loss::Refused) => {
+                let fault =
+                    "refuses to renew the lease of this run, though If-Match has the ETag that it gave the lease";
+                Err(LakeError::Server { action: "write", path, fault })
+            }
+        }
     }
 }
 

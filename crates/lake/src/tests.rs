@@ -366,7 +366,9 @@ fn a_lease_whose_owner_is_dead_is_taken_over_and_one_who_wakes_up_writes_no_more
     let _taken = other.lock().unwrap();
     other.write(&path, b"other").unwrap();
 
-    let [lake, other] = in_a_store(LeaseTimes { expiry: Duration::ZERO, renewal: AT_ONCE });
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let [lake, _] = two_views(&store, LeaseTimes { expiry: NEVER, renewal: AT_ONCE });
+    let [other, _] = two_views(&store, LeaseTimes { expiry: Duration::ZERO, renewal: AT_ONCE });
     let _woken = lake.lock().unwrap();
     let lost = (0..1_000_000).find_map(|_| {
         drop(other.lock());

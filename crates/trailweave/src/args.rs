@@ -19,7 +19,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but objects were quarantined.
+Exit codes: 0 done; 1 failed, or nothing of what was found could be read; 2 wrong usage or configuration; 3 done, but objects
+were quarantined.
 A flag whose help names a variable can be set by it, too; and most can in the file that --config names.";
 
 #[derive(Debug, Subcommand)]
@@ -175,7 +176,8 @@ pub(crate) struct Common {
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct IngestArgs {
     /// A bucket's prefix or a folder of trail objects, or one object; repeatable, or with commas between them. Names that
-    /// hold commas can stand in the file that --config names. Local objects are known by their paths as given here
+    /// hold commas can stand in the file that --config names. Local objects are known by their paths as given here.
+    /// Below AWSLogs the folders CloudTrail and CloudTrail-NetworkActivity are read; what else is there is counted by kind
     #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR|FILE")]
     pub(crate) source: Vec<String>,
     /// A file that names objects, one in a line, by path or by URL in S3, instead of listing them; repeatable
@@ -199,6 +201,11 @@ pub(crate) struct IngestArgs {
     /// Objects of this region; repeatable
     #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
     pub(crate) region: Vec<String>,
+    /// Read listed objects of any name by their content, not only *.gz, *.json, *.jsonl and *.ndjson. Hidden ones, which
+    /// begin with . or _, are never read
+    #[arg(long, env = "TRAILWEAVE_ALL_NAMES", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) all_names: Option<bool>,
     /// Which records a new lake keeps: relevant or all [default: relevant]
     #[arg(long, env = "TRAILWEAVE_EVENTS", value_name = "CHOICE")]
     pub(crate) events: Option<String>,

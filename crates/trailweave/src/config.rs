@@ -16,6 +16,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use trailweave_ingest::Filter;
+use trailweave_ingest::Names;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Shard;
 use trailweave_ingest::Source;
@@ -88,6 +89,7 @@ struct File {
     to: String,
     account: Vec<String>,
     region: Vec<String>,
+    all_names: bool,
     events: String,
     memory: String,
     threads: usize,
@@ -116,6 +118,7 @@ impl Default for File {
             to: String::new(),
             account: Vec::new(),
             region: Vec::new(),
+            all_names: false,
             events: String::new(),
             memory: text("1GiB"),
             threads: 0,
@@ -152,6 +155,7 @@ impl Config {
                 to: when("to", &or(&ingest.to, &file.to), now)?,
                 accounts: accounts(all(&ingest.account, &file.account))?,
                 regions: regions(all(&ingest.region, &file.region))?,
+                names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
             events: events(&or(&ingest.events, &file.events))?,
             memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
@@ -178,7 +182,7 @@ impl Config {
         match (&self.queue_url, self.has_source()) {
             (None, false) => Err(ConfigError::NoSource),
             (Some(_), true) => with("--source, --keys and --inventory", "run once for each"),
-            (Some(_), false) if self.shard.is_some() || self.filter != Filter::default() => with(
+            (Some(_), false) if self.shard.is_some() || self.filter.chooses_places() => with(
                 "--from, --to, --account, --region and --shard",
                 "what they pass over would be lost with its message; filter where S3 is told to notify",
             ),

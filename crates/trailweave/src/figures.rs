@@ -69,7 +69,7 @@ fn of_ingest(it: &Summary) -> [Figure; 5] {
         ("rejects", it.tally.rejects),
     ];
     let amended_help = "Rows of earlier runs that records of the last run amended, and that left events.";
-    let bytes = [("gzip", it.bytes), ("json", it.inflated_bytes)];
+    let bytes = [("stored", it.bytes), ("inflated", it.inflated_bytes)];
     [
         Figure::many("objects", "Objects that the last run listed, by what became of them.", "outcome", objects),
         Figure::many("messages", "Messages that the last run received, by what became of them.", "outcome", messages),

@@ -11,6 +11,9 @@ use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::PlanSummary;
+use trailweave_ingest::SkipReason;
+use trailweave_ingest::Skipped;
+use trailweave_ingest::SkippedObjects;
 use trailweave_ingest::Status;
 
 use crate::verb::Outcome;
@@ -37,10 +40,10 @@ struct Timed<'a> {
 }
 
 impl Report {
-    /// How the run ended. Where no object could be had, such as for lack of a permission, it did nothing.
+    /// How the run ended. Where nothing of what it found could be read, it did nothing.
     pub(crate) fn outcome(&self) -> Outcome {
         match &self.ingested {
-            Some(it) if it.objects_left > 0 && it.objects_done + it.objects_quarantined == 0 => Outcome::Unread,
+            Some(ingested) if is_unread(ingested) => Outcome::Unread,
             Some(ingested) if ingested.objects_quarantined > 0 => Outcome::Quarantined,
             _ => Outcome::Done,
         }
@@ -63,11 +66,26 @@ impl Report {
         write!(out, "time         {:.1} s", elapsed.as_secs_f64())?;
         match &self.ingested {
             Some(ingested) if ingested.bytes > 0 => {
-                writeln!(out, ", {:.1} MB/s of gzip", rate(ingested.bytes, elapsed))
+                writeln!(out, ", {:.1} MB/s as stored", rate(ingested.bytes, elapsed))
             }
             _ => writeln!(out),
+        }?;
+        if self.outcome() == Outcome::Unread {
+            writeln!(out, "failed       nothing of what was found could be read: exit code 1")?;
         }
+        Ok(())
     }
+}
+
+/// Whether a run could read none of the objects that it found, such as for lack of a permission, or none of their
+/// records.
+fn is_unread(it: &trailweave_ingest::Summary) -> bool {
+    let n_read = it.objects_done + it.objects_quarantined;
+    let n_passed = it.objects_known + it.objects_filtered;
+    // A queue may well tell of nothing but digests for a while.
+    let is_foreign = it.objects_skipped > 0 && n_passed == 0 && it.messages_received == 0;
+    let is_rejected = it.tally.rejects > 0 && it.tally.rejects == it.tally.records && it.objects_quarantined == 0;
+    n_read == 0 && (it.objects_left > 0 || is_foreign) || is_rejected
 }
 
 /// Writes a result as one JSON object.
@@ -80,10 +98,11 @@ pub(crate) fn write_json(out: &mut impl Write, result: &impl Serialize) -> io::R
 pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<()> {
     writeln!(
         out,
-        "objects      {} listed = {} to read + {} known + {} outside the filter + {} no trail objects",
+        "objects      {} listed = {} to read + {} known + {} outside the filter + {} skipped",
         it.objects_listed, it.objects, it.objects_known, it.objects_filtered, it.objects_skipped
     )?;
-    writeln!(out, "bytes        {} of gzip in {} batches", ByteSize(it.bytes), it.batches)?;
+    write_skipped(out, &it.skipped)?;
+    writeln!(out, "bytes        {} as stored, in {}", ByteSize(it.bytes), counted(it.batches, "batch", "batches"))?;
     if it.list_requests + it.get_requests > 0 {
         let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
         let (lists, gets) = (it.list_requests, it.get_requests);
@@ -99,10 +118,10 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
 pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Result<()> {
     writeln!(
         out,
-        "parts        {} before, {} after; {} rows rewritten, {} to {}",
+        "parts        {} before, {} after; {} rewritten, {} to {}",
         it.parts_before,
         it.parts_after,
-        it.rows,
+        counted(it.rows, "row", "rows"),
         ByteSize(it.bytes_before),
         ByteSize(it.bytes_after)
     )
@@ -133,7 +152,25 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
             ranges(&row.missing_hours),
         )?;
     }
-    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)
+    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
+    write_skipped(out, &it.skipped)
+}
+
+/// Writes what was passed over, a line for each reason.
+fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
+    for (reason, SkippedObjects { objects, folders, example }) in skipped.iter() {
+        let objects = (*objects > 0).then(|| counted(*objects, "object", "objects"));
+        let folders = (*folders > 0).then(|| format!("{} not looked into", counted(*folders, "folder", "folders")));
+        let found = objects.into_iter().chain(folders).collect::<Vec<_>>().join(" and ");
+        let remedy = if reason == SkipReason::OtherName { "; --all-names reads them by their content" } else { "" };
+        writeln!(out, "skipped      {reason}: {found}, such as {example}{remedy}")?;
+    }
+    Ok(())
+}
+
+/// A number with what it counts.
+fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// Hours as `0-3 7 22-23`.
@@ -161,7 +198,7 @@ fn usd(requests: u64, per_thousand: f64) -> f64 {
 fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::Result<()> {
     writeln!(
         out,
-        "objects      {} listed = {} read + {} known + {} outside the filter + {} no trail objects + {} quarantined + {} gone + {} left",
+        "objects      {} listed = {} read + {} known + {} outside the filter + {} skipped + {} quarantined + {} gone + {} left",
         it.objects_listed,
         it.objects_done,
         it.objects_known,
@@ -171,6 +208,7 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
         it.objects_gone,
         it.objects_left,
     )?;
+    write_skipped(out, &it.skipped)?;
     if it.messages_received > 0 {
         let left = it.messages_received - it.messages_deleted;
         writeln!(
@@ -182,15 +220,22 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
     if it.objects_left > 0 {
         writeln!(out, "             what was left could not be read; the next run tries it again")?;
     }
-    writeln!(out, "bytes        {} of gzip, {} of JSON", ByteSize(it.bytes), ByteSize(it.inflated_bytes))?;
+    writeln!(out, "bytes        {} as stored, {} inflated", ByteSize(it.bytes), ByteSize(it.inflated_bytes))?;
     let tally = it.tally;
     writeln!(
         out,
         "records      {} = {} rows + {} duplicates + {} filtered + {} rejects",
         tally.records, tally.rows, tally.duplicates, tally.filtered, tally.rejects
     )?;
+    if tally.rejects > 0 {
+        writeln!(out, "             the table `rejects` of `trailweave query` holds what was rejected, and says why")?;
+    }
     if it.rows_amended > 0 {
-        writeln!(out, "             {} rows of earlier runs were amended and are rows no more", it.rows_amended)?;
+        writeln!(
+            out,
+            "             {} of earlier runs left the lake, as amended",
+            counted(it.rows_amended, "row", "rows")
+        )?;
     }
     for quarantined in &it.quarantined {
         writeln!(out, "quarantined  {}: {}", quarantined.source_object, quarantined.error)?;
@@ -215,7 +260,7 @@ fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) ->
         Scope::New => "what new events can change",
         Scope::Whole => "all events",
     };
-    writeln!(out, "changed      {} files, from {of}", it.files)
+    writeln!(out, "changed      {}, from {of}", counted(it.files, "file", "files"))
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
@@ -234,19 +279,32 @@ fn rate(bytes: u64, elapsed: SignedDuration) -> f64 {
 #[cfg(test)]
 mod tests {
     use trailweave_ingest::Summary;
+    use trailweave_table::Tally;
 
     use super::*;
 
     #[test]
     fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
+        let of = |ingested: Summary| Report { ingested: Some(ingested), correlated: None }.outcome();
         let outcome = |objects_left, objects_done, objects_quarantined| {
-            let ingested = Some(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() });
-            Report { ingested, correlated: None }.outcome()
+            of(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() })
         };
         assert_eq!(outcome(0, 0, 0), Outcome::Done);
         assert_eq!(outcome(2, 0, 0), Outcome::Unread);
         assert_eq!(outcome(2, 1, 0), Outcome::Done);
         assert_eq!(outcome(2, 0, 1), Outcome::Quarantined);
+        let skipped = Summary { objects_skipped: 2, ..Summary::default() };
+        assert_eq!(of(skipped.clone()), Outcome::Unread);
+        assert_eq!(of(Summary { objects_known: 1, ..skipped.clone() }), Outcome::Done);
+        assert_eq!(of(Summary { messages_received: 2, ..skipped }), Outcome::Done);
+        let rejected = |rejects| {
+            of(Summary {
+                objects_done: 1,
+                tally: Tally { records: 2, rejects, filtered: 2 - rejects, ..Tally::default() },
+                ..Summary::default()
+            })
+        };
+        assert_eq!([rejected(2), rejected(1)], [Outcome::Unread, Outcome::Done]);
     }
 
     #[test]

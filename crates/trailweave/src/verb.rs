@@ -41,7 +41,7 @@ pub(crate) enum Outcome {
     Done,
     /// All but the quarantined objects is in the lake.
     Quarantined,
-    /// The sources hold what is not in the lake, and a run could read none of it.
+    /// The sources hold what is not in the lake, and a run could read none of it, or none of its records.
     Unread,
 }
 

@@ -18,7 +18,7 @@ fn tree(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn names(root: &Path, sources: &[PathBuf]) -> Vec<String> {
-    names_in(root, &list(sources, &[]).unwrap())
+    names_in(root, &list(sources, &[], Names::OfTrails).unwrap())
 }
 
 fn names_in(root: &Path, listing: &Listing) -> Vec<String> {
@@ -62,6 +62,24 @@ fn a_folder_gives_its_objects_and_nothing_hidden() {
     ]);
     let found = names(folder.path(), &[folder.path().to_owned()]);
     assert_eq!(found, ["a.JSON.GZ", "c.ndjson", "d.jsonl", "e.gz", "b/x.json"]);
+}
+
+#[test]
+fn what_a_folder_holds_beside_objects_is_counted_by_kind() {
+    let folder = tree(&["a.json", "b", "c/d.txt", "c/_SUCCESS", "_tmp/x.json", "_tmp/y.json"]);
+    symlink(folder.path().join("b"), folder.path().join("e")).unwrap();
+    let listing = |names| list(&[folder.path().to_owned()], &[], names).unwrap();
+    let counts = |listing: &Listing, reason| listing.skipped.get(reason).map(|it| (it.objects, it.folders));
+    let of_trails = listing(Names::OfTrails);
+    assert_eq!(of_trails.len(), 1);
+    assert_eq!(counts(&of_trails, SkipReason::OtherName), Some((3, 0)));
+    assert_eq!(counts(&of_trails, SkipReason::Hidden), Some((1, 1)));
+    let example = &of_trails.skipped.get(SkipReason::OtherName).unwrap().example;
+    assert_eq!(*example, folder.path().join("b").display().to_string());
+    let all = listing(Names::All);
+    assert_eq!(names_in(folder.path(), &all), ["a.json", "b", "c/d.txt"]);
+    assert_eq!(counts(&all, SkipReason::OtherName), None);
+    assert_eq!(counts(&all, SkipReason::Hidden), Some((1, 1)));
 }
 
 #[test]
@@ -136,7 +154,7 @@ fn names_that_are_not_utf8_stay_apart_and_lead_back() {
     for byte in [0xfe, 0xff] {
         fs::write(folder.path().join(OsStr::from_bytes(&[b'x', byte, b'.', b'g', b'z'])), [byte]).unwrap();
     }
-    let listing = list(&[folder.path().to_owned()], &[]).unwrap();
+    let listing = list(&[folder.path().to_owned()], &[], Names::OfTrails).unwrap();
     assert_ne!(listing.get(0).source_object, listing.get(1).source_object);
     let text = serde_json::to_string(&listing.get(1)).unwrap();
     let back: ObjectRef = serde_json::from_str(&text).unwrap();
@@ -145,13 +163,13 @@ fn names_that_are_not_utf8_stay_apart_and_lead_back() {
 
 #[test]
 fn a_missing_source_is_named_with_its_remedy() {
-    let error = list(&["no/such/folder".into()], &[]).unwrap_err();
+    let error = list(&["no/such/folder".into()], &[], Names::OfTrails).unwrap_err();
     assert!(error.to_string().contains("`no/such/folder` does not exist; name a file"), "{error}");
 }
 
 #[test]
 fn a_leading_dot_is_no_part_of_a_name() {
-    let listing = list(&["./src/lib.rs".into()], &[]).unwrap();
+    let listing = list(&["./src/lib.rs".into()], &[], Names::OfTrails).unwrap();
     assert_eq!(&*listing.get(0).source_object, "src/lib.rs");
 }
 
@@ -160,7 +178,7 @@ fn of_what_is_named_some_may_be_gone_but_not_all() {
     let folder = tempfile::tempdir().unwrap();
     let (there, gone) = (folder.path().join("a.json"), folder.path().join("b.json"));
     fs::write(&there, "{}").unwrap();
-    let listing = list(&[], &[gone.clone(), there]).unwrap();
+    let listing = list(&[], &[gone.clone(), there], Names::OfTrails).unwrap();
     assert_eq!((listing.len(), listing.gone, listing.left), (1, 1, 0));
-    assert!(matches!(list(&[], &[gone]), Err(IngestError::SourceMissing { .. })));
+    assert!(matches!(list(&[], &[gone], Names::OfTrails), Err(IngestError::SourceMissing { .. })));
 }

@@ -9,6 +9,7 @@ use crate::Filter;
 use crate::Location;
 use crate::listing::Listing;
 use crate::listing::ObjectRef;
+use crate::skipped::SkipReason;
 use crate::source::url_decoded;
 
 /// Why a message is not understood.
@@ -95,8 +96,8 @@ pub(super) fn is_named(object: &ObjectRef) -> bool {
     object.version.trim_matches('"') == NAMED
 }
 
-/// The new objects of trails that a message tells of.
-pub(super) fn listing(body: &str) -> Result<Listing, Foreign> {
+/// The new objects of trails that a message tells of, and of which `filter` takes the names.
+pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
     let mut listing = Listing::default();
     if body == VALIDATION {
         return Ok(listing);
@@ -106,35 +107,35 @@ pub(super) fn listing(body: &str) -> Result<Listing, Foreign> {
             for Record { event_name, s3 } in records {
                 if event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
                     let key = url_decoded(&s3.object.key)?;
-                    push(&mut listing, s3.bucket.name, key, &s3.object)?;
+                    push(&mut listing, s3.bucket.name, key, &s3.object, filter)?;
                 } else {
-                    listing.skipped += 1;
+                    listing.skipped.add_object(SkipReason::NotCreated, s3.object.key);
                 }
             }
         }
         // Here a key stands as it is.
         Body::EventBridge { kind, detail: Entity { bucket, object } } if kind == "Object Created" => {
-            push(&mut listing, bucket.name, object.key.clone(), &object)?;
+            push(&mut listing, bucket.name, object.key.clone(), &object, filter)?;
         }
-        Body::EventBridge { .. } => listing.skipped += 1,
+        Body::EventBridge { detail, .. } => listing.skipped.add_object(SkipReason::NotCreated, detail.object.key),
         // Here too.
         Body::CloudTrail { bucket, keys } => {
             for key in keys {
                 let location = Location { bucket: bucket.clone(), key };
-                listing.push_of_trail(&location, NAMED, 0, &Filter::default());
+                listing.push_of_trail(&location, NAMED, 0, filter);
             }
         }
-        Body::Wrapped { message } => return self::listing(&message),
+        Body::Wrapped { message } => return self::listing(&message, filter),
         Body::Test { event: TestEvent::Test } => {}
     }
     Ok(listing)
 }
 
-fn push(listing: &mut Listing, bucket: String, key: String, object: &Object) -> Result<(), Foreign> {
+fn push(listing: &mut Listing, bucket: String, key: String, object: &Object, filter: &Filter) -> Result<(), Foreign> {
     let (Some(etag), Some(bytes)) = (&object.etag, object.size) else {
         return Err(Foreign::Incomplete);
     };
-    listing.push_of_trail(&Location { bucket, key }, etag, bytes, &Filter::default());
+    listing.push_of_trail(&Location { bucket, key }, etag, bytes, filter);
     Ok(())
 }
 
@@ -144,6 +145,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn listing(body: &str) -> Result<Listing, Foreign> {
+        super::listing(body, &Filter::default())
+    }
 
     const KEY: &str = "my+logs/AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01/a.json.gz";
 
@@ -156,7 +161,7 @@ mod tests {
     fn told(body: &Value) -> (Vec<(String, String, u64)>, u64) {
         let listing = listing(&body.to_string()).unwrap();
         let object = |it: ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);
-        (listing.iter().map(object).collect(), listing.skipped)
+        (listing.iter().map(object).collect(), listing.skipped.objects())
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
         let body = json!({ "s3Bucket": "b", "s3ObjectKey": [KEY, digest] });
         for body in [json!({ "Type": "Notification", "Message": body.to_string() }), body] {
             let listing = listing(&body.to_string()).unwrap();
-            assert_eq!((listing.len(), listing.skipped), (1, 1));
+            assert_eq!((listing.len(), listing.skipped.objects()), (1, 1));
             assert!(is_named(&listing.get(0)) && *listing.get(0).source_object == format!("s3://b/{KEY}"));
         }
     }

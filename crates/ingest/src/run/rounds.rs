@@ -25,7 +25,7 @@ impl Run<'_> {
 
     async fn rounds(&mut self, lake: &Lake, queue: &Queue) -> Result<(), IngestError> {
         for n in 1_u64.. {
-            let round = queue.receive(&self.inflow.s3).await?;
+            let round = queue.receive(&self.inflow.s3, &self.options.filter).await?;
             if round.received == 0 {
                 break;
             }
@@ -59,11 +59,18 @@ impl Run<'_> {
     /// Reads the present content of objects whose content was replaced after a message told of it, since nothing
     /// promises another message.
     async fn read_replaced(&mut self, lake: &Lake, run_id: &str) -> Result<HashMap<Box<str>, ObjectRef>, IngestError> {
-        let changed = mem::take(&mut self.changed);
+        let mut changed = mem::take(&mut self.changed);
+        // They are counted by what becomes of their present content.
+        self.summary.objects_left -= changed.len() as u64;
+        let mut seen = HashSet::new();
+        changed.retain(|location| seen.insert(location.clone()));
         let mut listing = Listing::default();
         if !changed.is_empty() {
             let unseen = self.inflow.s3.look_at(&changed, &mut listing).await?;
-            self.gone.extend(unseen.into_iter().filter(|it| it.is_gone).map(|it| it.name));
+            let gone: Vec<_> = unseen.iter().filter(|it| it.is_gone).map(|it| it.name.clone()).collect();
+            self.summary.objects_gone += gone.len() as u64;
+            self.summary.objects_left += (unseen.len() - gone.len()) as u64;
+            self.gone.extend(gone);
             self.read(lake, listing.clone(), run_id).await?;
         }
         Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())

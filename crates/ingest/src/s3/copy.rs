@@ -16,7 +16,12 @@ impl S3 {
     /// Copies an object into a file that has no name and vanishes when it is closed.
     pub(crate) async fn copy(&self, object: &Location) -> Result<File, IngestError> {
         let name = object.to_string();
-        let cut = |source| IngestError::Aws { action: "read", name: name.clone(), remedy: "check the network", source };
+        let cut = |source| IngestError::Aws {
+            action: "read",
+            name: name.clone(),
+            remedy: "check the network".into(),
+            source,
+        };
         whole(&name, || self.try_copy(object), cut).await
     }
 

@@ -18,10 +18,11 @@ use super::visit::Visit;
 use super::visit::visit;
 use crate::Filter;
 use crate::IngestError;
+use crate::Names;
 use crate::error::chain;
-use crate::list::is_object_name;
 use crate::listing::Listing;
 use crate::listing::Version;
+use crate::skipped::SkipReason;
 use crate::source::Location;
 
 /// LIST requests under way at once.
@@ -65,15 +66,21 @@ impl S3 {
             while running.len() < LISTS
                 && let Some((prefix, visit)) = waiting.pop()
             {
-                running.push(Box::pin(self.folder(source, prefix, visit)));
+                running.push(Box::pin(self.folder(source, prefix, visit, filter.names)));
             }
             let Some(found) = running.next().await else {
                 return Ok(());
             };
             let found = found?;
             listing.extend(found.objects);
-            let folders = found.folders.into_iter().filter(|folder| is_below(&source.key, folder));
-            waiting.extend(folders.map(|folder| (folder.clone(), visit(&folder, filter))));
+            for folder in found.folders.into_iter().filter(|folder| is_below(&source.key, folder)) {
+                if is_hidden(&source.key, &folder) {
+                    listing.skipped.add_folder(SkipReason::Hidden, named(source, &folder));
+                } else {
+                    let visit = visit(&folder, filter);
+                    waiting.push((folder, visit));
+                }
+            }
         }
     }
 
@@ -118,10 +125,21 @@ impl S3 {
         (object.to_string(), looked)
     }
 
-    async fn folder(&self, source: &Location, prefix: String, visit: Visit) -> Result<Folder, IngestError> {
+    async fn folder(
+        &self,
+        source: &Location,
+        prefix: String,
+        visit: Visit,
+        names: Names,
+    ) -> Result<Folder, IngestError> {
         let mut folder = Folder::default();
-        if visit == Visit::Skip {
-            return Ok(folder);
+        match visit {
+            Visit::Filtered => return Ok(folder),
+            Visit::Other(reason) => {
+                folder.objects.skipped.add_folder(reason, named(source, &prefix));
+                return Ok(folder);
+            }
+            Visit::Folders | Visit::All => {}
         }
         let delimiter = (visit == Visit::Folders).then(|| "/".to_owned());
         let mut token = None;
@@ -129,7 +147,7 @@ impl S3 {
             let page = self.page(&source.bucket, &prefix, delimiter.clone(), token).await?;
             token = page.next_continuation_token;
             for object in page.contents.unwrap_or_default() {
-                push(source, &object, &mut folder.objects);
+                push(source, &object, names, &mut folder.objects);
             }
             folder.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|it| it.prefix));
             if token.is_none() {
@@ -158,23 +176,40 @@ impl S3 {
     }
 }
 
-/// Whether `key` is what the source names, or stands below it and is not hidden. S3 itself compares letters only, and
-/// takes `logs-old/` for a folder below `logs`.
+/// Whether `key` is what the source names, or stands below it. S3 itself compares letters only, and takes `logs-old/`
+/// for a folder below `logs`.
 fn is_below(source: &str, key: &str) -> bool {
     let Some(rest) = key.strip_prefix(source) else {
         return false;
     };
-    let is_inside = source.is_empty() || source.ends_with('/') || rest.is_empty() || rest.starts_with('/');
-    is_inside && !rest.split('/').any(|part| part.starts_with(['.', '_']))
+    source.is_empty() || source.ends_with('/') || rest.is_empty() || rest.starts_with('/')
 }
 
-fn push(source: &Location, object: &Object, listing: &mut Listing) {
-    let is_meant = |key: &&str| is_object_name(key.as_ref()) && is_below(&source.key, key);
-    let Some(key) = object.key().filter(is_meant) else {
+/// Whether the name of `key`, or of a folder in which it stands below the source, begins with `.` or `_`.
+fn is_hidden(source: &str, key: &str) -> bool {
+    key.strip_prefix(source).unwrap_or(key).split('/').any(|part| part.starts_with(['.', '_']))
+}
+
+/// The URL of a key in the bucket of the source.
+fn named(source: &Location, key: &str) -> String {
+    Location { bucket: source.bucket.clone(), key: key.to_owned() }.to_string()
+}
+
+fn push(source: &Location, object: &Object, names: Names, listing: &mut Listing) {
+    // A key that ends so stands for a folder, and holds nothing.
+    let is_object = |key: &&str| is_below(&source.key, key) && !key.ends_with('/');
+    let Some(key) = object.key().filter(is_object) else {
         return;
     };
+    let name = named(source, key);
+    if is_hidden(&source.key, key) {
+        return listing.skipped.add_object(SkipReason::Hidden, name);
+    }
+    // An object that is a source itself is read whatever it is called.
+    if !names.takes(key.as_ref()) && key != source.key {
+        return listing.skipped.add_object(SkipReason::OtherName, name);
+    }
     let bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-    let name = Location { bucket: source.bucket.clone(), key: key.to_owned() }.to_string();
     let version = version(object.e_tag(), bytes, object.last_modified());
     listing.push(&name, None, Version::Text(&version), bytes);
 }
@@ -191,11 +226,20 @@ mod tests {
             ("logs/", "logs/b/a.gz", true),
             ("logs", "logs-old/a.gz", false),
             ("logs/a.gz", "logs/a.gz", true),
-            ("logs", "logs/_tmp/a.gz", false),
-            ("logs", "logs/.a.gz", false),
-            ("_hidden/but/asked/", "_hidden/but/asked/a.gz", true),
         ] {
             assert_eq!(is_below(source, key), expected, "{source} {key}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_below_a_source_is_hidden() {
+        for (source, key, expected) in [
+            ("logs", "logs/_tmp/a.gz", true),
+            ("logs", "logs/.a.gz", true),
+            ("logs", "logs/a_b.gz", false),
+            ("_hidden/but/asked/", "_hidden/but/asked/a.gz", false),
+        ] {
+            assert_eq!(is_hidden(source, key), expected, "{source} {key}");
         }
     }
 }

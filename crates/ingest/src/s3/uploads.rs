@@ -3,6 +3,7 @@
 use super::S3;
 use super::S3Options;
 use super::remedy;
+use super::remedy_or;
 use crate::IngestError;
 use crate::Location;
 use crate::error::chain;
@@ -47,7 +48,7 @@ impl S3 {
             let page = Box::pin(request.send()).await.map_err(|error| IngestError::Aws {
                 action: "list the uploads below",
                 name: folder.to_string(),
-                remedy: "allow s3:ListBucketMultipartUploads on the bucket",
+                remedy: remedy_or(&error, "allow s3:ListBucketMultipartUploads on the bucket"),
                 source: error.into(),
             })?;
             for upload in page.uploads() {

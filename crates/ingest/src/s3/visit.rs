@@ -6,12 +6,16 @@ use jiff::civil::Date;
 
 use crate::Filter;
 use crate::key::is_account;
+use crate::key::skips_folder;
+use crate::skipped::SkipReason;
 
 /// How a prefix is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
     /// It holds nothing that is asked for.
-    Skip,
+    Filtered,
+    /// It holds no records; it is not even listed, since a trail has some 9,000 digests a year and region.
+    Other(SkipReason),
     /// Its folders, one by one.
     Folders,
     /// All that is below it.
@@ -31,12 +35,15 @@ pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
     };
     match folders {
         [] | [_] if folders.iter().all(|account| asks_for_account(filter, account)) => Visit::Folders,
-        [account, ..] if !asks_for_account(filter, account) => Visit::Skip,
+        [account, ..] if !asks_for_account(filter, account) => Visit::Filtered,
         [account, ..] if !is_account(account) => Visit::All,
-        [_, "CloudTrail"] => Visit::Folders,
-        [_, "CloudTrail", region, ..] if !filter.regions.is_empty() && !filter.regions.contains(*region) => Visit::Skip,
-        [_, "CloudTrail", _, date @ ..] => visit_date(date, filter),
-        _ => Visit::Skip,
+        [_, folder, rest @ ..] => match (skips_folder(folder), rest) {
+            (Some(reason), _) => Visit::Other(reason),
+            (None, []) => Visit::Folders,
+            (None, [region, ..]) if !filter.regions.is_empty() && !filter.regions.contains(*region) => Visit::Filtered,
+            (None, [_, date @ ..]) => visit_date(date, filter),
+        },
+        _ => Visit::Filtered,
     }
 }
 
@@ -60,7 +67,7 @@ fn visit_date(date: &[&str], filter: &Filter) -> Visit {
     let (from, to) = (filter.from.as_ref().map(compare), filter.to.as_ref().map(compare));
     let is_border = from == Some(Ordering::Equal) || to == Some(Ordering::Equal);
     match (from, to) {
-        (Some(Ordering::Less), _) | (_, Some(Ordering::Greater)) => Visit::Skip,
+        (Some(Ordering::Less), _) | (_, Some(Ordering::Greater)) => Visit::Filtered,
         _ if is_border && date.len() < 3 => Visit::Folders,
         _ => Visit::All,
     }
@@ -81,15 +88,25 @@ mod tests {
     #[test]
     fn without_a_filter_a_region_is_listed_at_once() {
         let all = Filter::default();
-        for prefix in ["", "logs/", "AWSLogs/", "AWSLogs/o-abc/", "AWSLogs/ACCOUNT/", "AWSLogs/o-a/ACCOUNT/CloudTrail/"]
-        {
+        for prefix in [
+            "",
+            "logs/",
+            "AWSLogs/",
+            "AWSLogs/o-abc/",
+            "AWSLogs/ACCOUNT/",
+            "AWSLogs/o-a/ACCOUNT/CloudTrail/",
+            "AWSLogs/ACCOUNT/CloudTrail-NetworkActivity/",
+        ] {
             assert_eq!(see(prefix, &all), Visit::Folders, "{prefix}");
         }
         for prefix in ["AWSLogs/ACCOUNT/CloudTrail/eu-west-1/", "AWSLogs/ACCOUNT/CloudTrail/eu-west-1/2026/"] {
             assert_eq!(see(prefix, &all), Visit::All, "{prefix}");
         }
-        for prefix in ["AWSLogs/ACCOUNT/CloudTrail-Digest/", "AWSLogs/ACCOUNT/vpcflowlogs/eu-west-1/"] {
-            assert_eq!(see(prefix, &all), Visit::Skip, "{prefix}");
+        for (prefix, reason) in [
+            ("AWSLogs/ACCOUNT/CloudTrail-Digest/", SkipReason::Digest),
+            ("AWSLogs/ACCOUNT/vpcflowlogs/eu-west-1/", SkipReason::OtherLog),
+        ] {
+            assert_eq!(see(prefix, &all), Visit::Other(reason), "{prefix}");
         }
     }
 
@@ -102,10 +119,10 @@ mod tests {
         };
         for (prefix, expected) in [
             ("AWSLogs/ACCOUNT/", Visit::Folders),
-            ("AWSLogs/111122223333/", Visit::Skip),
-            ("AWSLogs/111122223333/CloudTrail/eu-west-1/", Visit::Skip),
+            ("AWSLogs/111122223333/", Visit::Filtered),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/", Visit::Filtered),
             ("AWSLogs/ACCOUNT/CloudTrail/eu-west-1/", Visit::All),
-            ("AWSLogs/ACCOUNT/CloudTrail/eu-west-2/", Visit::Skip),
+            ("AWSLogs/ACCOUNT/CloudTrail/eu-west-2/", Visit::Filtered),
             ("AWSLogs/copies/", Visit::Folders),
             ("AWSLogs/copies/more/", Visit::All),
         ] {
@@ -118,18 +135,18 @@ mod tests {
         let filter = Filter { from: Some(date(2025, 11, 30)), to: Some(date(2027, 2, 1)), ..Filter::default() };
         for (day, expected) in [
             ("", Visit::Folders),
-            ("2024/", Visit::Skip),
+            ("2024/", Visit::Filtered),
             ("2025/", Visit::Folders),
-            ("2025/10/", Visit::Skip),
+            ("2025/10/", Visit::Filtered),
             ("2025/11/", Visit::Folders),
-            ("2025/11/29/", Visit::Skip),
+            ("2025/11/29/", Visit::Filtered),
             ("2025/11/30/", Visit::All),
             ("2025/12/", Visit::All),
             ("2026/", Visit::All),
             ("2027/", Visit::Folders),
             ("2027/02/01/", Visit::All),
-            ("2027/02/02/", Visit::Skip),
-            ("2028/", Visit::Skip),
+            ("2027/02/02/", Visit::Filtered),
+            ("2028/", Visit::Filtered),
             ("odd/", Visit::All),
         ] {
             assert_eq!(see(&format!("AWSLogs/ACCOUNT/CloudTrail/eu-west-1/{day}"), &filter), expected, "{day}");

@@ -13,6 +13,7 @@ mod inventory;
 mod regrouped;
 mod s3;
 mod scale;
+mod servers;
 mod shards;
 mod trail;
 

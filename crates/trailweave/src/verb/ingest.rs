@@ -15,7 +15,7 @@ use crate::progress;
 use crate::report;
 use crate::report::Report;
 
-/// Parts are made of at most this much of gzip.
+/// Parts are made of objects of at most this size together, as stored.
 const BATCH_BYTES: u64 = 256 << 20;
 /// Objects of S3 that are fetched at once. A thread decodes some ten thousand small ones in a second, and S3 answers
 /// after some ten milliseconds.

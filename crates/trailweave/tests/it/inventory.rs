@@ -38,7 +38,7 @@ fn upload(aws: &Aws) -> [(String, usize, String); 2] {
 
 #[test]
 fn what_was_read_by_an_inventory_is_known_to_a_listing_and_the_other_way_round() {
-    let aws = Aws::start();
+    let aws = Aws::moto();
     let folder = tempfile::tempdir().unwrap();
     let row = |(key, bytes, etag): &(String, usize, String)| {
         format!("\"trail\",\"{}\",\"{bytes}\",\"{etag}\"\n", key.replace(' ', "+"))

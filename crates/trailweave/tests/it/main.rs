@@ -4,6 +4,7 @@
 
 mod aws;
 mod bad_input;
+mod beside;
 mod decisions;
 mod duckdb;
 mod inventory;

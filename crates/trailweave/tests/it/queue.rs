@@ -31,7 +31,7 @@ struct World {
 
 impl World {
     fn new(visibility_seconds: u32) -> Self {
-        let aws = Aws::start();
+        let aws = Aws::moto();
         let attributes = json!({ "VisibilityTimeout": visibility_seconds.to_string() });
         let arn = "arn:aws:sqs:us-east-1:123456789012:trail";
         let notify = json!({ "QueueConfigurations": [{ "QueueArn": arn, "Events": ["s3:ObjectCreated:*"] }] });
@@ -171,7 +171,8 @@ fn only_what_is_settled_is_deleted() {
     let (code, summary, logged) = world.drain();
     assert_eq!(code, 0, "{logged}");
     let counts = ["objects_done", "objects_gone", "objects_left", "messages_received", "messages_deleted"];
-    assert_eq!(numbers(&summary, &counts), [1, 1, 2, 6, 4], "{logged}");
+    // The replaced object is counted once, as its present content.
+    assert_eq!(numbers(&summary, &counts), [1, 1, 1, 6, 4], "{logged}");
     assert_eq!(world.events(), [json!({ "event_id": "new" })]);
     for said in ["deleted before it was read", "left in the queue: not understood", "left in the queue: not all"] {
         assert!(logged.contains(said), "{logged}");

@@ -1,4 +1,5 @@
-//! The program with a trail in a bucket: a real server that knows one key, and credentials from the environment.
+//! The program with a trail and a lake in buckets, on real servers that know one key, and credentials from the
+//! environment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,6 +7,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
@@ -13,8 +16,18 @@ use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
+use serde_json::json;
 use tokio::runtime::Runtime;
+use trailweave_ingest::Location;
+use trailweave_ingest::S3Options;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::LeaseTimes;
+use trailweave_lake::Place;
+use trailweave_table::EVENTS;
 
+use crate::aws::Aws;
+use crate::aws::object;
 use crate::program::trailweave;
 
 /// Serves the folders of `root` as buckets until the runtime is dropped; returns the server's URL.
@@ -137,18 +150,52 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 #[test]
 fn a_lake_in_a_bucket_is_the_lake_that_a_folder_gets() {
-    let folder = tempfile::tempdir().unwrap();
-    let (root, demo) = (folder.path(), folder.path().join("demo"));
-    let generated = trailweave(&["demo", "--quiet", "--records", "2000", "--dir", demo.to_str().unwrap()]);
-    assert_eq!(generated.code, 0, "{}", generated.stderr);
+    let (folder, demo) = demo();
     fs::create_dir(demo.join("lakes")).unwrap();
-    let (local, in_bucket) = (root.join("lake"), demo.join("lakes").join("main"));
     let runtime = Runtime::new().unwrap();
     let url = serve(&runtime, &demo);
+    let said = is_the_lake_that_a_folder_gets(folder.path(), &url, &|| demo.join("lakes"));
+    // The server cannot list uploads.
+    assert!(said.contains("are not looked for") && said.contains("the server answered 501 NotImplemented"), "{said}");
+    assert!(!said.contains("allow s3:"), "{said}");
+}
+
+#[test]
+fn a_lake_on_seaweedfs_is_the_lake_that_a_folder_gets() {
+    let aws = Aws::seaweedfs();
+    let (folder, demo) = demo();
+    aws.upload(&demo.join("trail"), "trail");
+    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "lakes" }))]);
+    let copy = folder.path().join("copy");
+    is_the_lake_that_a_folder_gets(folder.path(), &aws.url, &|| {
+        let _ = fs::remove_dir_all(&copy);
+        aws.download("lakes", &copy);
+        copy.clone()
+    });
+}
+
+/// A small trail, in the folder `trail` of the second folder.
+fn demo() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = folder.path().join("demo");
+    let generated = trailweave(&["demo", "--quiet", "--records", "2000", "--dir", demo.to_str().unwrap()]);
+    assert_eq!(generated.code, 0, "{}", generated.stderr);
+    (folder, demo)
+}
+
+/// Makes and tidies a lake in a folder and one in the bucket `lakes`, whose objects `fetch` gives as files, from the
+/// bucket `trail`. Returns what `gc` said of the second.
+fn is_the_lake_that_a_folder_gets(root: &Path, url: &str, fetch: &dyn Fn() -> PathBuf) -> String {
+    let local = root.join("lake");
+    let in_bucket = || fetch().join("main");
     let told = |verb: &[&str], lake: &str| {
-        let (code, said) = say(&url, root, &[verb, &["--lake", lake]].concat(), Some("secret"));
+        let (code, said) = say(url, root, &[verb, &["--lake", lake]].concat(), Some("secret"));
         assert_eq!(code, 0, "{verb:?} {said}");
         said
+    };
+    let are_alike = || {
+        let (local, in_bucket) = (tables(&local), tables(&in_bucket()));
+        assert!(local == in_bucket, "{:?}\n{:?}", local.keys(), in_bucket.keys());
     };
     let (local_name, name) = (local.to_str().unwrap(), "s3://lakes/main");
     for lake in [local_name, name] {
@@ -158,36 +205,90 @@ fn a_lake_in_a_bucket_is_the_lake_that_a_folder_gets() {
         assert!(said.contains("files, from what new events can change"), "{said}");
     }
     assert!(tables(&local).len() >= 20, "{:?}", tables(&local).keys());
-    assert!(tables(&local) == tables(&in_bucket), "{:?}\n{:?}", tables(&local).keys(), tables(&in_bucket).keys());
-    the_objects_that_a_file_names_are_read(&demo, &|verb: &[&str], lake: &str| told(verb, lake));
+    are_alike();
+    the_objects_that_a_file_names_are_read(&root.join("demo"), &|verb: &[&str], lake: &str| told(verb, lake));
     for question in [&["status"][..], &["query", "SELECT link, count(*) FROM correlated GROUP BY 1 ORDER BY 1"]] {
         assert_eq!(told(question, local_name).replace(local_name, ""), told(question, name).replace(name, ""));
     }
-    for lake in [local_name, name] {
+    let [_, said] = [local_name, name].map(|lake| {
         told(&["compact"], lake);
         told(&["correlate", "--memory", "64MiB"], lake);
-        assert!(told(&["gc"], lake).contains("0 files"));
-    }
-    assert!(tables(&local) == tables(&in_bucket), "{:?}\n{:?}", tables(&local).keys(), tables(&in_bucket).keys());
-    assert_eq!(fs::read_dir(in_bucket.join("_trailweave").join("leases")).map_or(0, Iterator::count), 0);
+        told(&["gc"], lake)
+    });
+    assert!(said.contains("0 files"), "{said}");
+    are_alike();
+    assert_eq!(fs::read_dir(in_bucket().join("_trailweave").join("leases")).map_or(0, Iterator::count), 0);
+    said
 }
 
 #[test]
 fn a_lake_that_s3_refuses_is_said_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
-    fs::create_dir_all(root.join("trail/AWSLogs")).unwrap();
+    fs::create_dir_all(folder.path().join("trail/AWSLogs")).unwrap();
     let runtime = Runtime::new().unwrap();
-    let url = serve(&runtime, root);
+    is_refused_with_a_remedy(folder.path(), &serve(&runtime, folder.path()));
+}
+
+#[test]
+fn a_lake_that_seaweedfs_refuses_is_said_with_a_remedy() {
+    let (folder, aws) = (tempfile::tempdir().unwrap(), Aws::seaweedfs());
+    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "trail" }))]);
+    is_refused_with_a_remedy(folder.path(), &aws.url);
+}
+
+fn is_refused_with_a_remedy(root: &Path, url: &str) {
     for (lake, secret, remedy) in [
-        ("s3://trail/lake", Some("wrong-one"), "with valid credentials"),
+        ("s3://trail/lake", Some("wrong-one"), "renew the AWS credentials"),
         ("s3://trail/lake", None, "give AWS credentials, or renew them"),
+        ("s3://no-such-bucket/lake", Some("secret"), "check the name of the bucket"),
     ] {
         let arguments = ["ingest", "--source", "s3://trail/AWSLogs", "--lake", lake];
-        let (code, said) = say(&url, root, &arguments, secret);
+        let (code, said) = say(url, root, &arguments, secret);
         assert_eq!(code, 1, "{said}");
         assert!(said.contains(lake) && said.contains(remedy) && !said.contains("wrong-one"), "{said}");
     }
+}
+
+#[test]
+fn a_lake_on_a_server_that_ignores_conditions_is_refused_in_one_sentence() {
+    let (folder, aws) = (tempfile::tempdir().unwrap(), Aws::nanio());
+    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "lakes" }))]);
+    let source = folder.path().join("a.json");
+    fs::write(&source, object("a")).unwrap();
+    let arguments = ["run", "--source", source.to_str().unwrap(), "--lake", "s3://lakes/main"];
+    let (code, said) = say(&aws.url, folder.path(), &arguments, Some("secret"));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("cannot take the lease `s3://lakes/main/_trailweave/leases/whole."), "{said}");
+    assert!(said.contains("the server ignores If-Match, so a run that was stopped could go on"), "{said}");
+    let listed = aws.call(&[("s3", "list_objects_v2", json!({ "Bucket": "lakes" }))]).remove(0);
+    assert_eq!(listed["KeyCount"], 1, "only lake.json: {listed}");
+}
+
+#[test]
+fn a_lease_holds_on_seaweedfs() {
+    let aws = Aws::seaweedfs();
+    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "lakes" }))]);
+    let s3 =
+        S3Options { endpoint_url: Some(aws.url.clone()), path_style: true, anonymous: true, ..S3Options::default() };
+    let bucket = Location { bucket: "lakes".to_owned(), key: String::new() };
+    let store = Runtime::new().unwrap().block_on(trailweave_ingest::object_store(&bucket, &s3)).unwrap();
+    let times = LeaseTimes { expiry: Duration::from_hours(1), renewal: Duration::from_millis(1) };
+    let [lake, other] = [(); 2].map(|()| {
+        let place = Place::remote("s3://lakes/main", Arc::clone(&store), times).unwrap();
+        Lake::open_or_create_at(&place, None).unwrap()
+    });
+    let _held = lake.lock().unwrap();
+    assert!(matches!(other.lock(), Err(LakeError::Locked { .. })));
+    let lease = lake.files(&lake.state_dir().join("leases")).unwrap().remove(0).path;
+    let path = lake.table_dir(&EVENTS).join("part-0.parquet");
+    while !String::from_utf8(other.read(&lease).unwrap().unwrap()).unwrap().contains("\"renewals\": 3") {
+        lake.write(&path, b"written").unwrap();
+    }
+    // As a run does that takes the lake from one that sleeps.
+    other.remove(&lease).unwrap();
+    let lost = (0..1_000_000).find_map(|_| lake.write(&path, b"written").err());
+    assert!(matches!(lost, Some(LakeError::LeaseLost { .. })), "{lost:?}");
+    assert!(lake.files(&lake.state_dir().join("leases")).unwrap().is_empty());
 }
 
 /// Names every other object of the trail twice, and then all.
@@ -205,5 +306,5 @@ fn the_objects_that_a_file_names_are_read(demo: &Path, told: &dyn Fn(&[&str], &s
     assert!(said.contains(&format!("\"objects_done\": {}", names.len().div_ceil(2))), "{said}");
     fs::write(&keys, names.join("\n")).unwrap();
     told(&ingest, lake.to_str().unwrap());
-    assert_eq!(count(&lake), count(&demo.join("lake")));
+    assert_eq!(count(&lake), count(&demo.with_file_name("lake")));
 }

@@ -8,7 +8,15 @@ use crate::aws::program_on;
 
 #[test]
 fn gc_aborts_uploads_below_the_lake_and_no_others() {
-    let aws = Aws::start();
+    aborts_uploads_below_the_lake(&Aws::moto());
+}
+
+#[test]
+fn gc_aborts_uploads_to_seaweedfs() {
+    aborts_uploads_below_the_lake(&Aws::seaweedfs());
+}
+
+fn aborts_uploads_below_the_lake(aws: &Aws) {
     let home = tempfile::tempdir().unwrap();
     let object = json!({ "Records": [] }).to_string();
     let key = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01/a.json";
