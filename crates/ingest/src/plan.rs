@@ -7,6 +7,7 @@
 //! depend on the set of new objects and on `batch_bytes` alone.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::BufRead;
 use std::io::Write;
 use std::ops::Range;
@@ -114,6 +115,11 @@ impl Plan {
 
     fn read(lake: &Lake, path: &Path) -> Result<Self, LakeError> {
         let (Head { run_id, shard, objects, .. }, batches) = open(lake, path)?;
+        // Its other file is written below this name.
+        if path.parent().and_then(Path::file_name) != Some(OsStr::new(&run_id)) {
+            let source = format!("it is of the run `{run_id}`, in whose folder it does not stand").into();
+            return Err(LakeError::Damaged { path: path.to_owned(), source });
+        }
         let batches = batches.map(|batch| Ok(Extent::of(&batch?))).collect::<Result<Vec<_>, LakeError>>()?;
         let found = batches.iter().map(|batch| batch.objects).sum::<u64>();
         if found < objects {
@@ -290,6 +296,18 @@ mod tests {
         assert_eq!(left.iter().map(Extent::of).collect::<Vec<_>>(), plan.batches[1..]);
         plan.finish(&lake, &"summary").unwrap();
         assert!(Plan::unfinished(&lake).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_plan_that_names_another_run_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path(), None).unwrap();
+        let path = lake.state_dir().join("runs").join("run-1").join("plan.json");
+        for named in ["run-2", "../../..", "/tmp"] {
+            let head = serde_json::json!({"run_id": named, "objects": 0}).to_string();
+            lake.write(&path, head.as_bytes()).unwrap();
+            assert!(matches!(Plan::unfinished(&lake), Err(LakeError::Damaged { .. })), "{named}");
+        }
     }
 
     #[test]
