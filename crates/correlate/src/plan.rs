@@ -12,7 +12,7 @@ use trailweave_table::VOLUMES;
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     sql: &'static str,
-    /// The steps that stand in the statement under a name in braces.
+    /// The steps, and what else stands in the statement under a name in braces.
     reads: Reads,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Product {
 pub(crate) const STEPS: [Step; 31] = [
     step("ec2_calls", include_str!("plan/ec2_calls.sql")),
     step("ec2", include_str!("plan/ec2.sql")),
-    step("kms_calls", include_str!("plan/kms_calls.sql")),
+    Step { reads: &[("{family}", FAMILY)], ..step("kms_calls", include_str!("plan/kms_calls.sql")) },
     step("requested", include_str!("plan/requested.sql")),
     step("kms", include_str!("plan/kms.sql")),
     step("creates", include_str!("plan/creates.sql")),
@@ -58,6 +58,9 @@ pub(crate) const STEPS: [Step; 31] = [
     twice("followed_8", &[("{steps}", "followed_4")]),
     step("roots", include_str!("plan/roots.sql")),
 ];
+
+/// Services that are EC2, EBS, or launch instances.
+const FAMILY: &str = r"'^(ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'";
 
 /// The products read the steps.
 pub(crate) const PRODUCTS: [Product; 5] = [

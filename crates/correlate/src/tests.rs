@@ -8,6 +8,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
+use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -363,6 +364,27 @@ async fn the_grant_that_allowed_a_call_is_named() {
     assert_eq!(row(&found, "of-old").value("grant_event_id"), Some("old"));
     assert_eq!(row(&found, "of-new").value("grant_event_id"), Some("new"));
     assert_eq!(found.grants.len(), 2);
+}
+
+#[tokio::test]
+async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
+    let logged_by = |account: &str, id, kind: &str| Event {
+        recipient_account_id: Some(account.into()),
+        user_identity_type: Some(kind.into()),
+        grant_id: Some("g1".into()),
+        ..forwarded(with_volume(kms(id, 0, "CreateGrant")))
+    };
+    const CALLER: &str = "222222222222";
+    let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by(CALLER, "callers", "AssumedRole")];
+    let (_folder, lake) = lake_of(&events);
+    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    assert_eq!(products(&lake).await.grants.len(), 2);
+    let session = open(&lake, &OPTIONS).await.unwrap();
+    for view in ["volume_readers", "grants_never_retired"] {
+        let rows = session.query(&format!("SELECT create_event_id FROM {view}")).await.unwrap();
+        let ids: Vec<_> = rows.iter().flat_map(|rows| rows["create_event_id"].as_string::<i32>().iter()).collect();
+        assert_eq!(ids, [Some("callers")], "{view}");
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ const OPERATIONS: usize = position(&EVENTS, "operations");
 const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
+/// What a ReEncrypt must be allowed on its source key, as messages say it.
+const RE_ENCRYPT_FROM: &str = "kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +74,7 @@ pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Co
         append_keys_of_reencrypt(record, rows);
     } else {
         let key = keys_in_resources(record).next().or_else(|| key_in_payload(record).map(Cow::Owned));
-        rows.text(KEY_ARN, key);
+        rows.text(KEY_ARN, key.or_else(|| key_in_refusal(record)));
     }
     rows.text(GRANT_ID, grant_id(record, event_name).string().filter(|id| !id.is_empty()));
     if event_name == "CreateGrant" {
@@ -131,6 +133,17 @@ fn key_in_payload(record: &Record<'_>) -> Option<String> {
     resolve(record, named.into_iter().filter_map(Json::string))
 }
 
+/// The key that the message of a refused call names: such a record may hide everything else.
+fn key_in_refusal<'t>(record: &Record<'t>) -> Option<Cow<'t, str>> {
+    refusal(record).and_then(normalise::key_arn_in)
+}
+
+/// Why a call was refused, in words.
+fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
+    record.id(Key::ErrorCode)?;
+    record.json(Key::ErrorMessage).string()
+}
+
 /// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and the
 /// account that was called: of the copy that the owner of a shared resource gets, the caller's.
 pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
@@ -157,6 +170,9 @@ fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
     let source = resolve(record, parameters.get("sourceKeyId").string().into_iter());
     let destination = resolve(record, parameters.get("destinationKeyId").string().into_iter());
     let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
-    rows.text(SOURCE_KEY_ARN, source);
-    rows.text(KEY_ARN, destination.or(other));
+    let refused = key_in_refusal(record).map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
+    let is_source = refusal(record).is_some_and(|refusal| refusal.contains(RE_ENCRYPT_FROM));
+    let (of_source, of_destination) = if is_source { (refused, None) } else { (None, refused) };
+    rows.text(SOURCE_KEY_ARN, source.or(of_source));
+    rows.text(KEY_ARN, destination.or(other).or(of_destination));
 }

@@ -142,6 +142,18 @@ pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
 }
 
+/// The key that a sentence names by an ARN as a word of its own. It must be whole and well-formed: a message may be cut
+/// off, and the path of a user, which a message may hold too, is any text.
+pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {
+    sentence.split_whitespace().find_map(|word| {
+        let arn = key_arn(word.trim_matches(|letter: char| letter.is_ascii_punctuation()))?;
+        let (_, id) = arn.rsplit_once('/')?;
+        let mut parts = arn.split(':').skip(3);
+        let (region, account) = (parts.next(), parts.next());
+        (complete_key_arn(id, region, account).as_deref() == Some(&*arn)).then_some(arn)
+    })
+}
+
 /// A bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
 pub(crate) fn key_id(text: &str) -> Option<String> {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());

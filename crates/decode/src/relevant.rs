@@ -53,7 +53,7 @@ pub(crate) fn is_relevant(facts: &Facts<'_>) -> bool {
             || facts.is_infrastructure
             || facts.callers.iter().flatten().any(|caller| is_ec2_family(caller))
             || facts.session_name.is_some_and(crate::normalise::is_instance_id)
-            || facts.is_blind && facts.callers.iter().flatten().any(|caller| AWS_ITSELF.contains(caller))
+            || facts.is_blind && facts.callers.iter().flatten().any(|caller| is_aws(caller))
     })
 }
 
@@ -76,6 +76,11 @@ fn is_ec2_family(caller: &str) -> bool {
         [b"ec2", b"ebs", b"ec2-frontend-api", b"autoscaling", b"spot", b"spotfleet", b"ec2fleet"];
     let is_of_family = |name: &[u8]| name.split(|byte| *byte == b'.').any(|label| FAMILY.contains(&label));
     service(caller.as_bytes()).is_some_and(is_of_family)
+}
+
+/// Whether a caller is a service of AWS: any may have called EC2, and then KMS, for its own caller.
+fn is_aws(caller: &str) -> bool {
+    AWS_ITSELF.contains(&caller) || service(caller.as_bytes()).is_some()
 }
 
 /// What stands for any service of AWS, EC2 too.

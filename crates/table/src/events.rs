@@ -43,8 +43,12 @@ const COLUMNS: &[Column] = &[
     text("session_name", "the session of an assumed role, from its ARN"),
     text("source_identity", "userIdentity.sessionContext.sourceIdentity"),
     text("invoked_by", "userIdentity.invokedBy: the AWS service that made the call"),
-    id("key_arn", "ARN of the KMS key that the call used; ReEncrypt: the destination"),
-    id("source_key_arn", "ReEncrypt: ARN of the source key"),
+    id(
+        "key_arn",
+        "ARN of the KMS key that the call used; ReEncrypt: the destination. From resources, else the parameters or the \
+         response, else the errorMessage of a refused call",
+    ),
+    id("source_key_arn", "ReEncrypt: ARN of the source key, found alike"),
     id("grant_id", "the KMS grant that the call created, retired or revoked"),
     text("grantee_principal", "CreateGrant: granteePrincipal"),
     ids(

@@ -71,10 +71,11 @@ pub const ATTACHMENTS: Table = Table {
     sort_by: &["volume_id", "attached_at", "source_event_id"],
 };
 
-/// One row per KMS grant that serves EC2 or EBS.
+/// One row per KMS grant that serves EC2 or EBS, and account that logged it.
 pub const GRANTS: Table = Table {
     name: "grants",
-    doc: "One row per KMS grant that serves EC2 or EBS.",
+    doc: "One row per KMS grant that serves EC2, EBS or a service-linked role that launches instances, and account that \
+          logged it.",
     columns: &[
         id("grant_id", "the grant").written(Plain),
         id("key_arn", "ARN of its KMS key"),
@@ -107,8 +108,12 @@ const CORRELATED_COLUMNS: &[Column] = &[
     text("key_account_id", "account that owns the key"),
     id("grant_id", "the grant that it created, retired or revoked").written(Plain),
     id("instance_id", "the instance that the volume or grant serves; may be learned from other events").written(Plain),
-    id("volume_id", "the volume").written(Plain),
-    id("snapshot_id", "the snapshot"),
+    id(
+        "volume_id",
+        "the volume: the call's or its grant's; else the only one that its cause of the same request names",
+    )
+    .written(Plain),
+    id("snapshot_id", "the snapshot, found alike"),
     id("caller_instance_id", "the instance whose role made the call; never taken for instance_id"),
     id("ec2_event_id", "event_id of the EC2 event that caused the call, or null").written(Plain),
     column("ec2_event_time", Time, "its event_time").written(Plain),

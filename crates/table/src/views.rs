@@ -18,13 +18,13 @@ pub struct View {
 pub const VIEWS: [View; 7] = [
     View {
         name: "volume_readers",
-        doc: "Who can read which volume or snapshot: one row per grant on it. Those alive at a time have a created_at \
-              at or before it, and no ended_at at or before it.",
+        doc: "Who can read which volume or snapshot: one row per grant on it, of the account that made it. Those \
+              alive at a time have a created_at at or before it, and no ended_at at or before it.",
         sql: include_str!("views/volume_readers.sql"),
     },
     View {
         name: "grants_never_retired",
-        doc: "Grants of which the lake holds no RetireGrant or RevokeGrant.",
+        doc: "Grants of which the lake holds no RetireGrant or RevokeGrant: one row per grant, of the account that made it.",
         sql: include_str!("views/grants_never_retired.sql"),
     },
     View {

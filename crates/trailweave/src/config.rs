@@ -72,7 +72,7 @@ pub(crate) enum ConfigError {
 /// The file, with the keys and defaults of `config/default.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_field_names, reason = "named as the flags are")]
+#[expect(clippy::struct_field_names, clippy::struct_excessive_bools, reason = "named as the flags are")]
 struct File {
     source: Vec<String>,
     keys: Vec<PathBuf>,

@@ -77,10 +77,11 @@ pub(crate) fn with_disabled_key(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
 
 /// A volume whose data key KMS denies; EC2 logs a success.
 pub(crate) fn denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
-    let (_, cause) = create(scene, at, key, None);
+    let (volume, cause) = create(scene, at, key, None);
     scene.count("denied");
     let link = Link::shared("denied", &cause);
-    calls::denied(scene, Call::forwarded(at, link), "GenerateDataKeyWithoutPlaintext", Serves::default());
+    let serves = Serves { volume: Some(volume.id), ..Serves::default() };
+    calls::denied(scene, Call::forwarded(at, link), "GenerateDataKeyWithoutPlaintext", serves);
 }
 
 impl Snapshot {

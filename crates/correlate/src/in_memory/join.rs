@@ -54,6 +54,7 @@ pub(super) struct Call {
     /// By what it is, or its grant.
     pub(super) trusted: bool,
     pub(super) external: bool,
+    apart: bool,
     /// Its own identifiers, else its grant's.
     pub(super) volume: u32,
     pub(super) snapshot: u32,
@@ -180,6 +181,21 @@ impl Call {
         }
     }
 
+    /// The volume and the snapshot: its own, else its grant's, else what a cause of the same request names alone. A
+    /// snapshot beside an instance or a volume is what these were made of.
+    pub(super) fn volume_and_snapshot(&self, rows: &Rows<'_>) -> (u32, u32) {
+        if (self.volume, self.snapshot) != (NONE, NONE) || self.link != Link::RequestId {
+            return (self.volume, self.snapshot);
+        }
+        let cause = self.cause as usize;
+        let n_named = [List::InstanceIds, List::VolumeIds, List::SnapshotIds].map(|list| rows.list(list, cause).len());
+        match n_named {
+            [_, 1, _] => (rows.volumes[cause], NONE),
+            [0, 0, 1] => (NONE, rows.snapshots[cause]),
+            _ => (NONE, NONE),
+        }
+    }
+
     /// Whether its context links and teaches.
     pub(super) fn teaches(&self) -> bool {
         self.trusted && !self.external
@@ -237,6 +253,7 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
             granted: NONE,
             trusted: own_or_grants(Flags::TRUSTED),
             external: own_or_grants(Flags::EXTERNAL),
+            apart: own_or_grants(Flags::APART),
             volume: own_or(&rows.volumes),
             snapshot: own_or(&rows.snapshots),
             instance: own_or(&rows.instances),
@@ -319,6 +336,8 @@ struct Named {
     started: Vec<Entry>,
     attached: Vec<Entry>,
     created: Vec<Entry>,
+    /// By volume what attached it.
+    placed: Vec<Entry>,
     snapshots: Vec<Entry>,
     taken: Vec<Entry>,
     /// Instances with volumes: the keys of `attached`.
@@ -332,6 +351,7 @@ impl Named {
             started: Vec::new(),
             attached: Vec::new(),
             created: Vec::new(),
+            placed: Vec::new(),
             snapshots: Vec::new(),
             taken: Vec::new(),
             pairs: Ids::new(),
@@ -354,6 +374,7 @@ impl Named {
                 }
                 Kind::AttachVolume => {
                     let volumes = rows.numbers(List::VolumeIds, row);
+                    named.placed.extend(volumes.iter().copied().map(entry));
                     for instance in rows.numbers(List::InstanceIds, row) {
                         let pairs = volumes.iter().map(|volume| named.pairs.number((instance, *volume)));
                         named.attached.extend(pairs.map(entry));
@@ -386,7 +407,8 @@ struct Offers<'r, 'a> {
     launches: Index,
     pairs: Ids<(u32, u32)>,
     attached: Index,
-    created: Index,
+    /// What created or attached a volume.
+    handled: Index,
     snapshots: Index,
     /// By what took a snapshot, which calls no KMS itself.
     taken: Index,
@@ -429,7 +451,7 @@ impl<'r, 'a> Offers<'r, 'a> {
             launches: Index::new(n, launches),
             attached: Index::new(named.pairs.len(), named.attached),
             pairs: named.pairs,
-            created: Index::new(n, named.created),
+            handled: Index::new(n, named.created.into_iter().chain(named.placed).collect()),
             snapshots: Index::new(n, named.snapshots),
             taken: Index::new(n, named.taken),
             evidence: Index::new(n, evidence),
@@ -459,7 +481,7 @@ impl<'r, 'a> Offers<'r, 'a> {
             .unwrap_or(NONE);
         call.found = if requested != NONE {
             (rows.canonical[requested as usize], Link::RequestId)
-        } else if teaches && rows.kind(row) != Kind::EndGrant {
+        } else if call.trusted && !call.apart && rows.kind(row) != Kind::EndGrant {
             self.named(call, own_instance)
         } else {
             (NONE, Link::None)
@@ -471,24 +493,38 @@ impl<'r, 'a> Offers<'r, 'a> {
 
     /// Rules 3 to 5.
     fn named(&self, call: &Call, own_instance: u32) -> (u32, Link) {
-        if own_instance == NONE {
-            let found = match call.volume {
-                NONE => self
-                    .scoped(call.row, &[(&self.snapshots, call.snapshot)])
-                    .or_else(|| self.scoped(call.row, &[(&self.taken, call.snapshot)])),
-                volume => self.scoped(call.row, &[(&self.created, volume)]),
-            };
-            if let Some(found) = found {
-                return (found, Link::Resource);
-            }
+        let made = if own_instance == NONE { self.made(call) } else { None };
+        let made_near = made.filter(|made| self.is_near(call.row, *made));
+        if let Some(made) = made_near {
+            return (made, Link::Resource);
+        }
+        if call.external {
+            return (NONE, Link::None);
         }
         let instance = if own_instance == NONE { call.learned } else { own_instance };
         let pair = self.pairs.get((instance, call.volume));
-        match self.scoped(call.row, &[(&self.launches, instance), (&self.attached, pair)]) {
-            Some(found) if own_instance == NONE => (found, Link::Volume),
-            Some(found) => (found, Link::Instance),
-            None => (NONE, Link::None),
+        // Rows are in the order of time.
+        match (made, self.scoped(call.row, &[(&self.launches, instance), (&self.attached, pair)])) {
+            (_, Some(found)) if own_instance != NONE => (found, Link::Instance),
+            (Some(made), found) if found.is_none_or(|found| found < made) => (made, Link::Resource),
+            (_, Some(found)) => (found, Link::Volume),
+            (_, None) => (NONE, Link::None),
         }
+    }
+
+    /// Rule 4: what made the volume, unless something has attached it since; else what made the snapshot.
+    fn made(&self, call: &Call) -> Option<u32> {
+        let (index, id) = match call.volume {
+            NONE => (&self.snapshots, call.snapshot),
+            volume => (&self.handled, volume),
+        };
+        if call.external {
+            let choice = self.choice(call.row, &[(index, id)], true);
+            return choice.filter(|row| self.rows.kind(*row) != Kind::AttachVolume);
+        }
+        let of_snapshot = || self.scoped(call.row, &[(&self.taken, call.snapshot)]).filter(|_| call.volume == NONE);
+        let choice = self.scoped(call.row, &[(index, id)]).filter(|row| self.rows.kind(*row) != Kind::AttachVolume);
+        choice.or_else(of_snapshot)
     }
 
     /// The EC2 event of an event's request in an account; of several of one time the first stands for all.
@@ -540,24 +576,31 @@ impl<'r, 'a> Offers<'r, 'a> {
 
     /// The choice among the offers of several keys, those of the event's own home or those of any: a near one first.
     fn scoped(&self, row: u32, keys: &[(&Index, u32)]) -> Option<u32> {
-        let rows = self.rows;
-        let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
-        let choice = |at_home: bool| {
-            let (mut before, mut after) = (None, None);
-            for (index, key) in keys {
-                let list = if at_home { index.at_home(*key, home) } else { index.of(*key) };
-                let (earlier, later) = around(rows, list, time);
-                before = before.max(earlier);
-                after = [after, later].into_iter().flatten().min();
-            }
-            nearest(rows, time, (before, after))
-        };
-        let is_near = |row: &u32| time - rows.times[*row as usize] <= FRESH_MS;
-        let at_home = choice(true);
+        let is_near = |choice: &u32| self.is_near(row, *choice);
+        let at_home = self.choice(row, keys, true);
         at_home.filter(is_near).or_else(|| {
-            let any = choice(false);
+            let any = self.choice(row, keys, false);
             any.filter(is_near).or(at_home).or(any)
         })
+    }
+
+    /// The as-of choice among the offers of several keys.
+    fn choice(&self, row: u32, keys: &[(&Index, u32)], at_home: bool) -> Option<u32> {
+        let rows = self.rows;
+        let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
+        let (mut before, mut after) = (None, None);
+        for (index, key) in keys {
+            let list = if at_home { index.at_home(*key, home) } else { index.of(*key) };
+            let (earlier, later) = around(rows, list, time);
+            before = before.max(earlier);
+            after = [after, later].into_iter().flatten().min();
+        }
+        nearest(rows, time, (before, after))
+    }
+
+    /// Whether a choice is near; one after the event always is.
+    fn is_near(&self, row: u32, choice: u32) -> bool {
+        self.rows.times[row as usize] - self.rows.times[choice as usize] <= FRESH_MS
     }
 }
 

@@ -106,7 +106,7 @@ struct Ways<'a> {
     shared: Set<Id<'a>>,
     by_instance: Since<'a>,
     by_volume: Since<'a>,
-    /// Those that name no instance, because the one that they learn is reached.
+    /// Those that name no instance, because the one that they learn is reached, or the volume was attached.
     by_volume_alone: Since<'a>,
     by_snapshot: Since<'a>,
     /// Evidence that has changed, by volume; who names no instance may learn from it.
@@ -277,7 +277,13 @@ impl<'r, 'a> Reach<'r, 'a> {
             }
             Kind::AttachVolume | Kind::DetachVolume => {
                 instances.for_each(|id| reach_since(&mut ways.by_instance, id, since));
-                volumes.for_each(|id| ways.evidence.entry(id).or_default().push(row));
+                for id in volumes {
+                    ways.evidence.entry(id).or_default().push(row);
+                    if rows.kind(row) == Kind::AttachVolume {
+                        // What created the volume is no cause after it.
+                        reach_since(&mut ways.by_volume_alone, id, since);
+                    }
+                }
             }
             Kind::CreateVolume => {
                 for id in volumes {

@@ -124,7 +124,8 @@ impl Flags {
     pub(super) const BY_SERVICE: u16 = 1 << 2;
     pub(super) const TRUSTED: u16 = 1 << 3;
     pub(super) const EXTERNAL: u16 = 1 << 4;
-    /// EC2 made the call for an instance or forwarded it, or the encryption context names a volume or snapshot.
+    /// EC2 made the call for an instance or forwarded it, the encryption context names a volume or snapshot, or a grant
+    /// goes to the role of a service that launches instances.
     pub(super) const TOUCHES: u16 = 1 << 5;
     pub(super) const FAILED: u16 = 1 << 6;
     /// The copy of an event in the trail of another account than the caller's.
@@ -134,6 +135,8 @@ impl Flags {
     pub(super) const STS: u16 = 1 << 10;
     /// EC2 forwarded the call.
     pub(super) const FORWARDED: u16 = 1 << 11;
+    /// Of a volume or snapshot that no EC2 event accounts for, even if one names it.
+    pub(super) const APART: u16 = 1 << 12;
 
     pub(super) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -359,12 +362,15 @@ impl Batch {
         for (flags, (invoked_by, by_address)) in flags.iter_mut().zip(services) {
             let Some((is_family, is_ebs)) = invoked_by.or(by_address) else { continue };
             // The EBS direct APIs are the caller's own, unless EBS itself is the caller.
-            let is_external = !is_family || is_ebs && !flags.has(Flags::BY_SERVICE);
-            flags.0 |= Flags::TRUSTED | if is_external { Flags::EXTERNAL } else { 0 };
+            let is_direct = is_ebs && !flags.has(Flags::BY_SERVICE);
+            flags.0 |= Flags::TRUSTED;
+            flags.0 |= if is_direct { Flags::EXTERNAL | Flags::APART } else { 0 };
+            flags.0 |= if is_family { 0 } else { Flags::EXTERNAL };
         }
         for caller in [invoked_by, user_agent, address] {
             caller.flag(flags, Flags::TOUCHES | Flags::FORWARDED, |it| amazon_name(it) == Some("ec2-frontend-api"));
         }
+        text(Text::GranteePrincipal).flag(flags, Flags::TOUCHES, is_role_of_family);
         let is_caller =
             |flags: Flags| flags.has(Flags::KMS) && flags.has(Flags::ASSUMED_ROLE) && !flags.has(Flags::INFRASTRUCTURE);
         let callers = flags.iter().enumerate().map(|(row, flags)| {
@@ -382,7 +388,7 @@ impl Batch {
             let position = |at: i32| usize::try_from(at).expect("offsets are positions");
             for key in (position(offsets[row])..position(offsets[row + 1])).map(|at| keys.value(at)) {
                 let is_other = ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|other| key.starts_with(other));
-                flags.0 |= if is_other { Flags::EXTERNAL } else { 0 };
+                flags.0 |= if is_other { Flags::EXTERNAL | Flags::APART } else { 0 };
                 flags.0 |= if key == "aws:ebs:id" { Flags::TOUCHES } else { 0 };
             }
         }
@@ -419,6 +425,12 @@ fn is_family(invoked_by: &str) -> bool {
                 || name.strip_prefix("ec2.").is_some_and(is_region)
                 || name.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
         })
+}
+
+/// Whether a principal is the role that a service which launches instances has in an account.
+fn is_role_of_family(principal: &str) -> bool {
+    let role = principal.split_once(SERVICE_ROLE_PATH).and_then(|(_, role)| role.split('/').next());
+    role.is_some_and(|service| amazon_name(service).is_some() && is_family(service))
 }
 
 /// Whether a text has the form of an instance id.

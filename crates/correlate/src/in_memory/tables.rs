@@ -292,8 +292,8 @@ impl<'a> Products<'_, 'a> {
             }),
             "grant_id" => of_row(Text::GrantId),
             "instance_id" => resource(|call| call.instance),
-            "volume_id" => resource(|call| call.volume),
-            "snapshot_id" => resource(|call| call.snapshot),
+            "volume_id" => texts(calls, |call| rows.resource(call.volume_and_snapshot(rows).0)),
+            "snapshot_id" => texts(calls, |call| rows.resource(call.volume_and_snapshot(rows).1)),
             "caller_instance_id" => texts(calls, |call| rows.resource(rows.caller_instances[call.row as usize])),
             "ec2_event_id" => id_of_cause(IdColumn::Event),
             "ec2_event_time" => times(calls, |call| self.time(call.cause)),
@@ -337,12 +337,12 @@ impl<'a> Products<'_, 'a> {
     }
 
     fn confidence(&self, call: &Call) -> Option<&'static str> {
+        let is_near = self.delta_ms(call).is_some_and(|ms| (-LATE_MS..=FRESH_MS).contains(&ms));
         match call.link {
-            Link::RequestId | Link::Grant | Link::Resource => Some("exact"),
-            Link::Instance if self.delta_ms(call).is_some_and(|ms| (-LATE_MS..=FRESH_MS).contains(&ms)) => {
-                Some("strong")
-            }
-            Link::Instance | Link::Volume => Some("inferred"),
+            Link::RequestId | Link::Grant => Some("exact"),
+            Link::Resource if is_near => Some("exact"),
+            Link::Instance if is_near => Some("strong"),
+            Link::Instance | Link::Resource | Link::Volume => Some("inferred"),
             Link::None => None,
         }
     }

@@ -10,10 +10,23 @@ pub(super) const NEAR_MS: i64 = 10 * 60 * 1000;
 
 /// The choice among the offers of the same account and region, or among all: one that is near goes first.
 pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
-    let at_home: Vec<&Event> = offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect();
-    let (home, any) = (asof(event, &at_home), asof(event, offers));
-    let is_near = |offer: &&Event| event.event_time - offer.event_time <= NEAR_MS;
+    let (home, any) = (asof(event, &at_home(event, offers)), asof(event, offers));
+    let is_near = |offer: &&Event| is_near(event, offer);
     home.filter(is_near).or_else(|| any.filter(is_near)).or(home).or(any)
+}
+
+/// The choice among the offers of the same account and region, if it is near.
+pub(super) fn near_home<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+    asof(event, &at_home(event, offers)).filter(|offer| is_near(event, offer))
+}
+
+/// Whether a choice is near; one after the event always is.
+pub(super) fn is_near(event: &Event, choice: &Event) -> bool {
+    event.event_time - choice.event_time <= NEAR_MS
+}
+
+fn at_home<'a>(event: &Event, offers: &[&'a Event]) -> Vec<&'a Event> {
+    offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect()
 }
 
 /// The latest offer before `event` if it is near; else the earliest soon after it; else the latest before.

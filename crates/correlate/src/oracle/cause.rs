@@ -3,6 +3,8 @@
 use super::Event;
 use super::asof::NEAR_MS;
 use super::asof::SKEW_MS;
+use super::asof::is_near;
+use super::asof::near_home;
 use super::asof::scoped;
 use super::kms::Kms;
 use super::learned::learned_instance;
@@ -20,10 +22,12 @@ impl Cause<'_> {
     /// How sure the link is.
     pub(super) fn confidence(&self, of: &Event) -> &'static str {
         let delta_ms = of.event_time - self.event.event_time;
+        let is_near = (-SKEW_MS..=NEAR_MS).contains(&delta_ms);
         match self.link {
-            "instance" if (-SKEW_MS..=NEAR_MS).contains(&delta_ms) => "strong",
-            "instance" | "volume" => "inferred",
-            _ => "exact",
+            "request_id" | "grant" => "exact",
+            "resource" if is_near => "exact",
+            "instance" if is_near => "strong",
+            _ => "inferred",
         }
     }
 }
@@ -60,15 +64,23 @@ fn by_grant<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
 
 /// Rules 3 to 5.
 fn by_what_it_names<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
-    if !kms.teaches() || kms.ends_grant() {
+    if !kms.trusted || kms.apart || kms.ends_grant() {
         return None;
     }
-    if let Some(instance) = kms.own_instance() {
-        return by_instance(trail, kms, instance).map(|event| Cause { event, link: "instance" });
+    let resource = |event| Cause { event, link: "resource" };
+    match kms.own_instance() {
+        Some(_) if kms.external => None,
+        None if kms.external => by_resource(trail, kms, near_home).map(resource),
+        Some(instance) => by_instance(trail, kms, instance).map(|event| Cause { event, link: "instance" }),
+        None => {
+            let made = by_resource(trail, kms, scoped).or_else(|| by_taking(trail, kms)).map(resource);
+            if made.is_some_and(|made| is_near(kms.event, made.event)) {
+                return made;
+            }
+            let learned = by_learned_instance(trail, kms).map(|event| Cause { event, link: "volume" });
+            made.into_iter().chain(learned).max_by_key(|cause| cause.event.order())
+        }
     }
-    by_resource(trail, kms)
-        .map(|event| Cause { event, link: "resource" })
-        .or_else(|| by_learned_instance(trail, kms).map(|event| Cause { event, link: "volume" }))
 }
 
 /// Rule 3.
@@ -86,34 +98,52 @@ fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&
     scoped(kms.event, &offers)
 }
 
-/// Rule 4.
-fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+/// How one of several events is chosen.
+type Choice<'a> = fn(&Event, &[&'a Event]) -> Option<&'a Event>;
+
+/// Rule 4, but for what took a snapshot.
+fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Option<&'a Event> {
     match kms.volume() {
-        Some(volume) => by_volume(trail, kms, volume),
-        None => by_snapshot(trail, kms),
+        Some(volume) => by_volume(trail, kms, volume, choice),
+        None => by_snapshot(trail, kms, choice),
     }
 }
 
-fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str) -> Option<&'a Event> {
-    let creates =
-        |event: &&Event| event.name() == "CreateVolume" && event.names_volume(volume) && trail.is_first(event, volume);
-    let offers: Vec<&Event> = trail.successes.iter().copied().filter(creates).collect();
-    scoped(kms.event, &offers)
+/// What made a volume, unless something has attached it since.
+fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str, choice: Choice<'a>) -> Option<&'a Event> {
+    let acts = |event: &&Event| {
+        event.names_volume(volume)
+            && match event.name() {
+                "CreateVolume" => trail.is_first(event, volume),
+                "AttachVolume" => true,
+                _ => false,
+            }
+    };
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(acts).collect();
+    choice(kms.event, &offers).filter(|event| event.name() == "CreateVolume")
 }
 
-fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Option<&'a Event> {
     let snapshot = kms.snapshot()?;
-    let of_snapshot = trail.successes.iter().copied().filter(|event| event.names_snapshot(snapshot));
-    let uses = |event: &&Event| match event.name() {
-        "CopySnapshot" | "ImportSnapshot" => true,
-        "CreateVolume" => event.volume_ids.iter().any(|volume| trail.is_first(event, volume)),
-        _ => false,
+    let uses = |event: &&Event| {
+        event.names_snapshot(snapshot)
+            && match event.name() {
+                "CopySnapshot" | "ImportSnapshot" => true,
+                "CreateVolume" => event.volume_ids.iter().any(|volume| trail.is_first(event, volume)),
+                _ => false,
+            }
     };
-    // What took a snapshot calls no KMS itself.
-    let takes = |event: &&Event| matches!(event.name(), "CreateSnapshot" | "CreateSnapshots");
-    let first: Vec<&Event> = of_snapshot.clone().filter(uses).collect();
-    let last: Vec<&Event> = of_snapshot.filter(takes).collect();
-    scoped(kms.event, &first).or_else(|| scoped(kms.event, &last))
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(uses).collect();
+    choice(kms.event, &offers)
+}
+
+/// What took a snapshot, which calls no KMS itself.
+fn by_taking<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
+    let snapshot = kms.snapshot().filter(|_| kms.volume().is_none())?;
+    let takes =
+        |event: &&Event| matches!(event.name(), "CreateSnapshot" | "CreateSnapshots") && event.names_snapshot(snapshot);
+    let offers: Vec<&Event> = trail.successes.iter().copied().filter(takes).collect();
+    scoped(kms.event, &offers)
 }
 
 /// Rule 5.

@@ -11,6 +11,8 @@ pub(super) struct Kms<'a> {
     pub(super) trusted: bool,
     /// Made for a service that is not EC2.
     pub(super) external: bool,
+    /// Of a volume or snapshot that no EC2 event accounts for, even if one names it.
+    pub(super) apart: bool,
     /// The `CreateGrant` of the grant that it names; none for a `CreateGrant` itself.
     pub(super) grant: Option<&'a Event>,
 }
@@ -18,7 +20,7 @@ pub(super) struct Kms<'a> {
 impl<'a> Kms<'a> {
     /// The event alone, before anything is taken from its grant.
     pub(super) fn alone(event: &'a Event) -> Self {
-        Self { event, trusted: is_trusted(event), external: is_external(event), grant: None }
+        Self { event, trusted: is_trusted(event), external: is_external(event), apart: is_apart(event), grant: None }
     }
 
     /// Whether its context links and teaches.
@@ -64,6 +66,11 @@ impl<'a> Kms<'a> {
     /// Its own snapshot, else its grant's.
     pub(super) fn snapshot(&self) -> Option<&'a str> {
         self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
+    }
+
+    /// Whether neither it nor its grant names a volume or a snapshot.
+    pub(super) fn names_nothing_of_ebs(&self) -> bool {
+        self.volume().is_none() && self.snapshot().is_none()
     }
 
     /// Its own key, else its grant's.
@@ -118,6 +125,13 @@ fn is_family(service: &str) -> bool {
     })
 }
 
+/// Whether a grant goes to the role that a service which launches instances has in an account.
+pub(super) fn is_to_family(event: &Event) -> bool {
+    let role = event.grantee_principal.as_deref().and_then(|grantee| grantee.split_once(":role/aws-service-role/"));
+    let service = role.and_then(|(_, role)| role.split('/').next());
+    service.is_some_and(|service| service_name(service).is_some() && is_family(service))
+}
+
 fn is_region(text: &str) -> bool {
     let of_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(of_region)
@@ -134,12 +148,14 @@ pub(super) fn is_by_aws_service(event: &Event) -> bool {
 }
 
 fn is_external(event: &Event) -> bool {
+    is_apart(event) || service(event).is_some_and(|service| !is_family(service))
+}
+
+fn is_apart(event: &Event) -> bool {
     let other_context = |key: &String| {
         ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|of_other_service| key.starts_with(of_other_service))
     };
-    is_ebs_direct(event)
-        || service(event).is_some_and(|service| !is_family(service))
-        || event.encryption_context.keys().any(other_context)
+    is_ebs_direct(event) || event.encryption_context.keys().any(other_context)
 }
 
 fn is_trusted(event: &Event) -> bool {

@@ -35,8 +35,8 @@ fn correlated_row(trail: &Trail<'_>, kms: &Kms<'_>) -> Row {
     row.with("key_arn", kms.key_arn())
         .with("key_account_id", kms.key_arn().and_then(|arn| arn.split(':').nth(4)).filter(|it| !it.is_empty()))
         .with("instance_id", instance)
-        .with("volume_id", kms.volume())
-        .with("snapshot_id", kms.snapshot())
+        .with("volume_id", kms.volume().or_else(|| volume_of_request(kms, cause.as_ref())))
+        .with("snapshot_id", kms.snapshot().or_else(|| snapshot_of_request(kms, cause.as_ref())))
         .with("unmatched_reason", cause.is_none().then(|| unmatched_reason(kms)))
         .with("caller_instance_id", caller_instance)
         .with("launch_event_id", launch.and_then(|launch| launch.event_id.as_ref()))
@@ -92,11 +92,29 @@ fn with_cause(row: Row, event: &Event, cause: Option<&Cause<'_>>) -> Row {
 
 /// Its own instance, else its grant's, else the learned one, else the only one of a cause of the same request.
 fn instance_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
-    let of_request = || match cause {
-        Some(Cause { event, link: "request_id" }) if event.instance_ids.len() == 1 => first(&event.instance_ids),
-        _ => None,
-    };
+    let of_request = || of_request(cause).and_then(|event| only(&event.instance_ids));
     kms.instance().or_else(|| learned_instance(trail, kms)).or_else(of_request)
+}
+
+/// Of a call that names neither a volume nor a snapshot: the only volume of a cause of the same request.
+fn volume_of_request<'a>(kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
+    let event = of_request(cause).filter(|_| kms.names_nothing_of_ebs())?;
+    only(&event.volume_ids)
+}
+
+/// The same of the snapshot, unless the cause names what it made of it or used it for.
+fn snapshot_of_request<'a>(kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
+    let event = of_request(cause).filter(|_| kms.names_nothing_of_ebs())?;
+    only(&event.snapshot_ids).filter(|_| event.volume_ids.is_empty() && event.instance_ids.is_empty())
+}
+
+fn of_request<'a>(cause: Option<&Cause<'a>>) -> Option<&'a Event> {
+    cause.filter(|cause| cause.link == "request_id").map(|cause| cause.event)
+}
+
+/// The only one of several identifiers.
+fn only(ids: &[String]) -> Option<&str> {
+    first(ids).filter(|_| ids.len() == 1)
 }
 
 fn unmatched_reason(kms: &Kms<'_>) -> &'static str {
@@ -115,7 +133,7 @@ fn unmatched_reason(kms: &Kms<'_>) -> &'static str {
 
 /// Whether nothing says that a call has to do with EC2 or EBS but who made it.
 fn is_of_no_volume(kms: &Kms<'_>) -> bool {
-    [kms.instance(), kms.volume(), kms.snapshot()] == [None; 3] && !kms::is_forwarded(kms.event)
+    kms.instance().is_none() && kms.names_nothing_of_ebs() && !kms::is_forwarded(kms.event)
 }
 
 /// The `RunInstances` that created an instance: of the event's account and region, else of any; the first.

@@ -77,6 +77,7 @@ impl<'a> Trail<'a> {
             || kms.own_snapshot().is_some()
             || kms::is_forwarded(event)
             || kms::caller_instance(event).is_some()
+            || kms::is_to_family(event)
             || self.requests(event).iter().any(|asked| self.ec2.iter().any(|ec2| is_of_request(ec2, *asked)))
     }
 }
@@ -104,6 +105,7 @@ fn with_grant<'a>(all: &[Kms<'a>], kms: &Kms<'a>) -> Kms<'a> {
             grant: Some(grant.event),
             trusted: kms.trusted || grant.trusted,
             external: kms.external || grant.external,
+            apart: kms.apart || grant.apart,
             ..*kms
         },
         None => *kms,

@@ -15,11 +15,11 @@ FROM (
       CASE WHEN linkable THEN '2|launch|' || at_instance || '|' || volume END,
       -- Rule 4.
       CASE WHEN by_resource THEN '1|volume|' || account || '|' || region || '|' || volume END,
-      CASE WHEN by_resource THEN '2|volume|' || volume END,
-      CASE WHEN by_resource AND volume IS NULL THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
-      CASE WHEN by_resource AND volume IS NULL THEN '2|snapshot|' || snapshot END,
-      CASE WHEN by_resource AND volume IS NULL THEN '1|taken|' || account || '|' || region || '|' || snapshot END,
-      CASE WHEN by_resource AND volume IS NULL THEN '2|taken|' || snapshot END,
+      CASE WHEN by_resource AND NOT external THEN '2|volume|' || volume END,
+      CASE WHEN by_snapshot THEN '1|snapshot|' || account || '|' || region || '|' || snapshot END,
+      CASE WHEN by_snapshot AND NOT external THEN '2|snapshot|' || snapshot END,
+      CASE WHEN by_snapshot AND NOT external THEN '1|taken|' || account || '|' || region || '|' || snapshot END,
+      CASE WHEN by_snapshot AND NOT external THEN '2|taken|' || snapshot END,
       '1|grant|' || account || '|' || region || '|' || allowed_by,
       '2|grant|' || allowed_by
     )) AS key
@@ -28,7 +28,8 @@ FROM (
       r.*,
       coalesce(r.own_instance, l.instance) AS at_instance,
       r.teaches AND NOT r.ends_grant AS linkable,
-      r.teaches AND NOT r.ends_grant AND r.own_instance IS NULL AS by_resource,
+      r.trusted AND NOT r.apart AND NOT r.ends_grant AND r.own_instance IS NULL AS by_resource,
+      r.trusted AND NOT r.apart AND NOT r.ends_grant AND r.own_instance IS NULL AND r.volume IS NULL AS by_snapshot,
       CASE
         WHEN r.creates_grant OR r.grant_id IS NOT NULL THEN NULL
         WHEN r.own_instance IS NOT NULL THEN r.own_instance || '|' || r.own_volume

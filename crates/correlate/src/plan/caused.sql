@@ -21,7 +21,21 @@ FROM (
       r.instance,
       k.learned_instance,
       CASE WHEN k.link = 'request_id' AND array_length(e.instance_ids) = 1 THEN e.instance_ids[1] END
-    ) AS instance_id
+    ) AS instance_id,
+    CASE
+      WHEN r.volume IS NOT NULL OR r.snapshot IS NOT NULL THEN r.volume
+      WHEN k.link = 'request_id' AND array_length(e.volume_ids) = 1 THEN e.volume_ids[1]
+    END AS volume_id,
+    -- A snapshot beside an instance or a volume is what these were made of.
+    CASE
+      WHEN r.volume IS NOT NULL OR r.snapshot IS NOT NULL THEN r.snapshot
+      WHEN
+        k.link = 'request_id'
+          AND e.instance_ids[1] IS NULL
+          AND e.volume_ids[1] IS NULL
+          AND array_length(e.snapshot_ids) = 1
+      THEN e.snapshot_ids[1]
+    END AS snapshot_id
   FROM rows r
   JOIN linked k ON k.rid = r.rid
   LEFT JOIN ec2 e ON e.rid = k.cause_rid

@@ -13,8 +13,8 @@ SELECT
   nullif(split_part(r.key_arn, ':', 5), '') AS key_account_id,
   r.grant_id,
   r.instance_id,
-  r.volume AS volume_id,
-  r.snapshot AS snapshot_id,
+  r.volume_id,
+  r.snapshot_id,
   r.caller_instance AS caller_instance_id,
   r.ec2_event_id,
   r.ec2_event_time,
@@ -25,9 +25,10 @@ SELECT
   r.ec2_error_code,
   r.link,
   CASE
-    WHEN r.link IN ('request_id', 'grant', 'resource') THEN 'exact'
+    WHEN r.link IN ('request_id', 'grant') THEN 'exact'
+    WHEN r.link = 'resource' AND r.delta_ms BETWEEN -10000 AND 600000 THEN 'exact'
     WHEN r.link = 'instance' AND r.delta_ms BETWEEN -10000 AND 600000 THEN 'strong'
-    WHEN r.link IN ('instance', 'volume') THEN 'inferred'
+    WHEN r.link IN ('instance', 'resource', 'volume') THEN 'inferred'
   END AS confidence,
   CASE
     WHEN r.link <> 'none' THEN NULL

@@ -11,7 +11,8 @@ SELECT
   k.snapshot,
   k.key_arn,
   k.trusted,
-  k.external
+  k.external,
+  k.apart
 FROM (
   SELECT account, grant_id, min(at) AS at, bool_or(touches) AS touches
   FROM kms

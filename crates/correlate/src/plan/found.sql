@@ -1,13 +1,14 @@
 -- One row per KMS event that found anything: the row id found in each slot, a near one before any other, then the first
--- scope's. Of requests none is nearer than another.
+-- scope's. Of requests none is nearer than another. Of what the event names: `1` where it is near, else `2`, then the
+-- scope, then what `at` is of the event.
 SELECT
   rid,
   substr(min(CASE WHEN slot = 'request' THEN found END), 19) AS request,
-  substr(min(CASE WHEN slot = 'launch' THEN found END), 19) AS launch,
-  substr(min(CASE WHEN slot = 'volume' THEN found END), 19) AS volume,
+  min(CASE WHEN slot = 'launch' THEN found END) AS launch,
+  min(CASE WHEN slot = 'volume' THEN found END) AS volume,
   coalesce(
-    substr(min(CASE WHEN slot = 'snapshot' THEN found END), 19),
-    substr(min(CASE WHEN slot = 'taken' THEN found END), 19)
+    min(CASE WHEN slot = 'snapshot' THEN found END),
+    min(CASE WHEN slot = 'taken' THEN found END)
   ) AS snapshot,
   substr(min(CASE WHEN slot = 'grant' THEN found END), 19) AS granted
 FROM (

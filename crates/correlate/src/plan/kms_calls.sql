@@ -37,17 +37,10 @@ SELECT
     false
   ) AS trusted,
   coalesce(
-    (service IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service)
-      OR NOT (
-        service IN ('AWS Internal', 'Amazon Internal')
-        OR regexp_like(
-          service,
-          '^(ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?$'
-        )
-      )
-      OR regexp_like(context_keys, '(^|\x1f)aws:(ecs|rds|workspaces):'),
+    direct OR of_others OR NOT (service IN ('AWS Internal', 'Amazon Internal') OR regexp_like(service, {family})),
     false
   ) AS external,
+  coalesce(direct OR of_others, false) AS apart,
   caller_instance,
   coalesce(
     infrastructure
@@ -56,7 +49,8 @@ SELECT
       OR volume IS NOT NULL
       OR snapshot IS NOT NULL
       OR caller_instance IS NOT NULL
-      OR forwarded,
+      OR forwarded
+      OR regexp_like(grantee_service, {family}),
     false
   ) AS touches_alone,
   coalesce(forwarded, false) AS forwarded
@@ -65,6 +59,10 @@ FROM (
     *,
     account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS VARCHAR)) AS rid,
     CASE WHEN principal_account_id <> account THEN principal_account_id END AS caller_account,
+    service IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service AS direct,
+    regexp_like(context_keys, '(^|\x1f)aws:(ecs|rds|workspaces):') AS of_others,
+    -- The service whose role a grant is for.
+    split_part(split_part(grantee_principal, ':role/aws-service-role/', 2), '/', 1) AS grantee_service,
     CASE
       WHEN assumed_role AND NOT infrastructure AND regexp_like(session, '^i-([0-9a-f]{8}|[0-9a-f]{17})$')
       THEN session

@@ -37,6 +37,10 @@ FROM (
   UNION ALL
   SELECT 'volume', account, region, volume, t, at FROM created
   UNION ALL
+  SELECT 'volume', account, region, unnest(volume_ids), t, at
+  FROM ec2
+  WHERE candidate AND event_name = 'AttachVolume'
+  UNION ALL
   SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at FROM created
   UNION ALL
   SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at

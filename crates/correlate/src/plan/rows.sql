@@ -26,6 +26,7 @@ SELECT
   k.forwarded,
   coalesce(k.user_identity_type = 'AWSAccount', false) AS of_another_account,
   k.external OR coalesce(c.external, false) AS external,
+  k.apart OR coalesce(c.apart, false) AS apart,
   k.caller_instance,
   k.instance AS own_instance,
   k.volume AS own_volume,

@@ -42,6 +42,10 @@ SELECT * FROM (
 )
 QUALIFY row_number() OVER (PARTITION BY account, region, volume ORDER BY t, rid) = 1;
 
+-- Whether a service, by what stands before `.amazonaws.com`, is EC2, EBS, or launches instances.
+CREATE TEMP MACRO is_family(name) AS regexp_full_match(name,
+    'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+');
+
 -- KMS events with their flags.
 CREATE TEMP TABLE kms_alone AS
 WITH told AS (
@@ -67,12 +71,15 @@ SELECT
         [invoked_by, user_agent, source_ip_address],
         ['ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn']
     ) AS forwarded,
+    -- Of no EC2 event's doing, even if one names the volume or the snapshot.
     coalesce(invoker = 'ebs', false) AND NOT by_service
-        OR called_by IS NOT NULL
-            AND called_by NOT IN ('AWS Internal', 'Amazon Internal')
-            AND NOT regexp_full_match(invoker,
-                'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+')
-        OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS external_alone,
+        OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS apart_alone,
+    apart_alone
+        OR called_by IS NOT NULL AND called_by NOT IN ('AWS Internal', 'Amazon Internal') AND NOT is_family(invoker)
+        AS external_alone,
+    -- A grant to the role that a service which launches instances has in an account.
+    coalesce(is_family(regexp_extract(
+        grantee_principal, ':role/aws-service-role/([^/]*?)\.amazonaws\.com(\.cn)?(/|$)', 1)), false) AS to_family,
     infrastructure
         OR by_service
         OR called_by IS NOT NULL
@@ -89,7 +96,8 @@ FROM told;
 -- With what an event takes from the CreateGrant of its grant: of the same account first, then the earliest.
 CREATE TEMP TABLE kms AS
 WITH granted AS (
-    SELECT k.rid, g.rid AS grant_rid, g.trusted_alone, g.external_alone, g.instance, g.volume, g.snapshot, g.key_arn
+    SELECT k.rid, g.rid AS grant_rid, g.trusted_alone, g.external_alone, g.apart_alone,
+        g.instance, g.volume, g.snapshot, g.key_arn
     FROM kms_alone AS k
     JOIN kms_alone AS g ON g.grant_id = k.grant_id AND g.creates_grant
     WHERE NOT k.creates_grant
@@ -100,6 +108,7 @@ SELECT
     g.grant_rid,
     k.trusted_alone OR coalesce(g.trusted_alone, false) AS trusted,
     k.external_alone OR coalesce(g.external_alone, false) AS external,
+    k.apart_alone OR coalesce(g.apart_alone, false) AS apart,
     trusted AND NOT external AS teaches,
     coalesce(k.instance, g.instance) AS instance_known,
     coalesce(k.volume, g.volume) AS volume_known,
@@ -139,7 +148,7 @@ WITH touching AS (
     SELECT * FROM kms AS k
     WHERE infrastructure OR list_contains(context, 'aws:ebs:id')
         OR instance IS NOT NULL OR volume IS NOT NULL OR snapshot IS NOT NULL
-        OR forwarded OR caller_instance IS NOT NULL
+        OR forwarded OR caller_instance IS NOT NULL OR to_family
         OR rid IN (SELECT rid FROM by_request)
 )
 FROM touching
@@ -175,7 +184,7 @@ after AS (
     WHERE o.t <= a.t + 10_000
     GROUP BY ALL
 )
-SELECT rid, choice.rid AS found
+SELECT rid, choice.rid AS found, choice.t AS found_t, scope, t - choice.t <= 600_000 AS is_near
 FROM (
     SELECT
         a.rid, a.scope, a.t,
@@ -257,16 +266,18 @@ FROM (
     FROM (SELECT *, unnest(volume_ids) AS volume FROM successes WHERE event_name = 'AttachVolume')
 );
 
-CREATE TEMP TABLE by_instance AS SELECT rid, found AS cause FROM as_of('instance_asks', 'instance_offers');
+CREATE TEMP TABLE by_instance AS SELECT rid, found AS cause, found_t AS t FROM as_of('instance_asks', 'instance_offers');
 
--- Rule 4: what created the volume; without a volume, what created or used the snapshot. Not for events that name an
--- instance.
+-- Rule 4: what created the volume, unless something attached it since; without a volume, what created or used the
+-- snapshot. Not for events that name an instance. What serves another service asks in its own account and region only.
 CREATE TEMP TABLE volume_asks AS
 SELECT rid, t, account, region, volume_known AS key
 FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NOT NULL;
 
 CREATE TEMP TABLE volume_offers AS
-SELECT rid, t, account, region, volume AS key FROM creations;
+SELECT rid, t, account, region, volume AS key FROM creations
+UNION ALL
+SELECT rid, t, account, region, unnest(volume_ids) FROM successes WHERE event_name = 'AttachVolume';
 
 CREATE TEMP TABLE snapshot_asks AS
 SELECT rid, t, account, region, snapshot_known AS key
@@ -284,14 +295,24 @@ CREATE TEMP TABLE taking_offers AS
 SELECT rid, t, account, region, unnest(snapshot_ids) AS key
 FROM successes WHERE event_name IN ('CreateSnapshot', 'CreateSnapshots');
 
+CREATE TEMP TABLE service_asks AS
+SELECT rid, t, account, region, coalesce(volume_known, snapshot_known) AS key
+FROM kms_rows
+WHERE trusted AND external AND NOT apart AND NOT ends_grant AND instance IS NULL AND key IS NOT NULL;
+
+-- One place for both: the key is at home already, and what is elsewhere is never asked for.
+CREATE TEMP TABLE service_offers AS FROM volume_offers UNION ALL FROM snapshot_offers;
+
 CREATE TEMP TABLE by_resource AS
-SELECT rid, arg_min(found, place) AS cause
-FROM (
-    SELECT rid, found, 1 AS place FROM as_of('volume_asks', 'volume_offers')
-    UNION ALL SELECT rid, found, 2 FROM as_of('snapshot_asks', 'snapshot_offers')
-    UNION ALL SELECT rid, found, 3 FROM as_of('snapshot_asks', 'taking_offers')
+WITH made AS (
+    SELECT rid, found, found_t, is_near, 1 AS place FROM as_of('volume_asks', 'volume_offers')
+    UNION ALL SELECT rid, found, found_t, is_near, 2 FROM as_of('snapshot_asks', 'snapshot_offers')
+    UNION ALL SELECT rid, found, found_t, is_near, 3 FROM as_of('snapshot_asks', 'taking_offers')
+    UNION ALL SELECT rid, found, found_t, is_near, 4 FROM as_of('service_asks', 'service_offers') WHERE scope = 1 AND is_near
 )
-GROUP BY rid;
+SELECT rid, found AS cause, found_t AS t, is_near
+FROM made ANTI JOIN (FROM ec2 WHERE event_name = 'AttachVolume') AS a ON a.rid = made.found
+QUALIFY row_number() OVER (PARTITION BY made.rid ORDER BY place) = 1;
 
 -- The rules in their order. A grant's cause is found without rule 2, and rule 2 hands it on.
 CREATE TEMP TABLE causes AS
@@ -300,7 +321,8 @@ WITH direct AS (
         k.rid,
         q.cause AS by_request,
         CASE WHEN k.instance IS NOT NULL THEN i.cause END AS by_own_instance,
-        r.cause AS by_resource,
+        -- What is near goes first, then the later of both.
+        CASE WHEN r.is_near OR i.cause IS NULL OR (r.t, r.cause) > (i.t, i.cause) THEN r.cause END AS by_resource,
         CASE WHEN k.instance IS NULL THEN i.cause END AS by_learned_instance,
         coalesce(by_request, by_own_instance, by_resource, by_learned_instance) AS cause
     FROM kms_rows AS k
@@ -423,9 +445,10 @@ SELECT
     e.event_id AS ec2_event_id,
     c.link,
     CASE
-        WHEN c.link IN ('request_id', 'grant', 'resource') THEN 'exact'
-        WHEN c.link = 'instance' AND k.t - e.t BETWEEN -10_000 AND 600_000 THEN 'strong'
-        WHEN c.link IN ('instance', 'volume') THEN 'inferred'
+        WHEN c.link IN ('request_id', 'grant') THEN 'exact'
+        WHEN c.link IN ('instance', 'resource') AND k.t - e.t BETWEEN -10_000 AND 600_000
+            THEN if(c.link = 'instance', 'strong', 'exact')
+        WHEN c.link <> 'none' THEN 'inferred'
     END AS confidence,
     CASE
         WHEN c.link <> 'none' THEN NULL
@@ -440,8 +463,16 @@ SELECT
         ELSE 'no_ec2_event'
     END AS unmatched_reason,
     i.instance_id,
-    k.volume_known AS volume_id,
-    k.snapshot_known AS snapshot_id,
+    -- What a cause of the same request names alone, where the event names neither.
+    CASE
+        WHEN coalesce(k.volume_known, k.snapshot_known) IS NOT NULL THEN k.volume_known
+        WHEN c.link = 'request_id' AND len(e.volume_ids) = 1 THEN e.volume_ids[1]
+    END AS volume_id,
+    CASE
+        WHEN coalesce(k.volume_known, k.snapshot_known) IS NOT NULL THEN k.snapshot_known
+        WHEN c.link = 'request_id' AND coalesce(e.instance_ids[1], e.volume_ids[1]) IS NULL
+            AND len(e.snapshot_ids) = 1 THEN e.snapshot_ids[1]
+    END AS snapshot_id,
     k.grant_id,
     k.key_arn,
     k.caller_instance AS caller_instance_id,

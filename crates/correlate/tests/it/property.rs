@@ -13,6 +13,7 @@ use proptest::test_runner::TestRng;
 use proptest::test_runner::TestRunner;
 use trailweave_correlate::oracle::Event;
 use trailweave_correlate::oracle::Products;
+use trailweave_correlate::oracle::Row;
 use trailweave_correlate::oracle::batch;
 use trailweave_correlate::oracle::correlate;
 use trailweave_correlate::oracle::events_from;
@@ -50,12 +51,29 @@ fn the_oracle_does_not_depend_on_the_order_of_events() {
 fn worlds_have_every_link_and_every_reason() {
     let counts: RefCell<BTreeMap<String, usize>> = RefCell::default();
     let outcome = runner(64).run(&world(60..160), |events| {
-        for row in correlate(&events).correlated {
+        let products = correlate(&events);
+        let count = |what: &str| *counts.borrow_mut().entry(what.to_owned()).or_default() += 1;
+        let is_of_role = |row: &&Row| row.value("grantee_principal").is_some_and(|it| it.contains("/autoscaling."));
+        products.grants.iter().filter(is_of_role).for_each(|_| count("grant to a role"));
+        for row in products.correlated {
+            let is_of_other = row.value("kms_invoked_by").is_some_and(|it| OTHER_SERVICES.contains(&it));
+            if is_of_other && row.value("link") == Some("resource") {
+                count("resource of another service");
+            }
+            let named = events.iter().find(|it| it.event_id.as_deref() == row.value("kms_event_id"));
+            let names = |list: fn(&Event) -> &Vec<String>| named.is_some_and(|event| !list(event).is_empty());
+            if row.value("link") == Some("request_id") && row.value("grant_id").is_none() {
+                for (column, list) in NAMED {
+                    if row.value(column).is_some() && !names(list) {
+                        count(&format!("{column} of the request"));
+                    }
+                }
+            }
             let link = row.value("link").unwrap_or_default();
             let why = row.value("unmatched_reason").or_else(|| row.value("confidence")).unwrap_or_default();
-            *counts.borrow_mut().entry(format!("{link} {why}")).or_default() += 1;
+            count(&format!("{link} {why}"));
             let root = row.value("root_source").unwrap_or_default();
-            *counts.borrow_mut().entry(format!("root {root}")).or_default() += 1;
+            count(&format!("root {root}"));
         }
         Ok(())
     });
@@ -67,6 +85,8 @@ fn worlds_have_every_link_and_every_reason() {
         "instance strong",
         "instance inferred",
         "resource exact",
+        "resource inferred",
+        "resource of another service",
         "volume inferred",
         "none external_service",
         "none instance_role",
@@ -78,10 +98,20 @@ fn worlds_have_every_link_and_every_reason() {
         "root service",
         "root source_identity",
         "root session",
+        "grant to a role",
+        "volume_id of the request",
+        "snapshot_id of the request",
     ] {
         assert!(counts.get(wanted).is_some_and(|n| *n >= 20), "{wanted} is rare: {counts:#?}");
     }
 }
+
+const OTHER_SERVICES: [&str; 4] =
+    ["backup.amazonaws.com", "dlm.amazonaws.com", "fargate.amazonaws.com", "rds.amazonaws.com"];
+
+/// What events name by themselves, and rows may have from elsewhere.
+type Named = (&'static str, fn(&Event) -> &Vec<String>);
+const NAMED: [Named; 2] = [("volume_id", |event| &event.volume_ids), ("snapshot_id", |event| &event.snapshot_ids)];
 
 /// Lets `n_lakes` times the plan run on several worlds at once, and the oracle on each.
 fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>) {

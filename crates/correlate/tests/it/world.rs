@@ -257,14 +257,38 @@ fn kms_event() -> impl Strategy<Value = Event> {
             let event = identity.of(event);
             let instance_ids = instance.into_iter().collect();
             let event = Event { instance_ids, volume_ids, snapshot_ids, encryption_context, ..event };
-            if name == "CreateGrant" { with_constraints(event) } else { event }
+            if name == "CreateGrant" { with_constraints(event, chance.index(GRANTEES.len())) } else { event }
         },
     )
 }
 
-fn with_constraints(event: Event) -> Event {
+/// Services, and roles of services in an account: of some that launch instances, of another.
+const GRANTEES: [&str; 7] = [
+    "ec2.eu-west-1.amazonaws.com",
+    "ec2.eu-west-1.amazonaws.com",
+    "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+    "arn:aws-cn:iam::111122223333:role/aws-service-role/spot.amazonaws.com.cn/AWSServiceRoleForEC2Spot",
+    "arn:aws:iam::111122223333:role/aws-service-role/ec2fleet.amazonaws.com",
+    "arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",
+    "arn:aws:iam::111122223333:role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+];
+
+/// A grant to a role is limited to nothing.
+fn with_constraints(event: Event, grantee: usize) -> Event {
+    let grantee = GRANTEES[grantee];
+    let event = if grantee.starts_with("arn:") {
+        Event {
+            instance_ids: Vec::new(),
+            volume_ids: Vec::new(),
+            snapshot_ids: Vec::new(),
+            encryption_context: BTreeMap::new(),
+            ..event
+        }
+    } else {
+        event
+    };
     Event {
-        grantee_principal: some("ec2.eu-west-1.amazonaws.com"),
+        grantee_principal: some(grantee),
         retiring_principal: some("ec2.eu-west-1.amazonaws.com"),
         operations: vec!["Decrypt".to_owned(), "RetireGrant".to_owned()],
         ..event
@@ -345,6 +369,7 @@ fn identity() -> impl Strategy<Value = Identity> {
             "dlm.amazonaws.com",
         ])
         .prop_map(Identity::ServiceForPrincipal),
+        3 => Just(Identity::ServiceForPrincipal("backup.amazonaws.com")),
         2 => select(vec!["AWS Internal", "&AWS; Internal", "ec2-frontend-api.amazonaws.com.cn", "aws-cli"])
             .prop_map(Identity::UserAgent),
         2 => select(ADDRESSES.to_vec()).prop_map(Identity::Address),
@@ -403,10 +428,11 @@ fn snapshots() -> impl Strategy<Value = Vec<String>> {
     few(&SNAPSHOTS)
 }
 
-/// Mostly one, often none.
+/// Mostly one, often none, rarely two.
 fn few(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
-    let one = select(pool).prop_map(|id| vec![id.to_owned()]);
-    prop_oneof![3 => one, 2 => Just(Vec::new())]
+    let number = prop_oneof![6 => Just(1_usize), 4 => Just(0), 1 => Just(2)];
+    let ids = number.prop_flat_map(move |number| subsequence(pool, number).prop_shuffle());
+    ids.prop_map(|ids| ids.into_iter().map(str::to_owned).collect())
 }
 
 fn one_of(pool: &'static [&'static str]) -> impl Strategy<Value = String> {

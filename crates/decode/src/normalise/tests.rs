@@ -88,6 +88,30 @@ fn keys_are_full_arns_or_nothing() {
 }
 
 #[test]
+fn a_sentence_names_a_key_by_a_whole_arn_that_is_a_word() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:210987654321:key/5f0c3a52-94d1-4e0b-8a7e-0c1d2e3f4a5b";
+    let refused =
+        "User: arn:aws:sts::210987654321:assumed-role/ci/1 is not authorized to perform: kms:Decrypt on resource:";
+    for (sentence, expected) in [
+        (format!("{refused} {KEY} because no resource-based policy allows the kms:Decrypt action"), Some(KEY)),
+        (format!("{KEY} is disabled."), Some(KEY)),
+        (format!("Key '{KEY}' does not exist."), Some(KEY)),
+        (format!("The state of {KEY}."), Some(KEY)),
+        (format!("{refused} {}", KEY.replace("5f0c", "5F0C")), Some(KEY)),
+        (format!("{refused} {}", &KEY[..KEY.len() - 1]), None),
+        (format!("{refused} {KEY}0"), None),
+        (format!("{refused} {}", KEY.replace("210987654321", "2109")), None),
+        (format!("{refused} {}", KEY.replace("aws:", "aws-cn:")), None),
+        (format!("{refused} {}", KEY.replace("key/", "alias/")), None),
+        // A user of this path.
+        (format!("User: arn:aws:iam::210987654321:user/,{KEY}/ana is not authorized"), None),
+        (format!("{refused} this resource"), None),
+    ] {
+        assert_eq!(key_arn_in(&sentence).as_deref(), expected, "{sentence}");
+    }
+}
+
+#[test]
 fn a_bare_key_id_is_completed_from_region_and_account() {
     let complete = |key, region| complete_key_arn(key, Some(region), Some("210987654321"));
     let uuid = "5F0C3A52-94d1-4e0b-8a7e-0c1d2e3f4a5b";

@@ -279,7 +279,7 @@ impl<'a> Record<'a> {
                 response.at(&["keyMetadata", "keyId"]),
             ];
             let named = self.resolve(&named.into_iter().filter_map(Tree::text).collect::<Vec<_>>());
-            put(row, "key_arn", listed.first().cloned().or(named));
+            put(row, "key_arn", listed.first().cloned().or(named).or(self.refused_key()));
         } else if listed.len() >= 2 {
             put(row, "source_key_arn", Some(listed[0].clone()));
             put(row, "key_arn", Some(listed[1].clone()));
@@ -287,9 +287,18 @@ impl<'a> Record<'a> {
             let resolve = |key| parameters.get(key).text().and_then(|text| self.resolve(&[text]));
             let source = resolve("sourceKeyId");
             let other = listed.first().cloned().filter(|key| Some(key) != source.as_ref());
-            put(row, "key_arn", resolve("destinationKeyId").or(other));
-            put(row, "source_key_arn", source);
+            let refused = self.refused_key().filter(|key| Some(key) != source.as_ref());
+            let message = self.tree("errorMessage").text().unwrap_or_default();
+            let (of_source, of_destination) =
+                if message.contains("kms:ReEncryptFrom") { (refused, None) } else { (None, refused) };
+            put(row, "key_arn", resolve("destinationKeyId").or(other).or(of_destination));
+            put(row, "source_key_arn", source.or(of_source));
         }
+    }
+
+    fn refused_key(&self) -> Option<String> {
+        let message = self.tree("errorMessage").text().filter(|_| self.id(&["errorCode"]).is_some())?;
+        normalise::key_arn_in(message).map(Cow::into_owned)
     }
 
     fn resolve(&self, named: &[&str]) -> Option<String> {

@@ -129,6 +129,22 @@ fn relevant_leaves_out_what_no_join_needs() {
 }
 
 #[test]
+fn a_refused_call_without_parameters_that_any_service_forwards_is_relevant() {
+    for (parameters, error, service, kept) in [
+        ("null", "AccessDenied", "cloudformation.amazonaws.com", 1),
+        ("{}", "AccessDenied", "cloudformation.amazonaws.com", 0),
+        ("null", "", "cloudformation.amazonaws.com", 0),
+        ("null", "AccessDenied", "cloudformation.example.com", 0),
+    ] {
+        let fields = format!(
+            r#""requestParameters":{parameters},"errorCode":"{error}","userIdentity":{{"invokedBy":"{service}"}}"#
+        );
+        let decoded = decode(Selection::Relevant, kms_event("GenerateDataKeyWithoutPlaintext", &fields)).unwrap();
+        assert_eq!(decoded.tally.rows, kept, "{fields}");
+    }
+}
+
+#[test]
 fn only_updated_data_amends_and_it_names_the_original_or_its_own_event() {
     let amended = |event_id: &str, addendum: &str| {
         let id = format!(r#""eventID":"{event_id}","addendum":{addendum}"#);
@@ -214,6 +230,31 @@ fn a_key_is_found_where_the_event_names_it() {
     ] {
         let batch = events(&all(kms_event(name, &fields)));
         assert_eq!(text(&batch, "key_arn", 0), expected, "{name} {fields}");
+    }
+}
+
+#[test]
+fn the_key_of_a_refused_call_is_found_in_what_kms_says_of_it() {
+    let refused = |more: &str, action: &str| {
+        format!(
+            r#""errorCode":"AccessDenied","errorMessage":"User: arn:aws:sts::210987654321:assumed-role/ci/1 is not
+                authorized to perform: kms:{action} on resource: {KEY} because no policy allows it"{more}"#
+        )
+        .replace(char::is_whitespace, " ")
+    };
+    let asked = format!(r#","requestParameters":{{"keyId":"{OTHER_KEY}"}}"#);
+    let from = format!(r#","requestParameters":{{"sourceKeyId":"{OTHER_KEY}"}}"#);
+    for (name, fields, expected) in [
+        ("CreateGrant", refused("", "CreateGrant"), [KEY, "-"]),
+        ("CreateGrant", refused(&asked, "CreateGrant"), [OTHER_KEY, "-"]),
+        ("CreateGrant", refused("", "CreateGrant").replace("AccessDenied", ""), ["-", "-"]),
+        ("ReEncrypt", refused("", "ReEncryptTo"), [KEY, "-"]),
+        ("ReEncrypt", refused("", "ReEncryptFrom"), ["-", KEY]),
+        ("ReEncrypt", refused(&from, "ReEncryptTo"), [KEY, OTHER_KEY]),
+    ] {
+        let batch = events(&all(kms_event(name, &fields)));
+        let found = ["key_arn", "source_key_arn"].map(|column| text(&batch, column, 0));
+        assert_eq!(found, expected, "{name} {fields}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::same;
 const CAP_BYTES: usize = 1 << 20;
 
 /// Names of fields that columns are made of, at any depth, and some that no column knows.
-const KEYS: [&str; 46] = [
+const KEYS: [&str; 47] = [
     "eventID",
     "addendum",
     "eventVersion",
@@ -27,6 +27,7 @@ const KEYS: [&str; 46] = [
     "managementEvent",
     "userAgent",
     "errorCode",
+    "errorMessage",
     "userIdentity",
     "requestParameters",
     "responseElements",
@@ -62,7 +63,7 @@ const KEYS: [&str; 46] = [
     "n\\u0065w",
 ];
 
-const SCALARS: [&str; 26] = [
+const SCALARS: [&str; 27] = [
     "\"UPDATED_DATA\"",
     "null",
     "true",
@@ -88,6 +89,7 @@ const SCALARS: [&str; 26] = [
     "\"arn:aws:kms:eu-west-1:210987654321:key/mrk-0123456789abcdef0123456789abcdef\"",
     "\"arn:aws:ec2:eu-west-1::snapshot/snap-0123456789abcdef0\"",
     "\"ebs.amazonaws.com\"",
+    "\"cloudformation.amazonaws.com\"",
     "\"Decrypt\"",
 ];
 
@@ -160,6 +162,21 @@ fn resources() -> impl Strategy<Value = String> {
     prop::collection::vec(element, 0..4).prop_map(|elements| format!("\"resources\":[{}]", elements.join(",")))
 }
 
+/// A refusal as KMS words it, of a key or of none that can be known.
+fn refusal() -> impl Strategy<Value = String> {
+    let action = select(vec!["Decrypt", "ReEncryptFrom", "ReEncryptTo"]);
+    let on = select(vec![
+        "this resource",
+        "resource: arn:aws:kms:eu-west-1:210987654321:key/5F0C3A52-94d1-4e0b-8a7e-0c1d2e3f4a5b because of a policy",
+        "resource: arn:aws:kms:eu-west-1:210987654321:key/5f0c3a52-94d1-4e0b",
+        "resource: arn:aws:kms:eu-west-1:210987654321:alias/disk",
+    ]);
+    let code = select(vec!["AccessDenied", "DisabledException", ""]);
+    (code, action, on).prop_map(|(code, action, on)| {
+        format!(r#""errorCode":"{code}","errorMessage":"x is not authorized to perform: kms:{action} on {on}""#)
+    })
+}
+
 fn record() -> impl Strategy<Value = String> {
     let times = ["2026-09-01T06:04:25Z", "2026-09-01T06:04:25.5+02:00", "2026-09-01T06:04:25Z", "never"];
     let names = [
@@ -178,7 +195,13 @@ fn record() -> impl Strategy<Value = String> {
         format!(r#""eventTime":"{time}","eventSource":"{source}","eventName":"{name}""#)
     });
     let any_field = (select(&KEYS[..]), value()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
-    let field = prop_oneof![6 => payload(), 2 => resources(), 4 => any_field, 1 => payload_as_text()];
+    let field = prop_oneof![
+        6 => payload(),
+        2 => resources(),
+        4 => any_field,
+        1 => payload_as_text(),
+        1 => refusal(),
+    ];
     let event = (required, prop::collection::vec(field, 0..8))
         .prop_map(|(required, fields)| format!("{{{}}}", [vec![required], fields].concat().join(", ")));
     prop_oneof![9 => event, 1 => value()]

@@ -2,11 +2,21 @@ SELECT
   granted.volume_id, granted.snapshot_id, granted.instance_id, granted.grantee_principal, granted.operations,
   granted.key_arn, granted.grant_id, granted.recipient_account_id, granted.aws_region, granted.create_event_id,
   granted.created_at, ended.ended_at
-FROM grants AS granted
+FROM (
+  SELECT
+    *,
+    -- Of the copies of a grant that of the key's owner comes last.
+    row_number() OVER (
+      PARTITION BY grant_id
+      ORDER BY
+        CASE WHEN split_part(key_arn, ':', 5) = recipient_account_id THEN 1 ELSE 0 END, created_at, create_event_id
+    ) AS nth
+  FROM grants
+) AS granted
 LEFT JOIN (
   SELECT grant_id, min(event_time) AS ended_at
   FROM events
   WHERE event_name IN ('RetireGrant', 'RevokeGrant') AND event_source LIKE 'kms.%' AND error_code IS NULL
   GROUP BY grant_id
 ) AS ended ON ended.grant_id = granted.grant_id
-WHERE granted.volume_id IS NOT NULL OR granted.snapshot_id IS NOT NULL
+WHERE granted.nth = 1 AND (granted.volume_id IS NOT NULL OR granted.snapshot_id IS NOT NULL)

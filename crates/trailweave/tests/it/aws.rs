@@ -40,7 +40,7 @@ impl Aws {
         Self { server, url, _folder: folder, leftovers: Vec::new() }
     }
 
-    /// Starts SeaweedFS, which checks signatures, on ports that are free.
+    /// Starts `SeaweedFS`, which checks signatures, on ports that are free.
     pub(crate) fn seaweedfs() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("s3.json"), IDENTITIES).unwrap();
@@ -195,7 +195,7 @@ impl Drop for Aws {
     }
 }
 
-/// The ports that SeaweedFS listens on, first that of S3.
+/// The ports that `SeaweedFS` listens on, first that of S3.
 const SEAWEEDFS_PORTS: [&str; 8] = [
     "s3.port",
     "s3.port.grpc",
@@ -207,7 +207,7 @@ const SEAWEEDFS_PORTS: [&str; 8] = [
     "filer.port.grpc",
 ];
 
-/// The key that SeaweedFS knows; a request may also come without a signature, but not with a wrong one.
+/// The key that `SeaweedFS` knows; a request may also come without a signature, but not with a wrong one.
 const IDENTITIES: &str = r#"{ "identities": [
     { "name": "test", "credentials": [{ "accessKey": "AKIDEXAMPLE", "secretKey": "secret" }], "actions": ["Admin"] },
     { "name": "anonymous", "actions": ["Admin"] }
