@@ -18,6 +18,7 @@ use datafusion::logical_expr::Volatility;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use jiff::Timestamp;
 
 /// Refuses to compare a column with a constant time that has a part of a millisecond. It follows the rule that finds types,
 /// which turns a text beside a time into one.
@@ -67,19 +68,22 @@ fn is_constant(expr: &Expr) -> bool {
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
+/// Refuses a constant that is a time with a part of a millisecond.
 fn refuse_finer(constant: &Expr) -> Result<(), DataFusionError> {
     let Ok(exact) = constant.clone().transform_down(|expr| Ok(uncut(expr))) else { return Ok(()) };
     // A constant that cannot be computed is the engine's to name.
     let Ok(Expr::Literal(value, _)) = ExprSimplifier::new(SimplifyContext::default()).simplify(exact.data) else {
         return Ok(());
     };
-    let nanos = value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None));
-    match (value.data_type(), nanos) {
-        (DataType::Timestamp(..), Ok(ScalarValue::TimestampNanosecond(Some(nanos), _)))
-            if nanos % NANOS_PER_MILLI != 0 =>
-        {
+    if !matches!(value.data_type(), DataType::Timestamp(..)) {
+        return Ok(());
+    }
+    match value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)) {
+        Ok(ScalarValue::TimestampNanosecond(Some(nanos), _)) if nanos % NANOS_PER_MILLI != 0 => {
+            let time =
+                Timestamp::from_nanosecond(nanos.into()).map_err(|error| DataFusionError::External(error.into()))?;
             Err(DataFusionError::Plan(format!(
-                "the lake's times are whole milliseconds, {value} is finer; give it three decimals at most"
+                "the lake's times are whole milliseconds, `{time}` is finer; compare with a time of three decimals at most"
             )))
         }
         _ => Ok(()),

@@ -85,6 +85,7 @@ async fn what_the_engine_says_is_said_once() {
         ("SELEC 1", "sql parser error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1"),
         ("SELECT event_time + 'x' FROM events", "Cannot coerce arithmetic expression Timestamp(ms, \"UTC\") + Utf8"),
         ("SELECT 1 FROM events WHERE event_time = 'yesterday'", "Error parsing timestamp from 'yesterday'"),
+        ("SELECT 1 FROM events WHERE event_time = '2026-09-01T12:00:00.0009Z'", "`2026-09-01T12:00:00.0009Z` is finer"),
         ("SELECT CAST(event_name AS BIGINT) FROM events", "Cannot cast string 'RunInstances' to value of Int64 type"),
     ] {
         let said = said(&session.query(sql).await.unwrap_err());
