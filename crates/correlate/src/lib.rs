@@ -19,7 +19,9 @@
 pub mod oracle;
 
 mod correlate;
+mod engine_error;
 mod error;
+mod exact_times;
 mod in_memory;
 mod plan;
 mod product;
@@ -29,6 +31,7 @@ mod summary;
 mod trace;
 
 pub use correlate::{Correlate, Progress, Scope, Way, correlate};
+pub use engine_error::EngineError;
 pub use error::CorrelateError;
 pub use session::{Session, open};
 pub use summary::Summary;

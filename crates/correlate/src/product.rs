@@ -218,7 +218,7 @@ impl DateFile {
     }
 
     fn failed(&self, error: ArrowError) -> CorrelateError {
-        CorrelateError::Step { step: self.table.name, source: Box::new(DataFusionError::from(error)) }
+        CorrelateError::Step { step: self.table.name, source: DataFusionError::from(error).into() }
     }
 }
 
@@ -260,7 +260,8 @@ impl Replaced {
         rows: &[RecordBatch],
     ) -> Result<bool, CorrelateError> {
         let path = products.file(table, day);
-        let failed = |error: ArrowError| CorrelateError::Step { step: table.name, source: Box::new(error.into()) };
+        let failed =
+            |error: ArrowError| CorrelateError::Step { step: table.name, source: DataFusionError::from(error).into() };
         let old = read(products.lake, table, &path)?;
         let new = concat_batches(&table.schema(), rows).map_err(failed)?;
         let kept = filter_record_batch(&old, &self.keeps(&old)).map_err(failed)?;

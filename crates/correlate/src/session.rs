@@ -35,6 +35,7 @@ use trailweave_table::View;
 
 use crate::Correlate;
 use crate::CorrelateError;
+use crate::exact_times::ExactTimes;
 
 /// The tables of a lake under their names, for questions in SQL.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub struct Session {
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
     let open = async || {
         let context = context(options, DiskManagerMode::OsTmpDirectory)?;
+        context.add_analyzer_rule(Arc::new(ExactTimes));
         register_store(&context, lake)?;
         for table in TABLES.into_iter().chain([&LEDGER]) {
             register_table(&context, lake, table)?;
@@ -55,16 +57,16 @@ pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, Correlate
         }
         Ok(Session { context })
     };
-    open().await.map_err(|source| CorrelateError::Open(Box::new(source)))
+    open().await.map_err(|error: DataFusionError| CorrelateError::Open(error.into()))
 }
 
 impl Session {
     /// Answers one question in SQL, as at least one batch. Whatever would change something is refused.
     pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, CorrelateError> {
-        let failed = |source| CorrelateError::Query(Box::new(source));
+        let failed = |error: DataFusionError| CorrelateError::Query(error.into());
         let plan = self.context.state().create_logical_plan(sql).await.map_err(failed)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(|source| CorrelateError::ReadOnly(Box::new(source)))?;
+        read_only.verify_plan(&plan).map_err(|source| CorrelateError::ReadOnly(source.into()))?;
         let answer = self.context.execute_logical_plan(plan).await.map_err(failed)?;
         let schema = Arc::clone(answer.schema().inner());
         let mut rows = answer.collect().await.map_err(failed)?;

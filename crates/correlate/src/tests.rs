@@ -1,6 +1,7 @@
 //! Small lakes through the whole plan. Each is compared with the oracle, whatever else its test says.
 
 mod events;
+mod queries;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
 use crate::Scope;
+use crate::Session;
 use crate::Summary;
 use crate::Way;
 use crate::correlate;

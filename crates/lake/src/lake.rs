@@ -11,8 +11,9 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 
 use trailweave_table::DATE_PARTITION;
-use trailweave_table::LEDGER;
+use trailweave_table::STATE_DIR;
 use trailweave_table::Table;
+use trailweave_table::table_dir;
 
 use crate::Format;
 use crate::LakeError;
@@ -244,12 +245,12 @@ impl Lake {
 
     /// `_trailweave`: the lake's own state, which query engines do not list.
     pub fn state_dir(&self) -> PathBuf {
-        self.root.join("_trailweave")
+        self.root.join(STATE_DIR)
     }
 
     /// The folder of a table.
     pub fn table_dir(&self, table: &Table) -> PathBuf {
-        if table.name == LEDGER.name { self.state_dir().join(table.name) } else { self.root.join(table.name) }
+        self.root.join(table_dir(table))
     }
 
     /// The committed parts of a table, in the order of their dates and names. A table that has none yet is empty.
@@ -336,5 +337,5 @@ impl Lake {
 }
 
 fn format_file(root: &Path) -> PathBuf {
-    root.join("_trailweave").join("lake.json")
+    root.join(STATE_DIR).join("lake.json")
 }

@@ -1,9 +1,24 @@
 //! The statements that make the lake's tables known to a query engine.
 
+mod athena;
+mod clickhouse;
+mod duckdb;
+mod spark;
+
+use std::fmt;
 use std::fmt::Write;
 
-use crate::column::{Kind, Table};
+use crate::TABLES;
+use crate::audit::LEDGER;
+use crate::column::Kind;
+use crate::column::Table;
 use crate::layout::DATE_PARTITION;
+use crate::layout::table_dir;
+use crate::views::VIEWS;
+use crate::views::View;
+
+const VIEW: &str = "CREATE OR REPLACE VIEW";
+const TEMPORARY_VIEW: &str = "CREATE OR REPLACE TEMPORARY VIEW";
 
 /// A query engine that reads the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,93 +27,81 @@ pub enum Dialect {
     DuckDb,
     /// External tables with partition projection, so that no partition is ever added by hand.
     Athena,
+    /// Views over `file` or `s3`.
+    ClickHouse,
+    /// Temporary views over folders.
+    Spark,
 }
 
-/// The statements for `tables` of the lake at `root` (a path or an `s3://` URL), one per table. DuckDB refuses to read a
-/// table without files, so one that `has_files` denies becomes an empty view of the same columns.
-pub fn ddl(dialect: Dialect, root: &str, tables: &[&Table], has_files: impl Fn(&Table) -> bool) -> String {
-    let root = root.trim_end_matches('/');
+/// Writes the statements for the tables, the ledger and the views of the lake at `root`, an absolute path or an `s3://` URL.
+/// DuckDB and Spark refuse to read a table without files, so one that `has_files` denies becomes an empty view of the same
+/// columns.
+pub fn ddl(dialect: Dialect, root: &str, has_files: impl Fn(&Table) -> bool) -> String {
     let mut out = String::new();
-    for table in tables {
-        match dialect {
-            Dialect::DuckDb if has_files(table) => duckdb(&mut out, root, table),
-            Dialect::DuckDb => duckdb_empty(&mut out, table),
-            Dialect::Athena => athena(&mut out, root, table),
-        }
-        .expect("writing to a String cannot fail");
-    }
+    write_all(&mut out, dialect, root, has_files).expect("writing to a String cannot fail");
     out
 }
 
-fn duckdb(out: &mut String, root: &str, table: &Table) -> std::fmt::Result {
-    let files = if table.dated_by.is_some() { "*/*.parquet" } else { "*.parquet" };
-    let path = format!("{root}/{}/{files}", table.name).replace('\'', "''");
-    writeln!(out, "-- {}", table.doc)?;
-    writeln!(out, "CREATE OR REPLACE VIEW {} AS", table.name)?;
-    match table.dated_by {
-        Some(_) => writeln!(
-            out,
-            "SELECT * FROM read_parquet('{path}', hive_partitioning = true, hive_types = {{'{DATE_PARTITION}': DATE}});\n"
-        ),
-        None => writeln!(out, "SELECT * FROM read_parquet('{path}');\n"),
+fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(&Table) -> bool) -> fmt::Result {
+    let zone = match dialect {
+        Dialect::DuckDb => "SET TimeZone = 'UTC';",
+        Dialect::Spark => "SET TIME ZONE 'UTC';",
+        Dialect::Athena | Dialect::ClickHouse => "",
+    };
+    if !zone.is_empty() {
+        writeln!(out, "-- Without it, times are shown in the zone of the machine.\n{zone}\n")?;
     }
+    for table in TABLES.into_iter().chain([&LEDGER]) {
+        let folder = format!("{}/{}", root.trim_end_matches('/'), table_dir(table));
+        match dialect {
+            Dialect::DuckDb if has_files(table) => duckdb::table(out, &folder, table)?,
+            Dialect::DuckDb => empty_view(out, VIEW, table, duckdb::kind)?,
+            Dialect::Spark if has_files(table) => spark::table(out, &folder, table)?,
+            Dialect::Spark => empty_view(out, TEMPORARY_VIEW, table, spark::kind)?,
+            Dialect::Athena => athena::table(out, &folder, table)?,
+            Dialect::ClickHouse => clickhouse::table(out, &folder, table)?,
+        }
+    }
+    let create = if dialect == Dialect::Spark { TEMPORARY_VIEW } else { VIEW };
+    for View { name, doc, sql } in VIEWS {
+        writeln!(out, "-- {doc}\n{create} {name} AS\n{};\n", sql.trim_end())?;
+    }
+    Ok(())
 }
 
-fn duckdb_empty(out: &mut String, table: &Table) -> std::fmt::Result {
+/// The files of a table, as a glob below its folder.
+fn files(table: &Table) -> &'static str {
+    if table.dated_by.is_some() { "*/*.parquet" } else { "*.parquet" }
+}
+
+/// The columns of a table with its date, and their types as `kind` names them.
+fn columns(table: &Table, kind: fn(Kind) -> &'static str) -> Vec<(&'static str, &'static str)> {
+    let date = table.dated_by.map(|_| (DATE_PARTITION, "DATE"));
+    table.columns.iter().map(|column| (column.name, kind(column.kind))).chain(date).collect()
+}
+
+/// Writes the view of a table without files, `create` being its beginning.
+fn empty_view(out: &mut String, create: &str, table: &Table, kind: fn(Kind) -> &'static str) -> fmt::Result {
     writeln!(out, "-- {} It has no file yet: print these statements again when it has.", table.doc)?;
-    writeln!(out, "CREATE OR REPLACE VIEW {} AS\nSELECT", table.name)?;
-    for column in table.columns {
-        writeln!(out, "  NULL::{} AS {},", duckdb_type(column.kind), column.name)?;
+    write!(out, "{create} {} AS\nSELECT", table.name)?;
+    for (position, (name, kind)) in columns(table, kind).into_iter().enumerate() {
+        let comma = if position == 0 { "" } else { "," };
+        write!(out, "{comma}\n  CAST(NULL AS {kind}) AS {name}")?;
     }
-    if table.dated_by.is_some() {
-        writeln!(out, "  NULL::DATE AS {DATE_PARTITION},")?;
-    }
-    writeln!(out, "WHERE false;\n")
+    writeln!(out, "\nWHERE false;\n")
 }
 
-fn duckdb_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "VARCHAR",
-        Kind::Time => "TIMESTAMP WITH TIME ZONE",
-        Kind::Bool => "BOOLEAN",
-        Kind::Integer => "BIGINT",
-        Kind::TextList => "VARCHAR[]",
-        Kind::TextMap => "MAP(VARCHAR, VARCHAR)",
-    }
+/// A text literal of engines to which a backslash says nothing.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
-fn athena(out: &mut String, root: &str, table: &Table) -> std::fmt::Result {
-    let location = format!("{root}/{}/", table.name).replace('\'', "''");
-    writeln!(out, "CREATE EXTERNAL TABLE IF NOT EXISTS {} (", table.name)?;
-    for (position, column) in table.columns.iter().enumerate() {
-        let comma = if position + 1 < table.columns.len() { "," } else { "" };
-        let doc = column.doc.replace('\'', "''");
-        writeln!(out, "  `{}` {} COMMENT '{doc}'{comma}", column.name, athena_type(column.kind))?;
-    }
-    writeln!(out, ")\nCOMMENT '{}'", table.doc.replace('\'', "''"))?;
-    if table.dated_by.is_some() {
-        writeln!(out, "PARTITIONED BY (`{DATE_PARTITION}` date)")?;
-    }
-    writeln!(out, "STORED AS PARQUET\nLOCATION '{location}'")?;
-    if table.dated_by.is_some() {
-        writeln!(out, "TBLPROPERTIES (")?;
-        writeln!(out, "  'projection.enabled' = 'true',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.type' = 'date',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.format' = 'yyyy-MM-dd',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.range' = '2013-11-01,NOW+1DAY',")?;
-        writeln!(out, "  'storage.location.template' = '{location}{DATE_PARTITION}=${{{DATE_PARTITION}}}/'\n);\n")
-    } else {
-        writeln!(out, ";\n")
-    }
+/// A text literal of engines in which a backslash takes what follows as it is. Hive loses a quote that is doubled.
+fn escaped(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
-fn athena_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "string",
-        Kind::Time => "timestamp",
-        Kind::Bool => "boolean",
-        Kind::Integer => "bigint",
-        Kind::TextList => "array<string>",
-        Kind::TextMap => "map<string,string>",
-    }
+/// Replaces each character of a text for which there is an `escape`.
+fn replaced(text: &str, escape: impl Fn(char) -> Option<String>) -> String {
+    text.chars().map(|char| escape(char).unwrap_or_else(|| char.to_string())).collect()
 }

@@ -1,10 +1,21 @@
 //! Where the files of a table stand.
 
+use crate::audit::LEDGER;
+use crate::column::Table;
+
+/// The folder of the lake's own state, which Athena, Spark and Hive do not see from above.
+pub const STATE_DIR: &str = "_trailweave";
+
 /// The partition column of every dated table: the UTC date, `YYYY-MM-DD`.
 pub const DATE_PARTITION: &str = "event_date";
 
 /// The one file of a date in a table that the read arm replaces as a whole.
 pub const PRODUCT_FILE: &str = "part-0.parquet";
+
+/// The folder of a table inside the lake.
+pub fn table_dir(table: &Table) -> String {
+    if table.name == LEDGER.name { format!("{STATE_DIR}/{}", table.name) } else { table.name.to_owned() }
+}
 
 /// The name of the `n`-th part that a batch adds to a partition. It derives from the batch alone, so a batch that
 /// is written again replaces its own parts.

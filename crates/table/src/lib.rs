@@ -26,10 +26,10 @@ pub use column::{Column, Encoding, Kind, Lookup, Table};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
-pub use layout::{DATE_PARTITION, PRODUCT_FILE, part_name, partition_dir};
+pub use layout::{DATE_PARTITION, PRODUCT_FILE, STATE_DIR, part_name, partition_dir, table_dir};
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;
-pub use views::{VIEWS, View, view_ddl, view_markdown};
+pub use views::{VIEWS, View, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.
 pub const TABLES: [&Table; 7] = [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];

@@ -46,28 +46,60 @@ fn a_tally_that_loses_a_record_does_not_balance() {
 }
 
 #[test]
-fn duckdb_views_quote_the_path() {
-    let sql = ddl(Dialect::DuckDb, "/lake's", &[&EVENTS], |_| true);
-    assert!(sql.contains("read_parquet('/lake''s/events/*/*.parquet'"), "{sql}");
+fn duckdb_takes_the_characters_of_a_path_as_they_are() {
+    let sql = ddl(Dialect::DuckDb, "/a[b]*?/lake's/", |_| true);
+    assert!(sql.contains("read_parquet('/a[[]b][*][?]/lake''s/events/*/*.parquet'"), "{sql}");
+    assert!(sql.contains("read_parquet('/a[[]b][*][?]/lake''s/_trailweave/ledger/*.parquet'"), "{sql}");
 }
 
 #[test]
-fn a_table_without_files_is_an_empty_view_in_duckdb() {
-    let sql = ddl(Dialect::DuckDb, "/lake", &[&EVENTS], |_| false);
-    assert!(sql.contains("NULL::VARCHAR[] AS volume_ids,") && sql.contains("WHERE false;"), "{sql}");
-    assert!(!sql.contains("read_parquet"), "{sql}");
+fn clickhouse_reads_no_other_folder_where_its_globs_cannot_name_one() {
+    let sql = ddl(Dialect::ClickHouse, "s3://bucket/it's {b}/lake", |_| true);
+    assert!(sql.contains("s3('s3://bucket/it?s??b?/lake/events/*/*.parquet'"), "{sql}");
+    assert!(sql.contains(r"startsWith(_path, 'bucket/it\'s {b}/lake/events/')"), "{sql}");
+    let sql = ddl(Dialect::ClickHouse, "/lake's", |_| true);
+    assert!(sql.contains(r"file('/lake\'s/events/*/*.parquet'") && !sql.contains("startsWith"), "{sql}");
+}
+
+#[test]
+fn no_engine_takes_a_partition_from_above_the_lake() {
+    for (dialect, off) in
+        [(Dialect::DuckDb, "hive_partitioning = false"), (Dialect::ClickHouse, "use_hive_partitioning = 0")]
+    {
+        assert_eq!(ddl(dialect, "/lake", |_| true).matches(off).count(), TABLES.len() + 1);
+    }
+}
+
+#[test]
+fn a_table_without_files_is_an_empty_view_where_the_engine_needs_files() {
+    for (dialect, list) in [(Dialect::DuckDb, "VARCHAR[]"), (Dialect::Spark, "array<string>")] {
+        let sql = ddl(dialect, "/lake", |_| false);
+        assert!(sql.contains(&format!("CAST(NULL AS {list}) AS volume_ids,")) && sql.contains("WHERE false;"), "{sql}");
+        assert!(!sql.contains("parquet"), "{sql}");
+    }
 }
 
 #[test]
 fn athena_tables_name_every_column_and_project_the_date() {
-    let sql = ddl(Dialect::Athena, "s3://bucket/lake/", &TABLES, |_| true);
+    let sql = ddl(Dialect::Athena, "s3://bucket/lake/", |_| true);
     for table in TABLES {
         assert!(sql.contains(&format!("LOCATION 's3://bucket/lake/{}/'", table.name)));
         for column in table.columns {
             assert!(sql.contains(&format!("`{}` ", column.name)), "{}", column.name);
         }
     }
+    assert!(sql.contains("LOCATION 's3://bucket/lake/_trailweave/ledger/';"), "{sql}");
     assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 6);
+}
+
+#[test]
+fn athena_and_spark_keep_a_quote() {
+    // Hive takes 'it''s' for two texts side by side, without a quote.
+    let sql = ddl(Dialect::Athena, r"s3://bucket/it's\", |_| true);
+    assert!(sql.contains(r"LOCATION 's3://bucket/it\'s\\/events/'"), "{sql}");
+    assert!(sql.contains(r"COMMENT 'the call\'s encryption context"), "{sql}");
+    let sql = ddl(Dialect::Spark, "/it's [b]", |_| true);
+    assert!(sql.contains(r"(path 'file:/it\'s \\[b\\]/events')"), "{sql}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Questions that analysts ask of every lake, as views over its tables. Each is one statement that DataFusion, DuckDB and
-//! Athena understand alike.
+//! Questions that analysts ask of every lake, as views over its tables. Each is one statement that all engines understand
+//! alike: DataFusion, DuckDB, Athena, `ClickHouse`, Spark.
 
 use std::fmt::Write;
 
@@ -54,16 +54,6 @@ pub const VIEWS: [View; 7] = [
         sql: include_str!("views/decrypts_without_launch.sql"),
     },
 ];
-
-/// The statements that make the views, once their tables are known.
-pub fn view_ddl() -> String {
-    let mut out = String::new();
-    for View { name, doc, sql } in VIEWS {
-        write!(out, "-- {doc}\nCREATE OR REPLACE VIEW {name} AS\n{};\n\n", sql.trim_end())
-            .expect("writing to a String cannot fail");
-    }
-    out
-}
 
 /// What is said of the views beside the tables.
 pub fn view_markdown() -> String {

@@ -117,11 +117,15 @@ Examples:
         #[arg(long)]
         dot: bool,
     },
-    /// Print the statements that make the lake's tables known to a query engine
+    /// Print the statements that make the lake's tables, its ledger and its views known to a query engine
+    ///
+    /// A local lake is named by its absolute path, so the statements work in any folder.
     #[command(after_help = "\
 Examples:
-  trailweave ddl duckdb --lake ./lake | duckdb
-  trailweave ddl athena --lake s3://bucket/lake > tables.sql")]
+  trailweave ddl duckdb --lake ./lake > lake.sql && duckdb -init lake.sql
+  trailweave ddl athena --lake s3://bucket/lake > tables.sql
+  trailweave ddl clickhouse --lake ./lake > lake.sql && clickhouse-local --queries-file lake.sql --interactive
+  trailweave ddl spark --lake s3://bucket/lake > lake.sql && spark-sql -i lake.sql")]
     Ddl {
         /// The engine
         engine: Engine,
@@ -265,6 +269,10 @@ pub(crate) enum Engine {
     Duckdb,
     /// External tables with partition projection
     Athena,
+    /// Views over the functions `file` and `s3`
+    Clickhouse,
+    /// Temporary views over the lake's folders
+    Spark,
 }
 
 impl IngestArgs {

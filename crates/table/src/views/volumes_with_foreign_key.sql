@@ -1,5 +1,6 @@
 SELECT
-  volume_id, recipient_account_id, aws_region, key_arn, split_part(key_arn, ':', 5) AS key_account_id, snapshot_id,
-  created_event_id, created_at, created_by_arn
+  volume_id, recipient_account_id, aws_region, key_arn,
+  substr(key_arn, position(':key/' IN key_arn) - 12, 12) AS key_account_id, snapshot_id, created_event_id, created_at,
+  created_by_arn
 FROM volumes
-WHERE split_part(key_arn, ':', 5) <> recipient_account_id
+WHERE substr(key_arn, position(':key/' IN key_arn) - 12, 12) <> recipient_account_id

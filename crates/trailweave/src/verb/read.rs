@@ -3,16 +3,16 @@
 use std::io;
 use std::io::Write;
 
+use anyhow::Context;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use arrow::util::pretty::pretty_format_batches;
+use trailweave_ingest::Source;
 use trailweave_table::Dialect;
-use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
-use trailweave_table::view_ddl;
 
 use super::Job;
 use super::Outcome;
@@ -67,13 +67,27 @@ pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
     // Only a view over files that are not there is an error.
     let (dialect, opened) = match engine {
         Engine::Duckdb => (Dialect::DuckDb, job.lake().ok()),
+        Engine::Spark => (Dialect::Spark, job.lake().ok()),
         Engine::Athena => (Dialect::Athena, None),
+        Engine::Clickhouse => (Dialect::ClickHouse, None),
     };
     let has_files =
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
-    out.write_all(statements(dialect, &job.config.lake.to_string(), &TABLES, has_files).as_bytes())?;
-    out.write_all(view_ddl().as_bytes())?;
+    out.write_all(statements(dialect, &absolute(&job.config.lake)?, has_files).as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// Names the lake for a program that runs in another folder.
+fn absolute(lake: &Source) -> anyhow::Result<String> {
+    match lake {
+        Source::S3(location) => Ok(location.to_string()),
+        Source::Local(folder) => {
+            let path = std::path::absolute(folder).context("cannot tell the folder in which this runs")?;
+            let text =
+                path.to_str().with_context(|| format!("the path of the lake is not UTF-8: `{}`", path.display()))?;
+            Ok(text.to_owned())
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The program as users run it: the real binary, real files, and a real DuckDB that reads the lake.
+//! The program as users run it: the real binary, real files, and real readers of the lake.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
@@ -14,6 +14,7 @@ mod otlp;
 mod program;
 mod published_chain;
 mod queue;
+mod readers;
 mod s3;
 mod scheduled;
 mod uploads;

@@ -1,0 +1,103 @@
+//! Times finer than the lake's are refused, as the engine would cut them: `event_time = '..35.0009Z'` would find the rows
+//! of `..35.000Z`.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use arrow::datatypes::TimeUnit;
+use datafusion::common::ScalarValue;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Cast;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::Volatility;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use jiff::Timestamp;
+
+/// Refuses to compare a column with a constant time that has a part of a millisecond. It follows the rule that finds types,
+/// which turns a text beside a time into one.
+#[derive(Debug)]
+pub(crate) struct ExactTimes;
+
+impl AnalyzerRule for ExactTimes {
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan, DataFusionError> {
+        plan.apply_with_subqueries(|node| node.apply_expressions(|expr| expr.apply(check)))?;
+        Ok(plan)
+    }
+
+    fn name(&self) -> &'static str {
+        "exact_times"
+    }
+}
+
+/// Refuses a comparison of a column with a constant that is finer.
+fn check(expr: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
+    let compared: Vec<&Expr> = match expr {
+        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => vec![&binary.left, &binary.right],
+        Expr::Between(between) => vec![&between.expr, &between.low, &between.high],
+        Expr::InList(among) => std::iter::once(&*among.expr).chain(&among.list).collect(),
+        Expr::Case(case) => {
+            let whens = case.when_then_expr.iter().map(|(when, _)| &**when);
+            case.expr.iter().map(|expr| &**expr).chain(whens).collect()
+        }
+        _ => return Ok(TreeNodeRecursion::Continue),
+    };
+    if compared.iter().any(|expr| expr.any_column_refs()) {
+        for constant in compared.into_iter().filter(|expr| is_constant(expr)) {
+            refuse_finer(constant)?;
+        }
+    }
+    Ok(TreeNodeRecursion::Continue)
+}
+
+/// Returns whether an expression is the same in every row of every answer. `now()` is not: it may be finer.
+fn is_constant(expr: &Expr) -> bool {
+    let varies = |expr: &Expr| match expr {
+        Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::BinaryExpr(_) | Expr::Negative(_) => false,
+        Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Immutable,
+        _ => true,
+    };
+    !expr.exists(|expr| Ok(varies(expr))).unwrap_or(true)
+}
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+/// Refuses a constant that is a time with a part of a millisecond.
+fn refuse_finer(constant: &Expr) -> Result<(), DataFusionError> {
+    let Ok(exact) = constant.clone().transform_down(|expr| Ok(uncut(expr))) else { return Ok(()) };
+    // A constant that cannot be computed is the engine's to name.
+    let Ok(Expr::Literal(value, _)) = ExprSimplifier::new(SimplifyContext::default()).simplify(exact.data) else {
+        return Ok(());
+    };
+    if !matches!(value.data_type(), DataType::Timestamp(..)) {
+        return Ok(());
+    }
+    match value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)) {
+        Ok(ScalarValue::TimestampNanosecond(Some(nanos), _)) if nanos % NANOS_PER_MILLI != 0 => {
+            let time =
+                Timestamp::from_nanosecond(nanos.into()).map_err(|error| DataFusionError::External(error.into()))?;
+            Err(DataFusionError::Plan(format!(
+                "the lake's times are whole milliseconds, `{time}` is finer; compare with a time of three decimals at most"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a cast to a time by one to the finest unit.
+fn uncut(expr: Expr) -> Transformed<Expr> {
+    let Expr::Cast(Cast { expr: inner, field }) = &expr else { return Transformed::no(expr) };
+    match field.data_type() {
+        DataType::Timestamp(unit, zone) if *unit != TimeUnit::Nanosecond => {
+            let finest = DataType::Timestamp(TimeUnit::Nanosecond, zone.as_ref().map(Arc::clone));
+            Transformed::yes(Expr::Cast(Cast::new(inner.clone(), finest)))
+        }
+        _ => Transformed::no(expr),
+    }
+}

@@ -1,0 +1,32 @@
+//! Athena: external tables, in the words of Hive.
+
+use std::fmt;
+use std::fmt::Write;
+
+use super::escaped;
+use super::spark::kind;
+use crate::column::Table;
+use crate::layout::DATE_PARTITION;
+
+pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Result {
+    writeln!(out, "CREATE EXTERNAL TABLE IF NOT EXISTS {} (", table.name)?;
+    for (position, column) in table.columns.iter().enumerate() {
+        let comma = if position + 1 < table.columns.len() { "," } else { "" };
+        writeln!(out, "  `{}` {} COMMENT {}{comma}", column.name, kind(column.kind), escaped(column.doc))?;
+    }
+    writeln!(out, ")\nCOMMENT {}", escaped(table.doc))?;
+    if table.dated_by.is_some() {
+        writeln!(out, "PARTITIONED BY (`{DATE_PARTITION}` date)")?;
+    }
+    write!(out, "STORED AS PARQUET\nLOCATION {}", escaped(&format!("{folder}/")))?;
+    if table.dated_by.is_some() {
+        let template = escaped(&format!("{folder}/{DATE_PARTITION}=${{{DATE_PARTITION}}}/"));
+        writeln!(out, "\nTBLPROPERTIES (")?;
+        writeln!(out, "  'projection.enabled' = 'true',")?;
+        writeln!(out, "  'projection.{DATE_PARTITION}.type' = 'date',")?;
+        writeln!(out, "  'projection.{DATE_PARTITION}.format' = 'yyyy-MM-dd',")?;
+        writeln!(out, "  'projection.{DATE_PARTITION}.range' = '2013-11-01,NOW+1DAY',")?;
+        write!(out, "  'storage.location.template' = {template}\n)")?;
+    }
+    writeln!(out, ";\n")
+}

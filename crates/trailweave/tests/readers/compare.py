@@ -1,0 +1,253 @@
+"""Compares what other readers see in a lake with what trailweave sees, cell by cell: compare.py TRAILWEAVE READER..
+
+It makes a lake of a demo's trail and a few odd records, below folders whose names mislead readers, and reads every
+table, the ledger and the views by `trailweave query`. Each READER must see the same rows: duckdb, clickhouse and spark
+by the statements of `trailweave ddl`, polars, pyarrow and pandas by the line that docs/readers.md gives.
+Exits with 1 where any cell differs.
+"""
+
+import datetime
+import decimal
+import gzip
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+TABLES = ["events", "correlated", "instances", "volumes", "attachments", "grants", "rejects", "ledger"]
+VIEWS = [
+    "volume_readers",
+    "grants_never_retired",
+    "keys_by_instance",
+    "keys_by_launching_principal",
+    "volumes_with_foreign_key",
+    "key_use_after_disabling",
+    "decrypts_without_launch",
+]
+FOLDER = "aws_region=nowhere/event_date=2001-01-01/it's a[b]*c? {d} $"
+# Readers by folder take partitions from above the folder, and globs from its name.
+PLAIN_FOLDER = "plain"
+N_SHOWN = 5
+
+
+def main(trailweave: str, readers: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        plain = make_lake(trailweave, pathlib.Path(folder) / PLAIN_FOLDER)
+        misleading = pathlib.Path(folder) / FOLDER / "lake"
+        misleading.parent.mkdir(parents=True)
+        plain.rename(misleading)
+        expected = {name: rows_of_query(trailweave, misleading, name) for name in TABLES + VIEWS}
+        plain.symlink_to(misleading)
+        failed = False
+        for reader in readers:
+            began = time.monotonic()
+            seen = READERS[reader](trailweave, misleading if reader in BY_DDL else plain)
+            differences = [it for name, rows in seen.items() for it in compare(name, expected[name], rows, reader)]
+            failed |= bool(differences) or set(seen) < set(TABLES)
+            print(f"{reader}: {len(seen)} tables and views in {time.monotonic() - began:.1f} s", *differences, sep="\n  ")
+    return int(failed)
+
+
+def make_lake(trailweave: str, folder: pathlib.Path) -> pathlib.Path:
+    lake, trail = folder / "lake", folder / "odd"
+    run = lambda *arguments: subprocess.run([trailweave, *arguments], stdout=subprocess.PIPE, check=False)
+    assert run("demo", "--dir", str(folder), "--records", "6000", "--seed", "3").returncode == 0
+    day = trail / "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/03"
+    day.mkdir(parents=True)
+    name = "111122223333_CloudTrail_eu-west-1_20260303T0005Z_"
+    (day / f"{name}0000000000000001.json.gz").write_bytes(gzip.compress(json.dumps({"Records": ODD}).encode()))
+    (day / f"{name}0000000000000002.json.gz").write_bytes(b"\x1f\x8bdamaged")
+    assert run("run", "--source", str(trail), "--lake", str(lake)).returncode == 3, "one object is damaged"
+    return lake
+
+
+def record(n: int, at: str, **fields) -> dict:
+    return {
+        "eventVersion": "1.11",
+        "eventID": f"00000000-0000-4000-8000-{n:012}",
+        "eventTime": at,
+        "eventSource": "kms.amazonaws.com",
+        "eventName": "Decrypt",
+        "awsRegion": "eu-west-1",
+        "recipientAccountId": "111122223333",
+        "userIdentity": {"type": "AWSService", "invokedBy": "ebs.amazonaws.com"},
+        **fields,
+    }
+
+
+def context(**entries) -> dict:
+    return {"requestParameters": {"encryptionContext": {"aws:ebs:id": "vol-0000000000000000a", **entries}}}
+
+
+# Times at both ends of a day, texts with what SQL, CSV and JSON escape, null values in a map.
+ODD = [
+    record(1, "2026-03-02T23:59:59Z", **context(nothing=None, empty="")),
+    record(2, "2026-03-03T00:00:00Z", **context(text="it's \"a\" \\ \t\r\n, ü ☃ 𝄞")),
+    record(3, "2026-03-03T00:00:00.123Z", **context(), userAgent="\\N NULL null '' \u0000\u2028"),
+    record(4, "2026-03-03T04:59:59Z", **context(), errorCode="AccessDenied", errorMessage="", readOnly=True),
+    {"eventID": "no time"},
+]
+
+
+def rows_of_query(trailweave: str, lake: pathlib.Path, name: str) -> list[dict]:
+    asked = [trailweave, "query", "--json", "--lake", str(lake), f"SELECT * FROM {name}"]
+    return [json.loads(line) for line in subprocess.run(asked, stdout=subprocess.PIPE, check=True).stdout.splitlines()]
+
+
+def compare(name: str, expected: list[dict], seen: list[dict], reader: str) -> list[str]:
+    """Returns what differs, in words; row order is no difference."""
+    if reader == "clickhouse":
+        kinds = {column: type(it) for row in seen for column, it in row.items() if isinstance(it, (list, dict))}
+        expected = [{k: kinds[k]() if v is None and k in kinds else v for k, v in row.items()} for row in expected]
+    ours, theirs = canonical(expected), canonical(seen)
+    if not ours and name in TABLES:
+        return [f"{name} has no row: nothing was compared"]
+    if len(ours) != len(theirs):
+        return [f"{name} has {len(ours)} rows, {reader} sees {len(theirs)}"]
+    cells = []
+    for one, other in zip(ours, theirs):
+        one, other = json.loads(one), json.loads(other)
+        differing = [column for column in one.keys() | other.keys() if one.get(column, "lacks") != other.get(column, "lacks")]
+        cells += [f"{name}.{it}: {one.get(it, 'lacks')!r}, {reader} sees {other.get(it, 'lacks')!r}" for it in differing]
+    return cells[:N_SHOWN]
+
+
+def canonical(rows: list[dict]) -> list[str]:
+    return sorted(json.dumps({name: value(it) for name, it in row.items()}, sort_keys=True) for row in rows)
+
+
+def value(it):
+    """A cell as `query --json` prints it."""
+    if isinstance(it, datetime.datetime):
+        assert it.tzinfo is not None, f"{it} has no zone"
+        text = it.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return text.replace(".000Z", "Z")
+    if isinstance(it, datetime.date):
+        return it.isoformat()
+    if isinstance(it, decimal.Decimal):  # DuckDB's sum of integers
+        return int(it)
+    if isinstance(it, dict):
+        return {key: value(entry) for key, entry in it.items()}
+    if hasattr(it, "tolist"):
+        it = it.tolist()
+    if isinstance(it, (list, tuple)):
+        is_map = bool(it) and all(isinstance(entry, tuple) for entry in it)
+        return {key: value(entry) for key, entry in it} if is_map else [value(entry) for entry in it]
+    return it
+
+
+def statements(trailweave: str, engine: str, lake: pathlib.Path) -> str:
+    """The statements for the lake, which is named as seen from its own folder."""
+    asked = [trailweave, "ddl", engine, "--lake", lake.name]
+    return subprocess.run(asked, cwd=lake.parent, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def duckdb(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    import duckdb
+
+    print(f"duckdb is {duckdb.__version__}")
+    db = duckdb.connect()
+    db.execute("SET TimeZone = 'America/New_York'")
+    db.execute(statements(trailweave, "duckdb", lake))
+    assert db.execute("SELECT min(event_time)::VARCHAR FROM events").fetchone()[0].endswith("+00")
+    kinds = "SELECT typeof(event_time), typeof(volume_ids), typeof(encryption_context), typeof(event_date) FROM events LIMIT 1"
+    assert db.execute(kinds).fetchone() == ("TIMESTAMP WITH TIME ZONE", "VARCHAR[]", "MAP(VARCHAR, VARCHAR)", "DATE")
+    plan = db.execute("EXPLAIN ANALYZE SELECT count(event_id) FROM events WHERE event_date = '2026-03-03'").fetchone()[1]
+    n_read, n_files = map(int, re.search(r"Scanning Files: (\d+)/(\d+)", plan).groups())
+    assert n_read < n_files, plan
+    return {name: db.sql(f"SELECT * FROM {name}").to_arrow_table().to_pylist() for name in TABLES + VIEWS}
+
+
+def clickhouse(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    from chdb.session import Session
+
+    db = Session()
+    db.query("SET session_timezone = 'America/New_York'")
+    db.query(statements(trailweave, "clickhouse", lake))
+    form = "SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0"
+    seen = {}
+    for name in TABLES + VIEWS:
+        lines = db.query(f"SELECT * FROM {name} {form}", "JSONEachRow").bytes().splitlines()
+        seen[name] = [shortened(json.loads(line)) for line in lines]
+    n_all, n_day = (db.query(f"SELECT max(event_id) FROM events {it}").storage_rows_read() for it in ("", ONE_DAY))
+    assert 0 < n_day < n_all, f"{n_day} of {n_all} rows read for a day"
+    return seen
+
+
+ONE_DAY = "WHERE event_date = '2026-03-03'"
+
+
+def shortened(row: dict) -> dict:
+    """The row with times as `query` prints them: without empty milliseconds."""
+    is_time = lambda it: isinstance(it, str) and len(it) == 24 and it.endswith(".000Z")
+    return {name: it[:-5] + "Z" if is_time(it) else it for name, it in row.items()}
+
+
+def spark(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    from pyspark.sql import SparkSession
+
+    os.environ["TZ"] = "UTC"  # in which python shows times
+    time.tzset()
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", False)
+    session = builder.config("spark.sql.session.timeZone", "America/New_York").getOrCreate()
+    print(f"spark is {session.version}")
+    for statement in statements(trailweave, "spark", lake).split(";\n"):
+        if statement.strip():
+            session.sql(statement)
+    plan = session.sql(f"SELECT * FROM events {ONE_DAY}")._jdf.queryExecution().toString()
+    assert "PartitionFilters: [isnotnull(event_date" in plan, plan
+    zoned = lambda it: it.replace(tzinfo=datetime.timezone.utc) if isinstance(it, datetime.datetime) else it
+    rows = lambda name: session.table(name).collect()
+    return {name: [{key: zoned(it) for key, it in row.asDict().items()} for row in rows(name)] for name in TABLES + VIEWS}
+
+
+def folder_of(lake: pathlib.Path, table: str) -> str:
+    return f"{lake}/_trailweave/ledger" if table == "ledger" else f"{lake}/{table}"
+
+
+def polars(_: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    import polars
+
+    return {name: polars.read_parquet(folder_of(lake, name)).to_dicts() for name in TABLES}
+
+
+def pyarrow(_: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    import pyarrow.dataset
+
+    open_folder = lambda name: pyarrow.dataset.dataset(folder_of(lake, name), partitioning="hive")
+    return {name: open_folder(name).to_table().to_pylist() for name in TABLES}
+
+
+def pandas(_: str, lake: pathlib.Path) -> dict[str, list[dict]]:
+    import pandas
+
+    seen = {}
+    for name in TABLES:
+        rows = pandas.read_parquet(folder_of(lake, name)).to_dict("records")
+        seen[name] = [{column: of_pandas(it) for column, it in row.items()} for row in rows]
+    return seen
+
+
+def of_pandas(it):
+    """A number that may be missing is a float there, and what is missing is one, too."""
+    import pandas
+
+    if it is pandas.NaT or (isinstance(it, float) and math.isnan(it)):
+        return None
+    if isinstance(it, pandas.Timestamp):
+        return it.to_pydatetime()
+    return int(it) if isinstance(it, float) else it
+
+
+BY_DDL = ("duckdb", "clickhouse", "spark")
+READERS = {it.__name__: it for it in (duckdb, clickhouse, spark, polars, pyarrow, pandas)}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or not set(sys.argv[2:]) <= set(READERS):
+        sys.exit(__doc__)
+    sys.exit(main(os.path.abspath(sys.argv[1]), sys.argv[2:]))
