@@ -29,6 +29,14 @@ pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
     Ok(found)
 }
 
+/// Removes the parts that a killed run did not commit, which nobody may count. The run that finishes its plan writes
+/// them anew.
+///
+/// Needs: the caller holds the lake's lock.
+pub fn remove_uncommitted(lake: &Lake) -> Result<(), IngestError> {
+    Ok(remove(lake, &committed(lake)?, None)?)
+}
+
 /// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the batches
 /// of `ours` only.
 pub(crate) fn remove(
@@ -83,5 +91,6 @@ fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<S
 /// Whether it is a file of the lake's state that never got its name.
 fn is_unnamed(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.starts_with(b".") && name.ends_with(b".json.tmp")
+    name.starts_with(b".")
+        && [&b".json.tmp"[..], b".json.next", b".json.next.tmp"].iter().any(|end| name.ends_with(end))
 }

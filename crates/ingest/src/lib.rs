@@ -52,7 +52,7 @@ pub use compact::{Compact, Compacted, compact};
 pub use cpu::Panicked;
 pub use error::IngestError;
 pub use filter::{Filter, Names};
-pub use leftover::gc;
+pub use leftover::{gc, remove_uncommitted};
 pub use progress::Progress;
 pub use run::{Ingest, ingest, plan};
 pub use s3::{S3Options, cut_uploads, object_store};

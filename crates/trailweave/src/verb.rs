@@ -180,6 +180,7 @@ impl Job {
 fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     let lake = job.lake()?;
     let _lock = lake.lock()?;
+    trailweave_ingest::remove_uncommitted(&lake)?;
     let correlated = correlate_locked(job, &lake, scope)?;
     Ok(Report { ingested: None, correlated: Some(correlated) })
 }

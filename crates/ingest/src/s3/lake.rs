@@ -1,5 +1,7 @@
 //! The object store of a lake in S3, reached with what the source is reached with.
 
+use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -26,15 +28,17 @@ const BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 pub async fn open(location: &Location, options: &S3Options) -> object_store::Result<Arc<dyn ObjectStore>> {
     let shared = Box::pin(shared(options)).await;
     let region = shared.region().map_or(FALLBACK_REGION, |region| region.as_ref());
+    // The SDK, which reads the source, decides alike; object_store 0.13.2 would panic.
+    let path_style = options.path_style || shared.endpoint_url().is_some_and(is_address);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&location.bucket)
         .with_region(region)
-        .with_virtual_hosted_style_request(!options.path_style)
+        .with_virtual_hosted_style_request(!path_style)
         .with_request_payer(options.requester_pays);
     if let Some(url) = shared.endpoint_url() {
         // A host that is named by its bucket is expected to be.
         let url = match url.split_once("://") {
-            Some((scheme, host)) if !options.path_style => format!("{scheme}://{}.{host}", location.bucket),
+            Some((scheme, host)) if !path_style => format!("{scheme}://{}.{host}", location.bucket),
             _ => url.to_owned(),
         };
         builder = builder.with_endpoint(url).with_client_options(ClientOptions::new().with_allow_http(true));
@@ -46,6 +50,13 @@ pub async fn open(location: &Location, options: &S3Options) -> object_store::Res
         _ => builder.with_skip_signature(true),
     };
     Ok(Arc::new(builder.build()?))
+}
+
+/// Tells whether an endpoint is an IP address, below which there are no names for buckets.
+fn is_address(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    let host = host.split('/').next().unwrap_or_default();
+    host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok()
 }
 
 /// The credentials of the AWS SDK, kept until shortly before they expire.
@@ -78,5 +89,32 @@ impl CredentialProvider for Credentials {
         });
         *current = Some((Arc::clone(&credential), provided.expiry()));
         Ok(credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_from_a_name() {
+        for (url, expected) in [
+            ("http://127.0.0.1:9000", true),
+            ("http://127.0.0.1/", true),
+            ("http://[::1]:9000", true),
+            ("http://localhost:9000", false),
+            ("https://s3.eu-west-1.amazonaws.com", false),
+        ] {
+            assert_eq!(is_address(url), expected, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lake_at_an_address_needs_no_path_style() {
+        let location = Location { bucket: "lakes".to_owned(), key: String::new() };
+        let options =
+            S3Options { endpoint_url: Some("http://127.0.0.1:9".to_owned()), anonymous: true, ..S3Options::default() };
+        let store = open(&location, &options).await.unwrap();
+        assert!(store.head(&"lake.json".into()).await.is_err(), "nobody listens there");
     }
 }

@@ -57,6 +57,23 @@ fn a_rerun_reads_nothing_and_changes_nothing() {
 }
 
 #[test]
+fn what_a_killed_run_did_not_commit_is_never_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
+    deliver_mixed(&trail);
+    run(&trail, &lake, 3);
+    let events = || query(&lake, "SELECT event_id FROM events");
+    let before = events();
+    let (part, content) = files(&lake).into_iter().find(|(path, _)| path.contains("/events/")).unwrap();
+    let uncommitted = Path::new(&part).with_file_name("part-0123456789abcdef-0.parquet");
+    fs::write(&uncommitted, content).unwrap();
+    assert!(events().len() > before.len());
+    let said = trailweave(&["correlate", "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!((events(), uncommitted.exists()), (before, false));
+}
+
+#[test]
 fn a_second_run_on_the_same_lake_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
