@@ -7,6 +7,8 @@ mod bad_input;
 mod duckdb;
 mod inventory;
 mod layers;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod program;
