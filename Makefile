@@ -9,7 +9,7 @@ OTLP   := $(VENV)/opentelemetry-proto-1.45
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb moto otlp fuzz fuzz-guided miri crash bench bench-peers release
+.PHONY: demo test lint docs duckdb moto otlp fuzz fuzz-guided miri crash hostile bench bench-peers release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
 demo:
@@ -71,6 +71,10 @@ miri:
 crash: release duckdb
 	$(VENV)/bin/python benches/crash.py --kills 50
 	$(VENV)/bin/python benches/crash.py --kills 50 --s3
+
+# Odd, giant, deep and damaged objects of full size: a run takes no more than --memory and a quarter.
+hostile: release
+	$(PYTHON) benches/hostile.py
 
 # Stages with criterion, then the floor and the real binary on one trail.
 bench: release
