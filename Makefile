@@ -16,7 +16,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # What is not built by default is checked and tested too; it changes no other crate, so both share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash bench bench-peers \
+.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers \
 	release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and a query.
@@ -123,6 +123,10 @@ miri:
 crash: release duckdb
 	$(VENV)/bin/python benches/crash.py --kills 50
 	$(VENV)/bin/python benches/crash.py --kills 50 --s3
+
+# Odd, giant, deep and damaged objects of full size: a run takes no more than --memory and a quarter.
+hostile: release
+	$(PYTHON) benches/hostile.py
 
 # Stages with criterion, then the floor and the real binary on one trail.
 bench: release

@@ -28,8 +28,8 @@ use trailweave_table::Table;
 
 /// A batch ends at this many rows, so that of a giant object little is held twice when a batch is made.
 const BATCH_ROWS: usize = 1 << 14;
-/// A batch ends before any of its columns can hold more text than this, far below what 32-bit offsets reach.
-const BATCH_BYTES: usize = 256 << 20;
+/// A batch ends before any of its columns can hold more text than this, so that little is held twice of long rows too.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The position of a column, known when the program is compiled, as is its absence.
 pub(crate) const fn position(table: &Table, name: &str) -> usize {
@@ -154,6 +154,11 @@ impl Rows {
         }
     }
 
+    /// What the buffers for texts take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.columns.iter().map(Values::held_bytes).sum()
+    }
+
     pub(crate) fn text(&mut self, column: usize, value: Option<impl AsRef<str>>) {
         if let Some(value) = value {
             self.text_of(column, [value.as_ref()]);
@@ -251,6 +256,14 @@ impl Values {
             Kind::Integer => Self::Integer(Numbers::default()),
             Kind::TextList => Self::TextList(Spans::default(), Texts::default()),
             Kind::TextMap => Self::TextMap(Spans::default(), Texts::default(), Texts::default()),
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Text(texts) | Self::TextList(_, texts) => texts.text.capacity(),
+            Self::TextMap(_, keys, values) => keys.text.capacity() + values.text.capacity(),
+            Self::Time(_) | Self::Bool(_) | Self::Integer(_) => 0,
         }
     }
 

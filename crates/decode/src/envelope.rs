@@ -96,7 +96,7 @@ impl Envelope {
 
     /// Whether one document of several is something that CloudTrail delivers. Any text falls into documents, which are
     /// its words; some of them may be in brackets.
-    fn is_delivered(&mut self, document: &[u8]) -> bool {
+    pub(crate) fn is_delivered(&mut self, document: &[u8]) -> bool {
         match self.open_document(document) {
             Ok(Opened::Records(elements)) if document[0] == b'[' => {
                 elements.iter().any(|element| holds_object(element.of(document)))
@@ -106,7 +106,8 @@ impl Envelope {
         }
     }
 
-    fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
+    /// Calls `each` for what a document of several holds.
+    pub(crate) fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
         match self.open_document(document) {
             Ok(opened) => self.unwrap(document, depth, opened, MAX_WRAPPERS, each),
             Err(_) => each(Found { raw: document, depth, fields: None }),
@@ -265,5 +266,6 @@ fn shifted(broken: Broken, by: usize) -> Broken {
     match broken {
         Broken::EndsEarly { offset } => Broken::EndsEarly { offset: offset + by },
         Broken::Malformed { offset } => Broken::Malformed { offset: offset + by },
+        Broken::TooMany { limit } => Broken::TooMany { limit },
     }
 }

@@ -30,6 +30,18 @@ pub enum DecodeError {
         /// The cap of the decoder's options.
         cap_bytes: usize,
     },
+    /// The object takes more memory than it was given; with more it can be decoded.
+    #[error("the object takes more than {room_bytes} bytes of memory")]
+    NoRoom {
+        /// What it was given.
+        room_bytes: usize,
+    },
+    /// The object holds too many values side by side to be decoded as a whole.
+    #[error("more than {limit} elements or fields side by side, which cannot be cut into pieces")]
+    TooMany {
+        /// How many are held at once.
+        limit: usize,
+    },
     /// The stored bytes are neither gzip nor JSON.
     #[error("neither gzip nor JSON")]
     NotGzipNorJson,

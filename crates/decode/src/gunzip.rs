@@ -35,38 +35,53 @@ impl Gunzip {
         Self { whole: Decompressor::new(), inflated: Vec::new() }
     }
 
-    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is. Gzip in gzip is inflated
-    /// twice: so Firehose stores what CloudWatch Logs compressed.
-    pub(crate) fn inflate<'a>(&'a mut self, stored: &'a [u8], cap_bytes: usize) -> Result<&'a [u8], DecodeError> {
+    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is. The buffer for them
+    /// takes at most `room_bytes`. Gzip in gzip is inflated twice: so Firehose stores what CloudWatch Logs compressed.
+    pub(crate) fn inflate<'a>(
+        &'a mut self,
+        stored: &'a [u8],
+        cap_bytes: usize,
+        room_bytes: usize,
+    ) -> Result<&'a [u8], DecodeError> {
         if !is_gzip(stored) {
             return plain(stored, cap_bytes);
         }
-        let mut size = self.inflate_gzip(stored, cap_bytes)?;
+        let mut size = self.inflate_gzip(stored, cap_bytes, room_bytes)?;
         if is_gzip(&self.inflated[..size]) {
             let outer = mem::take(&mut self.inflated);
-            size = self.inflate_gzip(&outer[..size], cap_bytes)?;
+            size = self.inflate_gzip(&outer[..size], cap_bytes, room_bytes.saturating_sub(size))?;
         }
         Ok(&self.inflated[..size])
     }
 
     /// Inflates gzip into the buffer and returns the size of what it holds.
-    fn inflate_gzip(&mut self, stored: &[u8], cap_bytes: usize) -> Result<usize, DecodeError> {
+    fn inflate_gzip(&mut self, stored: &[u8], cap_bytes: usize, room_bytes: usize) -> Result<usize, DecodeError> {
+        let most = cap_bytes.min(room_bytes);
         if self.inflated.capacity() > KEEP_BYTES {
             self.inflated = Vec::new();
         }
-        if let Some(size) = self.inflate_whole(stored, cap_bytes) {
+        if let Some(size) = self.inflate_whole(stored, most) {
             return Ok(size);
         }
         self.inflated.clear();
-        let mut members = Members::new(stored, cap_bytes);
-        while members.more(&mut self.inflated)? {}
+        let mut members = Members::gzip(stored, most);
+        let no_room = |error| match error {
+            DecodeError::TooLarge { .. } if most < cap_bytes => DecodeError::NoRoom { room_bytes },
+            other => other,
+        };
+        while members.more(&mut self.inflated).map_err(no_room)? {}
         Ok(self.inflated.len())
+    }
+
+    /// What its buffer takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.inflated.capacity()
     }
 
     /// The size of `stored` if it was one plausible member, now inflated and checked against its checksum and size.
     /// Everything else, faults too, is left to [`Members`].
-    fn inflate_whole(&mut self, stored: &[u8], cap_bytes: usize) -> Option<usize> {
-        let size = plausible_size(stored).filter(|&size| size <= cap_bytes)?;
+    fn inflate_whole(&mut self, stored: &[u8], most: usize) -> Option<usize> {
+        let size = plausible_size(stored).filter(|&size| size <= most)?;
         if self.inflated.len() < size {
             self.inflated.resize(size, 0);
         }
@@ -95,8 +110,14 @@ pub fn inflated_estimate_bytes(stored: &[u8], cap_bytes: usize) -> usize {
     if !is_gzip(stored) {
         return stored.len();
     }
-    let said = plausible_size(stored).filter(|size| *size >= stored.len());
-    said.unwrap_or_else(|| stored.len().saturating_mul(USUAL_RATIO)).min(cap_bytes)
+    // What hardly shrank is gzip itself.
+    let said = plausible_size(stored).filter(|size| *size > stored.len() + stored.len() / 8);
+    said.unwrap_or_else(|| usual_bytes(stored.len())).min(cap_bytes)
+}
+
+/// How large a trail usually is of which gzip takes so many bytes.
+pub(crate) fn usual_bytes(gzip_bytes: usize) -> usize {
+    gzip_bytes.saturating_mul(USUAL_RATIO)
 }
 
 /// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified the trailer that stands
@@ -125,9 +146,10 @@ fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
-/// Inflates gzip member by member, and some bytes at a time.
+/// Inflates gzip member by member, and some bytes at a time; gives JSON as it is in the same way.
 pub(crate) struct Members<S> {
     stored: S,
+    is_gzip: bool,
     cap_bytes: usize,
     /// Where in `stored` the rest begins.
     at: usize,
@@ -143,13 +165,25 @@ struct Member {
 }
 
 impl<S: AsRef<[u8]>> Members<S> {
-    pub(crate) fn new(stored: S, cap_bytes: usize) -> Self {
-        Self { stored, cap_bytes, at: 0, inflated_bytes: 0, member: None }
+    pub(crate) fn gzip(stored: S, cap_bytes: usize) -> Self {
+        Self { stored, is_gzip: true, cap_bytes, at: 0, inflated_bytes: 0, member: None }
+    }
+
+    /// Reads an object that is gzip, or JSON as it is.
+    pub(crate) fn new(stored: S, cap_bytes: usize) -> Result<Self, DecodeError> {
+        let is_gzip = is_gzip(stored.as_ref());
+        if !is_gzip {
+            plain(stored.as_ref(), cap_bytes)?;
+        }
+        Ok(Self { is_gzip, ..Self::gzip(stored, cap_bytes) })
     }
 
     /// Appends what comes next to `out`, as much as it has room for and at least a byte; false at the end, when all of
     /// `stored` is checked.
     pub(crate) fn more(&mut self, out: &mut Vec<u8>) -> Result<bool, DecodeError> {
+        if !self.is_gzip {
+            return Ok(self.more_plain(out));
+        }
         let size_before = out.len();
         while out.len() == size_before {
             let stored = self.stored.as_ref();
@@ -187,6 +221,15 @@ impl<S: AsRef<[u8]>> Members<S> {
             }
         }
         Ok(true)
+    }
+
+    fn more_plain(&mut self, out: &mut Vec<u8>) -> bool {
+        grow(out, self.cap_bytes);
+        let rest = &self.stored.as_ref()[self.at..];
+        let next = &rest[..rest.len().min(out.capacity() - out.len())];
+        out.extend_from_slice(next);
+        self.at += next.len();
+        !next.is_empty()
     }
 }
 

@@ -34,6 +34,7 @@ mod mask;
 mod normalise;
 pub mod oracle;
 mod ordinary;
+mod parser;
 mod pieces;
 mod record;
 mod reject;
@@ -45,9 +46,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use arrow::array::RecordBatch;
-use simd_json::Buffers;
-use simd_json::INPUT_PADDING;
-use simd_json::Tape;
 use trailweave_table::EVENTS;
 use trailweave_table::Tally;
 
@@ -56,18 +54,18 @@ use crate::envelope::{Envelope, Found};
 use crate::glance::{Glance, glance};
 use crate::gunzip::Gunzip;
 use crate::ordinary::Ordinary;
+use crate::parser::Parser;
+use crate::parser::is_oversized;
 use crate::record::Record;
 use crate::reject::{Reason, Rejects};
 use crate::split::Field;
 
 pub use crate::error::DecodeError;
 pub use crate::gunzip::inflated_estimate_bytes;
-pub use crate::pieces::{Cuts, Piece, Pieces};
+pub use crate::pieces::{Cuts, Piece, Pieces, Survey};
 
 /// How deep a record may nest; the record itself is the first level.
 const MAX_DEPTH: usize = 128;
-/// How large a record may be.
-const MAX_RECORD_BYTES: usize = 1 << 30;
 /// What a row may add to a column besides parts of the record: the rest of a key's ARN.
 const ROW_OVERHEAD_BYTES: usize = 256;
 
@@ -200,16 +198,25 @@ impl Decoder {
     /// Decodes an object, and puts its rows behind those of the objects before it, so that small ones share batches.
     /// An object that fails leaves none.
     pub fn read(&mut self, source_object: &str, stored: &[u8]) -> Result<Read, DecodeError> {
+        self.read_within(source_object, stored, usize::MAX)
+    }
+
+    /// The same, if its text, its rows and all rows since the last [`Decoder::take`] fit into `room_bytes`, else
+    /// [`DecodeError::NoRoom`].
+    pub fn read_within(&mut self, source_object: &str, stored: &[u8], room_bytes: usize) -> Result<Read, DecodeError> {
         let Self { options, gunzip, ordinary, envelope, fields, records } = self;
-        let inflated = gunzip.inflate(stored, options.cap_bytes)?;
-        let before = records.begin(0);
+        let text_room = room_bytes.saturating_sub(records.room.held_bytes);
+        let inflated = gunzip.inflate(stored, options.cap_bytes, text_room)?;
+        let text_bytes = if gunzip::is_gzip(stored) { inflated.len() } else { 0 };
+        let before = records.begin(0, room_bytes.saturating_sub(text_bytes));
         let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
         let outcome = ordinary.records(inflated, &mut take).or_else(|ordinary::Odd| {
-            records.forget_since(before);
+            records.forget_since(&before);
             envelope.records(inflated, &mut |found| records.push(source_object, &found))
         });
+        let outcome = if records.room.is_full { Err(DecodeError::NoRoom { room_bytes }) } else { outcome };
         if let Err(error) = outcome {
-            records.forget_since(before);
+            records.forget_since(&before);
             return Err(error);
         }
         Ok(Read { tally: records.tally, inflated_bytes: inflated.len() as u64 })
@@ -217,8 +224,15 @@ impl Decoder {
 
     /// The rows of the objects that were read since the last call.
     pub fn take(&mut self) -> Taken {
-        let Records { events, amendments, rejects, .. } = &mut self.records;
+        let Records { events, amendments, rejects, room, .. } = &mut self.records;
+        room.held_bytes = 0;
         Taken { events: events.take(), amendments: amendments.take(), rejects: rejects.take() }
+    }
+
+    /// What its buffers for texts take, which are the large ones.
+    pub fn held_bytes(&self) -> usize {
+        let Records { events, amendments, rejects, .. } = &self.records;
+        self.gunzip.held_bytes() + events.held_bytes() + amendments.held_bytes() + rejects.held_bytes()
     }
 }
 
@@ -231,9 +245,23 @@ struct Records {
     /// The position in its object of the first record that is counted.
     first: u64,
     tally: Tally,
-    scratch: Vec<u8>,
-    buffers: Buffers,
-    tape: Tape<'static>,
+    room: Room,
+    parser: Parser,
+}
+
+/// What the rows since the last [`Decoder::take`] take, about, and what they may.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    held_bytes: usize,
+    most_bytes: usize,
+    /// Whether a row was left out because they would take more.
+    is_full: bool,
+}
+
+/// The rows before an object.
+struct Before {
+    marks: [Mark; 3],
+    room: Room,
 }
 
 impl Records {
@@ -245,25 +273,27 @@ impl Records {
             rejects: Rejects::new(),
             first: 0,
             tally: Tally::default(),
-            scratch: Vec::new(),
-            buffers: Buffers::default(),
-            tape: Tape::null(),
+            room: Room { held_bytes: 0, most_bytes: usize::MAX, is_full: false },
+            parser: Parser::default(),
         }
     }
 
     /// Begins to count for an object, from this record of it on; returns where its rows begin.
-    fn begin(&mut self, first: u64) -> [Mark; 3] {
+    fn begin(&mut self, first: u64, room_bytes: usize) -> Before {
         self.first = first;
         self.tally = Tally::default();
-        [self.events.mark(), self.amendments.mark(), self.rejects.mark()]
+        self.room.most_bytes = room_bytes;
+        let marks = [self.events.mark(), self.amendments.mark(), self.rejects.mark()];
+        Before { marks, room: self.room }
     }
 
     /// Forgets an object.
-    fn forget_since(&mut self, [events, amendments, rejects]: [Mark; 3]) {
+    fn forget_since(&mut self, Before { marks: [events, amendments, rejects], room }: &Before) {
         self.tally = Tally::default();
-        self.events.forget_since(events);
-        self.amendments.forget_since(amendments);
-        self.rejects.forget_since(rejects);
+        self.room = *room;
+        self.events.forget_since(*events);
+        self.amendments.forget_since(*amendments);
+        self.rejects.forget_since(*rejects);
     }
 
     /// Makes of an ordinary object's element what it is, and counts it. `fields` and `envelope` lend their buffers.
@@ -274,7 +304,8 @@ impl Records {
         fields: &mut Vec<Field>,
         envelope: &mut Envelope,
     ) {
-        let seen = if found.is_plain { glance(found, self.selection) } else { Glance::Odd };
+        let is_usual = found.is_plain && found.raw.len() <= parser::USUAL_RECORD_BYTES;
+        let seen = if is_usual { glance(found, self.selection) } else { Glance::Odd };
         match seen {
             Glance::Filtered => {
                 self.tally.records += 1;
@@ -289,25 +320,35 @@ impl Records {
 
     /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.
     fn push(&mut self, source_object: &str, found: &Found<'_>) {
+        if self.room.is_full {
+            return;
+        }
         let source_index = self.first + self.tally.records;
         self.tally.records += 1;
         match self.append(source_object, source_index, found) {
             Ok(true) => self.tally.rows += 1,
             Ok(false) => self.tally.filtered += 1,
-            Err(reason) => {
-                self.tally.rejects += 1;
-                self.rejects.push(source_object, source_index, reason, found.raw);
-            }
+            Err(reason) => self.reject(source_object, source_index, reason, found.raw, found.raw.len()),
+        }
+    }
+
+    /// Makes a row of `rejects` of a record of `n_bytes`, of which `raw` is all or the beginning.
+    fn reject(&mut self, source_object: &str, source_index: u64, reason: Reason, raw: &[u8], n_bytes: usize) {
+        self.tally.rejects += 1;
+        if self.room.takes(raw.len().min(reject::KEEP_BYTES) + source_object.len() + ROW_OVERHEAD_BYTES) {
+            self.rejects.push(source_object, source_index, reason, raw, n_bytes);
         }
     }
 
     /// Appends a row if the selection has the record, and says whether it has. Of one that amends another without being
     /// of the selection, the row is put aside.
     fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<bool, Reason> {
+        if matches!(found.raw, [b'{', ..]) && is_oversized(found.raw) {
+            return Err(Reason::TooLarge);
+        }
         let fields = found.fields.ok_or(Reason::InvalidJson)?;
         match found.raw {
             [b'{', ..] if found.depth > MAX_DEPTH => return Err(Reason::TooDeep),
-            [b'{', ..] if found.raw.len() > MAX_RECORD_BYTES => return Err(Reason::TooLarge),
             [b'{', ..] => {}
             _ => return Err(Reason::NotAnObject),
         }
@@ -328,28 +369,33 @@ impl Records {
         raw: &str,
         fields: &[Field],
     ) -> Result<bool, Reason> {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(raw.as_bytes());
-        self.scratch.resize(raw.len() + INPUT_PADDING, 0);
-        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        let parsed = simd_json::fill_tape_padded(&mut self.scratch, raw.len(), &mut self.buffers, &mut tape);
-        let outcome = parsed.map_err(|_| Reason::InvalidJson).and_then(|()| {
-            let record = Record::new(&tape.0, raw, fields);
+        let Self { selection, events, amendments, room, parser, .. } = self;
+        parser.parse(raw.as_bytes(), |tape| {
+            let record = Record::new(tape, raw, fields);
             let event_time_ms = record.validate()?;
-            let is_selected = record.is_selected(self.selection);
-            let rows = match record.amended_event_id() {
-                _ if is_selected => &mut self.events,
-                Some(_) => &mut self.amendments,
-                None => return Ok(false),
-            };
-            rows.begin_row(raw.len() + source_object.len() + ROW_OVERHEAD_BYTES);
-            record.append(event_time_ms, rows);
-            rows.text(SOURCE_OBJECT, Some(source_object));
-            rows.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
-            rows.end_row();
+            let is_selected = record.is_selected(*selection);
+            if !is_selected && record.amended_event_id().is_none() {
+                return Ok(false);
+            }
+            let n_bytes = raw.len() + source_object.len() + ROW_OVERHEAD_BYTES;
+            if room.takes(n_bytes) {
+                let rows = if is_selected { events } else { amendments };
+                rows.begin_row(n_bytes);
+                record.append(event_time_ms, rows);
+                rows.text(SOURCE_OBJECT, Some(source_object));
+                rows.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
+                rows.end_row();
+            }
             Ok(is_selected)
-        });
-        self.tape = tape.reset();
-        outcome
+        })
+    }
+}
+
+impl Room {
+    /// Whether there is room for a row of `n_bytes`, which it then takes.
+    fn takes(&mut self, n_bytes: usize) -> bool {
+        self.held_bytes += n_bytes;
+        self.is_full |= self.held_bytes > self.most_bytes;
+        !self.is_full
     }
 }

@@ -10,7 +10,7 @@
 use crate::MAX_DEPTH;
 use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Processor, Work};
 use crate::split;
-use crate::split::{Field, Span};
+use crate::split::{Field, MAX_FIELDS, Span};
 
 /// The object is none of those that this module reads; what was found so far may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +184,10 @@ impl<'a> Walk<'a> {
     }
 
     fn colons(&mut self, at: usize, mut colons: u64) {
+        if self.colons.len() >= MAX_FIELDS {
+            self.is_plain &= colons == 0;
+            return;
+        }
         while colons != 0 {
             self.colons.push(at + colons.trailing_zeros() as usize - self.start);
             colons &= colons - 1;

@@ -3,42 +3,79 @@
 //! It is inflated twice: once to learn where it can be cut, and that nothing refuses it, and once for its pieces, one
 //! after the other. What a piece holds becomes rows, or rejects, whatever comes after it. So rows of the first piece may
 //! go their way while the last one is still deflated, which is what keeps memory low.
+//!
+//! ```text
+//!  {"Records":[ r r | r r | r ]}     records      pieces: r r   r r   r
+//!  {"Events":[ e e | e e ],"n":1}    an array     pieces: {"Events":[ e e ],"n":1}   {"Events":[ e e ],"n":1}
+//!  {..} {..} | {..} {..}             documents    pieces: {..} {..}   {..} {..}
+//! ```
+//!
+//! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object of
+//! the same kind: what its elements are is decided in one place, the envelope.
+
+mod survey;
+mod text;
 
 use std::fmt;
 use std::ops::Range;
 use std::vec;
 
-use crate::DecodeError;
 use crate::Decoder;
+use crate::ROW_OVERHEAD_BYTES;
 use crate::Read;
-use crate::Selection;
 use crate::envelope::Envelope;
-use crate::glance::{Glance, glance};
-use crate::gunzip;
-use crate::gunzip::Members;
 use crate::ordinary;
-use crate::ordinary::Next;
+use crate::pieces::text::Text;
+use crate::reject::KEEP_BYTES;
+use crate::reject::Reason;
+use crate::split;
 
-/// A text in which a record is larger than so many pieces is not cut.
-const PIECES_OF_A_RECORD: usize = 4;
+pub use crate::pieces::survey::Survey;
+
+/// A piece has no more records, so that however small they are, their rows are few.
+const RECORDS_OF_A_PIECE: u64 = 1 << 12;
 
 /// Where an object can be cut, between records.
 #[derive(Debug)]
-pub struct Cuts(Vec<Cut>);
+pub struct Cuts {
+    places: Vec<Cut>,
+    kind: Kind,
+    piece_bytes: usize,
+}
 
 /// The pieces of an object, in order; its text is inflated as they are asked for.
 pub struct Pieces {
-    members: Members<Vec<u8>>,
-    /// What is inflated, and where in the object's text that begins.
-    text: Vec<u8>,
-    at: usize,
+    text: Text<Vec<u8>>,
     cuts: vec::IntoIter<Cut>,
+    kind: Kind,
 }
 
 /// Some records of an object.
 pub struct Piece {
     text: Vec<u8>,
     cut: Cut,
+    way: Way,
+}
+
+/// What is around the records.
+#[derive(Debug)]
+enum Kind {
+    /// An ordinary object.
+    Records,
+    /// Another array, between these.
+    Array { head: Vec<u8>, tail: Vec<u8> },
+    /// Nothing: each is a document.
+    Documents,
+}
+
+/// How a piece is read.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Records,
+    Object,
+    Documents,
+    /// The beginning of a record that is passed over because it is larger than any that is parsed.
+    Giant,
 }
 
 #[derive(Debug)]
@@ -47,16 +84,11 @@ struct Cut {
     bytes: Range<usize>,
     /// Which record of the object its first one is.
     first_record: u64,
+    /// How many records and empty elements it holds.
+    weight: u64,
+    is_giant: bool,
     /// Its bytes with all up to the next piece; of the first and the last, with what is around all of them.
     share_bytes: u64,
-}
-
-/// Cuts a text where records end.
-struct Cutter<'e> {
-    piece_bytes: usize,
-    cuts: Vec<Cut>,
-    n_records: u64,
-    envelope: &'e mut Envelope,
 }
 
 impl fmt::Debug for Pieces {
@@ -74,7 +106,8 @@ impl fmt::Debug for Piece {
 impl Cuts {
     /// The pieces of the object, which is given once more.
     pub fn pieces(self, stored: Vec<u8>) -> Pieces {
-        Pieces { members: Members::new(stored, usize::MAX), text: Vec::new(), at: 0, cuts: self.0.into_iter() }
+        let text = Text::new(stored, usize::MAX, self.piece_bytes).expect("the object was inflated before");
+        Pieces { text, cuts: self.places.into_iter(), kind: self.kind }
     }
 }
 
@@ -82,15 +115,21 @@ impl Iterator for Pieces {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
-        let Self { members, text, at, cuts } = self;
+        let Self { text, cuts, kind } = self;
         let cut = cuts.next()?;
-        while *at + text.len() < cut.bytes.end {
-            assert_eq!(members.more(text), Ok(true), "the object was inflated before");
-        }
-        let of_piece = text[cut.bytes.start - *at..cut.bytes.end - *at].to_vec();
-        text.drain(..cut.bytes.end - *at);
-        *at = cut.bytes.end;
-        Some(Piece { text: of_piece, cut })
+        let inflated = "the object was inflated before";
+        let n_bytes = if cut.is_giant { cut.bytes.len().min(KEEP_BYTES) } else { cut.bytes.len() };
+        text.pass_to(cut.bytes.start).expect(inflated);
+        text.fill(n_bytes).expect(inflated);
+        let bytes = &text.rest()[..n_bytes];
+        let (way, piece) = match kind {
+            _ if cut.is_giant => (Way::Giant, bytes.to_vec()),
+            Kind::Records => (Way::Records, bytes.to_vec()),
+            Kind::Array { head, tail } => (Way::Object, [head, bytes, tail].concat()),
+            Kind::Documents => (Way::Documents, bytes.to_vec()),
+        };
+        text.pass(n_bytes);
+        Some(Piece { text: piece, cut, way })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -100,88 +139,46 @@ impl Iterator for Pieces {
 
 impl ExactSizeIterator for Pieces {}
 
-impl<'e> Cutter<'e> {
-    fn new(piece_bytes: usize, envelope: &'e mut Envelope) -> Self {
-        Self { piece_bytes, cuts: Vec::new(), n_records: 0, envelope }
-    }
-
-    /// Takes the next record, whose bytes begin at `start` of the text.
-    fn take(&mut self, start: usize, found: &ordinary::Found<'_>) {
-        let end = start + found.raw.len();
-        match self.cuts.last_mut() {
-            Some(cut) if end - cut.bytes.start <= self.piece_bytes => cut.bytes.end = end,
-            _ => self.cuts.push(Cut { bytes: start..end, first_record: self.n_records, share_bytes: 0 }),
-        }
-        // An element may wrap several records.
-        match glance(found, Selection::All) {
-            Glance::Parse if found.is_plain => self.n_records += 1,
-            _ => self.envelope.record(found.raw, &mut |_| self.n_records += 1),
-        }
-    }
-
-    /// The cuts of a text of this size; none where it holds no record.
-    fn finish(mut self, inflated_bytes: usize) -> Option<Cuts> {
-        let mut end = inflated_bytes;
-        for cut in self.cuts.iter_mut().rev() {
-            cut.share_bytes = (end - cut.bytes.start) as u64;
-            end = cut.bytes.start;
-        }
-        self.cuts.first_mut()?.share_bytes += end as u64;
-        Some(Cuts(self.cuts))
+impl Piece {
+    /// What its text and its rows take, at most and about.
+    pub fn room_bytes(&self) -> u64 {
+        2 * self.text.len() as u64 + self.cut.weight * 2 * ROW_OVERHEAD_BYTES as u64
     }
 }
 
 impl Decoder {
-    /// Finds out where an object can be cut into pieces of about `piece_bytes`; none where it is plain, no ordinary object,
-    /// or has a record much larger than a piece, so that it must be [`Decoder::read`] as a whole. What is cut is not
-    /// refused later.
-    pub fn survey(&mut self, stored: &[u8], piece_bytes: usize) -> Result<Option<Cuts>, DecodeError> {
-        if !gunzip::is_gzip(stored) {
-            return Ok(None);
-        }
-        let Self { options, ordinary, envelope, .. } = self;
-        let mut cutter = Cutter::new(piece_bytes, envelope);
-        let mut members = Members::new(stored, options.cap_bytes);
-        // What follows the last record so far, and where in the object's text that is.
-        let (mut text, mut at) = (Vec::new(), 0);
-        loop {
-            let enough = text.len() + piece_bytes;
-            while text.len() < enough && members.more(&mut text)? {}
-            let next = if at == 0 { ordinary::head(&text) } else { ordinary::separator(&text, 0) };
-            let mut end = 0;
-            let is_at_end = match next {
-                // That the text ends inside a record is nothing odd, as long as it goes on.
-                Ok(Next::Element(first)) => {
-                    let _ = ordinary.records_from(first, &text, &mut |found| {
-                        end = found.at + found.raw.len();
-                        cutter.take(at + found.at, &found);
-                    });
-                    text.len() < enough
-                }
-                Ok(Next::End(_)) if members.more(&mut text)? => false,
-                Ok(Next::End(array)) => {
-                    let is_whole = ordinary::tail(&text, array).is_ok();
-                    return Ok(is_whole.then(|| cutter.finish(at + text.len())).flatten());
-                }
-                Err(ordinary::Odd) => return Ok(None),
-            };
-            if end == 0 && (is_at_end || text.len() > PIECES_OF_A_RECORD * piece_bytes) {
-                return Ok(None);
-            }
-            text.drain(..end);
-            at += end;
-        }
-    }
-
     /// Decodes a piece, and puts its rows behind those of what was read before. What is said of all pieces adds up to
     /// what is said of the object.
     pub fn read_piece(&mut self, source_object: &str, piece: &Piece) -> Read {
         let Self { ordinary, envelope, fields, records, .. } = self;
-        let Piece { text, cut } = piece;
-        records.begin(cut.first_record);
-        let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
-        let end = ordinary.records_from(0, text, &mut take);
-        assert_eq!(end, Ok(text.len()), "a piece was found to hold whole records");
+        let Piece { text, cut, way } = piece;
+        records.begin(cut.first_record, usize::MAX);
+        match way {
+            Way::Records => {
+                let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
+                let end = ordinary.records_from(0, text, &mut take);
+                assert_eq!(end, Ok(text.len()), "a piece was found to hold whole records");
+            }
+            Way::Object => {
+                let read = envelope.records(text, &mut |found| records.push(source_object, &found));
+                assert_eq!(read, Ok(()), "a piece was found to be an object");
+            }
+            Way::Documents => {
+                documents(envelope, text, &mut |found| records.push(source_object, &found));
+            }
+            Way::Giant => {
+                records.tally.records += 1;
+                records.reject(source_object, cut.first_record, Reason::TooLarge, text, cut.bytes.len());
+            }
+        }
         Read { tally: records.tally, inflated_bytes: cut.share_bytes }
+    }
+}
+
+/// Calls `each` for every record of documents that stand one after the other.
+fn documents(envelope: &mut Envelope, text: &[u8], each: &mut impl FnMut(crate::envelope::Found<'_>)) {
+    let found = split::documents(text).expect("a piece was found to hold whole documents");
+    for document in found {
+        envelope.document(document.of(text), document.depth, each);
     }
 }

@@ -8,7 +8,7 @@ use trailweave_table::REJECTS;
 use crate::append::{Mark, Rows, position};
 
 /// No more of a rejected record is kept than this; the message says so.
-const KEEP_BYTES: usize = 16 << 20;
+pub(crate) const KEEP_BYTES: usize = 1 << 20;
 
 const SOURCE_OBJECT: usize = position(&REJECTS, "source_object");
 const SOURCE_INDEX: usize = position(&REJECTS, "source_index");
@@ -51,7 +51,7 @@ impl fmt::Display for Reason {
             Self::InvalidJson => "the record is not valid JSON",
             Self::NotAnObject => "the record is no JSON object",
             Self::TooDeep => "the record nests deeper than 128",
-            Self::TooLarge => "the record is larger than 1 GiB",
+            Self::TooLarge => "the record is larger than 4 MiB, or holds more than 131072 values",
             Self::InvalidEventTime => "eventTime is missing, or no RFC 3339 time between 2000 and 2099",
             Self::InvalidEventSource => "eventSource is missing, or no text",
             Self::InvalidEventName => "eventName is missing, or no text",
@@ -69,8 +69,16 @@ impl Rejects {
         Self(Rows::new(&REJECTS))
     }
 
-    pub(crate) fn push(&mut self, source_object: &str, source_index: u64, reason: Reason, record: &[u8]) {
-        let message = match record.len().saturating_sub(KEEP_BYTES) {
+    /// Adds a row for a record of `n_bytes`, of which `record` is all or the beginning.
+    pub(crate) fn push(
+        &mut self,
+        source_object: &str,
+        source_index: u64,
+        reason: Reason,
+        record: &[u8],
+        n_bytes: usize,
+    ) {
+        let message = match n_bytes.saturating_sub(KEEP_BYTES) {
             0 => reason.to_string(),
             n_lost => format!("{reason}; its last {n_lost} bytes are not kept here"),
         };
@@ -82,6 +90,10 @@ impl Rejects {
         self.0.text(MESSAGE, Some(message));
         self.0.text(RECORD, Some(record));
         self.0.end_row();
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0.held_bytes()
     }
 
     pub(crate) fn mark(&self) -> Mark {

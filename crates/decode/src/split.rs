@@ -5,6 +5,12 @@
 
 use crate::error::DecodeError;
 
+/// No more of the elements of an array, or of the documents of an object, are held at once; a large object's are cut
+/// before.
+const MAX_ELEMENTS: usize = 1 << 18;
+/// An object of more fields is not a record, nor around one.
+pub(crate) const MAX_FIELDS: usize = 1 << 16;
+
 /// A JSON value's place in the bytes that were split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -24,8 +30,16 @@ pub(crate) struct Field {
 /// Where and how the structure breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broken {
-    EndsEarly { offset: usize },
-    Malformed { offset: usize },
+    EndsEarly {
+        offset: usize,
+    },
+    Malformed {
+        offset: usize,
+    },
+    /// More elements or fields than are held at once.
+    TooMany {
+        limit: usize,
+    },
 }
 
 impl Span {
@@ -39,6 +53,7 @@ impl From<Broken> for DecodeError {
         match broken {
             Broken::EndsEarly { offset } => Self::JsonEndsEarly { offset },
             Broken::Malformed { offset } => Self::JsonBroken { offset },
+            Broken::TooMany { limit } => Self::TooMany { limit },
         }
     }
 }
@@ -50,7 +65,7 @@ pub(crate) fn documents(bytes: &[u8]) -> Result<Vec<Span>, Broken> {
     while at < bytes.len() {
         let document = value(bytes, at)?;
         at = skip_space_and_marks(bytes, document.end);
-        found.push(document);
+        push(&mut found, document, MAX_ELEMENTS)?;
     }
     Ok(found)
 }
@@ -64,7 +79,7 @@ pub(crate) fn elements(array: &[u8]) -> Result<Vec<Span>, Broken> {
     }
     loop {
         let element = value(array, at)?;
-        found.push(element);
+        push(&mut found, element, MAX_ELEMENTS)?;
         at = skip_space(array, element.end);
         match array.get(at) {
             Some(b',') => at = skip_space(array, at + 1),
@@ -91,7 +106,7 @@ pub(crate) fn fields(object: &[u8], found: &mut Vec<Field>) -> Result<(), Broken
             return Err(Broken::Malformed { offset: at });
         }
         let value = value(object, skip_space(object, at + 1))?;
-        found.push(Field { key, value });
+        push(found, Field { key, value }, MAX_FIELDS)?;
         at = skip_space(object, value.end);
         match object.get(at) {
             Some(b',') => at = skip_space(object, at + 1),
@@ -101,13 +116,21 @@ pub(crate) fn fields(object: &[u8], found: &mut Vec<Field>) -> Result<(), Broken
     }
 }
 
+fn push<T>(found: &mut Vec<T>, next: T, limit: usize) -> Result<(), Broken> {
+    if found.len() == limit {
+        return Err(Broken::TooMany { limit });
+    }
+    found.push(next);
+    Ok(())
+}
+
 /// A closing bracket that is not the last byte means that brackets of the wrong kind balanced.
 fn at_end(container: &[u8], at: usize) -> Result<(), Broken> {
     if at + 1 == container.len() { Ok(()) } else { Err(Broken::Malformed { offset: at }) }
 }
 
 /// The value that begins at `start`.
-fn value(bytes: &[u8], start: usize) -> Result<Span, Broken> {
+pub(crate) fn value(bytes: &[u8], start: usize) -> Result<Span, Broken> {
     match bytes.get(start) {
         None => Err(Broken::EndsEarly { offset: start }),
         Some(b'"') => Ok(Span { start, end: string_end(bytes, start)?, depth: 0 }),

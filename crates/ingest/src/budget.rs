@@ -1,4 +1,4 @@
-//! A share of the memory budget, from which work in flight takes and to which it gives back.
+//! Shares of the memory budget, from which work in flight takes and to which it gives back.
 
 use std::sync::Arc;
 
@@ -7,6 +7,35 @@ use tokio::sync::Semaphore;
 
 /// Permits are counted in KiB, because a semaphore hands out at most `u32::MAX` at once.
 const PERMIT_BYTES: u64 = 1024;
+
+/// What the program itself takes, with its listing and its threads.
+const PROGRAM_BYTES: u64 = 32 << 20;
+/// Text of a piece of a large object, at most.
+const PIECE_BYTES: u64 = 4 << 20;
+/// An object that inflates to this is always decoded in pieces.
+const LARGE_BYTES: u64 = 32 << 20;
+
+/// How the memory of a run is shared out.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit")]
+pub(crate) struct Shares {
+    /// All that a run may take.
+    pub(crate) memory_bytes: u64,
+    /// For bytes as stored.
+    pub(crate) stored_bytes: u64,
+    /// For text and rows.
+    pub(crate) inflated_bytes: u64,
+    /// For the pieces of large objects, text and rows.
+    pub(crate) pieces_bytes: u64,
+    /// For rows that wait for their part.
+    pub(crate) buffer_bytes: u64,
+    /// For parts that are being written.
+    pub(crate) writing_bytes: u64,
+    /// Text of a piece.
+    pub(crate) piece_bytes: u64,
+    /// An object that inflates to this is decoded in pieces.
+    pub(crate) large_bytes: u64,
+}
 
 /// Bytes that may be in flight.
 #[derive(Debug, Clone)]
@@ -21,10 +50,37 @@ pub(crate) struct Reservation {
     permit: OwnedSemaphorePermit,
 }
 
+impl Shares {
+    /// Needs: it is more than the program takes.
+    pub(crate) fn new(memory_bytes: u64) -> Self {
+        let free_bytes = memory_bytes - PROGRAM_BYTES;
+        Self {
+            memory_bytes,
+            stored_bytes: free_bytes / 8,
+            inflated_bytes: free_bytes / 4,
+            pieces_bytes: free_bytes / 8,
+            buffer_bytes: free_bytes / 4,
+            writing_bytes: free_bytes / 4,
+            piece_bytes: (memory_bytes / 256).min(PIECE_BYTES),
+            large_bytes: (memory_bytes / 32).min(LARGE_BYTES),
+        }
+    }
+
+    /// The memory that a run needs for an object that takes so much of the share of text and rows.
+    pub(crate) fn memory_for(inflated_bytes: u64) -> u64 {
+        inflated_bytes * 4 + PROGRAM_BYTES
+    }
+}
+
 impl Budget {
     pub(crate) fn new(bytes: u64) -> Self {
-        let total_permits = permits(bytes).max(1);
+        let total_permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX).max(1);
         Self { free: Arc::new(Semaphore::new(total_permits as usize)), total_permits }
+    }
+
+    /// All of it.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        u64::from(self.total_permits) * PERMIT_BYTES
     }
 
     /// Waits until `bytes` are free. What is larger than the whole budget waits until it is alone.
@@ -38,6 +94,11 @@ impl Budget {
 }
 
 impl Reservation {
+    /// How much it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.permit.num_permits() as u64 * PERMIT_BYTES
+    }
+
     /// Gives back all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let spare = self.permit.num_permits().saturating_sub(permits(bytes).max(1) as usize);

@@ -26,6 +26,7 @@ use crate::amendment::Amendment;
 use crate::amendment::Amendments;
 use crate::borders::Borders;
 use crate::budget::Budget;
+use crate::budget::Shares;
 use crate::chunk::Buffer;
 use crate::chunk::Chunk;
 use crate::chunk::Dated;
@@ -112,11 +113,10 @@ struct Kept {
 }
 
 impl Outflow {
-    /// Gives `memory_bytes` away: half to buffers, half to parts that are being written.
-    pub(crate) fn new(lake: Lake, cpu: Cpu, memory_bytes: u64, borders: Borders) -> Self {
-        let buffer_bytes = memory_bytes / 2;
+    pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, borders: Borders) -> Self {
+        let Shares { buffer_bytes, writing_bytes, .. } = shares;
         let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR / PARALLEL_WRITES);
-        Self { lake, cpu, borders, buffer_bytes, part_bytes, writing: Budget::new(memory_bytes / 2) }
+        Self { lake, cpu, borders, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
     }
 }
 

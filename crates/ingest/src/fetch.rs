@@ -21,7 +21,7 @@ use crate::list::version;
 use crate::listing::ObjectRef;
 use crate::plan::Batch;
 
-/// Why an object could not be had. It is left for the next run.
+/// Why an object could not be had. It is left for the next run, unless there is no room for it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("cannot read `{source_object}`")]
@@ -41,6 +41,26 @@ pub(crate) enum FetchError {
     Gone { source_object: Box<str> },
     #[error("`{source_object}` changed after it was listed")]
     Changed { source_object: Box<str> },
+    #[error(transparent)]
+    NoRoom(NoRoom),
+}
+
+/// Why an object is refused that a run with more memory can read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "about {} MiB of memory are needed to read it: run again with --retry-quarantined and --memory {}MiB",
+    mib(*needed_bytes),
+    mib(*memory_bytes)
+)]
+pub(crate) struct NoRoom {
+    /// For the object alone.
+    pub(crate) needed_bytes: u64,
+    /// For the run.
+    pub(crate) memory_bytes: u64,
+}
+
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 /// Reads files of a batch whole, in the versions that were listed, on a thread that may wait: one crossing for all of

@@ -7,11 +7,15 @@
 //!
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
 //! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
-//! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole.
+//! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole. An object turns out to be
+//! large where its text or its rows take more than was paid for. What can be decoded as a whole only is refused if it takes
+//! more than its share of memory.
 //!
 //! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
 //! cannot lock up.
+
+mod large;
 
 use std::iter;
 use std::mem;
@@ -21,7 +25,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use futures::Stream;
 use futures::StreamExt;
 use futures::future;
 use futures::future::Either;
@@ -33,7 +36,6 @@ use trailweave_decode::DecodeError;
 use trailweave_decode::Decoder;
 use trailweave_decode::Options;
 use trailweave_decode::Piece;
-use trailweave_decode::Pieces;
 use trailweave_decode::Read;
 use trailweave_decode::inflated_estimate_bytes;
 use trailweave_lake::LakeError;
@@ -42,14 +44,17 @@ use crate::Ingest;
 use crate::IngestError;
 use crate::budget::Budget;
 use crate::budget::Reservation;
+use crate::budget::Shares;
 use crate::chunk::Rows;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::cpu::caught;
 use crate::error::chain;
 use crate::fetch::FetchError;
+use crate::fetch::NoRoom;
 use crate::fetch::read;
 use crate::listing::ObjectRef;
+use crate::pipeline::large::open_large;
 use crate::plan::Batch;
 use crate::s3::S3;
 
@@ -62,15 +67,11 @@ const TOGETHER: usize = 256;
 const TOGETHER_BYTES: u64 = 256 << 10;
 /// Objects that are decoded and wait for the writer.
 const ARRIVALS: usize = 16;
-/// Decoding needs the text and, at most about as large, the rows.
-const DECODE_FACTOR: u64 = 2;
+/// Decoding needs the text and the rows, which may be larger where records are small.
+const DECODE_FACTOR: u64 = 3;
 /// What columns cost even where they are empty.
 const MIN_DECODE_BYTES: u64 = 256 << 10;
-/// An object that inflates to this is decoded in pieces.
-const LARGE_BYTES: u64 = 32 << 20;
-/// Text of such a piece.
-const PIECE_BYTES: u64 = 4 << 20;
-/// A decoder whose buffers grew past this is not kept.
+/// Decoders that no job uses keep no more than this, and all of them together an eighth of the memory.
 const KEPT_DECODER_BYTES: u64 = 64 << 20;
 
 /// What fetching and decoding share.
@@ -80,6 +81,7 @@ pub(crate) struct Inflow {
     pub(crate) threads: NonZeroUsize,
     /// Objects of S3 that are fetched at once.
     pub(crate) fetches: NonZeroUsize,
+    shares: Shares,
     /// For bytes as stored.
     pub(crate) stored: Budget,
     /// For text and rows.
@@ -139,12 +141,12 @@ struct LargePiece {
     is_last: bool,
 }
 
-/// What becomes of a large object.
-enum Cut {
-    Pieces(Box<Pieces>),
-    /// It must be decoded as a whole.
-    Whole(Vec<u8>),
-    Refused(DecodeError),
+/// Objects that were not decoded, by the position in the batch, because the first of them takes more memory than was paid
+/// for.
+#[derive(Default)]
+struct Unread {
+    why: Option<DecodeError>,
+    stored: Vec<(usize, Vec<u8>)>,
 }
 
 /// What decoding gives: rows, or a piece that rows are still to be made of.
@@ -158,19 +160,26 @@ struct Fetched {
     /// One for each object.
     stored: Vec<Result<Vec<u8>, FetchError>>,
     reservations: Vec<Reservation>,
+    /// What the reservations take of the share of text and rows.
+    borrowed_bytes: u64,
 }
 
 impl Inflow {
-    /// Gives `memory_bytes` away: a quarter to stored bytes, half to text and rows, a quarter to rows of large objects.
-    pub(crate) fn new(cpu: Cpu, run: &Ingest, memory_bytes: u64, options: Options, s3: Arc<S3>) -> Self {
+    pub(crate) fn new(cpu: Cpu, run: &Ingest, shares: Shares, options: Options, s3: Arc<S3>) -> Self {
         let Ingest { threads, fetches, .. } = *run;
-        let stored = Budget::new(memory_bytes / 4);
-        let inflated = Budget::new(memory_bytes / 2);
-        let pieces = Budget::new(memory_bytes / 4);
-        Self { cpu, threads, fetches, stored, inflated, pieces, options, s3, idle: Mutex::default() }
+        let stored = Budget::new(shares.stored_bytes);
+        let inflated = Budget::new(shares.inflated_bytes);
+        let pieces = Budget::new(shares.pieces_bytes);
+        Self { cpu, threads, fetches, shares, stored, inflated, pieces, options, s3, idle: Mutex::default() }
     }
 
-    async fn decode(self: Arc<Self>, planned: Planned, stored: Vec<Result<Vec<u8>, FetchError>>) -> Done {
+    /// Decodes objects, as far as their text and rows fit into `room_bytes`.
+    async fn decode(
+        self: Arc<Self>,
+        planned: Planned,
+        stored: Vec<Result<Vec<u8>, FetchError>>,
+        room_bytes: u64,
+    ) -> (Done, Unread) {
         let inflow = Arc::clone(&self);
         let Planned { batch, positions } = planned.clone();
         let decoded = self.cpu.run(move || {
@@ -179,89 +188,78 @@ impl Inflow {
             for (position, stored) in planned.positions.zip(stored) {
                 match stored {
                     Ok(stored) => read.push((position, stored)),
+                    Err(FetchError::NoRoom(why)) => {
+                        done.outcomes.push((position, Outcome::Quarantined(chain(&why))));
+                    }
                     Err(error) => done.outcomes.push((position, Outcome::Left(error))),
                 }
             }
-            inflow.decode_now(&read, &mut done);
-            done
+            let (n_read, why) = inflow.decode_now(&read, room_bytes, &mut done);
+            (done, Unread { why, stored: read.split_off(n_read) })
         });
         decoded.await.unwrap_or_else(|panicked| {
             let outcomes = positions.map(|position| (position, Outcome::Quarantined(chain(&panicked))));
-            Done { outcomes: outcomes.collect(), ..Done::new(batch) }
+            (Done { outcomes: outcomes.collect(), ..Done::new(batch) }, Unread::default())
         })
     }
 
-    /// Decodes objects, given with their positions in the batch. Where that panics, which is a bug, each alone, so that
-    /// only the object that is to blame is lost.
-    fn decode_now(&self, stored: &[(usize, Vec<u8>)], done: &mut Done) {
-        match (caught(|| self.decode_together(&done.batch.objects, stored)), stored) {
-            (Ok((outcomes, rows)), _) => {
+    /// Decodes objects, given with their positions in the batch, and returns how many, and why no more. Where that panics,
+    /// which is a bug, each alone, so that only the object that is to blame is lost.
+    fn decode_now(
+        &self,
+        stored: &[(usize, Vec<u8>)],
+        room_bytes: u64,
+        done: &mut Done,
+    ) -> (usize, Option<DecodeError>) {
+        match (caught(|| self.decode_together(&done.batch.objects, stored, room_bytes)), stored) {
+            (Ok((outcomes, rows, why)), _) => {
+                let n_read = outcomes.len();
                 done.outcomes.extend(outcomes);
                 done.rows.extend(rows);
+                (n_read, why)
             }
             (Err(panicked), [(position, _)]) => {
                 done.outcomes.push((*position, Outcome::Quarantined(chain(&panicked))));
+                (1, None)
             }
-            (Err(_), _) => stored.chunks(1).for_each(|alone| self.decode_now(alone, done)),
+            (Err(_), _) => {
+                for (n_read, alone) in stored.chunks(1).enumerate() {
+                    if let (0, why) = self.decode_now(alone, room_bytes, done) {
+                        return (n_read, why);
+                    }
+                }
+                (stored.len(), None)
+            }
         }
     }
 
-    fn decode_together(&self, objects: &[ObjectRef], stored: &[(usize, Vec<u8>)]) -> (Vec<(usize, Outcome)>, Rows) {
+    fn decode_together(
+        &self,
+        objects: &[ObjectRef],
+        stored: &[(usize, Vec<u8>)],
+        room_bytes: u64,
+    ) -> (Vec<(usize, Outcome)>, Rows, Option<DecodeError>) {
         let mut decoder = self.decoder();
         let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
-        let mut largest_bytes = 0;
+        let mut why = None;
+        let room_bytes = usize::try_from(room_bytes).unwrap_or(usize::MAX);
         for (position, stored) in stored {
-            let outcome = match decoder.read(&objects[*position].source_object, stored) {
+            let outcome = match decoder.read_within(&objects[*position].source_object, stored, room_bytes) {
                 Ok(read) => {
                     origins.push((origin(*position), read.tally.rows));
-                    largest_bytes = largest_bytes.max(read.inflated_bytes);
                     Outcome::Read(read)
                 }
-                Err(error) => {
-                    largest_bytes = u64::MAX;
-                    Outcome::Quarantined(chain(&error))
+                Err(error @ (DecodeError::NoRoom { .. } | DecodeError::TooMany { .. })) => {
+                    why = Some(error);
+                    break;
                 }
+                Err(error) => Outcome::Quarantined(chain(&error)),
             };
             outcomes.push((*position, outcome));
         }
         let taken = decoder.take();
-        if largest_bytes <= KEPT_DECODER_BYTES {
-            self.keep(decoder);
-        } else {
-            drop(decoder);
-        }
-        (outcomes, Rows::new(taken, &origins))
-    }
-
-    /// Cuts a large object.
-    async fn cut(self: Arc<Self>, stored: Vec<u8>) -> Result<Cut, Panicked> {
-        let inflow = Arc::clone(&self);
-        let piece_bytes = usize::try_from(PIECE_BYTES).expect("a piece is small");
-        let cut = move || match inflow.decoder().survey(&stored, piece_bytes) {
-            Ok(Some(cuts)) => Cut::Pieces(Box::new(cuts.pieces(stored))),
-            Ok(None) => Cut::Whole(stored),
-            Err(error) => Cut::Refused(error),
-        };
-        self.cpu.run(cut).await
-    }
-
-    /// Decodes a piece of a large object.
-    async fn decode_piece(self: Arc<Self>, piece: LargePiece, reservation: Reservation) -> Arrived {
-        let LargePiece { planned, piece, is_last } = piece;
-        let (inflow, of) = (Arc::clone(&self), planned.clone());
-        let decoded = self.cpu.run(move || {
-            let mut decoder = inflow.decoder();
-            let read = decoder.read_piece(&of.objects()[0].source_object, &piece);
-            let rows = Rows::new(decoder.take(), &[(origin(of.positions.start), read.tally.rows)]);
-            inflow.keep(decoder);
-            (read, rows)
-        });
-        let (outcome, rows) = match decoded.await {
-            Ok((read, rows)) if is_last => (Outcome::Read(read), rows),
-            Ok((read, rows)) => (Outcome::Begun(read), rows),
-            Err(panicked) => (Outcome::Broken(panicked), Rows::default()),
-        };
-        Arrived::new(Done::of_one(&planned, outcome, rows), reservation)
+        self.keep(decoder);
+        (outcomes, Rows::new(taken, &origins), why)
     }
 
     /// One that no job uses. A decoder that panics is not given back.
@@ -270,7 +268,12 @@ impl Inflow {
         idle.unwrap_or_else(|| Decoder::new(self.options))
     }
 
+    /// Takes back a decoder, if its buffers did not grow too large.
     fn keep(&self, decoder: Decoder) {
+        let share = self.shares.memory_bytes / 8 / self.threads.get() as u64;
+        if decoder.held_bytes() as u64 > share.min(KEPT_DECODER_BYTES) {
+            return;
+        }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(decoder);
     }
 }
@@ -327,12 +330,10 @@ async fn drive(
     out: mpsc::Sender<Result<Arrived, IngestError>>,
 ) {
     let pay_stored = |planned: Planned| {
-        let stored = inflow.stored.clone();
+        let inflow = Arc::clone(&inflow);
         async move {
-            let taken =
-                |object: &ObjectRef| if object.is_in_s3() { object.bytes.max(FETCH_BYTES) } else { object.bytes };
-            let reservation = stored.reserve(planned.objects().iter().map(taken).sum()).await;
-            (planned, reservation)
+            let paid = inflow.pay_stored(&planned).await;
+            (planned, paid)
         }
     };
     let pay_inflated = |fetched: Fetched| {
@@ -340,8 +341,9 @@ async fn drive(
         async move {
             let stored = fetched.stored.iter().flatten();
             let bytes: u64 = stored.map(|stored| decode_bytes(stored, &inflow.options)).sum();
-            let is_large = bytes >= LARGE_BYTES * DECODE_FACTOR;
-            let reservation = inflow.inflated.reserve(bytes.max(MIN_DECODE_BYTES)).await;
+            let is_large = bytes >= inflow.shares.large_bytes * DECODE_FACTOR;
+            let most_bytes = inflow.inflated.total_bytes() - fetched.borrowed_bytes;
+            let reservation = inflow.inflated.reserve(bytes.max(MIN_DECODE_BYTES).min(most_bytes)).await;
             (inflow, fetched, reservation, is_large)
         }
     };
@@ -351,7 +353,7 @@ async fn drive(
             match opened {
                 Opened::Arrived(arrived) => Either::Left(arrived),
                 Opened::Piece(piece) => {
-                    let reservation = inflow.pieces.reserve(PIECE_BYTES * DECODE_FACTOR).await;
+                    let reservation = inflow.pieces.reserve(piece.piece.room_bytes()).await;
                     Either::Right((inflow, piece, reservation))
                 }
             }
@@ -363,7 +365,7 @@ async fn drive(
     let arrivals = batches
         .flat_map(|batch| stream::iter(in_order(batch)))
         .then(pay_stored)
-        .map(|(planned, reservation)| fetch_into(&inflow.s3, planned, reservation))
+        .map(|(planned, paid)| fetch_into(&inflow.s3, planned, paid))
         .buffered(fetches)
         .ready_chunks(TOGETHER)
         .flat_map(|fetched| stream::iter(neighbours(fetched)))
@@ -435,15 +437,49 @@ impl Planned {
     fn objects(&self) -> &[ObjectRef] {
         &self.batch.objects[self.positions.clone()]
     }
+
+    /// One of them.
+    fn only(&self, position: usize) -> Self {
+        Self { batch: Arc::clone(&self.batch), positions: position..position + 1 }
+    }
 }
 
-async fn fetch_into(s3: &S3, planned: Planned, mut reservation: Reservation) -> Fetched {
+impl Inflow {
+    /// Pays for the stored bytes of objects; one may be too large for any payment.
+    ///
+    /// An object larger than their share takes the rest of the share of text and rows. By then it is alone: what comes
+    /// before it is decoded, and waits for nothing but the writer.
+    async fn pay_stored(&self, planned: &Planned) -> Result<Vec<Reservation>, NoRoom> {
+        let taken = |object: &ObjectRef| if object.is_in_s3() { object.bytes.max(FETCH_BYTES) } else { object.bytes };
+        let bytes: u64 = planned.objects().iter().map(taken).sum();
+        let own_bytes = self.stored.total_bytes();
+        let spare_bytes = self.inflated.total_bytes() - self.shares.large_bytes;
+        if bytes > own_bytes + spare_bytes {
+            return Err(NoRoom { needed_bytes: bytes, memory_bytes: Shares::memory_for(bytes) });
+        }
+        let mut paid = vec![self.stored.reserve(bytes).await];
+        if bytes > own_bytes {
+            paid.push(self.inflated.reserve(bytes - own_bytes).await);
+        }
+        Ok(paid)
+    }
+}
+
+async fn fetch_into(s3: &S3, planned: Planned, paid: Result<Vec<Reservation>, NoRoom>) -> Fetched {
+    let mut reservations = match paid {
+        Ok(paid) => paid,
+        Err(why) => {
+            let stored = vec![Err(FetchError::NoRoom(why))];
+            return Fetched { planned, stored, reservations: Vec::new(), borrowed_bytes: 0 };
+        }
+    };
     let stored = match planned.objects() {
         [object] if object.is_in_s3() => vec![s3.get(object).await],
         _ => read(&planned.batch, planned.positions.clone()).await,
     };
-    reservation.shrink_to(planned.objects().iter().map(|object| object.bytes).sum());
-    Fetched { planned, stored, reservations: vec![reservation] }
+    reservations[0].shrink_to(planned.objects().iter().map(|object| object.bytes).sum());
+    let borrowed_bytes = reservations[1..].iter().map(Reservation::bytes).sum();
+    Fetched { planned, stored, reservations, borrowed_bytes }
 }
 
 fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
@@ -454,50 +490,29 @@ fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
 /// are dropped.
 async fn open(
     inflow: Arc<Inflow>,
-    mut fetched: Fetched,
+    fetched: Fetched,
     reservation: Reservation,
     is_large: bool,
 ) -> BoxStream<'static, Opened> {
-    let Fetched { planned, reservations, .. } = fetched;
-    if is_large && let [Ok(stored)] = &mut fetched.stored[..] {
-        let refused = match Arc::clone(&inflow).cut(mem::take(stored)).await {
-            Ok(Cut::Pieces(pieces)) => return opened(inflow, planned, *pieces, reservations).boxed(),
-            Ok(Cut::Whole(stored)) => {
-                fetched.stored = vec![Ok(stored)];
-                None
-            }
-            Ok(Cut::Refused(error)) => Some(chain(&error)),
-            Err(panicked) => Some(chain(&panicked)),
-        };
-        if let Some(why) = refused {
-            let done = Done::of_one(&planned, Outcome::Quarantined(why), Rows::default());
-            return stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed();
-        }
+    let Fetched { planned, mut stored, reservations, .. } = fetched;
+    let paid = Arc::new(reservations);
+    if is_large && let [Ok(stored)] = &mut stored[..] {
+        return open_large(inflow, planned, mem::take(stored), paid, reservation).await;
     }
-    let done = inflow.decode(planned, fetched.stored).await;
-    drop(reservations);
-    stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed()
-}
-
-/// The pieces of a large object, inflated as they are asked for. `paid` is for what they are inflated from.
-fn opened(inflow: Arc<Inflow>, planned: Planned, pieces: Pieces, paid: Vec<Reservation>) -> impl Stream<Item = Opened> {
-    stream::unfold(Some((pieces, paid)), move |rest| {
-        let (inflow, planned) = (Arc::clone(&inflow), planned.clone());
+    let (done, unread) = Arc::clone(&inflow).decode(planned.clone(), stored, reservation.bytes()).await;
+    let arrived = stream::iter([Opened::Arrived(Arrived::new(done, reservation))]);
+    if unread.stored.is_empty() {
+        return arrived.boxed();
+    }
+    // The next is begun when those before it have gone their way, so that it may wait for the memory of pieces.
+    let large = stream::iter(unread.stored).then(move |(position, stored)| {
+        let (inflow, paid, planned) = (Arc::clone(&inflow), Arc::clone(&paid), planned.only(position));
         async move {
-            let (mut pieces, paid) = rest?;
-            match inflow.cpu.run(move || (pieces.next(), pieces)).await {
-                Ok((piece, pieces)) => {
-                    let piece = LargePiece { planned, piece: piece?, is_last: pieces.len() == 0 };
-                    Some((Opened::Piece(Box::new(piece)), Some((pieces, paid))))
-                }
-                Err(panicked) => {
-                    let done = Done::of_one(&planned, Outcome::Broken(panicked), Rows::default());
-                    let reservation = inflow.pieces.reserve(0).await;
-                    Some((Opened::Arrived(Arrived::new(done, reservation)), None))
-                }
-            }
+            let reservation = inflow.pieces.reserve(u64::MAX).await;
+            open_large(inflow, planned, stored, paid, reservation).await
         }
-    })
+    });
+    arrived.chain(large.flatten()).boxed()
 }
 
 impl Arrived {

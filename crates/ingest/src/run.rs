@@ -25,6 +25,7 @@ use crate::SkipReason;
 use crate::Source;
 use crate::Summary;
 use crate::borders::Borders;
+use crate::budget::Shares;
 use crate::commit::OpenBatch;
 use crate::commit::Outflow;
 use crate::cpu::Cpu;
@@ -52,7 +53,7 @@ use crate::s3::S3;
 use crate::settle;
 
 /// Below this a single part could not be written.
-const MIN_MEMORY_BYTES: u64 = 32 << 20;
+const MIN_MEMORY_BYTES: u64 = 48 << 20;
 
 /// What a run reads, and with what means.
 #[derive(Debug, Clone)]
@@ -72,8 +73,8 @@ pub struct Ingest {
     pub s3: S3Options,
     /// Which objects.
     pub filter: Filter,
-    /// What bytes in flight may occupy: fetched, decoded, gathered and being written. What the program and its
-    /// listing need comes on top.
+    /// What the whole process may occupy, but for a quarter more: bytes that are fetched, decoded, gathered and being
+    /// written, and some for the program itself. What a listing of many objects needs comes on top.
     pub memory_bytes: u64,
     /// Threads that decode and encode.
     pub threads: NonZeroUsize,
@@ -304,9 +305,9 @@ impl<'a> Run<'a> {
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
         let decode = Options { cap_bytes, selection: selection(lake)? };
-        let memory_bytes = options.memory_bytes.max(MIN_MEMORY_BYTES);
-        let inflow = Inflow::new(cpu.clone(), options, memory_bytes / 2, decode, Arc::new(S3::new(options.s3.clone())));
-        let outflow = Outflow::new(lake.clone(), cpu.clone(), memory_bytes / 2, borders);
+        let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
+        let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
+        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, borders);
         let of_ledger = lake.clone();
         let batches = unfinished.iter().flat_map(|plan| &plan.batches);
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());

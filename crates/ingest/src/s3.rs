@@ -129,7 +129,11 @@ impl S3 {
         let mut stored = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or_default());
         let mut body = answer.body;
         while let Some(bytes) = body.next().await {
-            stored.extend_from_slice(&bytes.map_err(|error| GetError::Cut(error.into()))?);
+            let bytes = bytes.map_err(|error| GetError::Cut(error.into()))?;
+            if (stored.len() + bytes.len()) as u64 > object.bytes {
+                return Err(GetError::Failed(FetchError::Changed { source_object: object.source_object.clone() }));
+            }
+            stored.extend_from_slice(&bytes);
         }
         let got = stored.len() as u64;
         if got == object.bytes {

@@ -147,10 +147,10 @@ pub(crate) struct Common {
     /// The lake, a folder or a prefix of a bucket [default: lake]
     #[arg(long, global = true, env = "TRAILWEAVE_LAKE", value_name = "S3|DIR", help_heading = "Common")]
     pub(crate) lake: Option<String>,
-    /// Memory to work in, such as 512MiB or 4GiB [default: 1GiB]
+    /// Memory to work in, such as 512MiB or 4GiB; at least 64MiB, and 8MiB a thread [default: 1GiB]
     #[arg(long, global = true, env = "TRAILWEAVE_MEMORY", value_name = "SIZE", help_heading = "Common")]
     pub(crate) memory: Option<String>,
-    /// Threads that compute [default: one per core]
+    /// Threads that compute [default: one per core, as far as memory reaches]
     #[arg(long, global = true, env = "TRAILWEAVE_THREADS", value_name = "N", help_heading = "Common")]
     pub(crate) threads: Option<String>,
     /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text

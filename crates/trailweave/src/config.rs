@@ -65,6 +65,8 @@ pub(crate) enum ConfigError {
     NoSource,
     #[error("--queue-url goes without {with}: {because}")]
     QueueWith { with: &'static str, because: &'static str },
+    #[error("--memory {memory} is too little for {threads} threads: give at least {least}, or fewer --threads")]
+    Memory { memory: ByteSize, threads: NonZeroUsize, least: ByteSize },
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
 }
@@ -140,6 +142,7 @@ impl Config {
         }
         let or = |typed: &Option<String>, filed: &str| typed.clone().unwrap_or_else(|| filed.to_owned());
         let all = |typed: &[String], filed: &[String]| if typed.is_empty() { filed.to_vec() } else { typed.to_vec() };
+        let memory = size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?;
         let places = |key, typed: &[String], filed: &[String]| {
             all(typed, filed).iter().map(|it| place(key, it)).collect::<Result<_, _>>()
         };
@@ -158,8 +161,8 @@ impl Config {
                 names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
             events: events(&or(&ingest.events, &file.events))?,
-            memory: size("memory", &or(&common.memory, &file.memory), MIN_MEMORY)?,
-            threads: threads(&or(&common.threads, &file.threads.to_string()))?,
+            memory,
+            threads: threads(&or(&common.threads, &file.threads.to_string()), memory)?,
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             shard: shard(&or(&ingest.shard, &file.shard))?,
             metrics_file: common
@@ -193,6 +196,8 @@ impl Config {
 
 /// Below this the join's sorts cannot even spill.
 const MIN_MEMORY: ByteSize = ByteSize(64 << 20);
+/// What a thread holds, whatever it works on.
+const THREAD_MEMORY: u64 = 8 << 20;
 
 fn checked(filter: Filter) -> Result<Filter, ConfigError> {
     match (filter.from, filter.to) {
@@ -322,11 +327,21 @@ fn shard(value: &str) -> Result<Option<Shard>, ConfigError> {
     parsed.map(Some)
 }
 
-fn threads(value: &str) -> Result<NonZeroUsize, ConfigError> {
+/// As many threads as are asked for; else one for each core, as far as memory reaches.
+fn threads(value: &str, memory: ByteSize) -> Result<NonZeroUsize, ConfigError> {
     let expected = "a number of threads is expected, or 0 for one per core";
-    match value.parse::<usize>() {
-        Ok(n) if n <= 4096 => Ok(NonZeroUsize::new(n).unwrap_or_else(cores)),
-        _ => Err(ConfigError::Value { key: "threads", value: value.to_owned(), expected }),
+    let most = usize::try_from(memory.as_u64() / THREAD_MEMORY).unwrap_or(usize::MAX);
+    match value.parse::<usize>().map(NonZeroUsize::new) {
+        Ok(None) => Ok(NonZeroUsize::new(most).map_or(NonZeroUsize::MIN, |most| cores().min(most))),
+        Ok(Some(threads)) if threads.get() > 4096 => {
+            Err(ConfigError::Value { key: "threads", value: value.to_owned(), expected })
+        }
+        Ok(Some(threads)) if threads.get() > most => {
+            let least = ByteSize(threads.get() as u64 * THREAD_MEMORY);
+            Err(ConfigError::Memory { memory, threads, least })
+        }
+        Ok(Some(threads)) => Ok(threads),
+        Err(_) => Err(ConfigError::Value { key: "threads", value: value.to_owned(), expected }),
     }
 }
 

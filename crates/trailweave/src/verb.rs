@@ -96,7 +96,7 @@ struct Job {
 impl Job {
     fn new(common: Common, args: &IngestArgs, now: Timestamp) -> anyhow::Result<Self> {
         let config = Config::resolve(&common, args, now)?;
-        allocator::keep_little(config.threads);
+        allocator::keep_little(config.threads, config.memory.as_u64());
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;

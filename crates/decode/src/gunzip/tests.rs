@@ -11,7 +11,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
-    Gunzip::new().inflate(stored, cap_bytes).map(<[u8]>::to_vec)
+    Gunzip::new().inflate(stored, cap_bytes, usize::MAX).map(<[u8]>::to_vec)
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn every_optional_part_of_a_header_is_skipped() {
     header[3] = 0b0001_1110;
     let named = [&header[..], b"\x03\0abc", b"name\0", b"comment\0", b"\0\0", &plain[10..]].concat();
     let mut out = Vec::new();
-    let mut members = Members::new(&named, 9);
+    let mut members = Members::gzip(&named, 9);
     while members.more(&mut out).unwrap() {}
     assert_eq!(out, b"{}");
 }
@@ -65,10 +65,21 @@ fn a_wrong_checksum_or_size_is_refused() {
 fn an_object_past_the_cap_is_refused_without_the_memory_for_it() {
     let bomb = gzip(&vec![b' '; 32 << 20]);
     let mut gunzip = Gunzip::new();
-    assert_eq!(gunzip.inflate(&bomb, 1 << 20), Err(DecodeError::TooLarge { cap_bytes: 1 << 20 }));
+    assert_eq!(gunzip.inflate(&bomb, 1 << 20, usize::MAX), Err(DecodeError::TooLarge { cap_bytes: 1 << 20 }));
     assert!(gunzip.inflated.capacity() <= (1 << 20) + 2 * CHUNK_BYTES);
     assert_eq!(inflate(b"{          }", 4), Err(DecodeError::TooLarge { cap_bytes: 4 }));
     assert_eq!(inflate(&gzip(b"1234"), 4).unwrap(), b"1234");
+}
+
+#[test]
+fn an_object_past_its_room_is_told_from_one_past_the_cap() {
+    let members = [gzip(&vec![b' '; 3 << 20]), gzip(b"{}")].concat();
+    let mut gunzip = Gunzip::new();
+    for stored in [&members, &gzip(&vec![b' '; 3 << 20])] {
+        assert_eq!(gunzip.inflate(stored, 4 << 20, 1 << 20), Err(DecodeError::NoRoom { room_bytes: 1 << 20 }));
+        assert!(gunzip.inflated.capacity() <= (1 << 20) + 2 * CHUNK_BYTES);
+        assert_eq!(gunzip.inflate(stored, 1 << 20, 4 << 20), Err(DecodeError::TooLarge { cap_bytes: 1 << 20 }));
+    }
 }
 
 #[test]
@@ -77,7 +88,7 @@ fn a_size_that_deflate_cannot_reach_is_not_believed() {
     let size_at = stored.len() - 4;
     stored[size_at..].copy_from_slice(&u32::MAX.to_le_bytes());
     let mut gunzip = Gunzip::new();
-    assert!(matches!(gunzip.inflate(&stored, usize::MAX), Err(DecodeError::ChecksumMismatch { .. })));
+    assert!(matches!(gunzip.inflate(&stored, usize::MAX, usize::MAX), Err(DecodeError::ChecksumMismatch { .. })));
     assert!(gunzip.inflated.capacity() <= 2 * CHUNK_BYTES);
 }
 

@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::mem::discriminant;
 
+use arrow::array::AsArray;
 use trailweave_decode::DecodeError;
 use trailweave_decode::Selection;
+use trailweave_decode::Survey;
+use trailweave_table::Tally;
 
 use crate::objects::{LEAST, all, decode, events, reasons, text};
 
@@ -222,8 +225,64 @@ fn a_large_object_becomes_several_batches() {
 
 #[test]
 fn of_a_huge_reject_the_beginning_is_kept_and_the_message_says_so() {
-    let huge = "x".repeat((16 << 20) + 5);
+    let huge = "x".repeat((1 << 20) + 5);
     let decoded = all(format!("[\"{huge}\"]"));
-    assert_eq!(text(&decoded.rejects[0], "record", 0).len(), 16 << 20);
+    assert_eq!(text(&decoded.rejects[0], "record", 0).len(), 1 << 20);
     assert!(text(&decoded.rejects[0], "message", 0).ends_with("its last 7 bytes are not kept here"));
+}
+
+#[test]
+fn a_record_too_large_to_parse_is_a_reject_wherever_it_stands() {
+    let large = LEAST.replacen('{', &format!("{{\"a\":\"{}\",", "x".repeat(4 << 20)), 1);
+    for object in
+        [format!("{{\"Records\":[{LEAST},{large}]}}"), format!("[{LEAST},{large}]"), format!("{LEAST}{large}")]
+    {
+        let decoded = all(object);
+        assert_eq!((decoded.tally.records, decoded.tally.rows, decoded.tally.rejects), (2, 1, 1));
+        assert_eq!(reasons(&decoded), ["too_large"]);
+        assert_eq!(text(&decoded.rejects[0], "record", 0), large[..1 << 20]);
+    }
+}
+
+#[test]
+fn a_record_of_very_many_fields_is_a_reject_wherever_it_stands() {
+    let fields = (0..70_000).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
+    let large = LEAST.replacen('{', &format!("{{{fields},"), 1);
+    for object in [format!("{{\"Records\":[{LEAST},{large}]}}"), format!("[{LEAST},{large}]")] {
+        assert_eq!(reasons(&all(object)), ["too_large"]);
+    }
+}
+
+#[test]
+fn rows_that_take_more_than_their_room_are_left_to_pieces() {
+    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+    decoder.read_within("a", LEAST.as_bytes(), 1 << 20).unwrap();
+    let many = format!("[{}]", vec!["{}"; 10_000].join(","));
+    assert_eq!(decoder.read_within("b", many.as_bytes(), 1 << 20), Err(DecodeError::NoRoom { room_bytes: 1 << 20 }));
+    decoder.read_within("c", LEAST.as_bytes(), 1 << 20).unwrap();
+    let taken = decoder.take();
+    assert_eq!((taken.events[0].num_rows(), taken.rejects.len()), (2, 0));
+    decoder.read_within("b", many.as_bytes(), 8 << 20).unwrap();
+    assert_eq!(decoder.take().rejects[0].num_rows(), 10_000);
+}
+
+#[test]
+fn a_giant_record_is_passed_over_and_the_others_are_rows() {
+    let giant = LEAST.replacen('{', &format!("{{\"a\":\"}}]\\\"{}\",", "x".repeat(5 << 20)), 1);
+    for (head, end) in [("{\"Records\":[", "]}"), ("[", "]"), ("{\"a\":{},\"Events\":[", "],\"b\":1}")] {
+        for records in [[LEAST, &giant, LEAST], [&giant, LEAST, LEAST], [LEAST, LEAST, &giant]] {
+            let object = format!("{head}{}{end}", records.join(" , "));
+            let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+            let Survey::Cut(cuts) = decoder.survey(object.as_bytes(), 1_000).unwrap() else {
+                panic!("{head} is not cut");
+            };
+            let pieces = cuts.pieces(object.clone().into_bytes());
+            let tally: Tally = pieces.map(|piece| decoder.read_piece("a", &piece).tally).sum();
+            assert_eq!((tally.records, tally.rows, tally.rejects), (3, 2, 1), "{head}");
+            let rejects = decoder.take().rejects;
+            let at = records.iter().position(|record| *record == giant).unwrap();
+            let index = rejects[0]["source_index"].as_primitive::<arrow::datatypes::Int64Type>().value(0);
+            assert_eq!((&*text(&rejects[0], "record", 0), index), (&giant[..1 << 20], i64::try_from(at).unwrap()));
+        }
+    }
 }

@@ -254,6 +254,20 @@ fn an_object_is_cut_wherever_its_text_is_interrupted() {
         let cut = &members[..members.len() - 1];
         assert_eq!(same::check_pieces(CAP_BYTES, cut, 300), Ok(false), "{member_bytes}");
     }
+    let odd = [
+        format!("[ {} ] ", vec![record; 40].join(" , ")),
+        format!("{{\"Events\": [ {} ], \"NextToken\": \"n\" }} ", vec![record; 40].join(" , ")),
+        format!("{} ", vec![record; 40].join(" ")),
+    ];
+    for object in odd {
+        for member_bytes in [1, 7, record.len(), object.len()] {
+            let members: Vec<u8> = object.as_bytes().chunks(member_bytes).flat_map(gzip).collect();
+            assert_eq!(same::check_pieces(CAP_BYTES, &members, 300), Ok(true), "{member_bytes}: {object}");
+            let cut = &members[..members.len() - 1];
+            assert_eq!(same::check_pieces(CAP_BYTES, cut, 300), Ok(false), "{member_bytes}: {object}");
+        }
+        assert_eq!(same::check_pieces(CAP_BYTES, object.as_bytes(), 300), Ok(true), "{object}");
+    }
     let broken = object.replacen("} ,", "} ;", 20);
     assert_eq!(same::check_pieces(CAP_BYTES, &gzip(broken.as_bytes()), 300), Ok(false));
 }
@@ -277,6 +291,23 @@ proptest! {
     ) {
         let object = format!("{{\"Records\":[{}]}}{end}", records.join(" , "));
         let outcome = same::check_pieces(CAP_BYTES, &stored(object.as_bytes(), Some(&cuts), false), piece_bytes);
+        prop_assert!(outcome.is_ok(), "{}\n{object}", outcome.unwrap_err());
+    }
+
+    #[test]
+    fn pieces_have_the_rows_of_the_whole_whatever_the_records_stand_in(
+        json in object(), more in prop::collection::vec(object(), 0..3), frame in 0..6_usize, piece_bytes in 0_usize..600,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4), is_plain: bool,
+    ) {
+        let all = [vec![json], more].concat();
+        let (head, between, end) = [
+            ("", " ", ""), ("[", " ,", "]"), ("{\"Events\": [", ",", "],\"NextToken\":\"x\"}"),
+            ("{\"a\":[1],\"Records\":[", ",", "]}"), ("{\"Events\":[", ",", "],\"Records\":[]}"),
+            ("\u{feff}{\"detail-type\":\"\",\"Events\":[", ",", "] ,\"detail\":7} "),
+        ][frame];
+        let object = format!("{head}{}{end}", all.join(between));
+        let stored = stored(object.as_bytes(), (!is_plain).then_some(&cuts), false);
+        let outcome = same::check_pieces(CAP_BYTES, &stored, piece_bytes);
         prop_assert!(outcome.is_ok(), "{}\n{object}", outcome.unwrap_err());
     }
 

@@ -14,6 +14,7 @@ use trailweave_decode::Decoder;
 use trailweave_decode::Options;
 use trailweave_decode::Pieces;
 use trailweave_decode::Selection;
+use trailweave_decode::Survey;
 use trailweave_decode::oracle;
 use trailweave_table::Tally;
 
@@ -63,15 +64,18 @@ pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) 
         let options = Options { cap_bytes, selection };
         let whole = Decoder::new(options).decode("an/object.json.gz", stored);
         match (Decoder::new(options).survey(stored, piece_bytes), whole) {
-            (Ok(Some(cuts)), Ok(whole)) => {
+            (Ok(Survey::Cut(cuts)), Ok(whole)) => {
                 is_cut = true;
                 same_in_pieces(options, cuts.pieces(stored.to_vec()), &whole)?;
             }
-            (Ok(Some(_)), Err(error)) => return Err(format!("it was cut, but {error}")),
+            (Ok(Survey::Cut(_)), Err(error)) => return Err(format!("it was cut, but {error}")),
             (Err(error), whole) if whole.as_ref().err() != Some(&error) => {
                 return Err(format!("cutting: {error}\nwhole: {whole:?}"));
             }
-            (Ok(None) | Err(_), _) => {}
+            (Ok(Survey::Whole { inflated_bytes }), Ok(whole)) if inflated_bytes as u64 != whole.inflated_bytes => {
+                return Err(format!("{inflated_bytes} bytes were found in {whole:?}"));
+            }
+            (Ok(Survey::Whole { .. }) | Err(_), _) => {}
         }
     }
     Ok(is_cut)

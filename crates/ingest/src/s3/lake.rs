@@ -108,13 +108,4 @@ mod tests {
             assert_eq!(is_address(url), expected, "{url}");
         }
     }
-
-    #[tokio::test]
-    async fn a_lake_at_an_address_needs_no_path_style() {
-        let location = Location { bucket: "lakes".to_owned(), key: String::new() };
-        let options =
-            S3Options { endpoint_url: Some("http://127.0.0.1:9".to_owned()), anonymous: true, ..S3Options::default() };
-        let store = open(&location, &options).await.unwrap();
-        assert!(store.head(&"lake.json".into()).await.is_err(), "nobody listens there");
-    }
 }

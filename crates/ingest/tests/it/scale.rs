@@ -30,7 +30,8 @@ async fn five_thousand_tiny_objects_become_few_parts() {
     }
     let lake = trail.lake("lake");
     let progress = Progress::default();
-    let summary = trailweave_ingest::ingest(&lake, &options(&trail), &progress).await.unwrap();
+    let options = Ingest { memory_bytes: 128 << 20, ..options(&trail) };
+    let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();
     assert_eq!((summary.objects_done, summary.tally.rows, summary.parts), (5_000, 5_000, 1));
     assert_eq!(progress.objects_done.load(Relaxed), progress.objects_planned.load(Relaxed));
     assert_eq!(progress.bytes_done.load(Relaxed), summary.bytes);

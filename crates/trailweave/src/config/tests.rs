@@ -102,6 +102,16 @@ fn a_setting_out_of_range_is_refused_by_name() {
 }
 
 #[test]
+fn memory_that_the_threads_cannot_work_in_is_refused_with_the_least_that_they_can() {
+    let text = |value: &str| Some(value.to_owned());
+    let with = |memory, threads| Common { memory: text(memory), threads: text(threads), ..Common::default() };
+    let error = resolve(&with("100MiB", "16"), &IngestArgs::default()).unwrap_err();
+    assert!(matches!(error, ConfigError::Memory { least: ByteSize(bytes), .. } if bytes == 128 << 20), "{error}");
+    assert_eq!(resolve(&with("128MiB", "16"), &IngestArgs::default()).unwrap().threads.get(), 16);
+    assert!(resolve(&with("64MiB", "0"), &IngestArgs::default()).unwrap().threads.get() <= 8);
+}
+
+#[test]
 fn an_endpoint_that_cannot_be_followed_is_refused_without_being_repeated() {
     let (_folder, common) = with_file("otlp_endpoint = 'user:word@host'");
     let error = resolve(&common, &IngestArgs::default()).unwrap_err();

@@ -9,6 +9,8 @@ mod decisions;
 mod duckdb;
 mod inventory;
 mod layers;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod program;

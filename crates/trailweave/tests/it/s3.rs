@@ -63,7 +63,7 @@ fn say(url: &str, folder: &Path, arguments: &[&str], secret: Option<&str>) -> (i
     let mut program = Command::new(env!("CARGO_BIN_EXE_trailweave"));
     program
         .args(arguments)
-        .args(["--quiet", "--endpoint-url", url, "--path-style"])
+        .args(["--quiet", "--endpoint-url", url])
         .env_clear()
         .env("HOME", folder)
         .env("AWS_EC2_METADATA_DISABLED", "true");

@@ -1,0 +1,145 @@
+//! The text of an object, of which little is held at a time.
+
+use crate::error::DecodeError;
+use crate::gunzip::Members;
+use crate::split;
+use crate::split::Broken;
+
+/// The text of an object from some place on.
+pub(super) struct Text<S> {
+    members: Members<S>,
+    /// What is held, and where in the object's text it begins.
+    held: Vec<u8>,
+    at: usize,
+    /// How much of that is passed.
+    passed: usize,
+    is_at_end: bool,
+}
+
+/// What stands at a place.
+pub(super) enum Value {
+    /// A value that takes so many bytes.
+    Whole(usize),
+    /// One that is larger than it may be.
+    Giant,
+    /// One that the text ends inside of, or none at all.
+    Broken,
+}
+
+impl<S: AsRef<[u8]>> Text<S> {
+    /// A text of which about so many bytes are to be held.
+    pub(super) fn new(stored: S, cap_bytes: usize, piece_bytes: usize) -> Result<Self, DecodeError> {
+        let held = Vec::with_capacity(piece_bytes + piece_bytes / 2);
+        Ok(Self { members: Members::new(stored, cap_bytes)?, held, at: 0, passed: 0, is_at_end: false })
+    }
+
+    /// Where in the object's text the place is.
+    pub(super) fn at(&self) -> usize {
+        self.at + self.passed
+    }
+
+    /// What is held of the text from the place on.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.held[self.passed..]
+    }
+
+    /// Moves the place by what is held.
+    pub(super) fn pass(&mut self, n_bytes: usize) {
+        self.passed += n_bytes;
+        assert!(self.passed <= self.held.len(), "what is passed is held");
+    }
+
+    /// Moves the place to another one behind it, or to the end.
+    pub(super) fn pass_to(&mut self, at: usize) -> Result<(), DecodeError> {
+        while self.at() < at {
+            if self.rest().is_empty() && !self.more()? {
+                return Ok(());
+            }
+            self.pass(self.rest().len().min(at - self.at()));
+        }
+        Ok(())
+    }
+
+    /// Holds more; false at the end of the text.
+    pub(super) fn more(&mut self) -> Result<bool, DecodeError> {
+        if self.is_at_end {
+            return Ok(false);
+        }
+        self.held.drain(..self.passed);
+        self.at += self.passed;
+        self.passed = 0;
+        self.is_at_end = !self.members.more(&mut self.held)?;
+        Ok(!self.is_at_end)
+    }
+
+    /// Holds at least so many bytes from the place on; false where the text ends before.
+    pub(super) fn fill(&mut self, n_bytes: usize) -> Result<bool, DecodeError> {
+        while self.rest().len() < n_bytes {
+            if !self.more()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Passes over white space, and over byte order marks where they may stand; the byte that follows.
+    pub(super) fn pass_space(&mut self, has_marks: bool) -> Result<Option<u8>, DecodeError> {
+        loop {
+            let skip = if has_marks { split::skip_space_and_marks } else { split::skip_space };
+            // A mark is three bytes.
+            self.fill(3)?;
+            let n_bytes = skip(self.rest(), 0);
+            self.pass(n_bytes);
+            match self.rest().first() {
+                Some(byte) if self.rest().len() >= 3 || self.is_at_end => return Ok(Some(*byte)),
+                None if self.is_at_end => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// The value that begins at the place, held whole if it is not larger than `most_bytes`.
+    pub(super) fn value(&mut self, step_bytes: usize, most_bytes: usize) -> Result<Value, DecodeError> {
+        loop {
+            let rest = self.rest();
+            match split::value(rest, 0) {
+                Ok(span) if span.end < rest.len() || self.is_at_end => return Ok(Value::Whole(span.end)),
+                Ok(_) | Err(Broken::EndsEarly { .. }) if rest.len() > most_bytes => return Ok(Value::Giant),
+                Ok(_) => {}
+                Err(Broken::EndsEarly { .. }) if !self.is_at_end => {}
+                Err(_) => return Ok(Value::Broken),
+            }
+            let n_bytes = rest.len() + step_bytes;
+            self.fill(n_bytes)?;
+        }
+    }
+
+    /// Passes over the container that begins at the place, however large; false where the text ends before it does.
+    pub(super) fn pass_container(&mut self) -> Result<bool, DecodeError> {
+        let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
+        loop {
+            let mut n_bytes = 0;
+            for byte in self.rest() {
+                n_bytes += 1;
+                match byte {
+                    _ if is_escaped => is_escaped = false,
+                    b'\\' if is_in_string => is_escaped = true,
+                    b'"' => is_in_string = !is_in_string,
+                    b'{' | b'[' if !is_in_string => depth += 1,
+                    b'}' | b']' if !is_in_string => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+            self.pass(n_bytes);
+            if depth == 0 && n_bytes > 0 {
+                return Ok(true);
+            }
+            if !self.more()? {
+                return Ok(false);
+            }
+        }
+    }
+}
