@@ -307,15 +307,11 @@ fn read(lake: &Lake, table: &Table, path: &Path) -> Result<RecordBatch, Correlat
     read().map_err(|source: ParquetError| LakeError::parquet(path)(source).into())
 }
 
-/// Rows in the order of the table's files: that of the table, then of the events that the rows are of.
+/// Rows in the order of the table's files: that of the table, then of the events that the rows are of, or of their account and region.
 fn sorted(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    const EVENTS: [&str; 4] = ["recipient_account_id", "launch_event_id", "data_key_event_id", "create_event_id"];
+    const EVENTS: [&str; 3] = ["recipient_account_id", "launch_event_id", "create_event_id"];
     let is_column = |name: &&&str| table.columns.iter().any(|column| column.name == **name);
-    let by = table
-        .sort_by
-        .iter()
-        .chain(EVENTS.iter().filter(is_column))
-        .chain(["created_event_id"].iter().filter(is_column));
+    let by = table.sort_by.iter().chain(EVENTS.iter().filter(is_column)).chain(["aws_region"].iter().filter(is_column));
     let options = Some(SortOptions { descending: false, nulls_first: true });
     let columns: Vec<_> =
         by.map(|name| SortColumn { values: Arc::clone(rows.column(table.position(name))), options }).collect();

@@ -376,8 +376,7 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
         grant_id: Some("g1".into()),
         ..forwarded(with_volume(kms(id, 0, "CreateGrant")))
     };
-    const CALLER: &str = "222222222222";
-    let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by(CALLER, "callers", "AssumedRole")];
+    let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by("222222222222", "callers", "AssumedRole")];
     let (_folder, lake) = lake_of(&events);
     correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
     assert_eq!(products(&lake).await.grants.len(), 2);

@@ -22,7 +22,7 @@ const OPERATIONS: usize = position(&EVENTS, "operations");
 const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
-/// What a ReEncrypt must be allowed on its source key, as messages say it.
+/// What a `ReEncrypt` must be allowed on its source key, as messages say it.
 const RE_ENCRYPT_FROM: &str = "kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.

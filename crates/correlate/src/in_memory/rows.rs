@@ -188,11 +188,6 @@ impl<'a> Rows<'a> {
         (&self.batches[batch as usize], row as usize)
     }
 
-    /// Compares the row ids of two rows.
-    pub(super) fn by_rid(&self, row: u32, other: u32) -> Ordering {
-        by_rid(self.place(row as usize), self.place(other as usize))
-    }
-
     /// The position of the batch in which a row stands.
     pub(super) fn batch(&self, row: u32) -> usize {
         self.places[row as usize].0 as usize

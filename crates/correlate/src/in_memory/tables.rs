@@ -243,9 +243,8 @@ impl<'a> Products<'_, 'a> {
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
         let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
-        volumes.sort_unstable_by(|it, other| {
-            place(it).cmp(&place(other)).then_with(|| self.rows.by_rid(it.row, other.row))
-        });
+        let home = |it: &Volume| (self.account(it.row), self.region(it.row));
+        volumes.sort_unstable_by(|it, other| place(it).cmp(&place(other)).then_with(|| home(it).cmp(&home(other))));
         volumes
     }
 

@@ -11,7 +11,7 @@ SELECT
   CASE WHEN d.volume IS NOT NULL THEN true ELSE c.encrypted END AS encrypted,
   coalesce(d.key_arn, c.key_arn) AS key_arn,
   d.made_by AS data_key_event_id,
-  c.at AS rid
+  c.account || '/' || c.region AS rid
 FROM created c
 LEFT JOIN volume_keys d ON d.volume = c.volume
 WHERE NOT c.of_another_account
@@ -30,7 +30,7 @@ SELECT
   true,
   d.key_arn,
   d.made_by,
-  d.rid
+  d.account || '/' || d.region
 FROM data_keys d
 JOIN caused k ON k.rid = d.rid
 LEFT JOIN (

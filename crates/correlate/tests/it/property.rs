@@ -60,8 +60,8 @@ fn worlds_have_every_link_and_every_reason() {
             if is_of_other && row.value("link") == Some("resource") {
                 count("resource of another service");
             }
-            let named = events.iter().find(|it| it.event_id.as_deref() == row.value("kms_event_id"));
-            let names = |list: fn(&Event) -> &Vec<String>| named.is_some_and(|event| !list(event).is_empty());
+            let event = events.iter().find(|it| it.event_id.as_deref() == row.value("kms_event_id"));
+            let names = |list: fn(&Event) -> &Vec<String>| event.is_some_and(|event| !list(event).is_empty());
             if row.value("link") == Some("request_id") && row.value("grant_id").is_none() {
                 for (column, list) in NAMED {
                     if row.value(column).is_some() && !names(list) {

@@ -279,7 +279,7 @@ impl<'a> Record<'a> {
                 response.at(&["keyMetadata", "keyId"]),
             ];
             let named = self.resolve(&named.into_iter().filter_map(Tree::text).collect::<Vec<_>>());
-            put(row, "key_arn", listed.first().cloned().or(named).or(self.refused_key()));
+            put(row, "key_arn", listed.first().cloned().or(named).or_else(|| self.refused_key()));
         } else if listed.len() >= 2 {
             put(row, "source_key_arn", Some(listed[0].clone()));
             put(row, "key_arn", Some(listed[1].clone()));
