@@ -9,7 +9,8 @@ FROM (
     row_number() OVER (
       PARTITION BY grant_id
       ORDER BY
-        CASE WHEN split_part(key_arn, ':', 5) = recipient_account_id THEN 1 ELSE 0 END, created_at, create_event_id
+        CASE WHEN substr(key_arn, position(':key/' IN key_arn) - 12, 12) = recipient_account_id THEN 1 ELSE 0 END,
+        created_at, create_event_id
     ) AS nth
   FROM grants
 ) AS granted
