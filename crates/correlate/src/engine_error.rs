@@ -1,4 +1,4 @@
-//! What the engine says of a failure.
+//! Failures of the engine, in words for users.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for EngineError {
     }
 }
 
-/// How much of a name must be alike.
+/// The share of a name that must be alike.
 const NEAR: f64 = 0.6;
 const MAX_NEAR: usize = 5;
 

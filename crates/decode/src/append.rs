@@ -154,7 +154,7 @@ impl Rows {
         }
     }
 
-    /// What the buffers for texts take.
+    /// Counts the bytes that the buffers for texts take.
     pub(crate) fn held_bytes(&self) -> usize {
         self.columns.iter().map(Values::held_bytes).sum()
     }

@@ -215,7 +215,7 @@ fn wrapper(object: &[u8], fields: &[Field]) -> Result<Opened, Broken> {
     Ok(last(object, fields, b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
 }
 
-/// The value of the last field of this name, if it begins with this byte.
+/// Finds the value of the last field of this name, if it begins with this byte.
 fn last(object: &[u8], fields: &[Field], key: &[u8], first_byte: u8) -> Option<Span> {
     let found = fields.iter().rev().find(|field| is_key(field.key.of(object), key))?;
     (object[found.value.start] == first_byte).then_some(found.value)
@@ -231,7 +231,7 @@ fn holds_object(value: &[u8]) -> bool {
     }
 }
 
-/// The content of a JSON string; empty where it is broken.
+/// Returns the content of a JSON string; empty where it is broken.
 fn unescaped(string: &[u8]) -> String {
     serde_json::from_slice(string).unwrap_or_default()
 }

@@ -33,13 +33,13 @@ pub enum DecodeError {
     /// The object takes more memory than it was given; with more it can be decoded.
     #[error("the object takes more than {room_bytes} bytes of memory")]
     NoRoom {
-        /// What it was given.
+        /// The memory that it was given.
         room_bytes: usize,
     },
     /// The object holds too many values side by side to be decoded as a whole.
     #[error("more than {limit} elements or fields side by side, which cannot be cut into pieces")]
     TooMany {
-        /// How many are held at once.
+        /// The number that is held at once.
         limit: usize,
     },
     /// The stored bytes are neither gzip nor JSON.

@@ -36,7 +36,7 @@ pub(crate) fn with_payloads(record: &str, fields: &[Field]) -> Option<String> {
     Some(written)
 }
 
-/// The object, array or null that a payload holds as text.
+/// Returns the object, array or null that a payload holds as text.
 fn payload(record: &str, field: &Field) -> Option<String> {
     let value = &record[field.value.start..field.value.end];
     // Few of a record's strings begin so.

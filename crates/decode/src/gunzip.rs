@@ -35,8 +35,8 @@ impl Gunzip {
         Self { whole: Decompressor::new(), inflated: Vec::new() }
     }
 
-    /// The inflated bytes of `stored`, which is gzip of any number of members, or JSON as it is. The buffer for them
-    /// takes at most `room_bytes`. Gzip in gzip is inflated twice: so Firehose stores what CloudWatch Logs compressed.
+    /// Inflates `stored`, which is gzip of any number of members, or JSON as it is. The buffer takes at most
+    /// `room_bytes`. Gzip in gzip is inflated twice, as Firehose stores what CloudWatch Logs compressed.
     pub(crate) fn inflate<'a>(
         &'a mut self,
         stored: &'a [u8],
@@ -73,7 +73,7 @@ impl Gunzip {
         Ok(self.inflated.len())
     }
 
-    /// What its buffer takes.
+    /// Counts the bytes that its buffer takes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.inflated.capacity()
     }
@@ -110,12 +110,12 @@ pub fn inflated_estimate_bytes(stored: &[u8], cap_bytes: usize) -> usize {
     if !is_gzip(stored) {
         return stored.len();
     }
-    // What hardly shrank is gzip itself.
+    // Content that hardly shrank is gzip itself.
     let said = plausible_size(stored).filter(|size| *size > stored.len() + stored.len() / 8);
     said.unwrap_or_else(|| usual_bytes(stored.len())).min(cap_bytes)
 }
 
-/// How large a trail usually is of which gzip takes so many bytes.
+/// Guesses the size of a trail from that of its gzip.
 pub(crate) fn usual_bytes(gzip_bytes: usize) -> usize {
     gzip_bytes.saturating_mul(USUAL_RATIO)
 }

@@ -22,7 +22,7 @@ const OPERATIONS: usize = position(&EVENTS, "operations");
 const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
-/// What a `ReEncrypt` must be allowed on its source key, as messages say it.
+/// The permission of a `ReEncrypt` on its source key, as messages say it.
 const RE_ENCRYPT_FROM: &str = "kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.
@@ -133,12 +133,12 @@ fn key_in_payload(record: &Record<'_>) -> Option<String> {
     resolve(record, named.into_iter().filter_map(Json::string))
 }
 
-/// The key that the message of a refused call names: such a record may hide everything else.
+/// Finds the key that the message of a refused call names: such a record may hide everything else.
 fn key_in_refusal<'t>(record: &Record<'t>) -> Option<Cow<'t, str>> {
     refusal(record).and_then(normalise::key_arn_in)
 }
 
-/// Why a call was refused, in words.
+/// Returns why a call was refused, in words.
 fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
     record.id(Key::ErrorCode)?;
     record.json(Key::ErrorMessage).string()

@@ -201,8 +201,8 @@ impl Decoder {
         self.read_within(source_object, stored, usize::MAX)
     }
 
-    /// The same, if its text, its rows and all rows since the last [`Decoder::take`] fit into `room_bytes`, else
-    /// [`DecodeError::NoRoom`].
+    /// Does the same if its text, its rows and all rows since the last [`Decoder::take`] fit into `room_bytes`; else
+    /// fails with [`DecodeError::NoRoom`].
     pub fn read_within(&mut self, source_object: &str, stored: &[u8], room_bytes: usize) -> Result<Read, DecodeError> {
         let Self { options, gunzip, ordinary, envelope, fields, records } = self;
         let text_room = room_bytes.saturating_sub(records.room.held_bytes);
@@ -229,7 +229,7 @@ impl Decoder {
         Taken { events: events.take(), amendments: amendments.take(), rejects: rejects.take() }
     }
 
-    /// What its buffers for texts take, which are the large ones.
+    /// Counts the bytes that its buffers for texts take, which are the large ones.
     pub fn held_bytes(&self) -> usize {
         let Records { events, amendments, rejects, .. } = &self.records;
         self.gunzip.held_bytes() + events.held_bytes() + amendments.held_bytes() + rejects.held_bytes()
@@ -249,12 +249,12 @@ struct Records {
     parser: Parser,
 }
 
-/// What the rows since the last [`Decoder::take`] take, about, and what they may.
+/// The memory that the rows since the last [`Decoder::take`] take, about, and may take.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     held_bytes: usize,
     most_bytes: usize,
-    /// Whether a row was left out because they would take more.
+    /// True once a row was left out because they would take more.
     is_full: bool,
 }
 
@@ -361,7 +361,7 @@ impl Records {
         self.append_record(source_object, source_index, &record, &fields)
     }
 
-    /// Needs: `fields` divides `raw`.
+    /// Parses a record and adds its row, if it is selected or amends another.
     fn append_record(
         &mut self,
         source_object: &str,
@@ -392,7 +392,7 @@ impl Records {
 }
 
 impl Room {
-    /// Whether there is room for a row of `n_bytes`, which it then takes.
+    /// Takes the room for a row of `n_bytes`, if there is enough.
     fn takes(&mut self, n_bytes: usize) -> bool {
         self.held_bytes += n_bytes;
         self.is_full |= self.held_bytes > self.most_bytes;

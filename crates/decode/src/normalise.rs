@@ -142,8 +142,8 @@ pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
 }
 
-/// The key that a sentence names by an ARN as a word of its own. It must be whole and well-formed: a message may be cut
-/// off, and the path of a user, which a message may hold too, is any text.
+/// Finds the key that a sentence names by an ARN as a word of its own. It must be whole and well-formed: a message may
+/// be cut off, and the path of a user, which may stand in a message too, is any text.
 pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {
     sentence.split_whitespace().find_map(|word| {
         let arn = key_arn(word.trim_matches(|letter: char| letter.is_ascii_punctuation()))?;

@@ -67,7 +67,7 @@ impl Scratch {
     }
 }
 
-/// Whether a record takes more memory to parse than any that CloudTrail logs.
+/// Tells whether a record takes more memory to parse than any that CloudTrail logs.
 pub(crate) fn is_oversized(raw: &[u8]) -> bool {
     let begins_value = |byte: &&u8| matches!(byte, b'{' | b'[' | b',' | b':');
     raw.len() > MAX_RECORD_BYTES

@@ -57,7 +57,7 @@ pub struct Piece {
     way: Way,
 }
 
-/// What is around the records.
+/// The text around the records.
 #[derive(Debug)]
 enum Kind {
     /// An ordinary object.
@@ -68,7 +68,7 @@ enum Kind {
     Documents,
 }
 
-/// How a piece is read.
+/// The way to read a piece.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Records,
@@ -84,7 +84,7 @@ struct Cut {
     bytes: Range<usize>,
     /// Which record of the object its first one is.
     first_record: u64,
-    /// How many records and empty elements it holds.
+    /// The number of records and empty elements that it holds.
     weight: u64,
     is_giant: bool,
     /// Its bytes with all up to the next piece; of the first and the last, with what is around all of them.
@@ -140,7 +140,7 @@ impl Iterator for Pieces {
 impl ExactSizeIterator for Pieces {}
 
 impl Piece {
-    /// What its text and its rows take, at most and about.
+    /// Estimates the bytes that its text and its rows take, at most.
     pub fn room_bytes(&self) -> u64 {
         2 * self.text.len() as u64 + self.cut.weight * 2 * ROW_OVERHEAD_BYTES as u64
     }

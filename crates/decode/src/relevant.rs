@@ -34,8 +34,8 @@ pub(crate) fn is_sts(event_source: &str) -> bool {
     service(event_source.as_bytes()) == Some(b"sts")
 }
 
-/// Whether the source is that of an event notification, such as S3's `aws:s3`. Services name themselves so to those
-/// whom they notify, and never in CloudTrail.
+/// Tells whether the source is that of an event notification, such as S3's `aws:s3`. Services give themselves such
+/// names in notifications, and never in CloudTrail.
 pub(crate) fn is_notification(event_source: &[u8]) -> bool {
     event_source.starts_with(b"aws:")
 }
@@ -78,7 +78,7 @@ fn is_ec2_family(caller: &str) -> bool {
     service(caller.as_bytes()).is_some_and(is_of_family)
 }
 
-/// Whether a caller is a service of AWS: any may have called EC2, and then KMS, for its own caller.
+/// Tells whether a caller is a service of AWS: any may have called EC2, and then KMS, for its own caller.
 fn is_aws(caller: &str) -> bool {
     AWS_ITSELF.contains(&caller) || service(caller.as_bytes()).is_some()
 }

@@ -8,14 +8,14 @@ use tokio::sync::Semaphore;
 /// Permits are counted in KiB, because a semaphore hands out at most `u32::MAX` at once.
 const PERMIT_BYTES: u64 = 1024;
 
-/// What the program itself takes, with its listing and its threads.
+/// The memory of the program itself, with its listing and its threads.
 const PROGRAM_BYTES: u64 = 32 << 20;
 /// Text of a piece of a large object, at most.
 const PIECE_BYTES: u64 = 4 << 20;
 /// An object that inflates to this is always decoded in pieces.
 const LARGE_BYTES: u64 = 32 << 20;
 
-/// How the memory of a run is shared out.
+/// The shares of a run's memory.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_field_names, reason = "the unit")]
 pub(crate) struct Shares {
@@ -51,7 +51,7 @@ pub(crate) struct Reservation {
 }
 
 impl Shares {
-    /// Needs: it is more than the program takes.
+    /// Shares out the memory of a run.
     pub(crate) fn new(memory_bytes: u64) -> Self {
         let free_bytes = memory_bytes - PROGRAM_BYTES;
         Self {
@@ -66,7 +66,7 @@ impl Shares {
         }
     }
 
-    /// The memory that a run needs for an object that takes so much of the share of text and rows.
+    /// Returns the memory that a run needs for an object that takes so much of the share of text and rows.
     pub(crate) fn memory_for(inflated_bytes: u64) -> u64 {
         inflated_bytes * 4 + PROGRAM_BYTES
     }
@@ -78,7 +78,7 @@ impl Budget {
         Self { free: Arc::new(Semaphore::new(total_permits as usize)), total_permits }
     }
 
-    /// All of it.
+    /// Returns the size of the whole budget.
     pub(crate) fn total_bytes(&self) -> u64 {
         u64::from(self.total_permits) * PERMIT_BYTES
     }
@@ -94,7 +94,7 @@ impl Budget {
 }
 
 impl Reservation {
-    /// How much it is.
+    /// Returns its size.
     pub(crate) fn bytes(&self) -> u64 {
         self.permit.num_permits() as u64 * PERMIT_BYTES
     }

@@ -21,7 +21,7 @@ use crate::list::version;
 use crate::listing::ObjectRef;
 use crate::plan::Batch;
 
-/// Why an object could not be had. It is left for the next run, unless there is no room for it.
+/// The reason why an object could not be had. It is left for the next run, unless there is no room for it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("cannot read `{source_object}`")]
@@ -45,7 +45,7 @@ pub(crate) enum FetchError {
     NoRoom(NoRoom),
 }
 
-/// Why an object is refused that a run with more memory can read.
+/// The refusal of an object that a run with more memory can read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "about {} MiB of memory are needed to read it: run again with --retry-quarantined and --memory {}MiB",

@@ -18,11 +18,11 @@ pub struct Filter {
     pub accounts: BTreeSet<String>,
     /// The regions; empty: every region.
     pub regions: BTreeSet<String>,
-    /// Which names.
+    /// The names.
     pub names: Names,
 }
 
-/// Which names a listed object may have.
+/// The names that a listed object may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Names {
     /// Those that end as trail objects do: `.gz`, `.json`, `.jsonl` and `.ndjson`, in any case.
@@ -32,11 +32,11 @@ pub enum Names {
     All,
 }
 
-/// What the names of trail objects end with.
+/// The endings of the names of trail objects.
 const ENDINGS: [&str; 4] = [".gz", ".json", ".jsonl", ".ndjson"];
 
 impl Names {
-    /// Whether an object of this name is read, wherever it stands.
+    /// Tells whether an object of this name is read, wherever it stands.
     pub(crate) fn takes(self, name: &OsStr) -> bool {
         let name = name.as_encoded_bytes();
         let ends_with = |ending: &str| {
@@ -47,7 +47,7 @@ impl Names {
 }
 
 impl Filter {
-    /// Whether it passes over any account, region or day.
+    /// Tells whether it passes over any account, region or day.
     pub fn chooses_places(&self) -> bool {
         self.from.is_some() || self.to.is_some() || !self.accounts.is_empty() || !self.regions.is_empty()
     }

@@ -24,7 +24,7 @@ pub(crate) struct Place {
 pub(crate) enum Origin {
     /// Of a trail, with its place.
     Trail(Place),
-    /// Of something that holds no record, or none that another object does not hold.
+    /// Something that holds no record, or only records that other objects hold.
     Other(SkipReason),
     /// It says nothing.
     Unknown,
@@ -104,8 +104,8 @@ fn is_region(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// The hour in which an object of `CloudTrail` itself was delivered, UTC, where its name says so. An hour may have
-/// events of network activity and lack all others.
+/// Finds the hour (UTC) in which an object of `CloudTrail` itself was delivered, where its name says so. An hour may
+/// have events of network activity and lack all others.
 pub(crate) fn delivery_hour(key: &str) -> Option<u8> {
     let mut words = key.rsplit('/').next()?.split('_').skip(1);
     let time = words.next().filter(|folder| *folder == "CloudTrail").and_then(|_| words.nth(1))?;

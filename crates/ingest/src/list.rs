@@ -35,7 +35,8 @@ use crate::skipped::Skipped;
 /// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
 /// links ends.
 ///
-/// A source must be there. Of the `files`, which were named one by one, some may have gone or may not be looked at, but not all.
+/// A source must be there. Some of the `files`, which were named one by one, may be gone or may not be looked at, but
+/// not all.
 pub(crate) fn list(sources: &[PathBuf], files: &[PathBuf], names: Names) -> Result<Listing, IngestError> {
     let mut walk = Walk { names, entries_left: AtomicUsize::new(ENTRIES_AHEAD), ..Walk::default() };
     for source in sources {
@@ -72,7 +73,7 @@ pub(crate) fn version(metadata: &Metadata) -> Version<'static> {
 
 #[derive(Default)]
 struct Walk {
-    /// Which names the objects of a folder have.
+    /// The names of objects that are taken from a folder.
     names: Names,
     listing: Listing,
     /// Fingerprints of the real paths of all folders so far.
@@ -133,7 +134,7 @@ struct Object {
     bytes: u64,
 }
 
-/// What an entry is.
+/// An entry of a folder.
 enum Seen {
     Folder(Folder),
     Object(Object),
@@ -319,7 +320,7 @@ impl Held {
     }
 }
 
-/// The entries of a folder, in the order of their names; `None` where these are more than `limit`.
+/// Reads the entries of a folder, in the order of their names; `None` where these are more than `limit`.
 fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestError> {
     let mut entries = Vec::new();
     let found = match fs::read_dir(folder) {

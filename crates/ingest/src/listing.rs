@@ -54,7 +54,7 @@ pub(crate) enum Version<'a> {
 /// only cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
-    /// What is not of a trail.
+    /// Objects and folders that are passed over, because they are not CloudTrail objects or are not named so.
     pub(crate) skipped: Skipped,
     /// How many the filter passed over already, of sources that name what a listing would not have met.
     pub(crate) filtered: u64,

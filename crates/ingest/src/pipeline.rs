@@ -160,7 +160,7 @@ struct Fetched {
     /// One for each object.
     stored: Vec<Result<Vec<u8>, FetchError>>,
     reservations: Vec<Reservation>,
-    /// What the reservations take of the share of text and rows.
+    /// The bytes that the reservations take of the share of text and rows.
     borrowed_bytes: u64,
 }
 
@@ -438,7 +438,7 @@ impl Planned {
         &self.batch.objects[self.positions.clone()]
     }
 
-    /// One of them.
+    /// Returns one of them alone.
     fn only(&self, position: usize) -> Self {
         Self { batch: Arc::clone(&self.batch), positions: position..position + 1 }
     }

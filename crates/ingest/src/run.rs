@@ -73,8 +73,8 @@ pub struct Ingest {
     pub s3: S3Options,
     /// Which objects.
     pub filter: Filter,
-    /// What the whole process may occupy, but for a quarter more: bytes that are fetched, decoded, gathered and being
-    /// written, and some for the program itself. What a listing of many objects needs comes on top.
+    /// The memory of the whole process, which may take a quarter more: bytes that are fetched, decoded, gathered and
+    /// being written, and some for the program itself. A listing of many objects comes on top.
     pub memory_bytes: u64,
     /// Threads that decode and encode.
     pub threads: NonZeroUsize,

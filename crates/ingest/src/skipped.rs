@@ -1,11 +1,11 @@
-//! What a source holds beside CloudTrail objects, counted by why it is passed over.
+//! Counts of the objects of a source that are not CloudTrail objects, by why they are passed over.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-/// Why an object is passed over.
+/// The reason why an object is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -28,18 +28,18 @@ pub enum SkipReason {
     NotCreated,
 }
 
-/// What was passed over for one reason.
+/// The objects that were passed over for one reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SkippedObjects {
-    /// How many objects were met.
+    /// The number of objects that were met.
     pub objects: u64,
-    /// How many folders were passed over as a whole, so that nobody knows how many objects they hold.
+    /// The number of folders that were passed over as a whole, so that nobody knows how many objects they hold.
     pub folders: u64,
     /// The first of them.
     pub example: String,
 }
 
-/// What was passed over, by reason.
+/// The objects that were passed over, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Skipped(BTreeMap<SkipReason, SkippedObjects>);
@@ -60,17 +60,17 @@ impl fmt::Display for SkipReason {
 }
 
 impl Skipped {
-    /// The reasons for which anything was passed over, with what it was.
+    /// Iterates over the reasons for which anything was passed over.
     pub fn iter(&self) -> impl Iterator<Item = (SkipReason, &SkippedObjects)> {
         self.0.iter().map(|(reason, objects)| (*reason, objects))
     }
 
-    /// What was passed over for this reason, if anything was.
+    /// Returns what was passed over for this reason, if anything was.
     pub fn get(&self, reason: SkipReason) -> Option<&SkippedObjects> {
         self.0.get(&reason)
     }
 
-    /// How many objects were passed over.
+    /// Counts the objects that were passed over.
     pub fn objects(&self) -> u64 {
         self.0.values().map(|skipped| skipped.objects).sum()
     }
@@ -94,7 +94,7 @@ impl Skipped {
         }
     }
 
-    /// `name` is the example where there is none.
+    /// Finds the count of a reason; a new one has `name` as its example.
     fn at(&mut self, reason: SkipReason, name: impl fmt::Display) -> &mut SkippedObjects {
         self.0
             .entry(reason)

@@ -38,7 +38,7 @@ pub struct Status {
     pub quarantined: u64,
     /// Objects that the sources hold and the lake does not know; none where no source was named.
     pub unread: u64,
-    /// What the sources hold beside CloudTrail objects.
+    /// Objects of the sources that are not CloudTrail objects, by reason.
     pub skipped: Skipped,
     /// By day, account and region; objects without a place in a trail come first.
     pub coverage: Vec<Coverage>,

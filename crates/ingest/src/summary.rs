@@ -71,7 +71,7 @@ pub struct PlanSummary {
     pub objects_known: u64,
     /// Of these, those outside the filter.
     pub objects_filtered: u64,
-    /// Of these, those that are not CloudTrail objects, or not named so.
+    /// Those among them that are not CloudTrail objects, or not named so.
     pub objects_skipped: u64,
     /// The same by reason, with the folders that were passed over as a whole.
     pub skipped: Skipped,

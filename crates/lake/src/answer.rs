@@ -27,7 +27,7 @@ impl Answer {
         Self { status, code: code.map(str::to_owned) }
     }
 
-    /// Whether the server does not do what Amazon S3 does.
+    /// Tells whether the server does not do what Amazon S3 does.
     pub(crate) fn is_lacking(&self) -> bool {
         matches!(self.code.as_deref(), Some("MethodNotAllowed" | "NotImplemented"))
             || matches!(self.status, Some(405 | 501))

@@ -73,7 +73,7 @@ pub enum LakeError {
         action: &'static str,
         /// The object.
         path: PathBuf,
-        /// What the server does instead.
+        /// The server's own way, in words.
         fault: &'static str,
     },
     /// An object of the lake could not be read or written.
@@ -219,7 +219,7 @@ fn remedy(error: &object_store::Error) -> Cow<'static, str> {
     }
 }
 
-/// An error and what caused it.
+/// Iterates over an error and its sources.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }

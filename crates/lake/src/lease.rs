@@ -58,7 +58,7 @@ pub(crate) enum Claim {
     Share { name: String, count: u32 },
 }
 
-/// Why a lease is held no more.
+/// The reason why a lease is no longer held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// Another run took it.

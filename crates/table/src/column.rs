@@ -67,7 +67,7 @@ pub enum Lookup {
     Whole,
 }
 
-/// How the values of a column are written, by what makes them small; docs/performance-log.md has the measurements.
+/// The encoding of a column's values, chosen by what makes them small; docs/performance-log.md has the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// As numbers of a dictionary: there are few, or they are long and return now and then.

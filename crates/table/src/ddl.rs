@@ -69,12 +69,12 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
     Ok(())
 }
 
-/// The files of a table, as a glob below its folder.
+/// Returns the files of a table, as a glob below its folder.
 fn files(table: &Table) -> &'static str {
     if table.dated_by.is_some() { "*/*.parquet" } else { "*.parquet" }
 }
 
-/// The columns of a table with its date, and their types as `kind` names them.
+/// Lists the columns of a table with its date, and their types as `kind` names them.
 fn columns(table: &Table, kind: fn(Kind) -> &'static str) -> Vec<(&'static str, &'static str)> {
     let date = table.dated_by.map(|_| (DATE_PARTITION, "DATE"));
     table.columns.iter().map(|column| (column.name, kind(column.kind))).chain(date).collect()
@@ -91,12 +91,13 @@ fn empty_view(out: &mut String, create: &str, table: &Table, kind: fn(Kind) -> &
     writeln!(out, "\nWHERE false;\n")
 }
 
-/// A text literal of engines to which a backslash says nothing.
+/// Quotes a text for engines in whose literals a backslash is an ordinary character.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A text literal of engines in which a backslash takes what follows as it is. Hive loses a quote that is doubled.
+/// Quotes a text for engines in whose literals a backslash escapes the next character. Hive loses a quote that is
+/// doubled.
 fn escaped(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

@@ -12,7 +12,7 @@ pub const DATE_PARTITION: &str = "event_date";
 /// The one file of a date in a table that the read arm replaces as a whole.
 pub const PRODUCT_FILE: &str = "part-0.parquet";
 
-/// The folder of a table inside the lake.
+/// Returns the folder of a table inside the lake.
 pub fn table_dir(table: &Table) -> String {
     if table.name == LEDGER.name { format!("{STATE_DIR}/{}", table.name) } else { table.name.to_owned() }
 }

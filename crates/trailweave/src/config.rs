@@ -196,7 +196,7 @@ impl Config {
 
 /// Below this the join's sorts cannot even spill.
 const MIN_MEMORY: ByteSize = ByteSize(64 << 20);
-/// What a thread holds, whatever it works on.
+/// The memory that a thread holds, whatever it works on.
 const THREAD_MEMORY: u64 = 8 << 20;
 
 fn checked(filter: Filter) -> Result<Filter, ConfigError> {
@@ -327,7 +327,7 @@ fn shard(value: &str) -> Result<Option<Shard>, ConfigError> {
     parsed.map(Some)
 }
 
-/// As many threads as are asked for; else one for each core, as far as memory reaches.
+/// Returns the number of threads that is asked for; else one for each core, as far as memory reaches.
 fn threads(value: &str, memory: ByteSize) -> Result<NonZeroUsize, ConfigError> {
     let expected = "a number of threads is expected, or 0 for one per core";
     let most = usize::try_from(memory.as_u64() / THREAD_MEMORY).unwrap_or(usize::MAX);

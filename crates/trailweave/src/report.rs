@@ -40,7 +40,7 @@ struct Timed<'a> {
 }
 
 impl Report {
-    /// How the run ended. Where nothing of what it found could be read, it did nothing.
+    /// Tells how the run ended. Where nothing of what it found could be read, it did nothing.
     pub(crate) fn outcome(&self) -> Outcome {
         match &self.ingested {
             Some(ingested) if is_unread(ingested) => Outcome::Unread,
@@ -77,7 +77,7 @@ impl Report {
     }
 }
 
-/// Whether a run could read none of the objects that it found, such as for lack of a permission, or none of their
+/// Tells whether a run could read none of the objects that it found, such as for lack of a permission, or none of their
 /// records.
 fn is_unread(it: &trailweave_ingest::Summary) -> bool {
     let n_read = it.objects_done + it.objects_quarantined;
@@ -168,7 +168,7 @@ fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
     Ok(())
 }
 
-/// A number with what it counts.
+/// Writes a number with what it counts.
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }

@@ -181,8 +181,8 @@ impl Call {
         }
     }
 
-    /// The volume and the snapshot: its own, else its grant's, else what a cause of the same request names alone. A
-    /// snapshot beside an instance or a volume is what these were made of.
+    /// Returns the volume and the snapshot: its own, else its grant's, else what a cause of the same request names
+    /// alone. A snapshot beside an instance or a volume is what these were made of.
     pub(super) fn volume_and_snapshot(&self, rows: &Rows<'_>) -> (u32, u32) {
         if (self.volume, self.snapshot) != (NONE, NONE) || self.link != Link::RequestId {
             return (self.volume, self.snapshot);
@@ -407,7 +407,7 @@ struct Offers<'r, 'a> {
     launches: Index,
     pairs: Ids<(u32, u32)>,
     attached: Index,
-    /// What created or attached a volume.
+    /// Events that created or attached a volume.
     handled: Index,
     snapshots: Index,
     /// By what took a snapshot, which calls no KMS itself.
@@ -512,7 +512,8 @@ impl<'r, 'a> Offers<'r, 'a> {
         }
     }
 
-    /// Rule 4: what made the volume, unless something has attached it since; else what made the snapshot.
+    /// Follows rule 4: finds the event that made the volume, unless something has attached it since; else the one that
+    /// made the snapshot.
     fn made(&self, call: &Call) -> Option<u32> {
         let (index, id) = match call.volume {
             NONE => (&self.snapshots, call.snapshot),
@@ -584,7 +585,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         })
     }
 
-    /// The as-of choice among the offers of several keys.
+    /// Makes the as-of choice among the offers of several keys.
     fn choice(&self, row: u32, keys: &[(&Index, u32)], at_home: bool) -> Option<u32> {
         let rows = self.rows;
         let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
@@ -598,7 +599,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         nearest(rows, time, (before, after))
     }
 
-    /// Whether a choice is near; one after the event always is.
+    /// Tells whether a choice is near; one after the event always is.
     fn is_near(&self, row: u32, choice: u32) -> bool {
         self.rows.times[row as usize] - self.rows.times[choice as usize] <= FRESH_MS
     }

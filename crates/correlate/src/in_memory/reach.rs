@@ -280,7 +280,7 @@ impl<'r, 'a> Reach<'r, 'a> {
                 for id in volumes {
                     ways.evidence.entry(id).or_default().push(row);
                     if rows.kind(row) == Kind::AttachVolume {
-                        // What created the volume is no cause after it.
+                        // The event that created the volume is not a cause after it.
                         reach_since(&mut ways.by_volume_alone, id, since);
                     }
                 }

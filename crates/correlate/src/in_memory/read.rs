@@ -135,7 +135,7 @@ impl Flags {
     pub(super) const STS: u16 = 1 << 10;
     /// EC2 forwarded the call.
     pub(super) const FORWARDED: u16 = 1 << 11;
-    /// Of a volume or snapshot that no EC2 event accounts for, even if one names it.
+    /// The call is for a volume or snapshot that no EC2 event accounts for, even if one names it.
     pub(super) const APART: u16 = 1 << 12;
 
     pub(super) fn has(self, flag: u16) -> bool {
@@ -427,7 +427,7 @@ fn is_family(invoked_by: &str) -> bool {
         })
 }
 
-/// Whether a principal is the role that a service which launches instances has in an account.
+/// Tells whether a principal is the role that a service which launches instances has in an account.
 fn is_role_of_family(principal: &str) -> bool {
     let role = principal.split_once(SERVICE_ROLE_PATH).and_then(|(_, role)| role.split('/').next());
     role.is_some_and(|service| amazon_name(service).is_some() && is_family(service))

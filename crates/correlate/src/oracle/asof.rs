@@ -15,12 +15,12 @@ pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Even
     home.filter(is_near).or_else(|| any.filter(is_near)).or(home).or(any)
 }
 
-/// The choice among the offers of the same account and region, if it is near.
+/// Makes the choice among the offers of the same account and region, if it is near.
 pub(super) fn near_home<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     asof(event, &at_home(event, offers)).filter(|offer| is_near(event, offer))
 }
 
-/// Whether a choice is near; one after the event always is.
+/// Tells whether a choice is near; one after the event always is.
 pub(super) fn is_near(event: &Event, choice: &Event) -> bool {
     event.event_time - choice.event_time <= NEAR_MS
 }

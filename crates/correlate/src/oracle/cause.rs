@@ -98,10 +98,10 @@ fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&
     scoped(kms.event, &offers)
 }
 
-/// How one of several events is chosen.
+/// A way to choose one of several events.
 type Choice<'a> = fn(&Event, &[&'a Event]) -> Option<&'a Event>;
 
-/// Rule 4, but for what took a snapshot.
+/// Follows rule 4, except for events that took a snapshot.
 fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Option<&'a Event> {
     match kms.volume() {
         Some(volume) => by_volume(trail, kms, volume, choice),
@@ -109,7 +109,7 @@ fn by_resource<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Opti
     }
 }
 
-/// What made a volume, unless something has attached it since.
+/// Finds the event that made a volume, unless something has attached it since.
 fn by_volume<'a>(trail: &Trail<'a>, kms: &Kms<'a>, volume: &str, choice: Choice<'a>) -> Option<&'a Event> {
     let acts = |event: &&Event| {
         event.names_volume(volume)
@@ -137,7 +137,7 @@ fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Opti
     choice(kms.event, &offers)
 }
 
-/// What took a snapshot, which calls no KMS itself.
+/// Finds the event that took a snapshot, which calls no KMS itself.
 fn by_taking<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let snapshot = kms.snapshot().filter(|_| kms.volume().is_none())?;
     let takes =

@@ -11,7 +11,7 @@ pub(super) struct Kms<'a> {
     pub(super) trusted: bool,
     /// Made for a service that is not EC2.
     pub(super) external: bool,
-    /// Of a volume or snapshot that no EC2 event accounts for, even if one names it.
+    /// Made for a volume or snapshot that no EC2 event accounts for, even if one names it.
     pub(super) apart: bool,
     /// The `CreateGrant` of the grant that it names; none for a `CreateGrant` itself.
     pub(super) grant: Option<&'a Event>,
@@ -68,7 +68,7 @@ impl<'a> Kms<'a> {
         self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
     }
 
-    /// Whether neither it nor its grant names a volume or a snapshot.
+    /// Tells whether neither it nor its grant names a volume or a snapshot.
     pub(super) fn names_nothing_of_ebs(&self) -> bool {
         self.volume().is_none() && self.snapshot().is_none()
     }
@@ -125,7 +125,7 @@ fn is_family(service: &str) -> bool {
     })
 }
 
-/// Whether a grant goes to the role that a service which launches instances has in an account.
+/// Tells whether a grant goes to the role that a service which launches instances has in an account.
 pub(super) fn is_to_family(event: &Event) -> bool {
     let role = event.grantee_principal.as_deref().and_then(|grantee| grantee.split_once(":role/aws-service-role/"));
     let service = role.and_then(|(_, role)| role.split('/').next());

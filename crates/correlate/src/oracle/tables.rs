@@ -96,13 +96,13 @@ fn instance_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>, cause: Option<&Cause<'a>>) 
     kms.instance().or_else(|| learned_instance(trail, kms)).or_else(of_request)
 }
 
-/// Of a call that names neither a volume nor a snapshot: the only volume of a cause of the same request.
+/// Finds the volume of a call that names neither a volume nor a snapshot: the only one of a cause of the same request.
 fn volume_of_request<'a>(kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
     let event = of_request(cause).filter(|_| kms.names_nothing_of_ebs())?;
     only(&event.volume_ids)
 }
 
-/// The same of the snapshot, unless the cause names what it made of it or used it for.
+/// Finds the snapshot alike, unless the cause names what it made of it or used it for.
 fn snapshot_of_request<'a>(kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
     let event = of_request(cause).filter(|_| kms.names_nothing_of_ebs())?;
     only(&event.snapshot_ids).filter(|_| event.volume_ids.is_empty() && event.instance_ids.is_empty())
@@ -112,7 +112,7 @@ fn of_request<'a>(cause: Option<&Cause<'a>>) -> Option<&'a Event> {
     cause.filter(|cause| cause.link == "request_id").map(|cause| cause.event)
 }
 
-/// The only one of several identifiers.
+/// Returns the identifier if it is the only one.
 fn only(ids: &[String]) -> Option<&str> {
     first(ids).filter(|_| ids.len() == 1)
 }

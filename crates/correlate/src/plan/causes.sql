@@ -14,14 +14,15 @@ SELECT
 FROM (
   SELECT
     *,
-    -- What is near goes first, then the later of both.
+    -- The near one goes first, then the later of both.
     coalesce(made LIKE '1%' OR launch IS NULL AND made IS NOT NULL OR substr(made, 3) > substr(launch, 3), false) AS is_made
   FROM (
     SELECT
       r.rid,
       r.own_instance,
       coalesce(c.canonical, r.request) AS requested_by,
-      -- What created a volume is no cause once it was attached. What serves other services is made nearby.
+      -- The creation of a volume is not a cause once it was attached. A call that serves other services has a cause
+      -- nearby.
       CASE WHEN a.rid IS NULL AND (NOT r.external OR r.made LIKE '1%') THEN r.made END AS made,
       r.launch,
       r.granted

@@ -1,6 +1,6 @@
 -- One row per KMS event that found anything: the row id found in each slot, a near one before any other, then the first
--- scope's. Of requests none is nearer than another. Of what the event names: `1` where it is near, else `2`, then the
--- scope, then what `at` is of the event.
+-- scope's. No request is nearer than another. A find by what the event names is `1` where it is near, else `2`, then the
+-- scope, then its `at`: time and row id.
 SELECT
   rid,
   substr(min(CASE WHEN slot = 'request' THEN found END), 19) AS request,

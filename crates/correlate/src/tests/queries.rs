@@ -1,21 +1,21 @@
-//! What questions in SQL are told.
+//! Answers to questions in SQL that are wrong.
 
 use super::*;
 
-/// A lake of four launches, a second apart from noon on, open for questions.
+/// Opens a lake of four launches, a second apart from noon on, for questions.
 async fn launches() -> (TempDir, Session) {
     let (folder, lake) = lake_of(&[0, 1, 2, 3].map(|second| ec2(&format!("e{second}"), second, "RunInstances")));
     let session = open(&lake, &OPTIONS).await.unwrap();
     (folder, session)
 }
 
-/// How many of them meet `condition`, or why it is refused.
+/// Counts how many of them meet `condition`, or says why it is refused.
 async fn count(session: &Session, condition: &str) -> Result<usize, String> {
     let asked = session.query(&format!("SELECT event_id FROM events WHERE {condition}")).await;
     asked.map(|rows| rows.iter().map(RecordBatch::num_rows).sum()).map_err(|error| said(&error))
 }
 
-/// The error and its sources, as the program prints them.
+/// Says the error and its sources, as the program prints them.
 fn said(error: &CorrelateError) -> String {
     let sources = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")

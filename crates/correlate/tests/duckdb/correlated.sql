@@ -42,7 +42,7 @@ SELECT * FROM (
 )
 QUALIFY row_number() OVER (PARTITION BY account, region, volume ORDER BY t, rid) = 1;
 
--- Whether a service, by what stands before `.amazonaws.com`, is EC2, EBS, or launches instances.
+-- Tells whether a service, by the text before `.amazonaws.com`, is EC2, EBS, or launches instances.
 CREATE TEMP MACRO is_family(name) AS regexp_full_match(name,
     'ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+');
 
@@ -71,7 +71,7 @@ SELECT
         [invoked_by, user_agent, source_ip_address],
         ['ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn']
     ) AS forwarded,
-    -- Of no EC2 event's doing, even if one names the volume or the snapshot.
+    -- No EC2 event caused it, even if one names the volume or the snapshot.
     coalesce(invoker = 'ebs', false) AND NOT by_service
         OR len(list_filter(context, lambda key: regexp_matches(key, '^aws:(ecs|rds|workspaces):'))) > 0 AS apart_alone,
     apart_alone
@@ -268,8 +268,9 @@ FROM (
 
 CREATE TEMP TABLE by_instance AS SELECT rid, found AS cause, found_t AS t FROM as_of('instance_asks', 'instance_offers');
 
--- Rule 4: what created the volume, unless something attached it since; without a volume, what created or used the
--- snapshot. Not for events that name an instance. What serves another service asks in its own account and region only.
+-- Rule 4: the creation of the volume, unless something attached it since; without a volume, the event that created or
+-- used the snapshot. Not for events that name an instance. Another service's call asks in its own account and region
+-- only.
 CREATE TEMP TABLE volume_asks AS
 SELECT rid, t, account, region, volume_known AS key
 FROM kms_rows WHERE teaches AND NOT ends_grant AND instance IS NULL AND volume_known IS NOT NULL;
@@ -321,7 +322,7 @@ WITH direct AS (
         k.rid,
         q.cause AS by_request,
         CASE WHEN k.instance IS NOT NULL THEN i.cause END AS by_own_instance,
-        -- What is near goes first, then the later of both.
+        -- The near one goes first, then the later of both.
         CASE WHEN r.is_near OR i.cause IS NULL OR (r.t, r.cause) > (i.t, i.cause) THEN r.cause END AS by_resource,
         CASE WHEN k.instance IS NULL THEN i.cause END AS by_learned_instance,
         coalesce(by_request, by_own_instance, by_resource, by_learned_instance) AS cause
@@ -463,7 +464,7 @@ SELECT
         ELSE 'no_ec2_event'
     END AS unmatched_reason,
     i.instance_id,
-    -- What a cause of the same request names alone, where the event names neither.
+    -- The only volume of a cause of the same request, where the event names neither.
     CASE
         WHEN coalesce(k.volume_known, k.snapshot_known) IS NOT NULL THEN k.volume_known
         WHEN c.link = 'request_id' AND len(e.volume_ids) = 1 THEN e.volume_ids[1]

@@ -109,7 +109,7 @@ fn worlds_have_every_link_and_every_reason() {
 const OTHER_SERVICES: [&str; 4] =
     ["backup.amazonaws.com", "dlm.amazonaws.com", "fargate.amazonaws.com", "rds.amazonaws.com"];
 
-/// What events name by themselves, and rows may have from elsewhere.
+/// A kind of identifier that events name, and that rows may also have from elsewhere.
 type Named = (&'static str, fn(&Event) -> &Vec<String>);
 const NAMED: [Named; 2] = [("volume_id", |event| &event.volume_ids), ("snapshot_id", |event| &event.snapshot_ids)];
 

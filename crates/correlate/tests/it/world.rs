@@ -273,7 +273,7 @@ const GRANTEES: [&str; 7] = [
     "arn:aws:iam::111122223333:role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
 ];
 
-/// A grant to a role is limited to nothing.
+/// Removes the constraints of a grant to a role, as a real one has none.
 fn with_constraints(event: Event, grantee: usize) -> Event {
     let grantee = GRANTEES[grantee];
     let event = if grantee.starts_with("arn:") {
@@ -428,7 +428,7 @@ fn snapshots() -> impl Strategy<Value = Vec<String>> {
     few(&SNAPSHOTS)
 }
 
-/// Mostly one, often none, rarely two.
+/// Gives mostly one, often none, rarely two.
 fn few(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
     let number = prop_oneof![6 => Just(1_usize), 4 => Just(0), 1 => Just(2)];
     let ids = number.prop_flat_map(move |number| subsequence(pool, number).prop_shuffle());

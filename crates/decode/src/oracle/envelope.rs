@@ -94,7 +94,7 @@ fn is_event(fields: &[Field<'_>]) -> bool {
     ["eventVersion", "eventName", "eventSource", "eventTime"].iter().any(|key| has(fields, key))
 }
 
-/// The content of a string that begins as an object does.
+/// Returns the content of a string that begins as an object does.
 fn object_text(value: &[u8]) -> Option<String> {
     let inner = value.strip_prefix(b"\"")?;
     trim(inner).first().filter(|first| **first == b'{')?;

@@ -362,7 +362,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The object, array or null that a text is, and its tree.
+/// Returns the object, array or null that a text is, and its tree.
 fn payload(text: &str) -> Option<(String, Tree)> {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
     let is_payload = text.starts_with(['{', '[']) && envelope::depth(text.as_bytes()) < 128 || text == "null";

@@ -1,4 +1,4 @@
-//! Where a large object can be cut.
+//! The places where a large object can be cut.
 
 use std::ops::Range;
 
@@ -24,13 +24,13 @@ use crate::split;
 /// An object is not cut into more pieces, since all cuts are held.
 const MAX_CUTS: usize = 1 << 16;
 
-/// What stands before an array is read again with each of its elements, so it must be short.
+/// The head, all before an array, is read again with each piece of the array, so it must be short.
 const MAX_HEAD_BYTES: usize = 4 << 10;
 
-/// What a survey found.
+/// The result of a survey.
 #[derive(Debug)]
 pub enum Survey {
-    /// Where the object can be cut.
+    /// The object can be cut at these places.
     Cut(Cuts),
     /// It can be read as a whole only, and then its text takes so many bytes.
     Whole {
@@ -44,7 +44,7 @@ struct Cutter {
     piece_bytes: usize,
     cuts: Vec<Cut>,
     n_records: u64,
-    /// Whether no cuts could keep the pieces small, or themselves few.
+    /// True where no cuts could keep the pieces small, or themselves few.
     is_unfit: bool,
 }
 
@@ -122,7 +122,7 @@ fn records(
     Ok(None)
 }
 
-/// How many records an ordinary object's element is; it may wrap several.
+/// Counts the records of an ordinary object's element, which may wrap several.
 fn count(envelope: &mut Envelope, found: &ordinary::Found<'_>) -> u64 {
     let mut n_records = 0;
     match glance(found, Selection::All) {
@@ -132,8 +132,8 @@ fn count(envelope: &mut Envelope, found: &ordinary::Found<'_>) -> u64 {
     n_records
 }
 
-/// Where the first element begins of the array that makes an object large: the object itself, or a field of it. `text` is
-/// its beginning, or all of it; then the longest such field is meant. None where several documents begin.
+/// Finds the first element of the array that makes an object large: the object itself, or a field of it. `text` is its
+/// beginning, or all of it; then the longest such field is meant. None where several documents begin.
 fn large_array(text: &[u8]) -> Option<usize> {
     let start = split::skip_space_and_marks(text, 0);
     if let Ok(document) = split::value(text, start)
@@ -204,7 +204,7 @@ fn array(
             _ => return Ok(None),
         }
     }
-    // What follows must not make something else of the elements.
+    // Text after the array must not make something else of the elements.
     if text.fill(piece_bytes)? || text.rest().iter().any(|byte| matches!(byte, b'{' | b'[')) {
         return Ok(None);
     }
@@ -272,7 +272,7 @@ impl Cutter {
         self.cuts.push(Cut { bytes, first_record: self.n_records, weight, is_giant, share_bytes: 0 });
     }
 
-    /// The cuts of a text of this size; none where it holds no record.
+    /// Returns the cuts of a text of this size; none where it holds no record.
     fn finish(mut self, inflated_bytes: usize, kind: Kind) -> Option<Cuts> {
         let mut end = inflated_bytes;
         for cut in self.cuts.iter_mut().rev() {

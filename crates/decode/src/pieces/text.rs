@@ -8,15 +8,15 @@ use crate::split::Broken;
 /// The text of an object from some place on.
 pub(super) struct Text<S> {
     members: Members<S>,
-    /// What is held, and where in the object's text it begins.
+    /// The text that is held, and where in the object's text it begins.
     held: Vec<u8>,
     at: usize,
-    /// How much of that is passed.
+    /// The number of bytes of it that are passed.
     passed: usize,
     is_at_end: bool,
 }
 
-/// What stands at a place.
+/// The value at a place.
 pub(super) enum Value {
     /// A value that takes so many bytes.
     Whole(usize),
@@ -27,23 +27,23 @@ pub(super) enum Value {
 }
 
 impl<S: AsRef<[u8]>> Text<S> {
-    /// A text of which about so many bytes are to be held.
+    /// Begins a text of which about a piece and a half is held.
     pub(super) fn new(stored: S, cap_bytes: usize, piece_bytes: usize) -> Result<Self, DecodeError> {
         let held = Vec::with_capacity(piece_bytes + piece_bytes / 2);
         Ok(Self { members: Members::new(stored, cap_bytes)?, held, at: 0, passed: 0, is_at_end: false })
     }
 
-    /// Where in the object's text the place is.
+    /// Returns the position of the place in the object's text.
     pub(super) fn at(&self) -> usize {
         self.at + self.passed
     }
 
-    /// What is held of the text from the place on.
+    /// Returns the text that is held from the place on.
     pub(super) fn rest(&self) -> &[u8] {
         &self.held[self.passed..]
     }
 
-    /// Moves the place by what is held.
+    /// Moves the place over so many bytes, which are held.
     pub(super) fn pass(&mut self, n_bytes: usize) {
         self.passed += n_bytes;
         assert!(self.passed <= self.held.len(), "what is passed is held");
@@ -82,7 +82,7 @@ impl<S: AsRef<[u8]>> Text<S> {
         Ok(true)
     }
 
-    /// Passes over white space, and over byte order marks where they may stand; the byte that follows.
+    /// Passes over white space, and over byte order marks where they may stand; returns the byte that follows.
     pub(super) fn pass_space(&mut self, has_marks: bool) -> Result<Option<u8>, DecodeError> {
         loop {
             let skip = if has_marks { split::skip_space_and_marks } else { split::skip_space };
@@ -98,7 +98,7 @@ impl<S: AsRef<[u8]>> Text<S> {
         }
     }
 
-    /// The value that begins at the place, held whole if it is not larger than `most_bytes`.
+    /// Finds the end of the value that begins at the place, and holds it whole if it is not larger than `most_bytes`.
     pub(super) fn value(&mut self, step_bytes: usize, most_bytes: usize) -> Result<Value, DecodeError> {
         loop {
             let rest = self.rest();

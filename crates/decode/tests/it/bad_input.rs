@@ -46,7 +46,7 @@ fn every_envelope_gives_its_records() {
     }
 }
 
-/// What a subscription to CloudWatch Logs delivers.
+/// Makes what a subscription to CloudWatch Logs delivers.
 fn log_events(kind: &str, messages: &[&str]) -> String {
     let events: Vec<_> = messages.iter().map(|message| format!(r#"{{"id":"1","message":{message}}}"#)).collect();
     format!(r#"{{"messageType":"{kind}","logGroup":"trail","logEvents":[{}]}}"#, events.join(","))

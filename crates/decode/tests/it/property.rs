@@ -148,7 +148,7 @@ fn payload() -> impl Strategy<Value = String> {
     })
 }
 
-/// A payload as some exports write it.
+/// Makes a payload as some exports write it.
 fn payload_as_text() -> impl Strategy<Value = String> {
     payload().prop_map(|payload| {
         let (key, value) = payload.split_once(':').unwrap();
@@ -162,7 +162,7 @@ fn resources() -> impl Strategy<Value = String> {
     prop::collection::vec(element, 0..4).prop_map(|elements| format!("\"resources\":[{}]", elements.join(",")))
 }
 
-/// A refusal as KMS words it, of a key or of none that can be known.
+/// Makes a refusal as KMS words it, of a key or of none that can be known.
 fn refusal() -> impl Strategy<Value = String> {
     let action = select(vec!["Decrypt", "ReEncryptFrom", "ReEncryptTo"]);
     let on = select(vec![
@@ -226,7 +226,7 @@ fn object() -> impl Strategy<Value = String> {
     })
 }
 
-/// The object as it is, or as gzip of as many members as there are cuts and one, perhaps in gzip.
+/// Gives the object as it is, or as gzip with one more member than there are cuts, perhaps in gzip.
 fn stored(json: &[u8], cuts: Option<&[prop::sample::Index]>, is_in_gzip: bool) -> Vec<u8> {
     let Some(cuts) = cuts else {
         return json.to_vec();

@@ -26,7 +26,7 @@ use crate::cpu::Panicked;
 use crate::error::chain;
 use crate::fetch::NoRoom;
 
-/// What becomes of a large object.
+/// A large object after the survey.
 enum Cut {
     Pieces(Box<Pieces>),
     /// It must be decoded as a whole.
@@ -95,7 +95,7 @@ impl Inflow {
     }
 }
 
-/// A large object in pieces, or as a whole, or refused. `paid` is for the stored bytes.
+/// Opens a large object in pieces, or as a whole, or refuses it. `paid` is for the stored bytes.
 pub(super) async fn open_large(
     inflow: Arc<Inflow>,
     planned: Planned,
@@ -115,7 +115,7 @@ pub(super) async fn open_large(
     stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed()
 }
 
-/// The pieces of a large object, inflated as they are asked for. `paid` is for what they are inflated from.
+/// Inflates the pieces of a large object as they are asked for. `paid` is for the stored bytes.
 fn opened(
     inflow: Arc<Inflow>,
     planned: Planned,

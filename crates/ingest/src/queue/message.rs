@@ -96,7 +96,7 @@ pub(super) fn is_named(object: &ObjectRef) -> bool {
     object.version.trim_matches('"') == NAMED
 }
 
-/// The new objects of trails that a message tells of, and of which `filter` takes the names.
+/// Lists the new objects of trails that a message tells of, if `filter` takes their names.
 pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
     let mut listing = Listing::default();
     if body == VALIDATION {

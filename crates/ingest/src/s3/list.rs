@@ -176,8 +176,8 @@ impl S3 {
     }
 }
 
-/// Whether `key` is what the source names, or stands below it. S3 itself compares letters only, and takes `logs-old/`
-/// for a folder below `logs`.
+/// Tells whether `key` is what the source names, or stands below it. S3 itself compares letters only, and takes
+/// `logs-old/` for a folder below `logs`.
 fn is_below(source: &str, key: &str) -> bool {
     let Some(rest) = key.strip_prefix(source) else {
         return false;
@@ -185,12 +185,12 @@ fn is_below(source: &str, key: &str) -> bool {
     source.is_empty() || source.ends_with('/') || rest.is_empty() || rest.starts_with('/')
 }
 
-/// Whether the name of `key`, or of a folder in which it stands below the source, begins with `.` or `_`.
+/// Tells whether the name of `key`, or of a folder in which it stands below the source, begins with `.` or `_`.
 fn is_hidden(source: &str, key: &str) -> bool {
     key.strip_prefix(source).unwrap_or(key).split('/').any(|part| part.starts_with(['.', '_']))
 }
 
-/// The URL of a key in the bucket of the source.
+/// Returns the URL of a key in the bucket of the source.
 fn named(source: &Location, key: &str) -> String {
     Location { bucket: source.bucket.clone(), key: key.to_owned() }.to_string()
 }

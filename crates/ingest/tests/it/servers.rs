@@ -42,13 +42,13 @@ use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::partition_dir;
 
-/// What a probe asks for.
+/// The `ETag` that a probe asks for.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 /// Nothing expires while a test runs.
 const OFTEN: LeaseTimes = LeaseTimes { expiry: Duration::from_hours(1), renewal: Duration::from_millis(1) };
 
-/// What a server does that Amazon S3 does not do.
+/// A way in which a server differs from Amazon S3.
 #[derive(Debug, Clone)]
 enum Fault {
     /// It ignores a header.
@@ -90,7 +90,7 @@ impl World {
         Lake::open_or_create_at(&self.place, None).unwrap()
     }
 
-    /// The leases that stand.
+    /// Lists the leases that stand.
     fn leases(&self) -> Vec<PathBuf> {
         let folder = self.folder.path().join("bucket/lake/_trailweave/leases");
         fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()

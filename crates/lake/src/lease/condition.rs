@@ -18,11 +18,11 @@ use super::Loss;
 
 /// An `ETag` that no lease has.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
-/// How often a renewal is tried that is refused though the lease stands: by the `ETag` that is known, by the one that it
-/// has, and by another spelling of that.
+/// The tries of a renewal that is refused though the lease stands: by the `ETag` that is known, by the one that it has,
+/// and by another spelling of that.
 const TRIES: u32 = 3;
 
-/// Why a lease was not taken.
+/// The reason why a lease was not taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
     /// Another run holds it.
@@ -32,7 +32,7 @@ pub(super) enum NotTaken {
     Failed(Error),
 }
 
-/// Why a lease was not renewed.
+/// The reason why a lease was not renewed.
 #[derive(Debug)]
 pub(super) enum NotRenewed {
     Lost(Loss),
@@ -44,7 +44,7 @@ pub(super) enum NotRenewed {
 pub(super) struct Renewals {
     n: u64,
     version: UpdateVersion,
-    /// Whether the server wants an `ETag` in another spelling than it gives it.
+    /// True where the server wants an `ETag` in another spelling than it gives it.
     is_respelled: bool,
 }
 
@@ -115,7 +115,8 @@ impl Renewals {
         }
     }
 
-    /// The condition of an `ETag` that the server gave. With quotes the server may want it without, and the reverse.
+    /// Makes a condition of an `ETag` that the server gave. With quotes the server may want it without, and the
+    /// reverse.
     fn spelled(&self, given: &str) -> UpdateVersion {
         match given.strip_prefix('"').and_then(|given| given.strip_suffix('"')) {
             _ if !self.is_respelled => with_etag(given),
@@ -139,7 +140,8 @@ fn with_etag(etag: &str) -> UpdateVersion {
     UpdateVersion { e_tag: Some(etag.to_owned()), version: None }
 }
 
-/// Whether a put was carried out that must be refused. A server that hides which objects there are denies it instead.
+/// Tells whether a put was carried out that must be refused. A server that hides which objects there are denies it
+/// instead.
 fn is_accepted(put: object_store::Result<UpdateVersion>) -> object_store::Result<bool> {
     match put {
         Ok(_) => Ok(true),

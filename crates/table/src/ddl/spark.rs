@@ -27,7 +27,7 @@ fn literal(char: char) -> Option<String> {
     matches!(char, '*' | '?' | '[' | ']' | '{' | '}' | '\\').then(|| format!(r"\{char}"))
 }
 
-/// The types of Hive, which are also Athena's.
+/// Names a type as Hive does, and so Athena.
 pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "string",

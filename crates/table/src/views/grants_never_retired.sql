@@ -4,7 +4,7 @@ SELECT
 FROM (
   SELECT
     *,
-    -- Of the copies of a grant that of the key's owner comes last.
+    -- The copy of the key's owner comes last.
     row_number() OVER (
       PARTITION BY grant_id
       ORDER BY

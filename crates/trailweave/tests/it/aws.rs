@@ -24,9 +24,9 @@ use crate::program::utf8;
 pub(crate) struct Aws {
     server: Child,
     pub(crate) url: String,
-    /// What it keeps.
+    /// The files that it keeps.
     _folder: tempfile::TempDir,
-    /// What it would leave behind elsewhere.
+    /// The files that it would leave behind elsewhere.
     leftovers: Vec<PathBuf>,
 }
 

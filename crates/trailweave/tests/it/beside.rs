@@ -1,4 +1,4 @@
-//! What stands beside a trail's ordinary objects: other folders, other names, what exports and Firehose make of them.
+//! Objects beside a trail's ordinary ones: other folders, other names, what exports and Firehose make of them.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::program::utf8;
 const DAY: &str = "eu-west-1/2026/09/01";
 const KEY: &str = "arn:aws:kms:eu-west-1:444455556666:key/0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9";
 
-/// A grant for a volume of an instance.
+/// Makes a grant for a volume of an instance.
 fn grant(id: &str) -> Value {
     json!({
         "eventVersion": "1.11", "eventTime": "2026-09-01T06:04:26Z", "eventSource": "kms.amazonaws.com",
@@ -46,7 +46,7 @@ fn records(records: &[Value]) -> Vec<u8> {
     gzip(json!({ "Records": records }).to_string().as_bytes())
 }
 
-/// The exit code of `ingest`, its summary, and what it logged.
+/// Runs `ingest`; returns the exit code, its summary, and its log.
 fn ingest(folder: &Path, more: &[&str]) -> (i32, Value, String) {
     let (trail, lake) = (folder.join("trail"), folder.join("lake"));
     let said = trailweave(&[&["ingest", "--json", "--source", utf8(&trail), "--lake", utf8(&lake)], more].concat());
@@ -89,7 +89,7 @@ fn objects_of_other_names_are_named_and_read_where_that_is_asked_for() {
     // Firehose delivers events of EventBridge one after the other, and gives their object no ending.
     let event = |id| json!({ "detail-type": "AWS API Call via CloudTrail", "detail": grant(id) }).to_string();
     put(&trail, &format!("CloudTrail/{DAY}/firehose-1-2026-09-01"), (event("a") + &event("b")).as_bytes());
-    // What CloudWatch Logs sends is gzip already, when Firehose compresses it.
+    // Firehose compresses what CloudWatch Logs sends, which is gzip already.
     let message = |id| json!({ "id": "1", "timestamp": 1, "message": grant(id).to_string() });
     let events =
         json!({ "messageType": "DATA_MESSAGE", "logGroup": "trail", "logEvents": [message("c"), message("d")] });

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::program::PYTHON;
 
-/// Where `make readers` puts the DuckDB before the newest.
+/// The place where `make readers` puts the DuckDB before the newest.
 const OLDER_DUCKDB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/duckdb-1.5");
 
 #[test]

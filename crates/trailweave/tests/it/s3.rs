@@ -174,7 +174,7 @@ fn a_lake_on_seaweedfs_is_the_lake_that_a_folder_gets() {
     });
 }
 
-/// A small trail, in the folder `trail` of the second folder.
+/// Makes a small trail, in the folder `trail` of the second folder.
 fn demo() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let demo = folder.path().join("demo");
