@@ -69,7 +69,7 @@ $(READERS): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-1.5 'duckdb==1.5.*'
 	touch $@
 
-# The same of Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.
+# The same for Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.
 test-spark:
 	$(PYTHON) -m venv target/spark-venv
 	target/spark-venv/bin/pip install --quiet --disable-pip-version-check 'pyspark==4.3.*'

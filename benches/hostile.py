@@ -80,7 +80,7 @@ def looked_up(n: int) -> dict:
 
 
 def objects(n_bytes: int, bomb_bytes: int) -> dict[str, Iterator[str]]:
-    """What each object holds, by its name."""
+    """The content of each object, by its name."""
     giant = [*dumped(record, 20_000)]
     ordinary = '{"Records":['
     return {
@@ -141,14 +141,14 @@ def measured(source: str, asked: argparse.Namespace, *given: str) -> tuple[int, 
 
 
 def is_rejected() -> bool:
-    """Whether all records of the last run were rejected."""
+    """Tells whether all records of the last run were rejected."""
     text = SUMMARY.read_text()
     tally = json.loads(text)["ingested"]["tally"] if text else {"records": 0, "rejects": 0}
     return 0 < tally["records"] == tally["rejects"]
 
 
 def why(said: str) -> str:
-    """Why objects were refused, shortened."""
+    """Returns why objects were refused, shortened."""
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     refused = [line.get("error", line.get("message", "")) for line in lines]
     return refused[0][:110] if len(refused) == 1 else f"{len(refused)} objects refused" if refused else said[-110:].strip()

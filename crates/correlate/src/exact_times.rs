@@ -20,8 +20,8 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use jiff::Timestamp;
 
-/// Refuses to compare a column with a constant time that has a part of a millisecond. It follows the rule that finds types,
-/// which turns a text beside a time into one.
+/// Refuses to compare a column with a constant time that has a part of a millisecond. It runs after the rule that finds
+/// types, as that rule turns a text beside a time into a time.
 #[derive(Debug)]
 pub(crate) struct ExactTimes;
 

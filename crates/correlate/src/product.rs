@@ -307,7 +307,8 @@ fn read(lake: &Lake, table: &Table, path: &Path) -> Result<RecordBatch, Correlat
     read().map_err(|source: ParquetError| LakeError::parquet(path)(source).into())
 }
 
-/// Rows in the order of the table's files: that of the table, then of the events that the rows are of, or of their account and region.
+/// Sorts rows as the table's files are: in the table's order, then by the account and event of each row, or by its account
+/// and region.
 fn sorted(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     const EVENTS: [&str; 3] = ["recipient_account_id", "launch_event_id", "create_event_id"];
     let is_column = |name: &&&str| table.columns.iter().any(|column| column.name == **name);

@@ -18,7 +18,7 @@ const PAYLOADS: [&[u8]; 7] = [
     b"\"userIdentity\"",
 ];
 
-/// Writes a record anew with the values that its payloads hold as text; none where none does.
+/// Returns a record with the values that its payloads hold as text, or none where no payload is text.
 /// Needs: `fields` divides `record`.
 pub(crate) fn with_payloads(record: &str, fields: &[Field]) -> Option<String> {
     fields.iter().find_map(|field| payload(record, field))?;

@@ -1,4 +1,4 @@
-//! Parses one record, with memory that has a bound whatever the record holds.
+//! Parses one record in bounded memory, whatever it holds.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;

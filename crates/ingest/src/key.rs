@@ -19,14 +19,14 @@ pub(crate) struct Place {
     pub(crate) region: Box<str>,
 }
 
-/// What a key is.
+/// The origin of an object, as its key says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Of a trail, with its place.
+    /// A trail, with the place in it.
     Trail(Place),
     /// Something that holds no record, or only records that other objects hold.
     Other(SkipReason),
-    /// It says nothing.
+    /// The key says nothing.
     Unknown,
 }
 

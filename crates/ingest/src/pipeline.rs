@@ -8,8 +8,8 @@
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
 //! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
 //! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole. An object turns out to be
-//! large where its text or its rows take more than was paid for. What can be decoded as a whole only is refused if it takes
-//! more than its share of memory.
+//! large where its text or its rows take more than was paid for. One that can only be decoded as a whole is refused if it
+//! takes more than its share of memory.
 //!
 //! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
@@ -203,8 +203,8 @@ impl Inflow {
         })
     }
 
-    /// Decodes objects, given with their positions in the batch, and returns how many, and why no more. Where that panics,
-    /// which is a bug, each alone, so that only the object that is to blame is lost.
+    /// Decodes objects, given with their positions in the batch, and returns how many, and why no more. After a panic, which
+    /// is a bug, it decodes each alone, so that only the faulty object is lost.
     fn decode_now(
         &self,
         stored: &[(usize, Vec<u8>)],

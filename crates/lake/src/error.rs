@@ -183,7 +183,7 @@ fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
     }
 }
 
-/// Says what a user can do about an error of a file: about a full disk, or what the object store said that it is in.
+/// Says what a user can do about an error of a file: a full disk, or an error of the object store inside it.
 fn aid(error: &io::Error) -> Cow<'static, str> {
     let inner = |error: &(dyn Error + 'static)| match error.downcast_ref::<io::Error>() {
         Some(error) => Some(remedy(error.get_ref()?.downcast_ref()?)),

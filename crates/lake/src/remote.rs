@@ -167,7 +167,7 @@ impl Remote {
             };
             match store.head(&source).await {
                 Ok(_) => Ok(false),
-                // It may have been renamed before, and cut after it.
+                // An earlier attempt may have renamed it, and been cut short then.
                 Err(object_store::Error::NotFound { .. }) => store.head(&target).await.map(|_| true).or(Err(missing)),
                 Err(error) => Err(error),
             }

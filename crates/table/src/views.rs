@@ -18,7 +18,7 @@ pub struct View {
 pub const VIEWS: [View; 7] = [
     View {
         name: "volume_readers",
-        doc: "Who can read which volume or snapshot: one row per grant on it, of the account that made it. Those \
+        doc: "Principals that can read a volume or snapshot: one row per grant on it, of the account that made it. Those \
               alive at a time have a created_at at or before it, and no ended_at at or before it.",
         sql: include_str!("views/volume_readers.sql"),
     },

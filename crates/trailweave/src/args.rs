@@ -76,7 +76,7 @@ Examples:
     },
     /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
     ///
-    /// Who lists a partition in the moment of its change may see rows twice, never none; a kill costs nothing but time.
+    /// A reader that lists a partition during the change may see rows twice, never none; a kill costs nothing but time.
     #[command(after_help = "\
 Examples:
   trailweave compact --lake ./lake

@@ -93,7 +93,7 @@ fn records(
         match if is_at_head { ordinary::head(rest) } else { ordinary::separator(rest, 0) } {
             Ok(Next::Element(first)) => {
                 let mut end = 0;
-                // That the text ends inside a record is nothing odd, as long as it goes on.
+                // The held text may end inside a record, as long as the object goes on.
                 let _ = ordinary.records_from(first, rest, &mut |found| {
                     end = found.at + found.raw.len();
                     let n_records = count(envelope, &found);

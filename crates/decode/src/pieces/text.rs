@@ -20,9 +20,9 @@ pub(super) struct Text<S> {
 pub(super) enum Value {
     /// A value that takes so many bytes.
     Whole(usize),
-    /// One that is larger than it may be.
+    /// A value that is larger than it may be.
     Giant,
-    /// One that the text ends inside of, or none at all.
+    /// A value that is incomplete, or none at all.
     Broken,
 }
 

@@ -1,6 +1,6 @@
 //! Trails become lakes as the documentation says.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of `#[test]`")]
+#![expect(clippy::unwrap_used, reason = "functions that tests share stand outside of `#[test]`")]
 
 mod amendments;
 mod bad_input;

@@ -214,7 +214,7 @@ async fn a_lease_that_another_run_took_is_lost_whatever_the_server_says_of_its_e
     let lake = world.lake();
     let _lock = lake.lock().unwrap();
     write_for_three_renewals(&world, &lake).unwrap();
-    // As the run that takes over does.
+    // The run that takes over does the same.
     fs::remove_file(world.leases().remove(0)).unwrap();
     let path = lake.table_dir(&EVENTS).join("part-0.parquet");
     let lost = (0..1_000_000).find_map(|_| lake.write(&path, b"written").err());

@@ -11,7 +11,7 @@ use crate::column::Kind;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;
 
-/// Writes a view that cuts the date from the file's own folder, which still leaves out files. Hive partitions would be taken
+/// Writes a view that cuts the date from the file's own folder; DuckDB still skips files by it. Hive partitions would be taken
 /// from the whole path: a folder `aws_region=x` above the lake would replace that column.
 pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Result {
     writeln!(out, "-- {}\n{VIEW} {} AS", table.doc, table.name)?;

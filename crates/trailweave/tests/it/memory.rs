@@ -18,11 +18,11 @@ use crate::program::utf8;
 const MIB: usize = 1 << 20;
 /// The program takes half of it before it begins, as it is built for tests.
 const MEMORY: &str = "96MiB";
-/// That and a quarter.
+/// The same and a quarter.
 const MOST_KIB: u64 = 120 << 10;
 const INFLATED_BYTES: usize = 28 * MIB;
 
-/// Runs a command, and says in a last line of what it says how many KiB its peak was.
+/// Runs a command, and says in a last line how many KiB its peak was.
 const MEASURED: &str = "import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)

@@ -284,7 +284,7 @@ fn a_lease_holds_on_seaweedfs() {
     while !String::from_utf8(other.read(&lease).unwrap().unwrap()).unwrap().contains("\"renewals\": 3") {
         lake.write(&path, b"written").unwrap();
     }
-    // As a run does that takes the lake from one that sleeps.
+    // A run that takes the lake from a sleeping one does the same.
     other.remove(&lease).unwrap();
     let lost = (0..1_000_000).find_map(|_| lake.write(&path, b"written").err());
     assert!(matches!(lost, Some(LakeError::LeaseLost { .. })), "{lost:?}");

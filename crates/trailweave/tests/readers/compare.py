@@ -100,7 +100,7 @@ def rows_of_query(trailweave: str, lake: pathlib.Path, name: str) -> list[dict]:
 
 
 def compare(name: str, expected: list[dict], seen: list[dict], reader: str) -> list[str]:
-    """Returns what differs, in words; row order is no difference."""
+    """Returns what differs, in words; row order does not count."""
     if reader == "clickhouse":
         kinds = {column: type(it) for row in seen for column, it in row.items() if isinstance(it, (list, dict))}
         expected = [{k: kinds[k]() if v is None and k in kinds else v for k, v in row.items()} for row in expected]
