@@ -117,7 +117,7 @@ impl Plan {
         let (Head { run_id, shard, objects, .. }, batches) = open(lake, path)?;
         // Its other file is written below this name.
         if path.parent().and_then(Path::file_name) != Some(OsStr::new(&run_id)) {
-            let source = format!("it is of the run `{run_id}`, in whose folder it does not stand").into();
+            let source = format!("it belongs to the run `{run_id}`, but stands in the folder of another").into();
             return Err(LakeError::Damaged { path: path.to_owned(), source });
         }
         let batches = batches.map(|batch| Ok(Extent::of(&batch?))).collect::<Result<Vec<_>, LakeError>>()?;

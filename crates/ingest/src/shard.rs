@@ -24,7 +24,7 @@ pub struct Shard {
 
 /// A text that is no [`Shard`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no share such as 0/8, the first of eight, or 7/8, the last")]
+#[error("`{0}` is not a share such as 0/8, the first of eight, or 7/8, the last")]
 pub struct NoShard(String);
 
 impl Shard {

@@ -201,7 +201,7 @@ fn remedy(error: &object_store::Error) -> Cow<'static, str> {
     match error {
         object_store::Error::Unauthenticated { .. } => "give AWS credentials, or renew them".into(),
         object_store::Error::NotFound { .. } if answer.code.as_deref() == Some("NoSuchKey") => {
-            "it is there no more; run again".into()
+            "it is no longer there; run again".into()
         }
         object_store::Error::NotFound { .. } => "check the name of the bucket, which must exist".into(),
         _ if answer == Answer::default() && causes(error).any(<dyn Error>::is::<HttpError>) => {

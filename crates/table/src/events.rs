@@ -48,7 +48,7 @@ const COLUMNS: &[Column] = &[
         "ARN of the KMS key that the call used; ReEncrypt: the destination. From resources, else the parameters or the \
          response, else the errorMessage of a refused call",
     ),
-    id("source_key_arn", "ReEncrypt: ARN of the source key, found alike"),
+    id("source_key_arn", "ReEncrypt: ARN of the source key, found the same way"),
     id("grant_id", "the KMS grant that the call created, retired or revoked"),
     text("grantee_principal", "CreateGrant: granteePrincipal"),
     ids(

@@ -71,10 +71,10 @@ pub const ATTACHMENTS: Table = Table {
     sort_by: &["volume_id", "attached_at", "source_event_id"],
 };
 
-/// One row per KMS grant that serves EC2 or EBS, and account that logged it.
+/// One row per KMS grant for EC2, EBS or a service that launches instances, in each account that logged it.
 pub const GRANTS: Table = Table {
     name: "grants",
-    doc: "One row per KMS grant that serves EC2, EBS or a service-linked role that launches instances, and account that \
+    doc: "One row per KMS grant for EC2, EBS or a service-linked role that launches instances, in each account that \
           logged it.",
     columns: &[
         id("grant_id", "the grant").written(Plain),
@@ -113,7 +113,7 @@ const CORRELATED_COLUMNS: &[Column] = &[
         "the volume: the call's or its grant's; else the only one that its cause of the same request names",
     )
     .written(Plain),
-    id("snapshot_id", "the snapshot, found alike"),
+    id("snapshot_id", "the snapshot, found the same way"),
     id("caller_instance_id", "the instance whose role made the call; never taken for instance_id"),
     id("ec2_event_id", "event_id of the EC2 event that caused the call, or null").written(Plain),
     column("ec2_event_time", Time, "its event_time").written(Plain),

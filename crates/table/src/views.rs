@@ -24,7 +24,7 @@ pub const VIEWS: [View; 7] = [
     },
     View {
         name: "grants_never_retired",
-        doc: "Grants of which the lake holds no RetireGrant or RevokeGrant: one row per grant, of the account that made it.",
+        doc: "Grants without a RetireGrant or RevokeGrant in the lake: one row per grant, of the account that made it.",
         sql: include_str!("views/grants_never_retired.sql"),
     },
     View {

@@ -15,7 +15,7 @@ use crate::source::url_decoded;
 /// Why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Foreign {
-    #[error("it is no notification of S3 or CloudTrail")]
+    #[error("it is not a notification of S3 or CloudTrail")]
     Json(#[from] serde_json::Error),
     #[error("it tells of a new object without its size or ETag")]
     Incomplete,

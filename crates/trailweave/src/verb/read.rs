@@ -84,7 +84,7 @@ fn absolute(lake: &Source) -> anyhow::Result<String> {
     match lake {
         Source::S3(location) => Ok(location.to_string()),
         Source::Local(folder) => {
-            let path = std::path::absolute(folder).context("cannot tell the folder in which this runs")?;
+            let path = std::path::absolute(folder).context("cannot find the current folder")?;
             let text =
                 path.to_str().with_context(|| format!("the path of the lake is not UTF-8: `{}`", path.display()))?;
             Ok(text.to_owned())
