@@ -1,4 +1,4 @@
-//! Who calls: `userIdentity` in each of its forms.
+//! Callers: `userIdentity` in each of its forms.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(crate) struct Caller {
     pub(crate) agent: String,
     /// Whether its calls come from a browser.
     pub(crate) console: bool,
-    /// Who stands behind it, as far as the trail tells, and how it tells.
+    /// The principal behind it, as far as the trail tells, and how it tells.
     pub(crate) root: (String, &'static str),
 }
 

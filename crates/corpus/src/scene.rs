@@ -43,7 +43,7 @@ pub(crate) struct Scene<'s, 'w> {
     pub(crate) version: Version,
 }
 
-/// Who makes a KMS call.
+/// The maker of a KMS call.
 #[derive(Clone, Copy)]
 pub(crate) enum By<'k> {
     /// The scene's caller.

@@ -13,7 +13,7 @@ pub(crate) struct Cause {
     pub(crate) copies: Vec<(String, String)>,
     /// Whether its response names the volume that it created.
     pub(crate) names_its_volume: bool,
-    /// Who stands behind the call, and how the trail tells.
+    /// The principal behind the call, and how the trail tells.
     pub(crate) root: (String, &'static str),
 }
 

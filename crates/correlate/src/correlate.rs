@@ -146,7 +146,7 @@ pub async fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) ->
     summary(Scope::Whole, files)
 }
 
-/// Whoever removed a part, by intent or not, is told that its rows leave the products.
+/// Warns that the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.
 fn warn_of_gone(covered: &Covered, covers: &Covered) {
     let mut gone = covered.gone(covers);
     if let Some(path) = gone.next() {

@@ -41,7 +41,7 @@ use crate::in_memory::read::{Batch, IdColumn};
 use crate::in_memory::rows::Rows;
 use crate::product::Replacement;
 
-/// Of the memory given, the tenths for the rows as read. What is numbered and sorted takes about half as much again.
+/// Tenths of the given memory for the rows as read. The numbers and sorted lists take about half as much again.
 const ROWS_TENTHS: u64 = 6;
 
 /// Computes every product of the lake, whose events stand in `parts`; returns how many files, or nothing if the events

@@ -37,7 +37,7 @@ pub struct Summary {
     pub events: u64,
     /// KMS events that touch EC2 or EBS: the rows of `correlated`.
     pub kms_rows: u64,
-    /// Of those, how many each rule linked; `none` where none did.
+    /// How many of those each rule linked; `none` where none did.
     pub links: BTreeMap<String, u64>,
     /// The linked ones by how sure the link is.
     pub confidence: BTreeMap<String, u64>,

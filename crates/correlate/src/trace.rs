@@ -67,9 +67,9 @@ pub struct Event {
     pub time: String,
     /// Its name.
     pub name: String,
-    /// Who.
+    /// The caller.
     pub principal_arn: Option<String>,
-    /// Who stands behind that.
+    /// The principal behind the caller.
     pub root_principal_arn: Option<String>,
     /// How that is known.
     pub root_source: Option<String>,

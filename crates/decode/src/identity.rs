@@ -1,4 +1,4 @@
-//! Who made the call: `userIdentity`.
+//! The caller: `userIdentity`.
 
 use std::borrow::Cow;
 

@@ -8,7 +8,7 @@
 //!                                                Decoded { events, rejects, tally } <-- builders <----'
 //! ```
 //!
-//! Of a record that is no row, only the border and three fields are looked at: see docs/adr/0006.
+//! Only the border and three fields are looked at of a record that is not a row: see docs/adr/0006.
 //!
 //! It does no I/O, reads no clock and spawns nothing; a worker owns a [`Decoder`] and feeds it objects, whose rows it
 //! takes together; of a large object, which is cut into [`Pieces`], each may take one. One bad record never fails an
@@ -137,7 +137,7 @@ pub struct Decoder {
     gunzip: Gunzip,
     ordinary: Ordinary,
     envelope: Envelope,
-    /// Of the record that is being read.
+    /// The fields of the record that is being read.
     fields: Vec<Field>,
     records: Records,
 }

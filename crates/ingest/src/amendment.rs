@@ -33,7 +33,7 @@ pub(crate) struct Amendment {
     event_id: String,
     amended_event_id: String,
     event_time_ms: i64,
-    /// Of the rest of the row but where it was logged, in hexadecimal.
+    /// The digest of the rest of the row, except for where it was logged, in hexadecimal.
     digest: String,
     /// Its position in its object.
     source_index: i64,

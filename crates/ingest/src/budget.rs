@@ -83,9 +83,9 @@ impl Budget {
         u64::from(self.total_permits) * PERMIT_BYTES
     }
 
-    /// Waits until `bytes` are free. What is larger than the whole budget waits until it is alone.
+    /// Waits until `bytes` are free. A request larger than the whole budget waits until it is alone.
     ///
-    /// Who asks in the order in which the reservations are given back cannot be blocked by who comes after.
+    /// Cannot lock up if reservations are asked for in the order in which they are given back.
     pub(crate) async fn reserve(&self, bytes: u64) -> Reservation {
         let wanted = permits(bytes).clamp(1, self.total_permits);
         let permit = Arc::clone(&self.free).acquire_many_owned(wanted).await;

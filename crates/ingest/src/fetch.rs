@@ -111,7 +111,7 @@ impl Folder {
         };
         if self.opened.as_ref().is_none_or(|(opened, _)| opened != folder) {
             let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            // Who may pass through a folder need not be allowed to list it.
+            // The right to pass through a folder does not include that to list it.
             let opened = retry_on_intr(|| openat(CWD, folder, how, Mode::empty()));
             let Ok(opened) = opened else { return File::open(path) };
             self.opened = Some((folder.to_owned(), opened));

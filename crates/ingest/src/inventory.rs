@@ -93,7 +93,7 @@ struct Columns {
     key: usize,
     size: usize,
     etag: usize,
-    /// Of inventories of all versions only.
+    /// Only inventories of all versions have these two.
     is_latest: Option<usize>,
     is_delete_marker: Option<usize>,
 }

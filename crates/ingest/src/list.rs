@@ -84,7 +84,7 @@ struct Walk {
     entries_left: AtomicUsize,
 }
 
-/// Of the folders that wait, how many are looked at together, each with what is below it to some depth: a day's folder
+/// The number of waiting folders that are looked at together, each with what is below it to some depth: a day's folder
 /// alone is not worth waking a thread.
 const FOLDERS_AHEAD: usize = 16;
 const DEPTH_AHEAD: usize = 8;
@@ -361,7 +361,7 @@ fn see(folder: &Folder, entry: Entry, names: Names) -> Result<Option<Seen>, Inge
     if kind.is_dir() {
         return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), real(), false))));
     }
-    // Of other files nothing is asked.
+    // Nothing is asked about other files.
     if !kind.is_symlink() && !names.takes(&name) {
         return Ok(kind.is_file().then_some(Seen::Skipped(SkipReason::OtherName, name)));
     }

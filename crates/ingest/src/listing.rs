@@ -44,7 +44,7 @@ pub(crate) struct ObjectRef {
 /// What changes when the content of an object does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Version<'a> {
-    /// Of a file, beside its size: when it was last written, in nanoseconds since 1970.
+    /// The time of the last write to a file, in nanoseconds since 1970; its size counts, too.
     Written(i128),
     /// As what holds the object says.
     Text(&'a str),
@@ -64,11 +64,12 @@ pub(crate) struct Listing {
     pub(crate) left: u64,
     /// Where the text of each object begins, of trails and of those that stand outside of a trail's layout.
     objects: Vec<usize>,
-    /// Of each object the numbers of a [`Packed`], each in as few bytes as it needs; what follows the stem; the version.
+    /// The numbers of a [`Packed`] for each object, each in as few bytes as it needs; the rest of its name after the
+    /// stem; the version.
     text: Vec<u8>,
     stems: Vec<Stem>,
     positions: HashMap<Stem, usize>,
-    /// Of the few objects that have one, by where their text begins.
+    /// The paths of the few objects that have one, by where their text begins.
     paths: HashMap<usize, Box<OsStr>>,
     /// The same of attempts.
     attempts: HashMap<usize, u32>,
@@ -89,9 +90,9 @@ struct Packed<'a> {
 /// How a version is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Of an `ETag` of 32 hexadecimal digits, the 16 bytes.
+    /// The 16 bytes of an `ETag` of 32 hexadecimal digits.
     Digest,
-    /// Of a file's size and the nanoseconds of its time, the latter in 8 bytes.
+    /// The size of a file and the nanoseconds of its time, the latter in 8 bytes.
     Time,
     /// As it is.
     Text,

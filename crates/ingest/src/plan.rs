@@ -61,7 +61,7 @@ struct Head {
     /// How many objects the lines below name; plans of earlier releases lack it.
     #[serde(default)]
     objects: u64,
-    /// Of plans of earlier releases, which have no other line.
+    /// The batches in a plan that an earlier version wrote, which has no other line.
     #[serde(default, skip_serializing)]
     batches: Vec<Batch>,
 }
@@ -210,7 +210,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 }
 
 impl Batch {
-    /// Of the objects at these positions.
+    /// Makes a batch of the objects at these positions.
     pub(crate) fn of(objects: &Listing, positions: Range<usize>) -> Self {
         let objects: Vec<_> = positions.map(|position| objects.get(position)).collect();
         Self { batch_id: id(&objects), objects }

@@ -203,7 +203,7 @@ pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
         let role = AssumeRoleProvider::builder(arn).session_name("trailweave").configure(&found);
         shared = shared.credentials_provider(SharedCredentialsProvider::new(role.build().await));
     }
-    // Of S3, not of STS, which the role comes from.
+    // The endpoint is that of S3, not of STS, which the role comes from.
     if let Some(url) = &options.endpoint_url {
         shared = shared.endpoint_url(url);
     }

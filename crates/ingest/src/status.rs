@@ -63,7 +63,7 @@ pub struct Coverage {
     pub bytes: u64,
     /// Records of the objects done.
     pub records: u64,
-    /// Of these, those that became rows.
+    /// Those records that became rows.
     pub rows: u64,
     /// The hours, UTC, in which no object that the lake knows was delivered. A quiet region has such hours.
     pub missing_hours: BTreeSet<u8>,

@@ -35,7 +35,7 @@ pub struct Summary {
     pub objects_left: u64,
     /// Messages of a queue that were received.
     pub messages_received: u64,
-    /// Of these, those that were deleted because the lake has all that they tell of; the others are left in the queue.
+    /// Messages that were deleted because the lake has all that they tell of; the others are left in the queue.
     pub messages_deleted: u64,
     /// Size of the objects done and quarantined, as stored.
     pub bytes: u64,
@@ -67,11 +67,11 @@ pub struct Quarantined {
 pub struct PlanSummary {
     /// Objects that the sources hold.
     pub objects_listed: u64,
-    /// Of these, those that the ledger knows.
+    /// Listed objects that the ledger knows.
     pub objects_known: u64,
-    /// Of these, those outside the filter.
+    /// Listed objects that are outside the filter.
     pub objects_filtered: u64,
-    /// Those among them that are not CloudTrail objects, or not named so.
+    /// Listed objects that are not CloudTrail objects, or not named so.
     pub objects_skipped: u64,
     /// The same by reason, with the folders that were passed over as a whole.
     pub skipped: Skipped,

@@ -27,7 +27,7 @@ use crate::LakeError;
 pub struct Change<'a> {
     lake: &'a Lake,
     name: String,
-    /// Of a change that holds, nothing.
+    /// Empty once the change holds.
     note: Note,
 }
 

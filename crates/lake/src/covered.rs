@@ -1,4 +1,4 @@
-//! Of which parts of `events` the products of a lake were made.
+//! The parts of `events` of which the products of a lake were made.
 //!
 //! It is written in the same change as the products, so it never says more than they hold. What a part was merged from
 //! stands in its footer, so merging changes nothing about what is covered.
@@ -94,7 +94,7 @@ impl Covered {
 
     /// What the products of the lake were made of; `None` where there are none, or nothing says it.
     pub fn read(lake: &Lake) -> Result<Option<Self>, LakeError> {
-        // Whoever cannot read it makes the products anew, which is slow and right.
+        // A run that cannot read it makes the products anew, which is slow and right.
         Ok(lake.read(&path(lake))?.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 

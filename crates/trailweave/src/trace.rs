@@ -92,7 +92,7 @@ fn headline(cause: &Cause) -> String {
     format!("{}  {}{failed}  by {by}{from}  event {}", event.time, event.name, event.event_id)
 }
 
-/// Who made an EC2 call, and who stands behind that.
+/// Names the caller of an EC2 call and the principal behind it.
 fn actor(event: &Event) -> String {
     let by = event.principal_arn.as_deref().unwrap_or("an unnamed principal");
     match &event.root_principal_arn {

@@ -8,7 +8,7 @@ use crate::scene::{By, FRONT_END, INTERNAL, KmsCall, Scene};
 use crate::truth::{Link, Serves};
 use crate::world::Key;
 
-/// Who gets a grant, and how narrow it is.
+/// The principal that gets a grant, and how narrow the grant is.
 #[derive(Clone, Copy)]
 pub(crate) enum Grantee<'g> {
     /// The EC2 service of the region.

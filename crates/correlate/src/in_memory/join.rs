@@ -268,7 +268,7 @@ fn calls(rows: &Rows<'_>) -> Vec<Call> {
     calls
 }
 
-/// Of KMS events that were logged in several accounts the first copy whose request is known there.
+/// The first copy whose request is known in its account, for KMS events that were logged in several accounts.
 struct RequestedCopies(Vec<u32>);
 
 impl RequestedCopies {

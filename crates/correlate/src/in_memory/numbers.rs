@@ -169,7 +169,7 @@ struct Requests<'a> {
     ids: IdNumbers<'a>,
     /// By number.
     accounts: Vec<u32>,
-    /// Of an account which is not the first to know it, by that account and the number of the first.
+    /// The numbers in an account which is not the first to know an id, by that account and the number of the first.
     others: HashMap<(u32, u32), u32, RandomState>,
 }
 

@@ -249,7 +249,7 @@ impl<'r, 'a> Reach<'r, 'a> {
     fn ways_of_ec2(&mut self, row: u32, ways: &mut Ways<'a>) {
         let rows = self.rows;
         let at = row as usize;
-        // Who is linked by the request learns the one instance that its cause names, and so its launch.
+        // A call that is linked by the request learns the one instance that its cause names, and so its launch.
         let names_one = rows.list(List::InstanceIds, at).len() == 1;
         if names_one && rows.list(List::InstanceIds, at).any(|id| self.instances.contains(id)) {
             let copies = &self.groups.copies[&rows.canonical[at]];
@@ -345,7 +345,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         })
     }
 
-    /// Whoever learns an instance learns what starts it, too.
+    /// Adds the ways between instances and volumes: a call that learns an instance learns what starts it, too.
     fn ways_of_pairs(&self, ways: &mut Ways<'a>) {
         let rows = self.rows;
         for row in rows.all().filter(|row| shows(rows, *row)) {

@@ -110,7 +110,7 @@ pub(super) fn is_shared(column: &str) -> bool {
 
 /// Columns of which only flags are kept.
 const FLAGGED: [&str; 4] = ["event_version", "user_agent", "session_name", "encryption_context"];
-/// Of these, how many are texts.
+/// The number of these that are texts.
 const N_FLAGGED_TEXTS: usize = 3;
 
 /// What a row is, as far as its own columns tell.

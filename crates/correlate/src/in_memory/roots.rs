@@ -1,4 +1,4 @@
-//! Who stands behind an EC2 event: its caller, followed through the STS events that issued the access keys.
+//! The principal behind an EC2 event: its caller, followed through the STS events that issued the access keys.
 
 use crate::in_memory::ids::{Ids, NONE};
 use crate::in_memory::read::{Flags, SERVICE_ROLE_PATH, Text};
@@ -16,7 +16,7 @@ pub(super) struct Roots<'r, 'a> {
     issuers: Vec<u32>,
 }
 
-/// Who stands behind an event, and how that is known.
+/// The principal behind an event, and how it is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Root<'a> {
     pub(super) principal: &'a str,

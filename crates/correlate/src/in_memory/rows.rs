@@ -141,8 +141,8 @@ impl<'a> Rows<'a> {
         self.all().map(|row| first(row).filter(|_| self.is_ec2(row)).unwrap_or(row)).collect()
     }
 
-    /// Of the copy of an event that was the first so far, if any, and a later one that which stands for both: an
-    /// owner's copy last.
+    /// Chooses between the copy of an event that was the first so far, if any, and a later one: an owner's copy comes
+    /// last.
     pub(super) fn first_copy(&self, first: u32, row: u32) -> u32 {
         let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
         if first == NONE || is_owners(first) && !is_owners(row) { row } else { first }

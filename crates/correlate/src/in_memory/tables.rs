@@ -325,7 +325,7 @@ impl<'a> Products<'_, 'a> {
         self.text(Text::KeyArn, call.row).or_else(|| self.text(Text::KeyArn, call.create))
     }
 
-    /// Who stands behind the cause, else behind the launch.
+    /// Finds the principal behind the cause, else behind the launch.
     fn root(&self, call: &Call) -> Option<Root<'a>> {
         let row = if call.cause == NONE { call.launch } else { call.cause };
         if row == NONE { None } else { self.roots.root(row) }

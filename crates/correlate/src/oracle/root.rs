@@ -1,4 +1,4 @@
-//! Who stands behind an EC2 event.
+//! The principal behind an EC2 event.
 
 use super::Event;
 use super::trail::Trail;

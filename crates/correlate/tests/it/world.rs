@@ -142,7 +142,7 @@ fn sts_event() -> impl Strategy<Value = Event> {
     })
 }
 
-/// Who called EC2 or STS, and with which access key.
+/// The caller of EC2 or STS, and its access key.
 #[derive(Debug, Clone)]
 struct Actor {
     kind: Option<String>,
@@ -319,7 +319,7 @@ fn context() -> impl Strategy<Value = BTreeMap<String, String>> {
     key.prop_map(|keys| keys.into_iter().map(|key| (key.to_owned(), "value".to_owned())).collect())
 }
 
-/// Who called KMS, in the columns that tell.
+/// The caller of KMS, in the columns that tell.
 #[derive(Debug, Clone, Copy)]
 enum Identity {
     User,

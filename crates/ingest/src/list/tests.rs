@@ -84,7 +84,7 @@ fn what_a_folder_holds_beside_objects_is_counted_by_kind() {
 
 #[test]
 fn folders_of_any_size_are_listed_whole_and_in_order() {
-    // Of which `c` holds more than is looked at at once.
+    // The folder `c` holds more than is looked at at once.
     let mut expected = Vec::new();
     for (name, n) in
         [("a", 3), ("b/c/d", LOOKS), ("c", LOOKS + 1), ("d", 0), ("e", 1), ("f", LOOKS), ("g", 4000), ("h", 1)]

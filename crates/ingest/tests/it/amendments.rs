@@ -1,4 +1,4 @@
-//! Of the records that amendments tie together one row stays, however they are delivered.
+//! One row stays of the records that amendments tie together, however they are delivered.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

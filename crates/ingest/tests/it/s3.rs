@@ -49,7 +49,7 @@ pub(crate) struct Gate {
     pub(crate) replaced: Option<(PathBuf, Vec<u8>)>,
     /// The operations that were asked for.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
-    /// Who may not read this key.
+    /// The key that is denied.
     pub(crate) denied: Option<String>,
 }
 

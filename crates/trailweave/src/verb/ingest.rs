@@ -61,7 +61,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     }
     let plan = match Lake::open_at(&job.place()?) {
         Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
-        // Of a lake that is not made yet nothing is known.
+        // Nothing is known about a lake that is not made yet.
         Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
         Err(error) => return Err(error.into()),
     };
