@@ -8,7 +8,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
 
-/// From raw AWS `CloudTrail` objects to which EC2 action, by whom, made which KMS call.
+/// From raw AWS CloudTrail objects to which EC2 action, by whom, made which KMS call.
 #[derive(Debug, Parser)]
 #[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -82,7 +82,7 @@ Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
     Compact,
-    /// Remove what killed runs left behind; a run does so too before it begins, but for uploads to S3 that were cut short
+    /// Remove what killed runs left behind; a run does so too before it begins, except for uploads to S3 that were cut short
     #[command(after_help = "\
 Examples:
   trailweave gc --lake ./lake --dry-run
