@@ -14,13 +14,15 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Cast;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::Operator;
 use datafusion::logical_expr::Volatility;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use jiff::Timestamp;
 
-/// Refuses to compare a column with a constant time that has a part of a millisecond. It runs after the rule that finds
+/// Refuses to compare a column with a constant time, or to move it by a constant interval, that has a part of a
+/// millisecond. It runs after the rule that finds
 /// types, as that rule turns a text beside a time into a time.
 #[derive(Debug)]
 pub(crate) struct ExactTimes;
@@ -36,10 +38,14 @@ impl AnalyzerRule for ExactTimes {
     }
 }
 
-/// Refuses a comparison of a column with a constant that is finer.
+/// Refuses a comparison of a column with a constant that is finer, and a sum with one.
 fn check(expr: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
     let compared: Vec<&Expr> = match expr {
-        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => vec![&binary.left, &binary.right],
+        Expr::BinaryExpr(binary)
+            if binary.op.supports_propagation() || matches!(binary.op, Operator::Plus | Operator::Minus) =>
+        {
+            vec![&binary.left, &binary.right]
+        }
         Expr::Between(between) => vec![&between.expr, &between.low, &between.high],
         Expr::InList(among) => std::iter::once(&*among.expr).chain(&among.list).collect(),
         Expr::Case(case) => {
@@ -68,13 +74,18 @@ fn is_constant(expr: &Expr) -> bool {
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
-/// Refuses a constant that is a time with a part of a millisecond.
+/// Refuses a constant that is a time or an interval with a part of a millisecond.
 fn refuse_finer(constant: &Expr) -> Result<(), DataFusionError> {
     let Ok(exact) = constant.clone().transform_down(|expr| Ok(uncut(expr))) else { return Ok(()) };
     // A constant that cannot be computed is the engine's to name.
     let Ok(Expr::Literal(value, _)) = ExprSimplifier::new(SimplifyContext::default()).simplify(exact.data) else {
         return Ok(());
     };
+    if let ScalarValue::IntervalMonthDayNano(Some(interval)) = value {
+        let is_finer = interval.nanoseconds % NANOS_PER_MILLI != 0;
+        let finer = "the lake's times are whole milliseconds, an interval with a part of one is finer";
+        return if is_finer { Err(DataFusionError::Plan(finer.to_owned())) } else { Ok(()) };
+    }
     if !matches!(value.data_type(), DataType::Timestamp(..)) {
         return Ok(());
     }

@@ -65,7 +65,8 @@ pub struct Coverage {
     pub records: u64,
     /// Those records that became rows.
     pub rows: u64,
-    /// The hours, UTC, in which no object that the lake knows was delivered. A quiet region has such hours.
+    /// The hours, UTC, in which no object that the lake knows was delivered. A quiet region has such hours. None where
+    /// no object's name tells its hour.
     pub missing_hours: BTreeSet<u8>,
 }
 
@@ -165,7 +166,13 @@ impl Found {
 
     fn into_status(self) -> Status {
         let Self { places, skipped, .. } = self;
-        let coverage: Vec<Coverage> = places.into_values().collect();
+        let mut coverage: Vec<Coverage> = places.into_values().collect();
+        for it in &mut coverage {
+            // Where all hours are missing beside objects, their names tell none.
+            if it.missing_hours.len() == 24 && it.done + it.quarantined > 0 {
+                it.missing_hours.clear();
+            }
+        }
         let sum = |count: fn(&Coverage) -> u64| coverage.iter().map(count).sum();
         let (done, quarantined, unread) = (sum(|it| it.done), sum(|it| it.quarantined), sum(|it| it.unread));
         Status { done, quarantined, unread, skipped, coverage }

@@ -53,7 +53,7 @@ pub(crate) enum ConfigError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("the configuration `{}` does not hold", path.display())]
     Parse { path: PathBuf, source: toml::de::Error },
-    #[error("`{value}` is no {key}: {expected}")]
+    #[error("invalid {key} `{value}`: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
     #[error("{key} cannot be followed")]
     Endpoint { key: &'static str, source: EndpointError },

@@ -52,6 +52,21 @@ async fn a_time_finer_than_those_of_the_lake_is_refused() {
 }
 
 #[tokio::test]
+async fn a_time_is_not_moved_by_a_part_of_a_millisecond() {
+    let (_folder, session) = launches().await;
+    for condition in [
+        "event_time + INTERVAL '500 microseconds' > '2026-09-01T12:00:00Z'",
+        "event_time - INTERVAL '1.5 milliseconds' = '2026-09-01T12:00:00Z'",
+        "event_time = event_time + INTERVAL '1 microsecond'",
+    ] {
+        let answer = count(&session, condition).await;
+        assert!(answer.as_ref().is_err_and(|said| said.contains("whole milliseconds")), "{condition}: {answer:?}");
+    }
+    let moved = "event_time + INTERVAL '1 millisecond' > '2026-09-01T12:00:00Z'";
+    assert!(count(&session, moved).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_time_of_whole_milliseconds_is_compared_as_it_is() {
     let (_folder, session) = launches().await;
     let time = "2026-09-01T12:00:00";

@@ -49,3 +49,14 @@ async fn coverage_is_counted_by_place_and_a_quarantined_object_that_was_mended_i
     let seen = status(&lake, &of_first, None).await.unwrap();
     assert_eq!((seen.coverage.len(), seen.done), (1, 2));
 }
+
+#[tokio::test]
+async fn names_that_tell_no_hour_leave_none_missing() {
+    let trail = Trail::new();
+    let name = format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2026/09/05/firehose-1.json");
+    trail.put(&name, &object(&[event("a", TIME)]));
+    let lake = trail.lake("lake");
+    ingest(&lake, &options(&trail)).await;
+    let seen = status(&lake, &Filter::default(), None).await.unwrap();
+    assert_eq!((seen.coverage[0].done, seen.coverage[0].missing_hours.len()), (1, 0));
+}

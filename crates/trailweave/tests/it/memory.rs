@@ -66,7 +66,7 @@ fn an_object_without_room_is_refused_by_name_and_read_with_the_memory_that_is_sa
 fn objects() -> Vec<(&'static str, Vec<u8>, i32, usize)> {
     let records = records(INFLATED_BYTES);
     let n = records.len();
-    let ordinary = gzip(&enveloped("{\"Records\":[", "]}", &records));
+    let ordinary = gzip(enveloped("{\"Records\":[", "]}", &records));
     let around = |records: &[String], head: &str, end: &str| {
         records.iter().map(|record| format!("{head}{record}{end}")).collect::<Vec<_>>()
     };
@@ -82,10 +82,10 @@ fn objects() -> Vec<(&'static str, Vec<u8>, i32, usize)> {
     vec![
         ("spaces.json.gz", gzip(format!("{{\"Records\":[{}]}}", " ".repeat(96 * MIB)).as_bytes()), 3, 0),
         ("tiny.json.gz", gzip(format!("{{\"Records\":[{}{{}}]}}", "{},".repeat(100_000)).as_bytes()), 1, 0),
-        ("bridged.json.gz", gzip(&enveloped("[", "]", &bridged)), 0, n),
-        ("looked-up.json.gz", gzip(&enveloped("{\"NextToken\":\"x\",\"Events\":[", "]}", &looked_up)), 0, n),
+        ("bridged.json.gz", gzip(enveloped("[", "]", &bridged)), 0, n),
+        ("looked-up.json.gz", gzip(enveloped("{\"NextToken\":\"x\",\"Events\":[", "]}", &looked_up)), 0, n),
         ("documents.json.gz", gzip(records.join("\n").as_bytes()), 0, n),
-        ("uncuttable.json.gz", gzip(&enveloped("{\"Events\":[", "],\"Records\":[]}", &records)), 3, 0),
+        ("uncuttable.json.gz", gzip(enveloped("{\"Events\":[", "],\"Records\":[]}", &records)), 3, 0),
         ("members.json.gz", members, 0, 2_000),
         ("giant.json.gz", gzip(format!("{{\"Records\":[{giant}]}}").as_bytes()), 0, 1),
         ("deep.json.gz", gzip(format!("{{\"Records\":[{deep}]}}").as_bytes()), 1, 0),

@@ -24,7 +24,7 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     let wrong: [(&[&str], &str); 7] = [
         (&["run", "--sauce", "x"], "--sauce"),
         (&["run"], "--source"),
-        (&["run", "--source", "x", "--from", "someday"], "`someday` is no from"),
+        (&["run", "--source", "x", "--from", "someday"], "invalid from `someday`"),
         (&["run", "--source", "ftp://host/prefix"], "s3://bucket/prefix"),
         (&["run", "--source", "x", "--lake", "gs://bucket/lake"], "of URLs only s3://bucket/prefix"),
         (&["run", "--source", "x", "--account", "12"], "12 digits"),
