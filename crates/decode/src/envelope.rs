@@ -168,7 +168,7 @@ impl Envelope {
                 }
             }
             Opened::Detail(span) => self.element(span.of(value), span.depth, 0, each),
-            Opened::Text(span) => self.text(value, depth, span, each),
+            Opened::Text(span) => self.text(value, depth, span, 0, each),
         }
     }
 
@@ -176,7 +176,8 @@ impl Envelope {
     fn log_event(&mut self, value: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
         match self.open(value, 0) {
             Ok(Opened::Object) => match last(value, &self.fields, b"message", b'"') {
-                Some(message) => self.text(value, depth, message, each),
+                // EventBridge writes its events to log groups, too.
+                Some(message) => self.text(value, depth, message, 1, each),
                 None => each(Found { raw: value, depth, fields: Some(&self.fields) }),
             },
             Ok(_) => each(Found { raw: value, depth, fields: Some(&self.fields) }),
@@ -185,10 +186,10 @@ impl Envelope {
     }
 
     /// A record that was delivered as a JSON string.
-    fn text(&mut self, value: &[u8], depth: usize, span: Span, each: &mut impl FnMut(Found<'_>)) {
+    fn text(&mut self, value: &[u8], depth: usize, span: Span, wrappers_left: usize, each: &mut impl FnMut(Found<'_>)) {
         let text = unescaped(span.of(value));
         match split::documents(text.as_bytes()).as_deref() {
-            Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, 0, each),
+            Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, wrappers_left, each),
             _ => each(Found { raw: value, depth, fields: None }),
         }
     }
@@ -234,6 +235,14 @@ fn holds_object(value: &[u8]) -> bool {
 /// Returns the content of a JSON string; empty where it is broken.
 fn unescaped(string: &[u8]) -> String {
     serde_json::from_slice(string).unwrap_or_default()
+}
+
+/// Tells whether a field of this name, escaped as logged and without its quotes, may make a wrapper of its object.
+pub(crate) fn may_wrap(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 7] =
+        [b"Records", b"detail", b"detail-type", b"Events", b"logEvents", b"CloudTrailEvent", b"message"];
+    // A name with an escape may be any.
+    name.contains(&b'\\') || NAMES.contains(&name)
 }
 
 /// The elements of every array under `key`, so that a key that is there twice loses nothing.

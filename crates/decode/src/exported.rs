@@ -18,17 +18,26 @@ const PAYLOADS: [&[u8]; 7] = [
     b"\"userIdentity\"",
 ];
 
-/// Returns a record with the values that its payloads hold as text, or none where no payload is text.
+/// Writes a record anew with the values that its payloads hold as text; none where none does. `is_json` tells whether a
+/// text can be parsed.
 /// Needs: `fields` divides `record`.
-pub(crate) fn with_payloads(record: &str, fields: &[Field]) -> Option<String> {
-    fields.iter().find_map(|field| payload(record, field))?;
+pub(crate) fn with_payloads(record: &str, fields: &[Field], mut is_json: impl FnMut(&str) -> bool) -> Option<String> {
+    let mut payloads = Vec::new();
+    for (position, field) in fields.iter().enumerate() {
+        let text = text(record, field).filter(|text| is_payload(text) && is_json(text));
+        payloads.extend(text.map(|text| (position, text)));
+    }
+    if payloads.is_empty() {
+        return None;
+    }
+    let mut payloads = payloads.into_iter().peekable();
     let mut written = String::with_capacity(record.len());
     for (position, field) in fields.iter().enumerate() {
         written.push(if position == 0 { '{' } else { ',' });
         written.push_str(&record[field.key.start..field.key.end]);
         written.push(':');
-        match payload(record, field) {
-            Some(value) => written.push_str(&value),
+        match payloads.next_if(|(at, _)| *at == position) {
+            Some((_, value)) => written.push_str(&value),
             None => written.push_str(&record[field.value.start..field.value.end]),
         }
     }
@@ -36,28 +45,23 @@ pub(crate) fn with_payloads(record: &str, fields: &[Field]) -> Option<String> {
     Some(written)
 }
 
-/// Returns the object, array or null that a payload holds as text.
-fn payload(record: &str, field: &Field) -> Option<String> {
+/// Returns the content of a payload that is a text and may be JSON.
+fn text(record: &str, field: &Field) -> Option<String> {
     let value = &record[field.value.start..field.value.end];
     // Few of a record's strings begin so.
     let [b'"', b'{' | b'[' | b'n' | b' ' | b'\\', ..] = value.as_bytes() else {
         return None;
     };
-    if !PAYLOADS.contains(&&record.as_bytes()[field.key.start..field.key.end]) {
-        return None;
-    }
-    let text: String = serde_json::from_str(value).ok()?;
-    is_payload(&text).then_some(text)
+    let is_payload = PAYLOADS.contains(&&record.as_bytes()[field.key.start..field.key.end]);
+    if is_payload { serde_json::from_str(value).ok() } else { None }
 }
 
-/// Tells whether a text is a JSON object, array or null that a record may hold.
+/// Tells whether a text has the shape of a JSON object, array or null that a record may hold.
 fn is_payload(text: &str) -> bool {
     let start = split::skip_space(text.as_bytes(), 0);
     let is_shaped = matches!(text.as_bytes().get(start), Some(b'{' | b'[')) || text.trim_ascii() == "null";
     let depth = || split::documents(text.as_bytes()).ok()?.first().map(|document| document.depth);
-    is_shaped
-        && depth().is_some_and(|depth| depth < MAX_DEPTH)
-        && serde_json::from_str::<serde_json::Value>(text).is_ok()
+    is_shaped && depth().is_some_and(|depth| depth < MAX_DEPTH)
 }
 
 #[cfg(test)]
@@ -67,7 +71,7 @@ mod tests {
     fn written(record: &str) -> Option<String> {
         let mut fields = Vec::new();
         split::fields(record.as_bytes(), &mut fields).unwrap();
-        with_payloads(record, &fields)
+        with_payloads(record, &fields, |text| serde_json::from_str::<serde_json::Value>(text).is_ok())
     }
 
     #[test]

@@ -22,8 +22,9 @@ const OPERATIONS: usize = position(&EVENTS, "operations");
 const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
-/// The permission of a `ReEncrypt` on its source key, as messages say it.
-const RE_ENCRYPT_FROM: &str = "kms:ReEncryptFrom";
+/// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names, holds
+/// no space.
+const RE_ENCRYPT_FROM: &str = "perform: kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.
 #[derive(Debug, Clone, Copy)]

@@ -353,7 +353,10 @@ impl Records {
             _ => return Err(Reason::NotAnObject),
         }
         let raw = simdutf8::basic::from_utf8(found.raw).map_err(|_| Reason::InvalidJson)?;
-        let Some(record) = exported::with_payloads(raw, fields) else {
+        let parser = &mut self.parser;
+        let is_json = |text: &str| !is_oversized(text.as_bytes()) && parser.parse(text.as_bytes(), |_| Ok(())).is_ok();
+        let with_payloads = exported::with_payloads(raw, fields, is_json);
+        let Some(record) = with_payloads.filter(|record| !is_oversized(record.as_bytes())) else {
             return self.append_record(source_object, source_index, raw, fields);
         };
         let mut fields = Vec::new();

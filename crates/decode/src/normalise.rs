@@ -176,9 +176,10 @@ fn is_region(text: &str) -> bool {
 
 /// The partition to which a region belongs.
 pub(crate) fn partition(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 6] = [
+    const PARTITIONS: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
         ("us-iso-", "aws-iso"),
         ("us-isob-", "aws-iso-b"),
         ("eu-isoe-", "aws-iso-e"),

@@ -123,7 +123,7 @@ fn document(document: &[u8], found: &mut Vec<Item>) {
 fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
     let item = |is_intact| Item { raw: value.to_vec(), is_intact };
     if let Some(text) = object_text(value).filter(|_| wrappers_left > 0) {
-        return open_text(&text, value, found);
+        return open_text(&text, value, 0, found);
     }
     if value[0] != b'{' {
         return found.push(item(true));
@@ -146,16 +146,16 @@ fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
             }
         }
         Ok(Some(Wrapped::Text(text))) => {
-            open_text(&serde_json::from_slice::<String>(text).unwrap_or_default(), value, found);
+            open_text(&serde_json::from_slice::<String>(text).unwrap_or_default(), value, 0, found);
         }
         Err(Broken) => found.push(item(false)),
     }
 }
 
 /// Finds the record that `text`, which stands for `value`, holds.
-fn open_text(text: &str, value: &[u8], found: &mut Vec<Item>) {
+fn open_text(text: &str, value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
     match documents(text.as_bytes()).as_deref() {
-        Ok([only]) => open(only, 0, found),
+        Ok([only]) => open(only, wrappers_left, found),
         _ => found.push(Item { raw: value.to_vec(), is_intact: false }),
     }
 }
@@ -163,7 +163,7 @@ fn open_text(text: &str, value: &[u8], found: &mut Vec<Item>) {
 fn log_event(event: &[u8], found: &mut Vec<Item>) {
     let message = fields(event).ok().and_then(|fields| last(&fields, "message"));
     match message.filter(|message| message[0] == b'"') {
-        Some(message) => open_text(&serde_json::from_slice::<String>(message).unwrap_or_default(), event, found),
+        Some(message) => open_text(&serde_json::from_slice::<String>(message).unwrap_or_default(), event, 1, found),
         None => open(event, 0, found),
     }
 }

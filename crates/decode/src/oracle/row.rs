@@ -290,7 +290,7 @@ impl<'a> Record<'a> {
             let refused = self.refused_key().filter(|key| Some(key) != source.as_ref());
             let message = self.tree("errorMessage").text().unwrap_or_default();
             let (of_source, of_destination) =
-                if message.contains("kms:ReEncryptFrom") { (refused, None) } else { (None, refused) };
+                if message.contains("perform: kms:ReEncryptFrom") { (refused, None) } else { (None, refused) };
             put(row, "key_arn", resolve("destinationKeyId").or(other).or(of_destination));
             put(row, "source_key_arn", source.or(of_source));
         }

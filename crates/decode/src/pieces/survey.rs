@@ -6,6 +6,7 @@ use crate::DecodeError;
 use crate::Decoder;
 use crate::Selection;
 use crate::envelope::Envelope;
+use crate::envelope::may_wrap;
 use crate::glance::{Glance, glance};
 use crate::gunzip;
 use crate::ordinary;
@@ -102,7 +103,7 @@ fn records(
                 if end == 0 && goes_on && rest.len() > MAX_RECORD_BYTES {
                     text.pass(first);
                     let start = text.at();
-                    if !text.pass_container()? {
+                    if !text.pass_container(may_wrap)? {
                         return Ok(None);
                     }
                     cutter.take_giant(start..text.at());
@@ -178,7 +179,10 @@ fn array(
     let end: &[u8] = if is_object { b"]}" } else { b"]" };
     text.pass(head_bytes);
     let mut cutter = Cutter::new(piece_bytes);
-    let mut framed = Vec::new();
+    let mut framed = [&head[..], b"{}", end].concat();
+    let mut n_records = 0;
+    // In another array an element is not a record, such as in what CloudWatch Logs tries its destination with.
+    let is_record = envelope.records(&framed, &mut |_| n_records += 1).is_ok() && n_records == 1;
     while !cutter.is_unfit {
         let Some(_) = text.pass_space(false)? else { return Ok(None) };
         let start = text.at();
@@ -193,7 +197,7 @@ fn array(
                 text.pass(n_bytes);
                 cutter.take(start..text.at(), n_records);
             }
-            Value::Giant if matches!(text.rest()[0], b'{' | b'[') && text.pass_container()? => {
+            Value::Giant if is_record && matches!(text.rest()[0], b'{' | b'[') && text.pass_container(may_wrap)? => {
                 cutter.take_giant(start..text.at());
             }
             Value::Giant | Value::Broken => return Ok(None),

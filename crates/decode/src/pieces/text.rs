@@ -16,6 +16,9 @@ pub(super) struct Text<S> {
     is_at_end: bool,
 }
 
+/// Names that are looked for are shorter, even with escapes.
+const MAX_NAME_BYTES: usize = 128;
+
 /// The value at a place.
 pub(super) enum Value {
     /// A value that takes so many bytes.
@@ -114,17 +117,31 @@ impl<S: AsRef<[u8]>> Text<S> {
         }
     }
 
-    /// Passes over the container that begins at the place, however large; false where the text ends before it does.
-    pub(super) fn pass_container(&mut self) -> Result<bool, DecodeError> {
+    /// Passes over the container that begins at the place, however large; false where the text ends before it does, or
+    /// where `is_wrapper` takes the name of a field of its own, escaped as logged.
+    pub(super) fn pass_container(&mut self, is_wrapper: impl Fn(&[u8]) -> bool) -> Result<bool, DecodeError> {
         let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
+        // The last string of the container's own level with its end, as far as a name may go.
+        let mut name = Vec::new();
         loop {
             let mut n_bytes = 0;
             for byte in self.rest() {
                 n_bytes += 1;
+                if is_in_string && depth == 1 && name.len() < MAX_NAME_BYTES {
+                    name.push(*byte);
+                }
                 match byte {
                     _ if is_escaped => is_escaped = false,
                     b'\\' if is_in_string => is_escaped = true,
-                    b'"' => is_in_string = !is_in_string,
+                    b'"' => {
+                        if !is_in_string && depth == 1 {
+                            name.clear();
+                        }
+                        is_in_string = !is_in_string;
+                    }
+                    b':' if !is_in_string && depth == 1 && name.strip_suffix(b"\"").is_some_and(&is_wrapper) => {
+                        return Ok(false);
+                    }
                     b'{' | b'[' if !is_in_string => depth += 1,
                     b'}' | b']' if !is_in_string => depth -= 1,
                     _ => {}

@@ -14,6 +14,7 @@ use crate::objects::{LEAST, all, decode, events, reasons, text};
 #[test]
 fn every_envelope_gives_its_records() {
     let quoted = serde_json::to_string(LEAST).unwrap();
+    let quoted_event = serde_json::to_string(&format!(r#"{{"detail-type":"x","detail":{LEAST}}}"#)).unwrap();
     for (object, n_rows) in [
         (format!(r#"{{"Records":[{LEAST},{LEAST}]}}"#), 2),
         (format!(r#"{{"other":[1],"Records":[{LEAST}],"more":{{"Records":[1]}}}}"#), 1),
@@ -35,6 +36,7 @@ fn every_envelope_gives_its_records() {
         (quoted.clone(), 1),
         (log_events("DATA_MESSAGE", &[&quoted, &quoted]), 2),
         (log_events("DATA_MESSAGE", &[&quoted]).repeat(3), 3),
+        (log_events("DATA_MESSAGE", &[&quoted_event]), 1),
         (log_events("CONTROL_MESSAGE", &[r#""checking health of destination""#]), 0),
         (format!(r#"{{"detail-type":"x","detail":{LEAST}}}"#).repeat(3), 3),
         (r#"{"Records":[]}"#.to_owned(), 0),

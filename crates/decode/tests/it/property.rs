@@ -272,6 +272,27 @@ fn an_object_is_cut_wherever_its_text_is_interrupted() {
     assert_eq!(same::check_pieces(CAP_BYTES, &gzip(broken.as_bytes()), 300), Ok(false));
 }
 
+#[test]
+fn only_a_record_is_passed_over_as_larger_than_any() {
+    let trail = format!("{{\"Records\":[{}]}}", vec![LEAST; (5 << 20) / LEAST.len()].join(","));
+    let long = "x".repeat(12 << 20);
+    let control =
+        format!("{{\"messageType\":\"CONTROL_MESSAGE\",\"logEvents\":[{{\"id\":\"{long}\"}},{{\"id\":\"1\"}}]}}");
+    for (object, is_cut) in [
+        (format!("[{trail},{LEAST}]"), false),
+        (format!("{{\"Records\":[{LEAST},{trail}]}}"), false),
+        (format!("{{\"Records\":[{{\"a\":\"{long}\",\"\\u0052ecords\":[{LEAST}]}},{LEAST}]}}"), false),
+        (format!("{{\"logEvents\":[{{\"id\":\"1\",\"message\":\"{long}\"}},{{}}]}}"), false),
+        (control, false),
+        (format!("{{\"Records\":[{LEAST},{{\"a\":\"{long}\"}},{LEAST}]}}"), true),
+        (format!("[{LEAST},{{\"a\":\"{long}\"}},{LEAST}]"), true),
+    ] {
+        let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+        let survey = decoder.survey(&gzip(object.as_bytes()), 1 << 20).unwrap();
+        assert_eq!(matches!(survey, trailweave_decode::Survey::Cut(_)), is_cut, "{}", &object[..100]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

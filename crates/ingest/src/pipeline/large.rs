@@ -63,12 +63,14 @@ impl Inflow {
         inflated_bytes: u64,
         room_bytes: u64,
     ) -> Done {
+        let more_bytes = 2 * self.shares.memory_bytes;
         let (done, unread) = self.decode(planned.clone(), vec![Ok(stored)], room_bytes).await;
         let why = match unread.why {
             None => return done,
             Some(DecodeError::NoRoom { .. }) => {
                 let needed_bytes = (inflated_bytes * DECODE_FACTOR).max(room_bytes * 2);
-                chain(&NoRoom { needed_bytes, memory_bytes: Shares::memory_for(needed_bytes) })
+                let memory_bytes = Shares::memory_for(needed_bytes).max(more_bytes);
+                chain(&NoRoom { needed_bytes, memory_bytes })
             }
             Some(other) => chain(&other),
         };
