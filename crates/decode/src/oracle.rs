@@ -117,6 +117,11 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let Some((_, [crc @ .., s0, s1, s2, s3])) = stored.split_last_chunk::<8>() else {
         return Err(damaged);
     };
+    // The member ends where its trailer stands; another member of the same content may follow it.
+    let trailer = &stored[stored.len() - 8..];
+    if stored.windows(8).position(|bytes| bytes == trailer) != Some(stored.len() - 8) {
+        return Err(damaged);
+    }
     let size = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
     if size > cap_bytes || size / 2000 > stored.len() {
         return Err(damaged);
