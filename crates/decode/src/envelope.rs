@@ -209,8 +209,8 @@ fn wrapper(object: &[u8], fields: &[Field]) -> Result<Opened, Broken> {
     }
     if let Some(events) = arrays(object, fields, b"logEvents")? {
         // With such a message CloudWatch Logs only tries whether its destination can be reached.
-        let is_control = last(object, fields, b"messageType", b'"')
-            .is_some_and(|kind| unescaped(kind.of(object)) == "CONTROL_MESSAGE");
+        let is_control =
+            last(object, fields, b"messageType", b'"').is_some_and(|kind| is_key(kind.of(object), b"CONTROL_MESSAGE"));
         return Ok(if is_control { Opened::Records(Vec::new()) } else { Opened::LogEvents(events) });
     }
     Ok(last(object, fields, b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
@@ -263,7 +263,7 @@ fn is_event_key(raw: &[u8]) -> bool {
     [&b"eventVersion"[..], b"eventName", b"eventSource", b"eventTime"].into_iter().any(|key| is_key(raw, key))
 }
 
-/// Whether the key `raw`, quotes and escapes as logged, reads `key`.
+/// Tells whether a name or another string `raw`, with quotes and escapes as logged, reads `key`.
 fn is_key(raw: &[u8], key: &[u8]) -> bool {
     let inner = &raw[1..raw.len() - 1];
     inner == key
