@@ -1,6 +1,5 @@
 //! What can go wrong between `events` and the products.
 
-use datafusion::error::DataFusionError;
 use trailweave_lake::LakeError;
 
 use crate::EngineError;
@@ -12,16 +11,16 @@ pub enum CorrelateError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// A step did not fit into the memory that it was given.
-    #[error("step `{step}` does not fit into {memory_bytes} bytes of memory; give more with --memory")]
+    /// The events of one instant do not fit, with those that they reach.
+    #[error(
+        "the events of {} and those that share an identifier with them do not fit into {memory_bytes} bytes of memory; \
+         give more with --memory", time(*time_ms)
+    )]
     Memory {
-        /// The step.
-        step: &'static str,
         /// The memory that was given.
         memory_bytes: u64,
-        /// What the engine said.
-        #[source]
-        source: EngineError,
+        /// When the events happened, in milliseconds since the epoch.
+        time_ms: i64,
     },
     /// A step failed.
     #[error("step `{step}` of the plan failed")]
@@ -70,13 +69,6 @@ pub enum CorrelateError {
     },
 }
 
-impl CorrelateError {
-    /// Names the step that failed, and tells a lack of memory from other failures.
-    pub(crate) fn step(step: &'static str, memory_bytes: u64) -> impl FnOnce(DataFusionError) -> Self {
-        move |error| {
-            let is_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
-            let source = EngineError::from(error);
-            if is_memory { Self::Memory { step, memory_bytes, source } } else { Self::Step { step, source } }
-        }
-    }
+fn time(time_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
 }

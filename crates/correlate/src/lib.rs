@@ -23,14 +23,12 @@ mod engine_error;
 mod error;
 mod exact_times;
 mod in_memory;
-mod plan;
 mod product;
-mod scratch;
 mod session;
 mod summary;
 mod trace;
 
-pub use correlate::{Correlate, Progress, Scope, Way, correlate};
+pub use correlate::{Correlate, Progress, Scope, correlate};
 pub use engine_error::EngineError;
 pub use error::CorrelateError;
 pub use session::{Session, open};

@@ -24,22 +24,19 @@ use crate::Progress;
 use crate::Scope;
 use crate::Session;
 use crate::Summary;
-use crate::Way;
 use crate::correlate;
-use crate::in_memory;
 use crate::open;
 use crate::oracle;
 use crate::oracle::Event;
 use crate::oracle::Products;
 use crate::oracle::Row;
-use crate::product::Replacement;
 
 use events::*;
 
 const OPTIONS: Correlate = Correlate {
     memory_bytes: 256 << 20,
     threads: NonZeroUsize::new(2).unwrap(),
-    join: Way::Fitting,
+    slice_rows: None,
     scope: Scope::Whole,
 };
 
@@ -63,14 +60,14 @@ async fn products(lake: &Lake) -> Products {
     Products { correlated, instances, volumes, attachments, grants }
 }
 
-/// Correlates `events` both ways, and returns the products, which are the oracle's.
+/// Correlates `events` in slices of one and at once, and returns the products, which are the oracle's.
 async fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
-    let spilling = Correlate { join: Way::Spilling, ..OPTIONS };
-    correlate(&lake, &spilling, &Progress::default()).await.unwrap();
-    let spilled = files(&lake);
-    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
-    assert_eq!(files(&lake), spilled);
+    let one_by_one = Correlate { slice_rows: Some(NonZeroUsize::MIN), ..OPTIONS };
+    correlate(&lake, &one_by_one, &Progress::default()).unwrap();
+    let folded = files(&lake);
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), folded);
     let found = products(&lake).await;
     let count = |column: &str| {
         let mut counts = BTreeMap::new();
@@ -111,9 +108,9 @@ async fn an_empty_lake_has_empty_products() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
     let progress = Progress::default();
-    let summary = correlate(&lake, &OPTIONS, &progress).await.unwrap();
+    let summary = correlate(&lake, &OPTIONS, &progress).unwrap();
     assert_eq!((summary.events, summary.kms_rows, summary.files), (0, 0, 0));
-    assert_eq!(progress.steps.load(Ordering::Relaxed), progress.steps_done.load(Ordering::Relaxed));
+    assert_eq!(progress.rows.load(Ordering::Relaxed), progress.rows_done.load(Ordering::Relaxed));
     assert_eq!(products(&lake).await, Products::default());
 }
 
@@ -155,15 +152,15 @@ async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
         requested(forwarded(kms("retire", 5, "RetireGrant"))),
     ]);
     let options = Correlate { scope: Scope::New, ..OPTIONS };
-    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), None);
     write(&lake, &[of_instance(ec2("run", -86_400, "RunInstances"))]);
-    let summary = correlate(&lake, &options, &Progress::default()).await.unwrap();
+    let summary = correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!((summary.scope, summary.files), (Scope::New, 2));
     assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), Some("run"));
     let expected = files(&lake);
     fs::remove_file(&expected[0].0).unwrap();
-    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::Whole);
+    assert_eq!(correlate(&lake, &options, &Progress::default()).unwrap().scope, Scope::Whole);
     assert_eq!(files(&lake), expected);
 }
 
@@ -176,11 +173,11 @@ async fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
         Event { aws_region: Some("eu-west-3".into()), ..by_service(data_key("a", MIDNIGHT)) },
     ]);
     let options = Correlate { scope: Scope::New, ..OPTIONS };
-    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    correlate(&lake, &options, &Progress::default()).unwrap();
     write(&lake, &[infrastructure(data_key("z", MIDNIGHT - 5))]);
-    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::New);
+    assert_eq!(correlate(&lake, &options, &Progress::default()).unwrap().scope, Scope::New);
     let found = files(&lake);
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!(found, files(&lake));
     assert_eq!(products(&lake).await.volumes.len(), 2);
 }
@@ -378,7 +375,7 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
     };
     let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by("222222222222", "callers", "AssumedRole")];
     let (_folder, lake) = lake_of(&events);
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!(products(&lake).await.grants.len(), 2);
     let session = open(&lake, &OPTIONS).await.unwrap();
     for view in ["volume_readers", "grants_never_retired"] {
@@ -415,13 +412,15 @@ fn files(lake: &Lake) -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let (_folder, lake) = lake_of(&published_launch());
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let first = files(&lake);
     let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
-    let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
+    let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).unwrap();
     assert_eq!(files(&lake), first);
-    let (products, parts) = (Replacement::new(&lake), lake.parts(&EVENTS).unwrap());
-    assert!(matches!(in_memory::correlate(&products, &parts, 1 << 10, &Progress::default()), Ok(None)));
+    let tiny = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
+    let too_much = correlate(&lake, &tiny, &Progress::default()).unwrap_err();
+    assert!(matches!(too_much, CorrelateError::Memory { .. }), "{too_much}");
+    assert_eq!(files(&lake), first);
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
     assert_eq!(links.values().sum::<u64>(), 3);
     assert!(!lake.state_dir().join("scratch").exists());
@@ -429,7 +428,7 @@ async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     for part in lake.parts(&EVENTS).unwrap() {
         fs::remove_file(part.path).unwrap();
     }
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!(files(&lake), []);
 }
 
@@ -452,14 +451,14 @@ async fn a_lake_may_stand_in_a_folder_of_any_name() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(&folder.path().join("what? [a] 100% *lake* é"), None).unwrap();
     write(&lake, &published_launch());
-    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!((summary.events, summary.kms_rows), (4, 3));
 }
 
 #[tokio::test]
 async fn parts_that_lack_a_column_of_today_are_joined() {
     let (_folder, lake) = lake_of(&published_launch());
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let today = files(&lake);
     for part in lake.parts(&EVENTS).unwrap() {
         let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&part.path).unwrap()).unwrap();
@@ -473,8 +472,8 @@ async fn parts_that_lack_a_column_of_today_are_joined() {
         }
         writer.close().unwrap();
     }
-    for join in [Way::Spilling, Way::Fitting] {
-        correlate(&lake, &Correlate { join, ..OPTIONS }, &Progress::default()).await.unwrap();
+    for slice_rows in [None, Some(NonZeroUsize::MIN)] {
+        correlate(&lake, &Correlate { slice_rows, ..OPTIONS }, &Progress::default()).unwrap();
         assert_eq!(files(&lake), today);
     }
 }

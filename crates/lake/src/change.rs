@@ -54,15 +54,27 @@ impl<'a> Change<'a> {
     }
 
     /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to
-    /// be written whole before the change is committed.
+    /// be written whole before the change is committed, and from where it may be read until then.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
-        self.note.appear.insert(self.lake.below(path).to_owned());
+        let below = self.lake.below(path);
+        self.note.vanish.remove(below);
+        self.note.appear.insert(below.to_owned());
         staged(path)
     }
 
-    /// Lets the file at `path` vanish.
+    /// Lets the file at `path` vanish, also one that was promised.
     pub fn remove(&mut self, path: &Path) {
-        self.note.vanish.insert(self.lake.below(path).to_owned());
+        let below = self.lake.below(path);
+        if self.note.appear.remove(below) {
+            // A leftover is harmless, and the next change overwrites it.
+            let _ = self.lake.remove(&staged(path));
+        }
+        self.note.vanish.insert(below.to_owned());
+    }
+
+    /// How many files appear or vanish.
+    pub fn n_files(&self) -> u64 {
+        (self.note.appear.len() + self.note.vanish.len()) as u64
     }
 
     /// What `files`, named below the lake's folder, will be after the change.

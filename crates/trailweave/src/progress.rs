@@ -42,8 +42,9 @@ pub(crate) fn ingesting<T>(common: &Common, state: &trailweave_ingest::Progress,
 /// Shows how far a correlation is while `work` runs.
 pub(crate) fn correlating<T>(common: &Common, state: &trailweave_correlate::Progress, work: impl FnOnce() -> T) -> T {
     let look = || {
-        let (done, of) = (state.steps_done.load(Relaxed), state.steps.load(Relaxed));
-        Look { done, of, text: format!("correlate: step {done} of {of}") }
+        let (done, of) = (state.rows_done.load(Relaxed), state.rows.load(Relaxed));
+        let slices = state.slices_done.load(Relaxed);
+        Look { done, of, text: format!("correlate: {done} of {of} events, in {slices} slices of time") }
     };
     watch(common, &look, work)
 }

@@ -15,7 +15,6 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
-use trailweave_correlate::Way;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
@@ -125,7 +124,7 @@ impl Job {
         Correlate {
             memory_bytes: self.config.memory.as_u64(),
             threads: self.config.threads,
-            join: Way::Fitting,
+            slice_rows: None,
             scope: Scope::New,
         }
     }
@@ -190,7 +189,6 @@ fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trai
     trailweave_ingest::settle(lake)?;
     let state = trailweave_correlate::Progress::default();
     let options = Correlate { scope, ..job.correlate_options() };
-    progress::correlating(&job.common, &state, || {
-        job.runtime.block_on(trailweave_correlate::correlate(lake, &options, &state)).map_err(anyhow::Error::from)
-    })
+    let correlate = || trailweave_correlate::correlate(lake, &options, &state);
+    Ok(progress::correlating(&job.common, &state, correlate)?)
 }

@@ -12,9 +12,15 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Ids<K>(HashMap<K, u32, RandomState>);
 
+impl<K> Default for Ids<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
 impl<K: Copy + Eq + Hash> Ids<K> {
     pub(super) fn new() -> Self {
-        Self(HashMap::default())
+        Self::default()
     }
 
     /// The number of a key, which may be new.
@@ -34,15 +40,16 @@ impl<K: Copy + Eq + Hash> Ids<K> {
 }
 
 /// Numbers texts as they come, and knows the text of each number.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Names<'a> {
     ids: Ids<&'a str>,
     texts: Vec<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new() -> Self {
-        Self { ids: Ids::new(), texts: Vec::new() }
+    /// The number of a text that has one.
+    pub(super) fn get(&self, text: &str) -> u32 {
+        self.ids.0.get(text).copied().unwrap_or(NONE)
     }
 
     pub(super) fn number(&mut self, text: &'a str) -> u32 {

@@ -14,6 +14,7 @@ use trailweave_lake::Lake;
 
 use crate::lake::DAY_MS;
 use crate::lake::OPTIONS;
+use crate::lake::assert_slices_agree;
 use crate::lake::deliver;
 use crate::lake::files;
 use crate::property::runner;
@@ -85,10 +86,9 @@ fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
 fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let run = |scope| {
         let options = Correlate { scope, ..OPTIONS };
-        runtime.block_on(correlate(&lake, &options, &Progress::default())).unwrap()
+        correlate(&lake, &options, &Progress::default()).unwrap()
     };
     for (at, events) in deliveries.iter().enumerate() {
         deliver(&lake, at, &batch(events));
@@ -97,6 +97,7 @@ fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
     }
     let found = files(&lake);
     run(Scope::Whole);
+    assert_slices_agree(&lake, deliveries.iter().map(|events| events.len()).sum());
     let expected = files(&lake);
     let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
     prop_assert_eq!(names(&found), names(&expected));

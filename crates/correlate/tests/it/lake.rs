@@ -17,7 +17,6 @@ use tempfile::TempDir;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
-use trailweave_correlate::Way;
 use trailweave_correlate::correlate;
 use trailweave_correlate::open;
 use trailweave_correlate::oracle::Products;
@@ -37,25 +36,22 @@ use crate::duckdb::assert_duckdb_agrees;
 pub(crate) const OPTIONS: Correlate = Correlate {
     memory_bytes: 256 << 20,
     threads: NonZeroUsize::new(2).unwrap(),
-    join: Way::Fitting,
+    slice_rows: None,
     scope: Scope::Whole,
 };
 
 pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// The products of `deliveries`, each of which becomes files of its own. Both ways to join make the same bytes, and
+/// The products of `deliveries`, each of which becomes files of its own. Slices of any size make the same bytes, and
 /// DuckDB the same rows of `correlated`.
 pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
     let folder = lake_of(deliveries);
     let lake = Lake::open(folder.path()).unwrap();
     let options = OPTIONS;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    correlate(&lake, &options, &Progress::default()).unwrap();
+    assert_slices_agree(&lake, deliveries.iter().map(RecordBatch::num_rows).sum());
     runtime.block_on(async {
-        let spilling = Correlate { join: Way::Spilling, ..options };
-        correlate(&lake, &spilling, &Progress::default()).await.unwrap();
-        let spilled = files(&lake);
-        correlate(&lake, &options, &Progress::default()).await.unwrap();
-        assert!(files(&lake) == spilled, "the join in memory makes other bytes than the steps in SQL");
         assert_duckdb_agrees(folder.path());
         let session = open(&lake, &options).await.unwrap();
         let mut tables = Vec::new();
@@ -66,6 +62,23 @@ pub(crate) fn products_of_plan(deliveries: &[RecordBatch]) -> Products {
         let [correlated, instances, volumes, attachments, grants] = tables.try_into().unwrap();
         Products { correlated, instances, volumes, attachments, grants }
     })
+}
+
+/// Joins the events of a lake once more, in slices of several sizes, which must make the bytes that stand.
+pub(crate) fn assert_slices_agree(lake: &Lake, n_events: usize) {
+    let expected = files(lake);
+    for n_slices in [2, 5, 17] {
+        let slice_rows = NonZeroUsize::new(n_events / n_slices);
+        let Some(slice_rows) = slice_rows else { continue };
+        let options = Correlate { slice_rows: Some(slice_rows), ..OPTIONS };
+        correlate(lake, &options, &Progress::default()).unwrap();
+        let found = files(lake);
+        let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&expected), "in slices of {slice_rows}");
+        for ((path, found), (_, expected)) in found.iter().zip(&expected) {
+            assert!(found == expected, "{} differs, in slices of {slice_rows}", path.display());
+        }
+    }
 }
 
 /// The products of several trails that have nothing to do with each other.
