@@ -22,12 +22,12 @@ use trailweave_corpus::Options;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
-use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
+use trailweave_oracle as oracle;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 

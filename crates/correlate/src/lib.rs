@@ -11,12 +11,10 @@
 //! `in_memory` is the join: an index over the rows of the lake, or over new events and what they reach. Where the events
 //! do not fit into memory, `plan` computes the same as a list of SQL steps that spill: each is one statement in `plan/`,
 //! whose rows are written as Parquet under `_trailweave/scratch/` before the next step reads them. Both make the same
-//! bytes. What they must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
+//! bytes. What they must compute is said in `docs/join.md`; the crate `oracle` computes it once more, slowly, for tests.
 //!
 //! [`open`] and [`trace()`] answer `query` and `trace` with the same engine. This crate knows neither gzip nor JSON: it
 //! reads the table `events` and writes the products.
-
-pub mod oracle;
 
 mod correlate;
 mod engine_error;

@@ -15,8 +15,13 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 use trailweave_lake::Lake;
+use trailweave_oracle as oracle;
+use trailweave_oracle::Event;
+use trailweave_oracle::Products;
+use trailweave_oracle::Row;
+use trailweave_oracle::files;
+use trailweave_oracle::products;
 use trailweave_table::EVENTS;
-use trailweave_table::PRODUCTS;
 
 use crate::Correlate;
 use crate::CorrelateError;
@@ -28,10 +33,6 @@ use crate::Way;
 use crate::correlate;
 use crate::in_memory;
 use crate::open;
-use crate::oracle;
-use crate::oracle::Event;
-use crate::oracle::Products;
-use crate::oracle::Row;
 use crate::product::Replacement;
 
 use events::*;
@@ -51,18 +52,6 @@ fn lake_of(events: &[Event]) -> (TempDir, Lake) {
     (folder, lake)
 }
 
-/// The products that stand in a lake.
-async fn products(lake: &Lake) -> Products {
-    let session = open(lake, &OPTIONS).await.unwrap();
-    let mut rows = Vec::new();
-    for table in PRODUCTS {
-        let batches = session.query(&format!("SELECT * FROM {}", table.name)).await.unwrap();
-        rows.push(oracle::rows_from(&batches, table));
-    }
-    let [correlated, instances, volumes, attachments, grants] = rows.try_into().unwrap();
-    Products { correlated, instances, volumes, attachments, grants }
-}
-
 /// Correlates `events` both ways, and returns the products, which are the oracle's.
 async fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
@@ -71,7 +60,7 @@ async fn correlated(events: &[Event]) -> Products {
     let spilled = files(&lake);
     let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
     assert_eq!(files(&lake), spilled);
-    let found = products(&lake).await;
+    let found = products(&lake);
     let count = |column: &str| {
         let mut counts = BTreeMap::new();
         for value in found.correlated.iter().filter_map(|row| row.value(column)) {
@@ -114,7 +103,7 @@ async fn an_empty_lake_has_empty_products() {
     let summary = correlate(&lake, &OPTIONS, &progress).await.unwrap();
     assert_eq!((summary.events, summary.kms_rows, summary.files), (0, 0, 0));
     assert_eq!(progress.steps.load(Ordering::Relaxed), progress.steps_done.load(Ordering::Relaxed));
-    assert_eq!(products(&lake).await, Products::default());
+    assert_eq!(products(&lake), Products::default());
 }
 
 #[tokio::test]
@@ -156,11 +145,11 @@ async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
     ]);
     let options = Correlate { scope: Scope::New, ..OPTIONS };
     correlate(&lake, &options, &Progress::default()).await.unwrap();
-    assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), None);
+    assert_eq!(row(&products(&lake), "retire").value("launch_event_id"), None);
     write(&lake, &[of_instance(ec2("run", -86_400, "RunInstances"))]);
     let summary = correlate(&lake, &options, &Progress::default()).await.unwrap();
     assert_eq!((summary.scope, summary.files), (Scope::New, 2));
-    assert_eq!(row(&products(&lake).await, "retire").value("launch_event_id"), Some("run"));
+    assert_eq!(row(&products(&lake), "retire").value("launch_event_id"), Some("run"));
     let expected = files(&lake);
     fs::remove_file(&expected[0].0).unwrap();
     assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::Whole);
@@ -182,7 +171,7 @@ async fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
     let found = files(&lake);
     correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
     assert_eq!(found, files(&lake));
-    assert_eq!(products(&lake).await.volumes.len(), 2);
+    assert_eq!(products(&lake).volumes.len(), 2);
 }
 
 #[tokio::test]
@@ -379,7 +368,7 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
     let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by("222222222222", "callers", "AssumedRole")];
     let (_folder, lake) = lake_of(&events);
     correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
-    assert_eq!(products(&lake).await.grants.len(), 2);
+    assert_eq!(products(&lake).grants.len(), 2);
     let session = open(&lake, &OPTIONS).await.unwrap();
     for view in ["volume_readers", "grants_never_retired"] {
         let rows = session.query(&format!("SELECT create_event_id FROM {view}")).await.unwrap();
@@ -404,12 +393,6 @@ async fn times_before_1970_and_rows_without_ids_are_no_exception() {
     let found = correlated(&events).await;
     assert_eq!(found.correlated.len(), 2);
     assert!(found.correlated.iter().all(|row| row.value("ec2_event_id") == Some("run")));
-}
-
-/// The content of every file of the products, by path.
-fn files(lake: &Lake) -> Vec<(String, Vec<u8>)> {
-    let parts = PRODUCTS.into_iter().flat_map(|table| lake.parts(table).unwrap());
-    parts.map(|part| (part.path.display().to_string(), fs::read(part.path).unwrap())).collect()
 }
 
 #[tokio::test]

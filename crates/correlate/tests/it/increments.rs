@@ -8,17 +8,18 @@ use trailweave_correlate::Correlate;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
 use trailweave_correlate::correlate;
-use trailweave_correlate::oracle::Event;
-use trailweave_correlate::oracle::batch;
 use trailweave_lake::Lake;
+use trailweave_oracle::Event;
+use trailweave_oracle::batch;
+use trailweave_oracle::deliver;
+use trailweave_oracle::files;
+use trailweave_oracle::world::runner;
+use trailweave_oracle::world::shuffle;
+use trailweave_oracle::world::worlds;
 
-use crate::lake::DAY_MS;
 use crate::lake::OPTIONS;
-use crate::lake::deliver;
-use crate::lake::files;
-use crate::property::runner;
-use crate::world::shuffle;
-use crate::world::worlds;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[test]
 fn deliveries_in_any_order_end_as_all_at_once() {

@@ -1,10 +1,10 @@
 //! The principal behind an EC2 event.
 
-use super::Event;
-use super::trail::Trail;
+use crate::Event;
+use crate::trail::Trail;
 
 /// The last caller in the chain of access keys, at most nine of them, and how it is known.
-pub(super) fn root(trail: &Trail<'_>, event: &Event) -> Option<(String, &'static str)> {
+pub(crate) fn root(trail: &Trail<'_>, event: &Event) -> Option<(String, &'static str)> {
     let last = followed(trail, event, 9);
     let in_session = matches!(last.user_identity_type.as_deref(), Some("AssumedRole" | "AWSAccount"));
     let source = match (in_session, issuer(trail, event)) {

@@ -1,23 +1,23 @@
 //! The rows of the products.
 
-use super::Event;
-use super::Row;
-use super::asof::scoped;
-use super::cause::Cause;
-use super::cause::cause;
-use super::kms;
-use super::kms::Kms;
-use super::kms::first;
-use super::learned;
-use super::learned::data_key;
-use super::learned::data_keys;
-use super::learned::learned_instance;
-use super::root::root;
-use super::row::joined;
-use super::trail::Trail;
+use crate::Event;
+use crate::Row;
+use crate::asof::scoped;
+use crate::cause::Cause;
+use crate::cause::cause;
+use crate::kms;
+use crate::kms::Kms;
+use crate::kms::first;
+use crate::learned;
+use crate::learned::data_key;
+use crate::learned::data_keys;
+use crate::learned::learned_instance;
+use crate::root::root;
+use crate::row::joined;
+use crate::trail::Trail;
 
 /// Table `correlated`.
-pub(super) fn correlated(trail: &Trail<'_>) -> Vec<Row> {
+pub(crate) fn correlated(trail: &Trail<'_>) -> Vec<Row> {
     trail.kms.iter().filter(|kms| trail.is_row(kms)).map(|kms| correlated_row(trail, kms)).collect()
 }
 
@@ -174,7 +174,7 @@ fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
 }
 
 /// Table `instances`.
-pub(super) fn instances(trail: &Trail<'_>) -> Vec<Row> {
+pub(crate) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for run in trail.successes.iter().filter(|event| event.name() == "RunInstances") {
         for instance in run.instance_ids.iter().filter(|instance| trail.is_first(run, instance)) {
@@ -195,7 +195,7 @@ pub(super) fn instances(trail: &Trail<'_>) -> Vec<Row> {
 
 /// Table `volumes`: those that were created, and those that only their data key tells of. Copies of what other
 /// accounts did make none.
-pub(super) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
+pub(crate) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     let created: Vec<(&str, &Event)> = creations(trail);
     let is_created = |volume: &str| created.iter().any(|(it, _)| *it == volume);
     let mut rows: Vec<Row> = created.iter().map(|(volume, event)| created_volume(trail, volume, event)).collect();
@@ -247,7 +247,7 @@ fn launched_volume(trail: &Trail<'_>, volume: &str, data_key: &Kms<'_>) -> Row {
 }
 
 /// Table `attachments`.
-pub(super) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
+pub(crate) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
     let row = |it: learned::Attachment<'_>| {
         home_columns(it.event)
             .with("volume_id", Some(it.volume))
@@ -260,7 +260,7 @@ pub(super) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
 }
 
 /// Table `grants`: of copies in one account the first.
-pub(super) fn grants(trail: &Trail<'_>) -> Vec<Row> {
+pub(crate) fn grants(trail: &Trail<'_>) -> Vec<Row> {
     let is_granted = |kms: &&Kms<'_>| {
         kms.is_create_grant() && kms.event.succeeded() && kms.event.grant_id.is_some() && trail.is_row(kms)
     };

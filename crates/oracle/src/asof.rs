@@ -1,27 +1,27 @@
 //! The nearest of several events: a cause comes before, unless it is long ago and another follows at once.
 
-use super::Event;
+use crate::Event;
 
 /// How long after a KMS event its cause may be logged.
-pub(super) const SKEW_MS: i64 = 10_000;
+pub(crate) const SKEW_MS: i64 = 10_000;
 
 /// How long a cause counts as near.
-pub(super) const NEAR_MS: i64 = 10 * 60 * 1000;
+pub(crate) const NEAR_MS: i64 = 10 * 60 * 1000;
 
 /// The choice among the offers of the same account and region, or among all: one that is near goes first.
-pub(super) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+pub(crate) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     let (home, any) = (asof(event, &at_home(event, offers)), asof(event, offers));
     let is_near = |offer: &&Event| is_near(event, offer);
     home.filter(is_near).or_else(|| any.filter(is_near)).or(home).or(any)
 }
 
 /// Makes the choice among the offers of the same account and region, if it is near.
-pub(super) fn near_home<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
+pub(crate) fn near_home<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     asof(event, &at_home(event, offers)).filter(|offer| is_near(event, offer))
 }
 
 /// Tells whether a choice is near; one after the event always is.
-pub(super) fn is_near(event: &Event, choice: &Event) -> bool {
+pub(crate) fn is_near(event: &Event, choice: &Event) -> bool {
     event.event_time - choice.event_time <= NEAR_MS
 }
 

@@ -1,91 +1,91 @@
 //! What a KMS event is: by whom it was made, what it names.
 
-use super::Event;
-use super::event::is_amazon_domain;
+use crate::Event;
+use crate::event::is_amazon_domain;
 
 /// A KMS event with the page's flags.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kms<'a> {
-    pub(super) event: &'a Event,
+pub(crate) struct Kms<'a> {
+    pub(crate) event: &'a Event,
     /// Made by or for AWS, so that its encryption context can be believed.
-    pub(super) trusted: bool,
+    pub(crate) trusted: bool,
     /// Made for a service that is not EC2.
-    pub(super) external: bool,
+    pub(crate) external: bool,
     /// Made for a volume or snapshot that no EC2 event accounts for, even if one names it.
-    pub(super) apart: bool,
+    pub(crate) apart: bool,
     /// The `CreateGrant` of the grant that it names; none for a `CreateGrant` itself.
-    pub(super) grant: Option<&'a Event>,
+    pub(crate) grant: Option<&'a Event>,
 }
 
 impl<'a> Kms<'a> {
     /// The event alone, before anything is taken from its grant.
-    pub(super) fn alone(event: &'a Event) -> Self {
+    pub(crate) fn alone(event: &'a Event) -> Self {
         Self { event, trusted: is_trusted(event), external: is_external(event), apart: is_apart(event), grant: None }
     }
 
     /// Whether its context links and teaches.
-    pub(super) fn teaches(&self) -> bool {
+    pub(crate) fn teaches(&self) -> bool {
         self.trusted && !self.external
     }
 
-    pub(super) fn is_create_grant(&self) -> bool {
+    pub(crate) fn is_create_grant(&self) -> bool {
         self.event.name() == "CreateGrant"
     }
 
     /// Whether it is `RetireGrant` or `RevokeGrant`.
-    pub(super) fn ends_grant(&self) -> bool {
+    pub(crate) fn ends_grant(&self) -> bool {
         matches!(self.event.name(), "RetireGrant" | "RevokeGrant")
     }
 
-    pub(super) fn makes_data_key(&self) -> bool {
+    pub(crate) fn makes_data_key(&self) -> bool {
         self.event.name().starts_with("GenerateDataKey") || self.event.name() == "ReEncrypt"
     }
 
-    pub(super) fn own_instance(&self) -> Option<&'a str> {
+    pub(crate) fn own_instance(&self) -> Option<&'a str> {
         first(&self.event.instance_ids)
     }
 
-    pub(super) fn own_volume(&self) -> Option<&'a str> {
+    pub(crate) fn own_volume(&self) -> Option<&'a str> {
         first(&self.event.volume_ids)
     }
 
-    pub(super) fn own_snapshot(&self) -> Option<&'a str> {
+    pub(crate) fn own_snapshot(&self) -> Option<&'a str> {
         first(&self.event.snapshot_ids)
     }
 
     /// Its own instance, else its grant's.
-    pub(super) fn instance(&self) -> Option<&'a str> {
+    pub(crate) fn instance(&self) -> Option<&'a str> {
         self.own_instance().or_else(|| first(&self.grant?.instance_ids))
     }
 
     /// Its own volume, else its grant's.
-    pub(super) fn volume(&self) -> Option<&'a str> {
+    pub(crate) fn volume(&self) -> Option<&'a str> {
         self.own_volume().or_else(|| first(&self.grant?.volume_ids))
     }
 
     /// Its own snapshot, else its grant's.
-    pub(super) fn snapshot(&self) -> Option<&'a str> {
+    pub(crate) fn snapshot(&self) -> Option<&'a str> {
         self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
     }
 
     /// Tells whether neither it nor its grant names a volume or a snapshot.
-    pub(super) fn names_nothing_of_ebs(&self) -> bool {
+    pub(crate) fn names_nothing_of_ebs(&self) -> bool {
         self.volume().is_none() && self.snapshot().is_none()
     }
 
     /// Its own key, else its grant's.
-    pub(super) fn key_arn(&self) -> Option<&'a str> {
+    pub(crate) fn key_arn(&self) -> Option<&'a str> {
         self.event.key_arn.as_deref().or_else(|| self.grant?.key_arn.as_deref())
     }
 }
 
 /// The first of the ids.
-pub(super) fn first(ids: &[String]) -> Option<&str> {
+pub(crate) fn first(ids: &[String]) -> Option<&str> {
     ids.first().map(String::as_str)
 }
 
 /// Whether the session of an instance's infrastructure role made the call.
-pub(super) fn is_infrastructure(event: &Event) -> bool {
+pub(crate) fn is_infrastructure(event: &Event) -> bool {
     let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
     contains(&event.principal_id, ":aws:ec2-infrastructure:")
         || contains(&event.principal_arn, "/aws:ec2-infrastructure/")
@@ -93,7 +93,7 @@ pub(super) fn is_infrastructure(event: &Event) -> bool {
 }
 
 /// Whether EC2 forwarded a principal's call.
-pub(super) fn is_forwarded(event: &Event) -> bool {
+pub(crate) fn is_forwarded(event: &Event) -> bool {
     [&event.invoked_by, &event.user_agent, &event.source_ip_address]
         .into_iter()
         .any(|text| text.as_deref().and_then(service_name) == Some("ec2-frontend-api"))
@@ -126,7 +126,7 @@ fn is_family(service: &str) -> bool {
 }
 
 /// Tells whether a grant goes to the role that a service which launches instances has in an account.
-pub(super) fn is_to_family(event: &Event) -> bool {
+pub(crate) fn is_to_family(event: &Event) -> bool {
     let role = event.grantee_principal.as_deref().and_then(|grantee| grantee.split_once(":role/aws-service-role/"));
     let service = role.and_then(|(_, role)| role.split('/').next());
     service.is_some_and(|service| service_name(service).is_some() && is_family(service))
@@ -143,7 +143,7 @@ fn is_ebs_direct(event: &Event) -> bool {
 }
 
 /// Whether an AWS service itself is the caller.
-pub(super) fn is_by_aws_service(event: &Event) -> bool {
+pub(crate) fn is_by_aws_service(event: &Event) -> bool {
     event.user_identity_type.as_deref() == Some("AWSService")
 }
 
@@ -172,7 +172,7 @@ fn is_of_old(event: &Event) -> bool {
 }
 
 /// The instance on which the software ran that made the call with the instance's role.
-pub(super) fn caller_instance(event: &Event) -> Option<String> {
+pub(crate) fn caller_instance(event: &Event) -> Option<String> {
     let session = event.session_name.as_ref()?.to_lowercase();
     let assumed = event.user_identity_type.as_deref() == Some("AssumedRole");
     (assumed && is_instance_id(&session) && !is_infrastructure(event)).then_some(session)

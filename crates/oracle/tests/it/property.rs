@@ -1,39 +1,16 @@
-//! On small dense worlds of random events the plan gives what the oracle gives, in whatever order they arrive.
-//!
-//! A plan costs about a second whatever it runs on, so it runs on many worlds at once.
+//! What the oracle says of random worlds, and what these hold.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use proptest::prelude::*;
-use proptest::test_runner::Config;
-use proptest::test_runner::RngAlgorithm;
-use proptest::test_runner::TestRng;
-use proptest::test_runner::TestRunner;
-use trailweave_correlate::oracle::Event;
-use trailweave_correlate::oracle::Products;
-use trailweave_correlate::oracle::Row;
-use trailweave_correlate::oracle::batch;
-use trailweave_correlate::oracle::correlate;
-use trailweave_correlate::oracle::events_from;
-
-use crate::lake::differences;
-use crate::lake::products_of_plan;
-use crate::lake::together;
-use crate::world::shuffle;
-use crate::world::world;
-use crate::world::worlds;
-
-#[test]
-fn plan_and_oracle_agree_on_any_world() {
-    check(10, 8, 60..160);
-}
-
-#[test]
-fn plan_and_oracle_agree_on_tiny_worlds() {
-    check(8, 100, 2..24);
-}
+use trailweave_oracle::Event;
+use trailweave_oracle::Row;
+use trailweave_oracle::correlate;
+use trailweave_oracle::differences;
+use trailweave_oracle::world::runner;
+use trailweave_oracle::world::shuffle;
+use trailweave_oracle::world::world;
 
 #[test]
 fn the_oracle_does_not_depend_on_the_order_of_events() {
@@ -112,29 +89,3 @@ const OTHER_SERVICES: [&str; 4] =
 /// A kind of identifier that events name, and that rows may also have from elsewhere.
 type Named = (&'static str, fn(&Event) -> &Vec<String>);
 const NAMED: [Named; 2] = [("volume_id", |event| &event.volume_ids), ("snapshot_id", |event| &event.snapshot_ids)];
-
-/// Lets `n_lakes` times the plan run on several worlds at once, and the oracle on each.
-fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>) {
-    let strategy = (worlds(n_worlds, n_events), 1..5_usize, any::<u64>());
-    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_files, seed)| {
-        let expected = together(worlds.iter().map(|events| correlate(events)));
-        let found = delivered(&worlds.concat(), n_files, seed);
-        prop_assert!(found == expected, "{}", differences(&found, &expected));
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
-}
-
-/// The plan's products when the events arrive in a random order, in `n_files` deliveries.
-fn delivered(events: &[Event], n_files: usize, seed: u64) -> Products {
-    let mut shuffled = events.to_vec();
-    shuffle(&mut shuffled, seed);
-    let files: Vec<_> = shuffled.chunks(shuffled.len().div_ceil(n_files)).map(batch).collect();
-    assert_eq!(events_from(&files), shuffled);
-    products_of_plan(&files)
-}
-
-pub(crate) fn runner(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
-}

@@ -1,26 +1,26 @@
 //! The EC2 event that caused a KMS event, and the rule that found it.
 
-use super::Event;
-use super::asof::NEAR_MS;
-use super::asof::SKEW_MS;
-use super::asof::is_near;
-use super::asof::near_home;
-use super::asof::scoped;
-use super::kms::Kms;
-use super::learned::learned_instance;
-use super::trail::Trail;
-use super::trail::is_of_request;
+use crate::Event;
+use crate::asof::NEAR_MS;
+use crate::asof::SKEW_MS;
+use crate::asof::is_near;
+use crate::asof::near_home;
+use crate::asof::scoped;
+use crate::kms::Kms;
+use crate::learned::learned_instance;
+use crate::trail::Trail;
+use crate::trail::is_of_request;
 
 /// A cause and the rule that found it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cause<'a> {
-    pub(super) event: &'a Event,
-    pub(super) link: &'static str,
+pub(crate) struct Cause<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) link: &'static str,
 }
 
 impl Cause<'_> {
     /// How sure the link is.
-    pub(super) fn confidence(&self, of: &Event) -> &'static str {
+    pub(crate) fn confidence(&self, of: &Event) -> &'static str {
         let delta_ms = of.event_time - self.event.event_time;
         let is_near = (-SKEW_MS..=NEAR_MS).contains(&delta_ms);
         match self.link {
@@ -33,7 +33,7 @@ impl Cause<'_> {
 }
 
 /// The cause of any KMS event: the rules in their order, the first that finds one wins.
-pub(super) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
+pub(crate) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
     let by_request = by_request_id(trail, kms).map(|event| Cause { event, link: "request_id" });
     by_request
         .or_else(|| by_grant(trail, kms).map(|event| Cause { event, link: "grant" }))

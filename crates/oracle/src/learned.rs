@@ -1,20 +1,20 @@
 //! What other events teach about a volume: the instance that it is at, the data key that it has.
 
-use super::Event;
-use super::kms::Kms;
-use super::kms::first;
-use super::trail::Trail;
+use crate::Event;
+use crate::kms::Kms;
+use crate::kms::first;
+use crate::trail::Trail;
 
 /// An event that shows a volume at an instance.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attachment<'a> {
-    pub(super) event: &'a Event,
-    pub(super) volume: &'a str,
-    pub(super) instance: &'a str,
+pub(crate) struct Attachment<'a> {
+    pub(crate) event: &'a Event,
+    pub(crate) volume: &'a str,
+    pub(crate) instance: &'a str,
 }
 
 /// All attachments: of EC2 what succeeded, of KMS what can be believed, but for grants that were refused.
-pub(super) fn attachments<'a>(trail: &Trail<'a>) -> Vec<Attachment<'a>> {
+pub(crate) fn attachments<'a>(trail: &Trail<'a>) -> Vec<Attachment<'a>> {
     let is_of_volume = |event: &&&Event| matches!(event.name(), "AttachVolume" | "DetachVolume");
     let ec2 = trail.successes.iter().filter(is_of_volume).copied();
     let shows = |kms: &&Kms<'_>| {
@@ -29,7 +29,7 @@ fn attachment(event: &Event) -> Option<Attachment<'_>> {
 }
 
 /// The instance that an event's volume was at, when the event itself knows none.
-pub(super) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a str> {
+pub(crate) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a str> {
     if !kms.teaches() || kms.instance().is_some() {
         return None;
     }
@@ -56,7 +56,7 @@ fn nearest<'a>(event: &Event, attachments: &[Attachment<'a>]) -> Option<Attachme
 }
 
 /// The data keys made for a volume that can be believed.
-pub(super) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
+pub(crate) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
     let makes = |kms: &&Kms<'_>| {
         kms.makes_data_key() && kms.own_volume() == Some(volume) && kms.teaches() && kms.event.succeeded()
     };
@@ -64,17 +64,17 @@ pub(super) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
 }
 
 /// The first data key of a volume.
-pub(super) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event> {
+pub(crate) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event> {
     data_keys(trail, volume).into_iter().map(|kms| kms.event).min_by_key(|event| place(event))
 }
 
 /// How events that made a data key are ordered: the copy of the key's owner stands last, and after all others those that
 /// made it of another.
-pub(super) fn place(event: &Event) -> (bool, bool, (i64, String)) {
+pub(crate) fn place(event: &Event) -> (bool, bool, (i64, String)) {
     (is_of_another_key(event), event.is_of_another_account(), event.order())
 }
 
 /// Whether it made a data key of another, that of a snapshot.
-pub(super) fn is_of_another_key(event: &Event) -> bool {
+pub(crate) fn is_of_another_key(event: &Event) -> bool {
     event.name() == "ReEncrypt"
 }

@@ -6,11 +6,11 @@ use arrow::array::RecordBatch;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 
-use super::event::bool_at;
-use super::event::integer_at;
-use super::event::list_at;
-use super::event::text_at;
-use super::event::time_at;
+use crate::event::bool_at;
+use crate::event::integer_at;
+use crate::event::list_at;
+use crate::event::text_at;
+use crate::event::time_at;
 
 /// A row as the text of its columns: times in milliseconds, lists joined by blanks. A column that is null, or an
 /// empty list, is absent.
@@ -61,6 +61,6 @@ fn row_at(batch: &RecordBatch, table: &Table, row: usize) -> Row {
 }
 
 /// The texts of a list in one, unless it is empty.
-pub(super) fn joined(texts: &[String]) -> Option<String> {
+pub(crate) fn joined(texts: &[String]) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(" "))
 }

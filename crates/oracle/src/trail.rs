@@ -1,24 +1,24 @@
 //! All events, sorted out: KMS events with their flags, EC2 events, copies, candidates, rows.
 
-use super::Event;
-use super::kms;
-use super::kms::Kms;
+use crate::Event;
+use crate::kms;
+use crate::kms::Kms;
 
 /// The events of a lake.
 #[derive(Debug)]
-pub(super) struct Trail<'a> {
+pub(crate) struct Trail<'a> {
     /// Every KMS event.
-    pub(super) kms: Vec<Kms<'a>>,
+    pub(crate) kms: Vec<Kms<'a>>,
     /// Every EC2 event, copies and failed ones too.
-    pub(super) ec2: Vec<&'a Event>,
+    pub(crate) ec2: Vec<&'a Event>,
     /// The canonical copies that succeeded. Retries, too: see [`Trail::is_first`].
-    pub(super) successes: Vec<&'a Event>,
+    pub(crate) successes: Vec<&'a Event>,
     /// Every STS event that issued an access key.
-    pub(super) issues: Vec<&'a Event>,
+    pub(crate) issues: Vec<&'a Event>,
 }
 
 impl<'a> Trail<'a> {
-    pub(super) fn new(events: &'a [Event]) -> Self {
+    pub(crate) fn new(events: &'a [Event]) -> Self {
         let alone: Vec<Kms<'a>> = events.iter().filter(|event| event.is_kms()).map(Kms::alone).collect();
         let ec2: Vec<&Event> = events.iter().filter(|event| event.is_ec2()).collect();
         let is_canonical = |event: &Event| canonical(&ec2, event).rid() == event.rid();
@@ -29,13 +29,13 @@ impl<'a> Trail<'a> {
     }
 
     /// The copy of an EC2 event that the tables report.
-    pub(super) fn canonical(&self, event: &'a Event) -> &'a Event {
+    pub(crate) fn canonical(&self, event: &'a Event) -> &'a Event {
         canonical(&self.ec2, event)
     }
 
     /// Where to look for the request of an event: in its account, in those of its copies, and in the caller's. Copies in
     /// accounts that only own the key stand last.
-    pub(super) fn requests(&self, event: &'a Event) -> Vec<(&'a Event, &'a str)> {
+    pub(crate) fn requests(&self, event: &'a Event) -> Vec<(&'a Event, &'a str)> {
         let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
         let mut copies: Vec<&Event> = self.kms.iter().map(|kms| kms.event).filter(is_copy).collect();
         copies.sort_by_key(|it| (it.is_of_another_account(), it.order()));
@@ -45,7 +45,7 @@ impl<'a> Trail<'a> {
 
     /// Whether no earlier event of the same name, account and region succeeded with this instance or volume. A retry
     /// with the same client token answers with the same one.
-    pub(super) fn is_first(&self, event: &Event, id: &str) -> bool {
+    pub(crate) fn is_first(&self, event: &Event, id: &str) -> bool {
         let is_same = |it: &&&Event| {
             it.name() == event.name() && it.shares_home_with(event) && (it.names_instance(id) || it.names_volume(id))
         };
@@ -53,13 +53,13 @@ impl<'a> Trail<'a> {
     }
 
     /// The KMS event of a `CreateGrant` that another event names.
-    pub(super) fn kms_of(&self, event: &Event) -> Kms<'a> {
+    pub(crate) fn kms_of(&self, event: &Event) -> Kms<'a> {
         let found = self.kms.iter().find(|kms| kms.event.rid() == event.rid());
         *found.expect("a grant is a KMS event of the trail")
     }
 
     /// Whether a KMS event is a row of `correlated`.
-    pub(super) fn is_row(&self, kms: &Kms<'a>) -> bool {
+    pub(crate) fn is_row(&self, kms: &Kms<'a>) -> bool {
         self.touches_ec2(kms)
             || kms.event.grant_id.as_ref().is_some_and(|grant_id| {
                 let mut grants = self.kms.iter().filter(|it| it.is_create_grant());
@@ -83,7 +83,7 @@ impl<'a> Trail<'a> {
 }
 
 /// Whether an EC2 event was logged in an account for the request of a KMS event.
-pub(super) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bool {
+pub(crate) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bool {
     event.request_id.is_some() && event.request_id == ec2.request_id && ec2.account() == account
 }
 

@@ -9,7 +9,12 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::sample::subsequence;
-use trailweave_correlate::oracle::Event;
+use proptest::test_runner::Config;
+use proptest::test_runner::RngAlgorithm;
+use proptest::test_runner::TestRng;
+use proptest::test_runner::TestRunner;
+
+use crate::Event;
 
 /// Ten minutes before the midnight that ends 1 September 2026, so that a world has two dates.
 const START_MS: i64 = 1_788_306_600_000;
@@ -26,7 +31,7 @@ const KEYS: [&str; 2] =
 const WORLD: &str = "-000000";
 
 /// Several worlds that share no identifier, so that what is said of all is what is said of each.
-pub(crate) fn worlds(n_worlds: usize, n_events: Range<usize>) -> impl Strategy<Value = Vec<Vec<Event>>> {
+pub fn worlds(n_worlds: usize, n_events: Range<usize>) -> impl Strategy<Value = Vec<Vec<Event>>> {
     vec(world(n_events), 1..=n_worlds).prop_map(|mut worlds| {
         for (n, events) in worlds.iter_mut().enumerate() {
             for event in events {
@@ -57,7 +62,7 @@ fn moved(event: &mut Event, to: &str) {
 }
 
 /// The events of a world, unique in their row ids.
-pub(crate) fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
+pub fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![10 => kms_event(), 8 => ec2_event(), 2 => sts_event(), 2 => other_event()];
     vec(event, n_events).prop_map(|mut events| {
         for (index, event) in (0..).zip(&mut events) {
@@ -70,8 +75,14 @@ pub(crate) fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>>
     })
 }
 
+/// Makes what asks about so many worlds, the same in every run.
+pub fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]))
+}
+
 /// Brings `events` into an order that follows from `seed`.
-pub(crate) fn shuffle(events: &mut [Event], seed: u64) {
+pub fn shuffle(events: &mut [Event], seed: u64) {
     let mut state = seed;
     events.sort_by_cached_key(|_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -79,19 +79,19 @@ impl Event {
     }
 
     /// The order in which "first" and "latest" are meant.
-    pub(super) fn order(&self) -> (i64, String) {
+    pub(crate) fn order(&self) -> (i64, String) {
         (self.event_time, self.rid())
     }
 
-    pub(super) fn is_kms(&self) -> bool {
+    pub(crate) fn is_kms(&self) -> bool {
         self.is_from("kms")
     }
 
-    pub(super) fn is_ec2(&self) -> bool {
+    pub(crate) fn is_ec2(&self) -> bool {
         self.is_from("ec2")
     }
 
-    pub(super) fn is_sts(&self) -> bool {
+    pub(crate) fn is_sts(&self) -> bool {
         self.is_from("sts")
     }
 
@@ -101,39 +101,39 @@ impl Event {
     }
 
     /// The event name, else empty.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.event_name.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn succeeded(&self) -> bool {
+    pub(crate) fn succeeded(&self) -> bool {
         self.error_code.is_none()
     }
 
     /// Whether it is the copy in the trail of an account that only owns what another account's call used.
-    pub(super) fn is_of_another_account(&self) -> bool {
+    pub(crate) fn is_of_another_account(&self) -> bool {
         self.user_identity_type.as_deref() == Some("AWSAccount")
     }
 
     /// Whether two events stand in the same account and region.
-    pub(super) fn shares_home_with(&self, other: &Self) -> bool {
+    pub(crate) fn shares_home_with(&self, other: &Self) -> bool {
         self.account() == other.account() && self.region() == other.region()
     }
 
-    pub(super) fn names_instance(&self, instance: &str) -> bool {
+    pub(crate) fn names_instance(&self, instance: &str) -> bool {
         self.instance_ids.iter().any(|it| it == instance)
     }
 
-    pub(super) fn names_volume(&self, volume: &str) -> bool {
+    pub(crate) fn names_volume(&self, volume: &str) -> bool {
         self.volume_ids.iter().any(|it| it == volume)
     }
 
-    pub(super) fn names_snapshot(&self, snapshot: &str) -> bool {
+    pub(crate) fn names_snapshot(&self, snapshot: &str) -> bool {
         self.snapshot_ids.iter().any(|it| it == snapshot)
     }
 }
 
 /// Whether `text` is what follows a service's name in its principal.
-pub(super) fn is_amazon_domain(text: &str) -> bool {
+pub(crate) fn is_amazon_domain(text: &str) -> bool {
     matches!(text, ".amazonaws.com" | ".amazonaws.com.cn")
 }
 
@@ -190,31 +190,31 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
     }
 }
 
-pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
+pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
     batch.column_by_name(name).unwrap_or_else(|| panic!("no column `{name}`")).as_ref()
 }
 
-pub(super) fn text_at(batch: &RecordBatch, name: &str, row: usize) -> Option<String> {
+pub(crate) fn text_at(batch: &RecordBatch, name: &str, row: usize) -> Option<String> {
     let column = column(batch, name).as_string::<i32>();
     column.is_valid(row).then(|| column.value(row).to_owned())
 }
 
-pub(super) fn bool_at(batch: &RecordBatch, name: &str, row: usize) -> Option<bool> {
+pub(crate) fn bool_at(batch: &RecordBatch, name: &str, row: usize) -> Option<bool> {
     let column = column(batch, name).as_boolean();
     column.is_valid(row).then(|| column.value(row))
 }
 
-pub(super) fn integer_at(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
+pub(crate) fn integer_at(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
     let column = column(batch, name).as_primitive::<Int64Type>();
     column.is_valid(row).then(|| column.value(row))
 }
 
-pub(super) fn time_at(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
+pub(crate) fn time_at(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
     let column = column(batch, name).as_primitive::<TimestampMillisecondType>();
     column.is_valid(row).then(|| column.value(row))
 }
 
-pub(super) fn list_at(batch: &RecordBatch, name: &str, row: usize) -> Vec<String> {
+pub(crate) fn list_at(batch: &RecordBatch, name: &str, row: usize) -> Vec<String> {
     let column = column(batch, name).as_list::<i32>();
     if column.is_valid(row) { texts(column.value(row).as_string::<i32>()) } else { Vec::new() }
 }

@@ -1,11 +1,20 @@
 //! The join of `docs/join.md` once more, slow and obvious: for each KMS event, loop over all events.
 //!
-//! It exists to be compared with: the plan must give the same rows. So it knows no index and no window, each of its
-//! functions is a sentence of that page, and it is quadratic.
+//! It exists to be compared with, in tests and benches: the join must give the same rows. So it knows no index and no
+//! window, each of its functions is a sentence of that page, and it is quadratic. No program that is released contains it.
+//!
+//! Beside it stand the events that it is asked about: [`cases`], flows as AWS logs them, and [`world`], random ones; and
+//! [`deliver`] and [`products`], which bring them to a lake and take the answer from there.
 
+#![expect(clippy::unwrap_used, reason = "it serves tests, which fail by panicking")]
+
+mod agreement;
 mod asof;
 mod batch;
+mod cases;
 mod cause;
+mod deliveries;
+mod differences;
 mod event;
 mod kms;
 mod learned;
@@ -13,8 +22,20 @@ mod root;
 mod row;
 mod tables;
 mod trail;
+pub mod world;
 
+pub use agreement::assert_agrees_on_cases;
+pub use agreement::assert_agrees_on_cases_backwards;
+pub use agreement::assert_agrees_on_worlds;
 pub use batch::batch;
+pub use cases::Case;
+pub use cases::cases;
+pub use deliveries::deliver;
+pub use deliveries::files;
+pub use deliveries::products;
+pub use deliveries::rows_of;
+pub use differences::differences;
+pub use differences::together;
 pub use event::Event;
 pub use event::events_from;
 pub use row::Row;

@@ -17,7 +17,7 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use trailweave_table::EVENTS;
 
-use super::Event;
+use crate::Event;
 
 /// `events` as rows of the table; columns that no [`Event`] has are null.
 pub fn batch(events: &[Event]) -> RecordBatch {
