@@ -21,7 +21,6 @@ use serde::Deserialize;
 use trailweave_corpus::Options;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
-use trailweave_correlate::Way;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
 use trailweave_ingest::S3Options;
@@ -171,7 +170,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     );
     let began = Instant::now();
     let whole = Correlate { scope: Scope::Whole, ..read_arm() };
-    trailweave_correlate::correlate(&lake, &whole, &trailweave_correlate::Progress::default()).await?;
+    trailweave_correlate::correlate(&lake, &whole, &trailweave_correlate::Progress::default())?;
     Ok(Trial { ingested, correlating: began.elapsed(), lake })
 }
 
@@ -210,7 +209,7 @@ pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 4 << 30, threads: threads(), join: Way::Fitting, scope: Scope::New }
+    Correlate { memory_bytes: 4 << 30, threads: threads(), scope: Scope::New }
 }
 
 fn threads() -> NonZeroUsize {

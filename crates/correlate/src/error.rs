@@ -1,6 +1,6 @@
 //! What can go wrong between `events` and the products.
 
-use datafusion::error::DataFusionError;
+use arrow::error::ArrowError;
 use trailweave_lake::LakeError;
 
 use crate::EngineError;
@@ -12,35 +12,20 @@ pub enum CorrelateError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// A step did not fit into the memory that it was given.
-    #[error("step `{step}` does not fit into {memory_bytes} bytes of memory; give more with --memory")]
+    /// The events take more memory than was given.
+    #[error("the events take more than {memory_bytes} bytes of memory while they are joined; give more with --memory")]
     Memory {
-        /// The step.
-        step: &'static str,
         /// The memory that was given.
         memory_bytes: u64,
-        /// What the engine said.
-        #[source]
-        source: EngineError,
     },
-    /// A step failed.
-    #[error("step `{step}` of the plan failed")]
-    Step {
-        /// The step.
-        step: &'static str,
-        /// What the engine said.
-        #[source]
-        source: EngineError,
-    },
-    /// A product's statement does not produce the table. This is a bug of this crate.
-    #[error("the plan makes `{table}` with {found}, the table has {expected}")]
-    Columns {
+    /// Rows of a product could not be put together. This is a bug of this crate.
+    #[error("cannot put the rows of `{table}` together")]
+    Rows {
         /// The product.
         table: &'static str,
-        /// A column, as the plan makes it.
-        found: String,
-        /// The column, as the table says.
-        expected: String,
+        /// What Arrow said.
+        #[source]
+        source: ArrowError,
     },
     /// The threads could not be started.
     #[error("cannot start {threads} threads; ask for fewer with --threads")]
@@ -68,15 +53,4 @@ pub enum CorrelateError {
         /// The identifier as asked.
         id: String,
     },
-}
-
-impl CorrelateError {
-    /// Names the step that failed, and tells a lack of memory from other failures.
-    pub(crate) fn step(step: &'static str, memory_bytes: u64) -> impl FnOnce(DataFusionError) -> Self {
-        move |error| {
-            let is_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
-            let source = EngineError::from(error);
-            if is_memory { Self::Memory { step, memory_bytes, source } } else { Self::Step { step, source } }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The join of `docs/join.md` with the whole of it in memory, where it fits; else the steps in SQL, which spill.
+//! The join of `docs/join.md`, with the whole of it in memory.
 //!
 //! ```text
 //!  events/ --read--> batches --rows--> numbered by (event_time, rid) --join--> links --tables--> correlated/ ..

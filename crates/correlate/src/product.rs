@@ -11,7 +11,6 @@ use std::sync::PoisonError;
 
 use ahash::RandomState;
 use arrow::array::Array;
-use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::BooleanArray;
 use arrow::array::RecordBatch;
@@ -23,16 +22,11 @@ use arrow::compute::concat_batches;
 use arrow::compute::filter_record_batch;
 use arrow::compute::lexsort_to_indices;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::Date32Type;
-use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use datafusion::error::DataFusionError;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::errors::ParquetError;
-use datafusion::prelude::SessionContext;
-use futures::StreamExt;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
@@ -42,9 +36,7 @@ use trailweave_table::PRODUCT_FILE;
 use trailweave_table::Table;
 use trailweave_table::partition_dir;
 
-use crate::Correlate;
 use crate::CorrelateError;
-use crate::plan::Product;
 
 /// Rows in each batch that a file's writer gets. Where its pages end depends on it, so it is fixed: the same rows are
 /// the same bytes.
@@ -93,99 +85,8 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// Makes the rows of a product, writes those of each date to its file, and lets the dates vanish that have no rows any
-/// more. May be done again. Returns how many files.
-pub(crate) async fn write(
-    context: &SessionContext,
-    products: &Replacement<'_>,
-    product: &Product,
-    options: &Correlate,
-) -> Result<u64, CorrelateError> {
-    let table = product.table;
-    let failed = || CorrelateError::step(table.name, options.memory_bytes);
-    let rows = context.sql(&product.sql()).await.map_err(failed())?;
-    check(table, rows.schema().as_arrow())?;
-    let mut rows = rows.execute_stream().await.map_err(failed())?;
-    let mut dates = Dates { products, table, open: None, done: BTreeSet::new() };
-    while let Some(batch) = rows.next().await {
-        dates.write(&batch.map_err(failed())?)?;
-    }
-    let done = dates.finish()?;
-    products.remove_others(table, &done)?;
-    Ok(done.len() as u64)
-}
-
-/// The statement must make the date, the table's columns, and `rid`.
-fn check(table: &Table, made: &Schema) -> Result<(), CorrelateError> {
-    let expected = table.schema();
-    let columns = made.fields().len().saturating_sub(2);
-    if columns != expected.fields().len() {
-        let (found, expected) = (format!("{columns} columns"), format!("{}", expected.fields().len()));
-        return Err(CorrelateError::Columns { table: table.name, found, expected });
-    }
-    for (found, expected) in made.fields().iter().skip(1).zip(expected.fields()) {
-        if found.name() != expected.name() || found.data_type() != expected.data_type() {
-            let said = |field: &arrow::datatypes::Field| format!("`{}` as {}", field.name(), field.data_type());
-            let (found, expected) = (said(found), said(expected));
-            return Err(CorrelateError::Columns { table: table.name, found, expected });
-        }
-    }
-    Ok(())
-}
-
-/// The files of a product while its rows arrive in the order of their dates.
-struct Dates<'p, 'a> {
-    products: &'p Replacement<'a>,
-    table: &'static Table,
-    open: Option<DateFile>,
-    done: BTreeSet<String>,
-}
-
-impl Dates<'_, '_> {
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), CorrelateError> {
-        let days = batch.column(0).as_primitive::<Date32Type>();
-        assert_eq!(days.null_count(), 0, "every event has a time");
-        let mut from = 0;
-        for days in days.values().chunk_by(|one, next| one == next) {
-            let rows = batch.slice(from, days.len());
-            from += days.len();
-            let columns: Vec<ArrayRef> = rows.columns()[1..=self.table.columns.len()].to_vec();
-            let rows = RecordBatch::try_new(self.table.schema(), columns);
-            let file = self.file(days[0])?;
-            file.write(rows.map_err(|error| file.failed(error))?)?;
-        }
-        Ok(())
-    }
-
-    /// The file of a date; the file of the date before is ended.
-    fn file(&mut self, day: i32) -> Result<&mut DateFile, CorrelateError> {
-        match self.open.take() {
-            Some(file) if file.day == day => Ok(self.open.insert(file)),
-            before => {
-                self.end(before)?;
-                Ok(self.open.insert(DateFile::create(self.products, self.table, day)?))
-            }
-        }
-    }
-
-    fn end(&mut self, file: Option<DateFile>) -> Result<(), CorrelateError> {
-        if let Some(file) = file {
-            self.done.insert(date(file.day));
-            file.commit()?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<BTreeSet<String>, CorrelateError> {
-        let last = self.open.take();
-        self.end(last)?;
-        Ok(self.done)
-    }
-}
-
 /// The file of one date.
 pub(crate) struct DateFile {
-    day: i32,
     writer: TableWriter,
     table: &'static Table,
     batches: BatchCoalescer,
@@ -195,7 +96,7 @@ impl DateFile {
     pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
         let path = products.change().promise(&products.file(table, day));
         let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
-        Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
+        Ok(Self { writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
 
     pub(crate) fn write(&mut self, rows: RecordBatch) -> Result<(), CorrelateError> {
@@ -218,7 +119,7 @@ impl DateFile {
     }
 
     fn failed(&self, error: ArrowError) -> CorrelateError {
-        CorrelateError::Step { step: self.table.name, source: DataFusionError::from(error).into() }
+        CorrelateError::Rows { table: self.table.name, source: error }
     }
 }
 
@@ -260,8 +161,7 @@ impl Replaced {
         rows: &[RecordBatch],
     ) -> Result<bool, CorrelateError> {
         let path = products.file(table, day);
-        let failed =
-            |error: ArrowError| CorrelateError::Step { step: table.name, source: DataFusionError::from(error).into() };
+        let failed = |source: ArrowError| CorrelateError::Rows { table: table.name, source };
         let old = read(products.lake, table, &path)?;
         let new = concat_batches(&table.schema(), rows).map_err(failed)?;
         let kept = filter_record_batch(&old, &self.keeps(&old)).map_err(failed)?;

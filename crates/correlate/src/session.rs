@@ -21,7 +21,6 @@ use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::disk_manager::DiskManagerMode;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SQLOptions;
 use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
@@ -46,7 +45,7 @@ pub struct Session {
 /// Opens the tables of `lake`, its ledger, and the views over them for questions. A table that has no files yet is empty.
 pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
     let open = async || {
-        let context = context(options, DiskManagerMode::OsTmpDirectory)?;
+        let context = context(options)?;
         context.add_analyzer_rule(Arc::new(ExactTimes));
         register_store(&context, lake)?;
         for table in TABLES.into_iter().chain([&LEDGER]) {
@@ -83,13 +82,13 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// An engine without tables that spills to `disk`.
-pub(crate) fn context(options: &Correlate, disk: DiskManagerMode) -> Result<SessionContext, DataFusionError> {
+/// An engine without tables, which spills to the system's folder for temporary files.
+fn context(options: &Correlate) -> Result<SessionContext, DataFusionError> {
     // A quarter is left for what the engine does not count: batches on their way, Parquet pages.
     let pool_bytes = usize::try_from(options.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(pool_bytes)))
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory))
         .build_arc()?;
     Ok(SessionContext::new_with_config_rt(config(options, pool_bytes), runtime))
 }
@@ -99,18 +98,6 @@ const MIN_PARTITIONS: usize = 2;
 
 fn partitions(options: &Correlate) -> usize {
     options.threads.get().max(MIN_PARTITIONS)
-}
-
-/// The same tables and the same memory, for few parts of a step at once and in smaller batches.
-pub(crate) fn narrower(context: &SessionContext) -> SessionContext {
-    let state = context.state();
-    let (batch_rows, reserved) =
-        (state.config().batch_size(), state.config().options().execution.sort_spill_reservation_bytes);
-    let config = state.config().clone().with_target_partitions(MIN_PARTITIONS);
-    // It would be made anew, empty, in the place of the one that holds the tables.
-    let config = config.with_create_default_catalog_and_schema(false);
-    let config = config.with_batch_size((batch_rows / 8).max(16)).with_sort_spill_reservation_bytes(reserved / 8);
-    SessionContext::new_with_state(SessionStateBuilder::new_from_existing(state).with_config(config).build())
 }
 
 fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
@@ -134,7 +121,7 @@ fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
 }
 
 /// Makes the object store in which a lake stands known to the engine.
-pub(crate) fn register_store(context: &SessionContext, lake: &Lake) -> Result<(), DataFusionError> {
+fn register_store(context: &SessionContext, lake: &Lake) -> Result<(), DataFusionError> {
     if let Some(store) = lake.object_store() {
         let url = folder_url(lake.root())?;
         let url = ListingTableUrl::parse(url)?.object_store();
@@ -144,7 +131,7 @@ pub(crate) fn register_store(context: &SessionContext, lake: &Lake) -> Result<()
 }
 
 /// Makes a table of the lake known under its name.
-pub(crate) fn register_table(context: &SessionContext, lake: &Lake, table: &Table) -> Result<(), DataFusionError> {
+fn register_table(context: &SessionContext, lake: &Lake, table: &Table) -> Result<(), DataFusionError> {
     let folder = lake.table_dir(table);
     let date = table.dated_by.map(|_| (DATE_PARTITION.to_owned(), DataType::Date32));
     let has_files = || lake.parts(table).is_ok_and(|parts| !parts.is_empty());
@@ -159,7 +146,7 @@ pub(crate) fn register_table(context: &SessionContext, lake: &Lake, table: &Tabl
 }
 
 /// The Parquet files in a folder, whose schema is known.
-pub(crate) fn listing(
+fn listing(
     folder: &Path,
     schema: SchemaRef,
     partitions: Vec<(String, DataType)>,
@@ -172,7 +159,7 @@ pub(crate) fn listing(
 }
 
 /// The URL of a folder. The engine takes a bare path for a glob where it holds `*`, `?` or `[`.
-pub(crate) fn folder_url(folder: &Path) -> Result<String, DataFusionError> {
+fn folder_url(folder: &Path) -> Result<String, DataFusionError> {
     use std::fmt::Write;
     let (scheme, path) = match folder.to_str().and_then(|folder| folder.split_once("://")) {
         Some((scheme, path)) => (scheme, PathBuf::from(path)),

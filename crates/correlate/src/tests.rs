@@ -1,4 +1,4 @@
-//! Small lakes through the whole plan. Each is compared with the oracle, whatever else its test says.
+//! Small lakes through the whole join. Each is compared with the oracle, whatever else its test says.
 
 mod events;
 mod queries;
@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 use trailweave_lake::Lake;
 use trailweave_oracle as oracle;
@@ -29,20 +29,13 @@ use crate::Progress;
 use crate::Scope;
 use crate::Session;
 use crate::Summary;
-use crate::Way;
 use crate::correlate;
-use crate::in_memory;
 use crate::open;
-use crate::product::Replacement;
 
 use events::*;
 
-const OPTIONS: Correlate = Correlate {
-    memory_bytes: 256 << 20,
-    threads: NonZeroUsize::new(2).unwrap(),
-    join: Way::Fitting,
-    scope: Scope::Whole,
-};
+const OPTIONS: Correlate =
+    Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), scope: Scope::Whole };
 
 /// A lake of `events`.
 fn lake_of(events: &[Event]) -> (TempDir, Lake) {
@@ -52,14 +45,10 @@ fn lake_of(events: &[Event]) -> (TempDir, Lake) {
     (folder, lake)
 }
 
-/// Correlates `events` both ways, and returns the products, which are the oracle's.
-async fn correlated(events: &[Event]) -> Products {
+/// Correlates `events`, and returns the products, which are the oracle's.
+fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
-    let spilling = Correlate { join: Way::Spilling, ..OPTIONS };
-    correlate(&lake, &spilling, &Progress::default()).await.unwrap();
-    let spilled = files(&lake);
-    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
-    assert_eq!(files(&lake), spilled);
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let found = products(&lake);
     let count = |column: &str| {
         let mut counts = BTreeMap::new();
@@ -95,20 +84,20 @@ fn assert_link(products: &Products, event_id: &str, link: &str, cause: Option<&s
     assert_eq!((row.value("link"), row.value("ec2_event_id")), (Some(link), cause), "{event_id}: {row:?}");
 }
 
-#[tokio::test]
-async fn an_empty_lake_has_empty_products() {
+#[test]
+fn an_empty_lake_has_empty_products() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
     let progress = Progress::default();
-    let summary = correlate(&lake, &OPTIONS, &progress).await.unwrap();
+    let summary = correlate(&lake, &OPTIONS, &progress).unwrap();
     assert_eq!((summary.events, summary.kms_rows, summary.files), (0, 0, 0));
     assert_eq!(progress.steps.load(Ordering::Relaxed), progress.steps_done.load(Ordering::Relaxed));
     assert_eq!(products(&lake), Products::default());
 }
 
-#[tokio::test]
-async fn the_published_launch_across_regions_is_one_chain() {
-    let found = correlated(&published_launch()).await;
+#[test]
+fn the_published_launch_across_regions_is_one_chain() {
+    let found = correlated(&published_launch());
     assert_link(&found, "grant", "request_id", Some("run"));
     assert_link(&found, "data-key", "volume", Some("run"));
     assert_link(&found, "decrypt", "instance", Some("run"));
@@ -123,20 +112,20 @@ async fn the_published_launch_across_regions_is_one_chain() {
     assert_eq!(found.volumes[0].value("created_event_id"), Some("run"));
 }
 
-#[tokio::test]
-async fn the_end_of_a_grant_has_the_cause_of_its_beginning() {
+#[test]
+fn the_end_of_a_grant_has_the_cause_of_its_beginning() {
     let mut events = published_launch();
     events.push(Event { grant_id: Some("g1".into()), ..kms("retire", 100, "RetireGrant") });
     events.push(Event { grant_id: Some("g2".into()), ..forwarded(kms("unknown", 100, "RetireGrant")) });
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "retire", "grant", Some("run"));
     assert_eq!(row(&found, "retire").value("volume_id"), Some(VOLUME));
     assert_link(&found, "unknown", "none", None);
     assert_eq!(row(&found, "unknown").value("unmatched_reason"), Some("outside_lookback"));
 }
 
-#[tokio::test]
-async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
+#[test]
+fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
     let of_instance = |event: Event| Event { instance_ids: vec![INSTANCE.into()], ..event };
     let requested = |event: Event| Event { request_id: Some("r9".into()), ..event };
     let (_folder, lake) = lake_of(&[
@@ -144,20 +133,20 @@ async fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
         requested(forwarded(kms("retire", 5, "RetireGrant"))),
     ]);
     let options = Correlate { scope: Scope::New, ..OPTIONS };
-    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!(row(&products(&lake), "retire").value("launch_event_id"), None);
     write(&lake, &[of_instance(ec2("run", -86_400, "RunInstances"))]);
-    let summary = correlate(&lake, &options, &Progress::default()).await.unwrap();
+    let summary = correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!((summary.scope, summary.files), (Scope::New, 2));
     assert_eq!(row(&products(&lake), "retire").value("launch_event_id"), Some("run"));
     let expected = files(&lake);
     fs::remove_file(&expected[0].0).unwrap();
-    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::Whole);
+    assert_eq!(correlate(&lake, &options, &Progress::default()).unwrap().scope, Scope::Whole);
     assert_eq!(files(&lake), expected);
 }
 
-#[tokio::test]
-async fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
+#[test]
+fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
     const MIDNIGHT: i64 = 43_200;
     let data_key = |id, at| with_volume(kms(id, at, "GenerateDataKey"));
     let (_folder, lake) = lake_of(&[
@@ -165,17 +154,17 @@ async fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
         Event { aws_region: Some("eu-west-3".into()), ..by_service(data_key("a", MIDNIGHT)) },
     ]);
     let options = Correlate { scope: Scope::New, ..OPTIONS };
-    correlate(&lake, &options, &Progress::default()).await.unwrap();
+    correlate(&lake, &options, &Progress::default()).unwrap();
     write(&lake, &[infrastructure(data_key("z", MIDNIGHT - 5))]);
-    assert_eq!(correlate(&lake, &options, &Progress::default()).await.unwrap().scope, Scope::New);
+    assert_eq!(correlate(&lake, &options, &Progress::default()).unwrap().scope, Scope::New);
     let found = files(&lake);
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!(found, files(&lake));
     assert_eq!(products(&lake).volumes.len(), 2);
 }
 
-#[tokio::test]
-async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_it() {
+#[test]
+fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_it() {
     let start = |id, at| Event { instance_ids: vec![INSTANCE.into()], ..ec2(id, at, "StartInstances") };
     let decrypt = |id, at| infrastructure(kms(id, at, "Decrypt"));
     let events = [
@@ -189,7 +178,7 @@ async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_i
         decrypt("d-tie", 4000),
         decrypt("d-late", 9000),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "d-launch", "instance", Some("run"));
     for event in ["d-skewed", "d-start", "d-tie", "d-late"] {
         assert_link(&found, event, "instance", Some("start"));
@@ -197,8 +186,8 @@ async fn an_instance_is_linked_to_the_latest_start_unless_a_later_one_explains_i
     assert_eq!(row(&found, "d-late").value("confidence"), Some("inferred"));
 }
 
-#[tokio::test]
-async fn an_offer_that_is_near_is_preferred_then_one_of_the_same_region() {
+#[test]
+fn an_offer_that_is_near_is_preferred_then_one_of_the_same_region() {
     let start = |id, at, region: &str| Event {
         instance_ids: vec![INSTANCE.into()],
         aws_region: Some(region.into()),
@@ -212,28 +201,28 @@ async fn an_offer_that_is_near_is_preferred_then_one_of_the_same_region() {
         decrypt("near-elsewhere", 600),
         decrypt("near-none", 601),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "near-home", "instance", Some("home"));
     assert_link(&found, "near-elsewhere", "instance", Some("elsewhere"));
     assert_link(&found, "near-none", "instance", Some("home"));
 }
 
-#[tokio::test]
-async fn an_attached_volume_is_linked_by_instance_and_volume() {
+#[test]
+fn an_attached_volume_is_linked_by_instance_and_volume() {
     let events = [
         Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") },
         with_volume(Event { instance_ids: vec![INSTANCE.into()], ..ec2("attach", 50, "AttachVolume") }),
         with_volume(infrastructure(kms("of-volume", 60, "Decrypt"))),
         infrastructure(kms("of-none", 60, "Decrypt")),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "of-volume", "instance", Some("attach"));
     assert_link(&found, "of-none", "instance", Some("run"));
     assert_eq!(found.attachments.len(), 2);
 }
 
-#[tokio::test]
-async fn copies_of_one_cause_are_reported_as_the_callers() {
+#[test]
+fn copies_of_one_cause_are_reported_as_the_callers() {
     let copy = |id, account: &str, kind: &str| Event {
         recipient_account_id: Some(account.into()),
         user_identity_type: Some(kind.into()),
@@ -247,14 +236,14 @@ async fn copies_of_one_cause_are_reported_as_the_callers() {
         Event { request_id: Some("r1".into()), ..kms("data-key", 1, "GenerateDataKey") },
         with_volume(by_service(kms("decrypt", 2, "Decrypt"))),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "data-key", "request_id", Some("caller"));
     assert_link(&found, "decrypt", "resource", Some("caller"));
     assert_eq!(found.volumes.len(), 1);
 }
 
-#[tokio::test]
-async fn an_owners_copy_finds_the_request_in_the_account_of_its_caller() {
+#[test]
+fn an_owners_copy_finds_the_request_in_the_account_of_its_caller() {
     let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
     let events = [
         requested(ec2("stop", 0, "StopInstances")),
@@ -265,18 +254,18 @@ async fn an_owners_copy_finds_the_request_in_the_account_of_its_caller() {
             ..kms("retire", 1, "RetireGrant")
         }),
     ];
-    assert_link(&correlated(&events).await, "retire", "request_id", Some("stop"));
+    assert_link(&correlated(&events), "retire", "request_id", Some("stop"));
 }
 
-#[tokio::test]
-async fn a_volume_is_where_its_data_key_is_asked_for_not_where_the_key_is() {
+#[test]
+fn a_volume_is_where_its_data_key_is_asked_for_not_where_the_key_is() {
     let data_key = |id, at, account: &str, kind: &str| Event {
         recipient_account_id: Some(account.into()),
         user_identity_type: Some(kind.into()),
         ..forwarded(with_volume(kms(id, at, "GenerateDataKey")))
     };
     let events = [data_key("owners", 0, "222222222222", "AWSAccount"), data_key("callers", 1, ACCOUNT, "AssumedRole")];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     for event in ["owners", "callers"] {
         assert_eq!(row(&found, event).value("data_key_event_id"), Some("callers"));
     }
@@ -284,8 +273,8 @@ async fn a_volume_is_where_its_data_key_is_asked_for_not_where_the_key_is() {
     assert_eq!(found.volumes[0].value("recipient_account_id"), Some(ACCOUNT));
 }
 
-#[tokio::test]
-async fn what_has_no_cause_says_why() {
+#[test]
+fn what_has_no_cause_says_why() {
     let role = Event {
         user_identity_type: Some("AssumedRole".into()),
         session_name: Some("I-0000000A".into()),
@@ -311,7 +300,7 @@ async fn what_has_no_cause_says_why() {
         Event { invoked_by: Some("ec2-frontend-api.amazonaws.com.cn".into()), ..kms("china", 0, "DescribeKey") },
         kms("of-a-bucket", 0, "Decrypt"),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     let why = |event| row(&found, event).value("unmatched_reason");
     for external in ["fargate", "ebs-direct", "owners-rds", "owners-ebs-direct"] {
         assert_eq!(why(external), Some("external_service"), "{external}");
@@ -327,8 +316,8 @@ async fn what_has_no_cause_says_why() {
     assert_eq!(found.correlated.len(), 11);
 }
 
-#[tokio::test]
-async fn what_ends_the_grant_of_another_service_is_that_services() {
+#[test]
+fn what_ends_the_grant_of_another_service_is_that_services() {
     let of_grant = |event: Event| Event { grant_id: Some("g1".into()), ..by_service(event) };
     let context = ["aws:ebs:id", "aws:ecs:clusterName"].map(|key| (key.to_owned(), VOLUME.to_owned()));
     let create = Event { encryption_context: context.into(), ..with_volume(kms("create", 0, "CreateGrant")) };
@@ -338,20 +327,20 @@ async fn what_ends_the_grant_of_another_service_is_that_services() {
         of_grant(kms("decrypt", 60, "Decrypt")),
         with_volume(ec2("volume", 0, "CreateVolume")),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     for event in ["create", "retire", "decrypt"] {
         assert_eq!(row(&found, event).value("unmatched_reason"), Some("external_service"), "{event}");
     }
     assert!(found.attachments.is_empty());
 }
 
-#[tokio::test]
-async fn the_grant_that_allowed_a_call_is_named() {
+#[test]
+fn the_grant_that_allowed_a_call_is_named() {
     let grant =
         |id: &str, at| Event { grant_id: Some(id.into()), ..forwarded(with_volume(kms(id, at, "CreateGrant"))) };
     let decrypt = |id, at| with_volume(by_service(kms(id, at, "Decrypt")));
     let events = [grant("old", 0), grant("new", 2000), decrypt("of-old", 10), decrypt("of-new", 1995)];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_eq!(row(&found, "of-old").value("grant_event_id"), Some("old"));
     assert_eq!(row(&found, "of-new").value("grant_event_id"), Some("new"));
     assert_eq!(found.grants.len(), 2);
@@ -367,7 +356,7 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
     };
     let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by("222222222222", "callers", "AssumedRole")];
     let (_folder, lake) = lake_of(&events);
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!(products(&lake).grants.len(), 2);
     let session = open(&lake, &OPTIONS).await.unwrap();
     for view in ["volume_readers", "grants_never_retired"] {
@@ -377,8 +366,8 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
     }
 }
 
-#[tokio::test]
-async fn times_before_1970_and_rows_without_ids_are_no_exception() {
+#[test]
+fn times_before_1970_and_rows_without_ids_are_no_exception() {
     let base = -1_700_000_000;
     let events = [
         Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", base, "RunInstances") },
@@ -390,29 +379,35 @@ async fn times_before_1970_and_rows_without_ids_are_no_exception() {
             ..infrastructure(kms("y", base + 700, "Decrypt"))
         },
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_eq!(found.correlated.len(), 2);
     assert!(found.correlated.iter().all(|row| row.value("ec2_event_id") == Some("run")));
 }
 
-#[tokio::test]
-async fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
+#[test]
+fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let (_folder, lake) = lake_of(&published_launch());
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let first = files(&lake);
     let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
-    let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).await.unwrap();
+    let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).unwrap();
     assert_eq!(files(&lake), first);
-    let (products, parts) = (Replacement::new(&lake), lake.parts(&EVENTS).unwrap());
-    assert!(matches!(in_memory::correlate(&products, &parts, 1 << 10, &Progress::default()), Ok(None)));
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
     assert_eq!(links.values().sum::<u64>(), 3);
-    assert!(!lake.state_dir().join("scratch").exists());
 
     for part in lake.parts(&EVENTS).unwrap() {
         fs::remove_file(part.path).unwrap();
     }
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), []);
+}
+
+#[test]
+fn events_that_do_not_fit_are_an_error_that_says_so() {
+    let (_folder, lake) = lake_of(&published_launch());
+    let options = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
+    let refused = correlate(&lake, &options, &Progress::default());
+    assert!(matches!(refused, Err(CorrelateError::Memory { memory_bytes: 1024 })), "{refused:?}");
     assert_eq!(files(&lake), []);
 }
 
@@ -430,19 +425,19 @@ async fn a_query_may_ask_but_not_change() {
     assert!(matches!(session.query("SELECT nothing FROM events").await, Err(CorrelateError::Query(_))));
 }
 
-#[tokio::test]
-async fn a_lake_may_stand_in_a_folder_of_any_name() {
+#[test]
+fn a_lake_may_stand_in_a_folder_of_any_name() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(&folder.path().join("what? [a] 100% *lake* é"), None).unwrap();
     write(&lake, &published_launch());
-    let summary = correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     assert_eq!((summary.events, summary.kms_rows), (4, 3));
 }
 
-#[tokio::test]
-async fn parts_that_lack_a_column_of_today_are_joined() {
+#[test]
+fn parts_that_lack_a_column_of_today_are_joined() {
     let (_folder, lake) = lake_of(&published_launch());
-    correlate(&lake, &OPTIONS, &Progress::default()).await.unwrap();
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let today = files(&lake);
     for part in lake.parts(&EVENTS).unwrap() {
         let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&part.path).unwrap()).unwrap();
@@ -456,8 +451,6 @@ async fn parts_that_lack_a_column_of_today_are_joined() {
         }
         writer.close().unwrap();
     }
-    for join in [Way::Spilling, Way::Fitting] {
-        correlate(&lake, &Correlate { join, ..OPTIONS }, &Progress::default()).await.unwrap();
-        assert_eq!(files(&lake), today);
-    }
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), today);
 }

@@ -15,7 +15,6 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
-use trailweave_correlate::Way;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
@@ -122,12 +121,7 @@ impl Job {
 
     /// How the read arm is to work.
     fn correlate_options(&self) -> Correlate {
-        Correlate {
-            memory_bytes: self.config.memory.as_u64(),
-            threads: self.config.threads,
-            join: Way::Fitting,
-            scope: Scope::New,
-        }
+        Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, scope: Scope::New }
     }
 
     /// Does the work of a run, tells its figures where that is asked for, and prints its report.
@@ -191,6 +185,6 @@ fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trai
     let state = trailweave_correlate::Progress::default();
     let options = Correlate { scope, ..job.correlate_options() };
     progress::correlating(&job.common, &state, || {
-        job.runtime.block_on(trailweave_correlate::correlate(lake, &options, &state)).map_err(anyhow::Error::from)
+        trailweave_correlate::correlate(lake, &options, &state).map_err(anyhow::Error::from)
     })
 }

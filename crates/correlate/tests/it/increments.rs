@@ -86,10 +86,9 @@ fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
 fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let run = |scope| {
         let options = Correlate { scope, ..OPTIONS };
-        runtime.block_on(correlate(&lake, &options, &Progress::default())).unwrap()
+        correlate(&lake, &options, &Progress::default()).unwrap()
     };
     for (at, events) in deliveries.iter().enumerate() {
         deliver(&lake, at, &batch(events));

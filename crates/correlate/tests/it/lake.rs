@@ -6,7 +6,6 @@ use arrow::array::RecordBatch;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
-use trailweave_correlate::Way;
 use trailweave_correlate::correlate;
 use trailweave_lake::Lake;
 use trailweave_oracle::Products;
@@ -16,16 +15,12 @@ use trailweave_oracle::products;
 
 use crate::duckdb::assert_duckdb_agrees;
 
-/// Every product, as far as it fits in memory.
-pub(crate) const OPTIONS: Correlate = Correlate {
-    memory_bytes: 256 << 20,
-    threads: NonZeroUsize::new(2).unwrap(),
-    join: Way::Fitting,
-    scope: Scope::Whole,
-};
+/// Every product.
+pub(crate) const OPTIONS: Correlate =
+    Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), scope: Scope::Whole };
 
 /// The ways to join, which make the same bytes.
-const WAYS: [Way; 2] = [Way::Spilling, Way::Fitting];
+const WAYS: [Correlate; 1] = [OPTIONS];
 
 /// The products of `deliveries`, each of which becomes files of its own. All ways to join make the same bytes, and
 /// DuckDB the same rows of `correlated`.
@@ -35,10 +30,8 @@ pub(crate) fn products_of_join(deliveries: &[RecordBatch]) -> Products {
     for (at, delivery) in deliveries.iter().enumerate() {
         deliver(&lake, at, delivery);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let mut made = WAYS.into_iter().map(|join| {
-        let options = Correlate { join, ..OPTIONS };
-        runtime.block_on(correlate(&lake, &options, &Progress::default())).unwrap();
+    let mut made = WAYS.into_iter().map(|options| {
+        correlate(&lake, &options, &Progress::default()).unwrap();
         files(&lake)
     });
     let first = made.next().unwrap();

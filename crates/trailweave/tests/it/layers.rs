@@ -9,12 +9,13 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 9] = [
+const LAYERS: [(&str, &[&str], &[&str]); 10] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     ("lake", &["table"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2"]),
+    ("cluster", &["table"], &["arrow", "datafusion", "clap"]),
     // For tests and benches: no crate but `bench` has it among what it is built with.
     ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
