@@ -3,9 +3,7 @@
 use arrow::error::ArrowError;
 use trailweave_lake::LakeError;
 
-use crate::EngineError;
-
-/// Why the lake could not be correlated or queried.
+/// Why the lake could not be correlated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorrelateError {
@@ -35,22 +33,5 @@ pub enum CorrelateError {
         /// What the pool said.
         #[source]
         source: rayon::ThreadPoolBuildError,
-    },
-    /// The engine could not be set up for this lake.
-    #[error("cannot open the tables of the lake")]
-    Open(#[source] EngineError),
-    /// The SQL is not read-only.
-    #[error("only questions are answered (SELECT, EXPLAIN, SHOW); the lake is written by ingest and correlate alone")]
-    ReadOnly(#[source] EngineError),
-    /// The question is wrong, or cannot be answered.
-    #[error("cannot answer the query")]
-    Query(#[source] EngineError),
-    /// No row of the lake names the identifier.
-    #[error(
-        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
-    )]
-    NothingKnown {
-        /// The identifier as asked.
-        id: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The join of KMS with EC2 events over a lake, and questions to its tables.
+//! The join of KMS with EC2 events over a lake.
 //!
 //! ```text
 //!  events/ --read--> rows, numbered by time --join--> causes --tables--> correlated/ volumes/ ..
@@ -11,25 +11,18 @@
 //! compute is said in `docs/join.md`. The crate `oracle` computes the same slowly, and the crate `cluster` says it in SQL;
 //! tests hold them against each other.
 //!
-//! [`open`] and [`trace()`] answer `query` and `trace`. This crate knows neither gzip nor JSON: it
+//! This crate knows neither gzip nor JSON: it
 //! reads the table `events` and writes the products.
 
 mod correlate;
-mod engine_error;
 mod error;
-mod exact_times;
 mod in_memory;
 mod product;
-mod session;
 mod summary;
-mod trace;
 
 pub use correlate::{Correlate, Progress, Scope, correlate};
-pub use engine_error::EngineError;
 pub use error::CorrelateError;
-pub use session::{Session, open};
 pub use summary::Summary;
-pub use trace::{Call, Cause, Chain, Event, Missing, trace};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! Small lakes through the whole join. Each is compared with the oracle, whatever else its test says.
 
 mod events;
-mod queries;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -9,7 +8,6 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 
-use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -27,10 +25,8 @@ use crate::Correlate;
 use crate::CorrelateError;
 use crate::Progress;
 use crate::Scope;
-use crate::Session;
 use crate::Summary;
 use crate::correlate;
-use crate::open;
 
 use events::*;
 
@@ -346,26 +342,6 @@ fn the_grant_that_allowed_a_call_is_named() {
     assert_eq!(found.grants.len(), 2);
 }
 
-#[tokio::test]
-async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
-    let logged_by = |account: &str, id, kind: &str| Event {
-        recipient_account_id: Some(account.into()),
-        user_identity_type: Some(kind.into()),
-        grant_id: Some("g1".into()),
-        ..forwarded(with_volume(kms(id, 0, "CreateGrant")))
-    };
-    let events = [logged_by(ACCOUNT, "a-owners", "AWSAccount"), logged_by("222222222222", "callers", "AssumedRole")];
-    let (_folder, lake) = lake_of(&events);
-    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
-    assert_eq!(products(&lake).grants.len(), 2);
-    let session = open(&lake, &OPTIONS).await.unwrap();
-    for view in ["volume_readers", "grants_never_retired"] {
-        let rows = session.query(&format!("SELECT create_event_id FROM {view}")).await.unwrap();
-        let ids: Vec<_> = rows.iter().flat_map(|rows| rows["create_event_id"].as_string::<i32>().iter()).collect();
-        assert_eq!(ids, [Some("callers")], "{view}");
-    }
-}
-
 #[test]
 fn times_before_1970_and_rows_without_ids_are_no_exception() {
     let base = -1_700_000_000;
@@ -409,20 +385,6 @@ fn events_that_do_not_fit_are_an_error_that_says_so() {
     let refused = correlate(&lake, &options, &Progress::default());
     assert!(matches!(refused, Err(CorrelateError::Memory { memory_bytes: 1024 })), "{refused:?}");
     assert_eq!(files(&lake), []);
-}
-
-#[tokio::test]
-async fn a_query_may_ask_but_not_change() {
-    let (_folder, lake) = lake_of(&published_launch());
-    let session = open(&lake, &OPTIONS).await.unwrap();
-    let asked = session.query("SELECT event_id FROM events WHERE event_date = DATE '2026-09-01'").await.unwrap();
-    assert_eq!(asked.iter().map(RecordBatch::num_rows).sum::<usize>(), 4);
-    assert_eq!(session.query("SELECT * FROM rejects").await.unwrap()[0].num_rows(), 0);
-    for statement in ["DROP TABLE events", "COPY events TO 'x.parquet'", "SET datafusion.execution.batch_size = 1"] {
-        let refused = session.query(statement).await;
-        assert!(matches!(refused, Err(CorrelateError::ReadOnly(_))), "{statement}");
-    }
-    assert!(matches!(session.query("SELECT nothing FROM events").await, Err(CorrelateError::Query(_))));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
 use trailweave_lake::Place;
+use trailweave_query::SessionOptions;
 
 use crate::allocator;
 use crate::args::Cli;
@@ -119,7 +120,12 @@ impl Job {
         Ok(Lake::open_at(&self.place()?)?)
     }
 
-    /// How the read arm is to work.
+    /// What answers questions may use.
+    fn session_options(&self) -> SessionOptions {
+        SessionOptions { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
+    }
+
+    /// How the join is to work.
     fn correlate_options(&self) -> Correlate {
         Correlate { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads, scope: Scope::New }
     }

@@ -1,12 +1,19 @@
-//! Answers to questions in SQL that are wrong.
+//! Questions in SQL, right and wrong.
 
-use super::*;
+use arrow::array::RecordBatch;
+use tempfile::TempDir;
+use trailweave_query::QueryError;
+use trailweave_query::Session;
+
+use crate::lakes::event;
+use crate::lakes::lake_of;
+use crate::lakes::opened;
 
 /// Opens a lake of four launches, a second apart from noon on, for questions.
 async fn launches() -> (TempDir, Session) {
-    let (folder, lake) = lake_of(&[0, 1, 2, 3].map(|second| ec2(&format!("e{second}"), second, "RunInstances")));
-    let session = open(&lake, &OPTIONS).await.unwrap();
-    (folder, session)
+    let (folder, lake) =
+        lake_of(&[0, 1, 2, 3].map(|second| event("ec2", &format!("e{second}"), second, "RunInstances")));
+    (folder, opened(&lake).await)
 }
 
 /// Counts how many of them meet `condition`, or says why it is refused.
@@ -16,9 +23,22 @@ async fn count(session: &Session, condition: &str) -> Result<usize, String> {
 }
 
 /// Says the error and its sources, as the program prints them.
-fn said(error: &CorrelateError) -> String {
+fn said(error: &QueryError) -> String {
     let sources = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[tokio::test]
+async fn a_query_may_ask_but_not_change() {
+    let (_folder, session) = launches().await;
+    let asked = session.query("SELECT event_id FROM events WHERE event_date = DATE '2026-09-01'").await.unwrap();
+    assert_eq!(asked.iter().map(RecordBatch::num_rows).sum::<usize>(), 4);
+    assert_eq!(session.query("SELECT * FROM rejects").await.unwrap()[0].num_rows(), 0);
+    for statement in ["DROP TABLE events", "COPY events TO 'x.parquet'", "SET datafusion.execution.batch_size = 1"] {
+        let refused = session.query(statement).await;
+        assert!(matches!(refused, Err(QueryError::ReadOnly(_))), "{statement}");
+    }
+    assert!(matches!(session.query("SELECT nothing FROM events").await, Err(QueryError::Query(_))));
 }
 
 #[tokio::test]

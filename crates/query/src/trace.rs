@@ -10,7 +10,7 @@ use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
 use serde::Serialize;
 
-use crate::CorrelateError;
+use crate::QueryError;
 use crate::Session;
 
 /// What happened around one identifier, in time.
@@ -104,7 +104,7 @@ pub struct Call {
 }
 
 /// Finds the chain of an instance, volume, snapshot, key (ARN or bare id), grant or event.
-pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError> {
+pub async fn trace(session: &Session, id: &str) -> Result<Chain, QueryError> {
     let sql = format!("SELECT * FROM correlated WHERE {} ORDER BY kms_event_time, kms_event_id", condition(id));
     let mut causes = Vec::<Cause>::new();
     let mut positions = HashMap::new();
@@ -124,7 +124,7 @@ pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError>
         causes = without_calls(session, id).await?;
     }
     if causes.is_empty() {
-        return Err(CorrelateError::NothingKnown { id: id.to_owned() });
+        return Err(QueryError::NothingKnown { id: id.to_owned() });
     }
     let missing = missing(session, causes.iter().flat_map(|cause| &cause.calls)).await?;
     Ok(Chain { id: id.to_owned(), causes, missing })
@@ -132,7 +132,7 @@ pub async fn trace(session: &Session, id: &str) -> Result<Chain, CorrelateError>
 
 /// The events that name an identifier of which no row of `correlated` knows: an instance without encrypted volumes, or
 /// an event that is no part of a chain.
-async fn without_calls(session: &Session, id: &str) -> Result<Vec<Cause>, CorrelateError> {
+async fn without_calls(session: &Session, id: &str) -> Result<Vec<Cause>, QueryError> {
     let sql = format!("SELECT * FROM events WHERE {} ORDER BY event_time, event_id LIMIT 100", of_event(id));
     let mut causes = Vec::new();
     for batch in session.query(&sql).await? {
@@ -156,7 +156,7 @@ async fn without_calls(session: &Session, id: &str) -> Result<Vec<Cause>, Correl
 }
 
 /// What the lake lacks about calls that succeeded.
-async fn missing<'a>(session: &Session, calls: impl Iterator<Item = &'a Call>) -> Result<Vec<Missing>, CorrelateError> {
+async fn missing<'a>(session: &Session, calls: impl Iterator<Item = &'a Call>) -> Result<Vec<Missing>, QueryError> {
     let mut missing = Vec::new();
     let (mut grants, mut volumes) = (BTreeSet::new(), BTreeSet::new());
     for call in calls.filter(|call| call.error_code.is_none()) {
@@ -181,7 +181,7 @@ async fn missing<'a>(session: &Session, calls: impl Iterator<Item = &'a Call>) -
 
 impl Session {
     /// The texts that a question gives, which ends before `IN (..)`; none where nothing is looked for.
-    async fn texts(&self, question: &str, among: &BTreeSet<String>) -> Result<BTreeSet<String>, CorrelateError> {
+    async fn texts(&self, question: &str, among: &BTreeSet<String>) -> Result<BTreeSet<String>, QueryError> {
         if among.is_empty() {
             return Ok(BTreeSet::new());
         }

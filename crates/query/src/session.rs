@@ -1,5 +1,6 @@
 //! The engine, set up for a lake, and questions to it.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,9 +33,17 @@ use trailweave_table::Table;
 use trailweave_table::VIEWS;
 use trailweave_table::View;
 
-use crate::Correlate;
-use crate::CorrelateError;
+use crate::QueryError;
 use crate::exact_times::ExactTimes;
+
+/// What a session may use.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionOptions {
+    /// Memory for the engine. What does not fit is spilled to disk.
+    pub memory_bytes: u64,
+    /// How many parts of an answer are computed at once.
+    pub threads: NonZeroUsize,
+}
 
 /// The tables of a lake under their names, for questions in SQL.
 #[derive(Clone)]
@@ -43,7 +52,7 @@ pub struct Session {
 }
 
 /// Opens the tables of `lake`, its ledger, and the views over them for questions. A table that has no files yet is empty.
-pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, CorrelateError> {
+pub async fn open(lake: &Lake, options: &SessionOptions) -> Result<Session, QueryError> {
     let open = async || {
         let context = context(options)?;
         context.add_analyzer_rule(Arc::new(ExactTimes));
@@ -56,16 +65,16 @@ pub async fn open(lake: &Lake, options: &Correlate) -> Result<Session, Correlate
         }
         Ok(Session { context })
     };
-    open().await.map_err(|error: DataFusionError| CorrelateError::Open(error.into()))
+    open().await.map_err(|error: DataFusionError| QueryError::Open(error.into()))
 }
 
 impl Session {
     /// Answers one question in SQL, as at least one batch. Whatever would change something is refused.
-    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, CorrelateError> {
-        let failed = |error: DataFusionError| CorrelateError::Query(error.into());
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        let failed = |error: DataFusionError| QueryError::Query(error.into());
         let plan = self.context.state().create_logical_plan(sql).await.map_err(failed)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        read_only.verify_plan(&plan).map_err(|source| CorrelateError::ReadOnly(source.into()))?;
+        read_only.verify_plan(&plan).map_err(|source| QueryError::ReadOnly(source.into()))?;
         let answer = self.context.execute_logical_plan(plan).await.map_err(failed)?;
         let schema = Arc::clone(answer.schema().inner());
         let mut rows = answer.collect().await.map_err(failed)?;
@@ -83,7 +92,7 @@ impl std::fmt::Debug for Session {
 }
 
 /// An engine without tables, which spills to the system's folder for temporary files.
-fn context(options: &Correlate) -> Result<SessionContext, DataFusionError> {
+fn context(options: &SessionOptions) -> Result<SessionContext, DataFusionError> {
     // A quarter is left for what the engine does not count: batches on their way, Parquet pages.
     let pool_bytes = usize::try_from(options.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
@@ -96,11 +105,11 @@ fn context(options: &Correlate) -> Result<SessionContext, DataFusionError> {
 /// With one part of a step at a time the engine plans hash joins, whatever it is told.
 const MIN_PARTITIONS: usize = 2;
 
-fn partitions(options: &Correlate) -> usize {
+fn partitions(options: &SessionOptions) -> usize {
     options.threads.get().max(MIN_PARTITIONS)
 }
 
-fn config(options: &Correlate, pool_bytes: usize) -> SessionConfig {
+fn config(options: &SessionOptions, pool_bytes: usize) -> SessionConfig {
     // A sort needs room for a few batches to begin, and for merging to end. With small batches a step's many sorts
     // fit side by side into a small pool, each spilling beyond its share.
     let share = pool_bytes / partitions(options) / 128;
