@@ -28,14 +28,13 @@ use std::sync::atomic::Ordering;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::Part;
+use trailweave_lake::read::{Ask, Keys};
 use trailweave_table::CORRELATED;
-
-pub(crate) use crate::in_memory::parts::{damaged, load_shared};
 
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
-use crate::in_memory::parts::{Ask, Keys, Parts, look_up};
+use crate::in_memory::parts::{Parts, look_up};
 use crate::in_memory::reach::{Reach, Wanted};
 use crate::in_memory::read::{Batch, IdColumn};
 use crate::in_memory::rows::Rows;

@@ -25,13 +25,13 @@ use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use jiff::ToSpan;
 use jiff::civil::Date;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
+use trailweave_lake::read::Reader;
 use trailweave_table::PRODUCT_FILE;
 use trailweave_table::Table;
 use trailweave_table::partition_dir;
@@ -201,7 +201,7 @@ fn read(lake: &Lake, table: &Table, path: &Path) -> Result<RecordBatch, Correlat
         return Ok(RecordBatch::new_empty(table.schema()));
     };
     let read = || {
-        let rows = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?.collect::<Result<Vec<_>, _>>()?;
+        let rows = Reader::try_new(file)?.build()?.collect::<Result<Vec<_>, _>>()?;
         Ok(concat_batches(&table.schema(), &rows)?)
     };
     read().map_err(|source: ParquetError| LakeError::parquet(path)(source).into())

@@ -12,10 +12,10 @@ use arrow::compute::SortColumn;
 use arrow::compute::lexsort_to_indices;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_lake::WholeFile;
+use trailweave_lake::read::Reader;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
@@ -58,7 +58,7 @@ fn by_date(rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
 pub fn rows_of(lake: &Lake, table: &Table) -> Vec<RecordBatch> {
     let mut rows = Vec::new();
     for part in lake.parts(table).unwrap() {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(lake.open_listed(&part).unwrap()).unwrap();
+        let reader = Reader::try_new(lake.open_listed(&part).unwrap()).unwrap();
         rows.extend(reader.build().unwrap().map(Result::unwrap));
     }
     rows
