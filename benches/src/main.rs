@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         let folder =
             kept.as_ref().map_or_else(|| passing.path().to_owned(), |kept| kept.join(format!("{records}-{seed}")));
         let trial = truth::run(&folder, records, seed).await?;
-        let verdict = truth::judge(&folder, &trial.lake).await?;
+        let verdict = truth::judge(&folder, &trial.lake)?;
         println!(
             "seed {seed}: {:?}, {:.1} s, of which correlate {:.1} s",
             trial.ingested.tally,
@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         let differences = verdict.flows.values().flat_map(|score| &score.differences);
         differences.chain(verdict.unexpected.iter().take(5)).for_each(|difference| println!("  {difference}"));
         if records <= MAX_ORACLE_RECORDS {
-            n_agreed += truth::ask_oracle(&trial.lake).await?;
+            n_agreed += truth::ask_oracle(&trial.lake)?;
         }
         n_unexpected += verdict.unexpected.len();
         n_seeds += 1;

@@ -15,18 +15,19 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::ensure;
 use arrow::array::Array;
-use arrow::array::RecordBatch;
+use arrow::array::AsArray;
 use arrow::array::StringArray;
 use serde::Deserialize;
 use trailweave_corpus::Options;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
-use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Ingest;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
+use trailweave_oracle as oracle;
+use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 
@@ -175,8 +176,8 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
 }
 
 /// Compares the lake's `correlated` with the truth.
-pub async fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
-    let mut rows = correlated_rows(lake).await?;
+pub fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
+    let mut rows = correlated_rows(lake)?;
     let mut flows = BTreeMap::<String, Score>::new();
     for trail in fs::read_dir(folder.join(TRAILS))? {
         let truth = fs::File::open(trail?.path().join("truth.jsonl")).context("the generator wrote no truth")?;
@@ -191,14 +192,12 @@ pub async fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
 }
 
 /// Compares every product of the lake with the nested-loop oracle's; returns how many rows agree.
-pub async fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
-    let session = trailweave_correlate::open(lake, &read_arm()).await?;
-    let events = session.query(&format!("SELECT * FROM {}", EVENTS.name)).await?;
-    let expected = oracle::correlate(&oracle::events_from(&events));
+pub fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
+    let expected = oracle::correlate(&oracle::events_from(&oracle::rows_of(lake, &EVENTS)));
     let mut agreed = 0;
     for ((name, wanted), table) in expected.by_table().into_iter().zip(PRODUCTS) {
         ensure!(name == table.name, "the oracle's tables stand in another order");
-        let found = oracle::rows_from(&session.query(&format!("SELECT * FROM {name}")).await?, table);
+        let found = oracle::rows_from(&oracle::rows_of(lake, table), table);
         ensure!(found.len() == wanted.len(), "{name}: {} rows, the oracle has {}", found.len(), wanted.len());
         for (found, wanted) in found.iter().zip(wanted) {
             ensure!(found == wanted, "{name} differs from the oracle:\n{found:?}\n{wanted:?}");
@@ -216,13 +215,15 @@ fn threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The compared columns of every row, by account and event id.
-async fn correlated_rows(lake: &Lake) -> anyhow::Result<BTreeMap<(String, String), Vec<Option<String>>>> {
-    let session = trailweave_correlate::open(lake, &read_arm()).await?;
-    let sql = format!("SELECT recipient_account_id, kms_event_id, {} FROM correlated", COMPARED.join(", "));
+/// The compared columns of rows, by account and event id.
+type ComparedRows = BTreeMap<(String, String), Vec<Option<String>>>;
+
+/// Reads the compared columns of every row.
+fn correlated_rows(lake: &Lake) -> anyhow::Result<ComparedRows> {
     let mut rows = BTreeMap::new();
-    for batch in session.query(&sql).await? {
-        let columns = batch_columns(&batch)?;
+    for batch in oracle::rows_of(lake, &CORRELATED) {
+        let columns = ["recipient_account_id", "kms_event_id"].iter().chain(&COMPARED);
+        let columns: Vec<&StringArray> = columns.map(|column| batch[*column].as_string::<i32>()).collect();
         for row in 0..batch.num_rows() {
             let value = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
             let key = (value(columns[0]).unwrap_or_default(), value(columns[1]).unwrap_or_default());
@@ -231,12 +232,6 @@ async fn correlated_rows(lake: &Lake) -> anyhow::Result<BTreeMap<(String, String
         }
     }
     Ok(rows)
-}
-
-fn batch_columns(batch: &RecordBatch) -> anyhow::Result<Vec<&StringArray>> {
-    let text = |column: &dyn Array| column.as_any().downcast_ref::<StringArray>().is_some();
-    ensure!(batch.columns().iter().all(|column| text(column)), "correlated has other types than text");
-    Ok(batch.columns().iter().filter_map(|column| column.as_any().downcast_ref()).collect())
 }
 
 fn difference(truth: &Truth, found: Option<&[Option<String>]>) -> Option<String> {

@@ -31,14 +31,13 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use trailweave_lake::Part;
+use trailweave_lake::read::Ask;
 use trailweave_table::CORRELATED;
-
-pub(crate) use crate::in_memory::parts::{damaged, load_shared};
 
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
-use crate::in_memory::parts::{Ask, Parts, look_up};
+use crate::in_memory::parts::{Parts, look_up};
 use crate::in_memory::reach::{Linked, Reach, Wanted};
 use crate::in_memory::read::Batch;
 use crate::in_memory::rows::Rows;
@@ -147,13 +146,8 @@ fn join<'l>(
     }
     let mut rows = Rows::default();
     if parts.has_earlier() {
-        let mut follow = Follow {
-            products,
-            parts,
-            n_new: batches.len(),
-            asked: Wanted::default(),
-            linked: Linked::default(),
-        };
+        let mut follow =
+            Follow { products, parts, n_new: batches.len(), asked: Wanted::default(), linked: Linked::default() };
         return follow.join(rows, &batches);
     }
     rows.add(&batches);

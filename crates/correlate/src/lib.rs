@@ -1,39 +1,28 @@
-//! The join of KMS with EC2 events over a lake, and questions to its tables.
+//! The join of KMS with EC2 events over a lake.
 //!
 //! ```text
 //!  events/ --read--> rows, numbered by time --join--> causes --tables--> correlated/ volumes/ ..
-//!  Parquet    |      ids as numbers           |      (rules 1 to 5)       one file per date
-//!     ^       |                               |
-//!     |       '- do not fit: SQL steps -------'
+//!  Parquet           ids as numbers                (rules 1 to 5)       one file per date
+//!     ^
 //!     '-- what new events reach: only these and what they need are read
 //! ```
 //!
-//! `in_memory` is the join: an index over the rows of the lake, or over new events and what they reach. Where the events
-//! do not fit into memory, `plan` computes the same as a list of SQL steps that spill: each is one statement in `plan/`,
-//! whose rows are written as Parquet under `_trailweave/scratch/` before the next step reads them. Both make the same
-//! bytes. What they must compute is said in `docs/join.md`; [`oracle`] computes it once more, slowly.
+//! `in_memory` is the join: an index over the rows of the lake, or over new events and what they reach. What it must
+//! compute is said in `docs/join.md`. The crate `oracle` computes the same slowly, and the crate `cluster` says it in SQL;
+//! tests hold them against each other.
 //!
-//! [`open`] and [`trace()`] answer `query` and `trace` with the same engine. This crate knows neither gzip nor JSON: it
+//! This crate knows neither gzip nor JSON: it
 //! reads the table `events` and writes the products.
 
-pub mod oracle;
-
 mod correlate;
-mod engine_error;
 mod error;
-mod exact_times;
 mod in_memory;
 mod product;
-mod session;
 mod summary;
-mod trace;
 
 pub use correlate::{Correlate, Progress, Scope, correlate};
-pub use engine_error::EngineError;
 pub use error::CorrelateError;
-pub use session::{Session, open};
 pub use summary::Summary;
-pub use trace::{Call, Cause, Chain, Event, Missing, trace};
 
 #[cfg(test)]
 mod tests;

@@ -22,16 +22,12 @@ use arrow::error::ArrowError;
 use arrow::row::RowConverter;
 use arrow::row::Rows;
 use arrow::row::SortField;
-use datafusion::error::DataFusionError;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::arrow::arrow_reader::RowSelection;
-use datafusion::parquet::errors::ParquetError;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::errors::ParquetError;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
@@ -39,8 +35,9 @@ use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
-use trailweave_table::PRODUCTS;
+use trailweave_lake::read;
 use trailweave_table::PRODUCT_FILE;
+use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
 use trailweave_table::partition_dir;
 
@@ -136,7 +133,6 @@ impl<'a> Replacement<'a> {
 
 /// The file of one date.
 pub(crate) struct DateFile {
-    day: i32,
     writer: TableWriter,
     table: &'static Table,
     batches: BatchCoalescer,
@@ -146,7 +142,7 @@ impl DateFile {
     pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
         let path = products.promise(table, day);
         let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
-        Ok(Self { day, writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
+        Ok(Self { writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
 
     pub(crate) fn write(&mut self, rows: RecordBatch) -> Result<(), CorrelateError> {
@@ -169,7 +165,7 @@ impl DateFile {
     }
 
     fn failed(&self, error: ArrowError) -> CorrelateError {
-        CorrelateError::Step { step: self.table.name, source: DataFusionError::from(error).into() }
+        CorrelateError::Rows { table: self.table.name, source: error }
     }
 }
 
@@ -223,7 +219,7 @@ impl Replaced {
         };
         let file = products.lake.open_part(&path)?;
         let damaged = |source| CorrelateError::from(LakeError::parquet(&path)(source));
-        let end = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(damaged)?;
+        let end = read::load(&file).map_err(damaged)?;
         let standing = Standing { file, end, replaced: self };
         let n_standing = standing.end.metadata().file_metadata().num_rows().unsigned_abs();
         let goes = standing.goes().map_err(damaged)?;
@@ -307,16 +303,14 @@ impl Standing<'_> {
         match at {
             None => reader.build(),
             Some(at) => {
-                let ranges = at.iter().map(|row| *row as usize..*row as usize + 1);
                 let n_rows = self.end.metadata().file_metadata().num_rows();
-                let n_rows = usize::try_from(n_rows).unwrap_or(usize::MAX);
-                reader.with_row_selection(RowSelection::from_consecutive_ranges(ranges, n_rows)).build()
+                reader.with_row_selection(read::selection(at, usize::try_from(n_rows).unwrap_or(usize::MAX))).build()
             }
         }
     }
 
-    fn reader(&self) -> Result<ParquetRecordBatchReaderBuilder<LakeFile>, ParquetError> {
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.end.clone());
+    fn reader(&self) -> Result<read::Reader, ParquetError> {
+        let reader = read::Reader::new_with_metadata(self.file.try_clone()?, self.end.clone());
         Ok(reader.with_batch_size(BATCH_ROWS))
     }
 }
@@ -358,7 +352,7 @@ fn merge(
     kept: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     new: impl Iterator<Item = RecordBatch>,
 ) -> Result<(), CorrelateError> {
-    let failed = |source| CorrelateError::Step { step: table.name, source: DataFusionError::from(source).into() };
+    let failed = |source| CorrelateError::Rows { table: table.name, source };
     let schema = table.schema();
     let fields = order_of(table).into_iter().map(|column| SortField::new(schema.field(column).data_type().clone()));
     let order = RowConverter::new(fields.collect()).map_err(failed)?;

@@ -6,17 +6,16 @@ use std::ops::Add;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::datatypes::Int32Type;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::errors::ParquetError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::errors::ParquetError;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
+use trailweave_lake::read::{Reader, damaged, load, load_shared};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
@@ -24,8 +23,6 @@ use trailweave_table::Table;
 
 use crate::CorrelateError;
 use crate::Scope;
-use crate::in_memory::damaged;
-use crate::in_memory::load_shared;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 14;
@@ -74,12 +71,13 @@ fn over_parts<T: Default + Send>(
     sum: impl Fn(T, T) -> T + Sync,
 ) -> Result<T, CorrelateError> {
     let count = |part: &Part| count(lake.open_listed(part)?).map_err(|source| damaged(&part.path, source));
-    lake.parts(table)?.par_iter().map(count).try_reduce(T::default, |a, b| Ok(sum(a, b)))
+    let counts = lake.parts(table)?.par_iter().map(count).try_reduce(T::default, |a, b| Ok(sum(a, b)));
+    Ok(counts?)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `over_parts` gives it")]
 fn rows_of(file: LakeFile) -> Result<u64, ParquetError> {
-    Ok(n_rows(&ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?))
+    Ok(n_rows(&load(&file)?))
 }
 
 fn n_rows(end: &ArrowReaderMetadata) -> u64 {
@@ -101,7 +99,7 @@ impl Linked {
         let end = load_shared(&file, |column| LINKED_BY.contains(&column))?;
         let mut linked = Self { rows: n_rows(&end), ..Self::default() };
         let columns = ProjectionMask::columns(end.parquet_schema(), LINKED_BY);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, end).with_projection(columns);
+        let reader = Reader::new_with_metadata(file, end).with_projection(columns);
         for rows in reader.with_batch_size(BATCH_ROWS).build()? {
             let rows = rows?;
             for (column, counts) in LINKED_BY.iter().zip(&mut linked.by) {

@@ -9,7 +9,7 @@
 //! [`Change`] does the same for several files at once. `docs/lake.md` has the format and the commit protocol.
 //!
 //! Both arms write through this crate, so that how a file looks (compression, statistics, Bloom filters, order) and
-//! how it appears (atomically) is decided once. It knows neither gzip nor JSON nor the join.
+//! how it appears (atomically) is decided once; and read through [`read`]. It knows neither gzip nor JSON nor the join.
 
 mod answer;
 mod change;
@@ -20,6 +20,7 @@ mod format;
 mod lake;
 mod lease;
 mod open;
+pub mod read;
 mod remote;
 mod store;
 mod writer;

@@ -194,7 +194,7 @@ impl Config {
     }
 }
 
-/// Below this the join's sorts cannot even spill.
+/// Below this the buffers of a run have no room.
 const MIN_MEMORY: ByteSize = ByteSize(64 << 20);
 /// The memory that a thread holds, whatever it works on.
 const THREAD_MEMORY: u64 = 8 << 20;

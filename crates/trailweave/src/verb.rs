@@ -19,6 +19,7 @@ use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
 use trailweave_lake::Place;
+use trailweave_query::SessionOptions;
 
 use crate::allocator;
 use crate::args::Cli;
@@ -119,7 +120,12 @@ impl Job {
         Ok(Lake::open_at(&self.place()?)?)
     }
 
-    /// How the read arm is to work.
+    /// What answers questions may use.
+    fn session_options(&self) -> SessionOptions {
+        SessionOptions { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
+    }
+
+    /// How the join is to work.
     fn correlate_options(&self) -> Correlate {
         Correlate {
             memory_bytes: self.config.memory.as_u64(),
@@ -189,6 +195,7 @@ fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trai
     trailweave_ingest::settle(lake)?;
     let state = trailweave_correlate::Progress::default();
     let options = Correlate { scope, ..job.correlate_options() };
-    let correlate = || trailweave_correlate::correlate(lake, &options, &state);
-    Ok(progress::correlating(&job.common, &state, correlate)?)
+    progress::correlating(&job.common, &state, || {
+        trailweave_correlate::correlate(lake, &options, &state).map_err(anyhow::Error::from)
+    })
 }

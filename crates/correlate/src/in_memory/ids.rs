@@ -47,11 +47,6 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The number of a text that has one.
-    pub(super) fn get(&self, text: &str) -> u32 {
-        self.ids.0.get(text).copied().unwrap_or(NONE)
-    }
-
     pub(super) fn number(&mut self, text: &'a str) -> u32 {
         let number = self.ids.number(text);
         if number as usize == self.texts.len() {

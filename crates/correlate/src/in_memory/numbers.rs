@@ -121,7 +121,8 @@ impl<'a> Origins<'a> {
                 };
                 let id = batch.id(IdColumn::Request, row);
                 let caller = of_caller[row].filter(|caller| flags.has(Flags::KMS) && *caller != account);
-                let at_caller = |(caller, id)| (request_ids.number(caller, id), home_ids.number((caller, regions[row])));
+                let at_caller =
+                    |(caller, id)| (request_ids.number(caller, id), home_ids.number((caller, regions[row])));
                 self.callers.push(caller.zip(id).map_or((NONE, NONE), at_caller));
                 let request = id.map(|id| request_ids.number(account, id));
                 self.kinds.push(kind);

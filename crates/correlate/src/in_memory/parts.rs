@@ -6,43 +6,33 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::ops::RangeInclusive;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use ahash::RandomState;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::StringArray;
-use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
-use arrow::datatypes::Schema;
 use arrow::datatypes::TimestampMillisecondType;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ArrowPredicate;
-use datafusion::parquet::arrow::arrow_reader::ArrowPredicateFn;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::arrow::arrow_reader::RowFilter;
-use datafusion::parquet::arrow::arrow_reader::RowSelection;
-use datafusion::parquet::bloom_filter::Sbbf;
-use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::statistics::Statistics;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowPredicate;
+use parquet::arrow::arrow_reader::ArrowPredicateFn;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::arrow_reader::RowFilter;
+use parquet::arrow::arrow_reader::RowSelection;
+use parquet::errors::ParquetError;
+use parquet::file::statistics::Statistics;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::IntoParallelRefMutIterator;
 use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
-use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
+use trailweave_lake::read::{Ask, Reader, damaged, load, load_shared, rows_with, selection};
 use trailweave_table::Table;
 
 use crate::CorrelateError;
@@ -52,16 +42,6 @@ use crate::product::Replacement;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 16;
-
-/// Keys to look for.
-pub(super) type Keys = HashSet<String, RandomState>;
-
-/// A question for rows that have one of `keys` in `column`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ask<'k> {
-    pub(super) column: &'static str,
-    pub(super) keys: &'k Keys,
-}
 
 /// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
@@ -147,7 +127,9 @@ impl<'l> Parts<'l> {
 
     /// Tells whether rows can be seen that are not to be joined with the slice.
     pub(super) fn has_earlier(&self) -> bool {
-        self.open.iter().any(|part| (0..part.given.len()).any(|group| part.seen(group, self.slice.start) != Share::None))
+        self.open
+            .iter()
+            .any(|part| (0..part.given.len()).any(|group| part.seen(group, self.slice.start) != Share::None))
     }
 
     /// Begins a slice, and reads its rows; nothing if they do not fit.
@@ -289,7 +271,7 @@ fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
 
 /// The times of the rows of a row group.
 fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Result<Vec<i64>, ParquetError> {
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
+    let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
         .with_projection(ProjectionMask::columns(metadata.parquet_schema(), ["event_time"]))
         .with_row_groups(vec![group]);
     let mut times = Vec::new();
@@ -322,12 +304,12 @@ pub(super) fn look_up<const N: usize>(
     for (day, path) in products.files(table) {
         let file = products.lake().open_part(&path)?;
         let mut read = || {
-            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+            let metadata = load(&file)?;
             let n_before = found.values.len();
             for group in 0..metadata.metadata().num_row_groups() {
                 let rows = rows_with(&file, &metadata, group, asks)?;
                 let n_rows = usize::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
-                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
+                let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
                     .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns))
                     .with_row_groups(vec![group])
                     .with_row_selection(selection(&rows, n_rows));
@@ -346,24 +328,6 @@ pub(super) fn look_up<const N: usize>(
         }
     }
     Ok(found)
-}
-
-/// The end of a file, whose columns of few values, which `is_shared` takes, are read as dictionaries.
-pub(crate) fn load_shared(
-    file: &LakeFile,
-    is_shared: impl Fn(&str) -> bool,
-) -> Result<ArrowReaderMetadata, ParquetError> {
-    let end = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
-    let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let field = |field: &Arc<Field>| {
-        if is_shared(field.name()) {
-            Arc::new(Field::new(field.name(), shared(), field.is_nullable()))
-        } else {
-            Arc::clone(field)
-        }
-    };
-    let schema = Arc::new(Schema::new(end.schema().fields().iter().map(field).collect::<Vec<_>>()));
-    ArrowReaderMetadata::try_new(Arc::clone(end.metadata()), ArrowReaderOptions::new().with_schema(schema))
 }
 
 /// The rows of a row group that are joined, in the columns that are.
@@ -390,7 +354,7 @@ fn joined_rows(
         });
         filters.insert(0, Box::new(is_then));
     }
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+    let reader = Reader::new_with_metadata(file, metadata.clone())
         .with_projection(ProjectionMask::columns(schema, columns()))
         .with_row_groups(vec![group])
         .with_row_filter(RowFilter::new(filters))
@@ -399,85 +363,4 @@ fn joined_rows(
         Some(selection) => reader.with_row_selection(selection).build(),
         None => reader.build(),
     }
-}
-
-fn selection(rows: &[u32], n_rows: usize) -> RowSelection {
-    let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);
-    RowSelection::from_consecutive_ranges(ranges, n_rows)
-}
-
-/// The rows of a row group, in order, that answer a question.
-fn rows_with(
-    file: &LakeFile,
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    asks: &[Ask<'_>],
-) -> Result<Vec<u32>, ParquetError> {
-    let schema = metadata.parquet_schema();
-    let mut likely = Vec::new();
-    for ask in asks {
-        // A part that was written before the table got a column lacks it.
-        let Some(leaf) = schema.columns().iter().position(|leaf| leaf.path().parts()[0] == ask.column) else {
-            continue;
-        };
-        let group = metadata.metadata().row_group(group);
-        let n_nulls = group.column(leaf).statistics().and_then(Statistics::null_count_opt);
-        if n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(group.column(leaf).num_values())) {
-            continue;
-        }
-        let bloom = Sbbf::read_from_column_chunk(group.column(leaf), file)?;
-        let may_hold = |key: &&String| bloom.as_ref().is_none_or(|bloom| bloom.check(key.as_str()));
-        let keys: HashSet<&str, RandomState> = ask.keys.iter().filter(may_hold).map(String::as_str).collect();
-        if !keys.is_empty() {
-            likely.push((ask.column, keys));
-        }
-    }
-    if likely.is_empty() {
-        return Ok(Vec::new());
-    }
-    let columns = ProjectionMask::columns(schema, likely.iter().map(|(column, _)| *column));
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
-        .with_projection(columns)
-        .with_row_groups(vec![group])
-        .with_batch_size(BATCH_ROWS);
-    let (mut found, mut first) = (Vec::new(), 0);
-    for rows in reader.build()? {
-        let rows = rows?;
-        let mut hits = vec![false; rows.num_rows()];
-        for (column, keys) in &likely {
-            mark(&rows[*column], &|value| keys.contains(value), &mut hits);
-        }
-        found.extend((first..).zip(&hits).filter(|(_, hit)| **hit).map(|(row, _): (u32, _)| row));
-        first += u32::try_from(rows.num_rows()).expect("a row group has fewer rows than numbers");
-    }
-    Ok(found)
-}
-
-/// Marks the rows of a column of texts, shared texts or lists of texts that have a value which passes.
-fn mark(column: &dyn Array, is_key: &dyn Fn(&str) -> bool, hits: &mut [bool]) {
-    let passing = |values: &dyn Array| -> Vec<bool> {
-        values.as_string::<i32>().iter().map(|value| value.is_some_and(is_key)).collect()
-    };
-    match column.data_type() {
-        DataType::Dictionary(_, _) => {
-            let shared = column.as_dictionary::<Int32Type>();
-            let passed = passing(shared.values());
-            for (hit, key) in hits.iter_mut().zip(shared.keys()) {
-                *hit |= key.and_then(|key| usize::try_from(key).ok()).is_some_and(|key| passed[key]);
-            }
-        }
-        DataType::List(_) => {
-            let lists = column.as_list::<i32>();
-            let passed = passing(lists.values());
-            let position = |at: i32| usize::try_from(at).expect("offsets are positions");
-            for (hit, list) in hits.iter_mut().zip(lists.value_offsets().windows(2)) {
-                *hit |= passed[position(list[0])..position(list[1])].contains(&true);
-            }
-        }
-        _ => hits.iter_mut().zip(passing(column)).for_each(|(hit, passed)| *hit |= passed),
-    }
-}
-
-pub(crate) fn damaged(path: &Path, source: ParquetError) -> CorrelateError {
-    LakeError::parquet(path)(source).into()
 }

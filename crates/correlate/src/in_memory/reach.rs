@@ -15,11 +15,11 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use ahash::RandomState;
+use trailweave_lake::read::{Ask, Keys};
 
 use crate::in_memory::id::{Id, Room};
 use crate::in_memory::ids::NONE;
 use crate::in_memory::join::{LATE_MS, shows};
-use crate::in_memory::parts::{Ask, Keys};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
 

@@ -1,11 +1,12 @@
 //! Which rows of the products are computed anew.
 
+use trailweave_lake::read::Ask;
 use trailweave_table::VOLUMES;
 
 use crate::CorrelateError;
 use crate::in_memory::id::Id;
 use crate::in_memory::join::shows;
-use crate::in_memory::parts::{Ask, look_up};
+use crate::in_memory::parts::look_up;
 use crate::in_memory::reach::Reach;
 use crate::in_memory::read::{IdColumn, List, Text};
 use crate::in_memory::rows::Kind;

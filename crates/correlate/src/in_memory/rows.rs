@@ -147,9 +147,10 @@ impl<'a> Rows<'a> {
             let rest: &[i64] = &self.times[next as usize..n_before as usize];
             // Most rows that are added lie near each other.
             let n_earlier = rest.partition_point(|time| *time < added.0);
-            let n_equal = rest[n_earlier..].iter().zip(next + n_earlier as u32..).take_while(|(time, row)| {
-                **time == added.0 && by_rid(*row, added.1).is_lt()
-            });
+            let n_equal = rest[n_earlier..]
+                .iter()
+                .zip(next + n_earlier as u32..)
+                .take_while(|(time, row)| **time == added.0 && by_rid(*row, added.1).is_lt());
             let until = next + (n_earlier + n_equal.count()) as u32;
             order.extend(next..until);
             order.push(added.1);
@@ -265,11 +266,6 @@ impl<'a> Rows<'a> {
     /// The identifier of a number.
     pub(super) fn resource(&self, number: u32) -> Option<&'a str> {
         self.numbers.resources.names.text(number)
-    }
-
-    /// The number of an identifier; [`NONE`] where it has none.
-    pub(super) fn resource_number(&self, id: &str) -> u32 {
-        self.numbers.resources.names.get(id)
     }
 
     /// By number: where the identifier stands in the order of their texts.

@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_lake::WholeFile;
+use trailweave_oracle::Event;
+use trailweave_oracle::batch;
 use trailweave_table::EVENTS;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
-
-use crate::oracle::Event;
-use crate::oracle::batch;
 
 pub(crate) const ACCOUNT: &str = "111111111111";
 pub(crate) const HOME: &str = "us-west-2";

@@ -2,8 +2,8 @@
 
 use super::*;
 
-#[tokio::test]
-async fn a_resource_is_linked_by_its_volume_then_by_its_snapshot() {
+#[test]
+fn a_resource_is_linked_by_its_volume_then_by_its_snapshot() {
     let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
     let events = [
         snapshot(with_volume(ec2("create", 0, "CreateVolume"))),
@@ -12,14 +12,14 @@ async fn a_resource_is_linked_by_its_volume_then_by_its_snapshot() {
         snapshot(by_service(kms("by-snapshot", 20, "Decrypt"))),
         with_volume(kms("by-hand", 20, "Decrypt")),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "by-volume", "resource", Some("create"));
     assert_link(&found, "by-snapshot", "resource", Some("copy"));
     assert_link(&found, "by-hand", "none", None);
 }
 
-#[tokio::test]
-async fn a_volume_that_a_launch_made_of_a_snapshot_is_not_the_doing_of_who_made_the_snapshot() {
+#[test]
+fn a_volume_that_a_launch_made_of_a_snapshot_is_not_the_doing_of_who_made_the_snapshot() {
     let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
     let events = [
         snapshot(ec2("image", -90_000, "CreateSnapshot")),
@@ -27,11 +27,11 @@ async fn a_volume_that_a_launch_made_of_a_snapshot_is_not_the_doing_of_who_made_
         snapshot(with_volume(forwarded(kms("re-encrypt", 2, "ReEncrypt")))),
         with_volume(infrastructure(kms("decrypt", 4, "Decrypt"))),
     ];
-    assert_link(&correlated(&events).await, "re-encrypt", "volume", Some("run"));
+    assert_link(&correlated(&events), "re-encrypt", "volume", Some("run"));
 }
 
-#[tokio::test]
-async fn a_volume_is_the_first_of_who_tried_twice_with_one_token() {
+#[test]
+fn a_volume_is_the_first_of_who_tried_twice_with_one_token() {
     let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
     let create = |id, at| snapshot(with_volume(ec2(id, at, "CreateVolume")));
     let events = [
@@ -40,14 +40,14 @@ async fn a_volume_is_the_first_of_who_tried_twice_with_one_token() {
         with_volume(by_service(kms("of-volume", 25, "Decrypt"))),
         snapshot(by_service(kms("of-snapshot", 25, "Decrypt"))),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "of-volume", "resource", Some("create"));
     assert_link(&found, "of-snapshot", "resource", Some("create"));
     assert_eq!(found.volumes.len(), 1);
 }
 
-#[tokio::test]
-async fn a_volume_is_where_the_nearest_evidence_shows_it() {
+#[test]
+fn a_volume_is_where_the_nearest_evidence_shows_it() {
     let attach = |id, at, instance: &str| {
         with_volume(Event { instance_ids: vec![instance.into()], ..ec2(id, at, "AttachVolume") })
     };
@@ -60,7 +60,7 @@ async fn a_volume_is_where_the_nearest_evidence_shows_it() {
         decrypt("near-second", 101),
         decrypt("long-before", -90_000),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     let at = |event| row(&found, event).value("instance_id");
     assert_eq!(at("near-first"), Some(INSTANCE));
     assert_eq!(at("between"), Some(INSTANCE));
@@ -70,8 +70,8 @@ async fn a_volume_is_where_the_nearest_evidence_shows_it() {
     assert_link(&found, "long-before", "none", None);
 }
 
-#[tokio::test]
-async fn who_took_a_snapshot_is_blamed_last() {
+#[test]
+fn who_took_a_snapshot_is_blamed_last() {
     let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
     let elsewhere = |event: Event| Event { recipient_account_id: Some("222222222222".into()), ..event };
     let events = [
@@ -81,13 +81,13 @@ async fn who_took_a_snapshot_is_blamed_last() {
         Event { snapshot_ids: vec!["snap-00000002".into()], ..ec2("take-alone", 0, "CreateSnapshots") },
         Event { snapshot_ids: vec!["snap-00000002".into()], ..by_service(kms("of-no-copy", 302, "Decrypt")) },
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "of-the-copy", "resource", Some("copy"));
     assert_link(&found, "of-no-copy", "resource", Some("take-alone"));
 }
 
-#[tokio::test]
-async fn after_a_detachment_nothing_is_learned_from_before_it() {
+#[test]
+fn after_a_detachment_nothing_is_learned_from_before_it() {
     let at = |event: Event| with_volume(Event { instance_ids: vec![INSTANCE.into()], ..event });
     let decrypt = |id, at| with_volume(by_service(kms(id, at, "Decrypt")));
     let events = [
@@ -97,7 +97,7 @@ async fn after_a_detachment_nothing_is_learned_from_before_it() {
         decrypt("after", 301),
         decrypt("long-after", 90_000),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "between", "volume", Some("attach"));
     for event in ["after", "long-after"] {
         assert_link(&found, event, "none", None);
@@ -105,8 +105,8 @@ async fn after_a_detachment_nothing_is_learned_from_before_it() {
     }
 }
 
-#[tokio::test]
-async fn a_refused_grant_shows_no_volume_and_a_refused_decrypt_does() {
+#[test]
+fn a_refused_grant_shows_no_volume_and_a_refused_decrypt_does() {
     let refused = |event: Event| Event { error_code: Some("DisabledException".into()), ..event };
     let grant = with_volume(Event { instance_ids: vec!["i-00000002".into()], ..kms("grant", 10, "CreateGrant") });
     let events = [
@@ -114,13 +114,13 @@ async fn a_refused_grant_shows_no_volume_and_a_refused_decrypt_does() {
         refused(forwarded(grant)),
         with_volume(by_service(kms("decrypt", 11, "Decrypt"))),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_eq!(row(&found, "decrypt").value("instance_id"), Some(INSTANCE));
     assert_eq!(found.attachments.len(), 1);
 }
 
-#[tokio::test]
-async fn the_grant_of_a_call_is_that_of_its_own_account_first() {
+#[test]
+fn the_grant_of_a_call_is_that_of_its_own_account_first() {
     let copy = |id, at, account: &str| Event {
         recipient_account_id: Some(account.into()),
         ..forwarded(with_volume(Event { instance_ids: vec![INSTANCE.into()], ..kms(id, at, "CreateGrant") }))
@@ -130,12 +130,12 @@ async fn the_grant_of_a_call_is_that_of_its_own_account_first() {
         copy("owners", 1, "222222222222"),
         infrastructure(with_volume(kms("decrypt", 2, "Decrypt"))),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_eq!(row(&found, "decrypt").value("grant_event_id"), Some("own"));
 }
 
-#[tokio::test]
-async fn what_ec2_itself_says_of_a_call_is_no_copy_of_it() {
+#[test]
+fn what_ec2_itself_says_of_a_call_is_no_copy_of_it() {
     let shared = |event: Event| Event { shared_event_id: Some("shared".into()), ..event };
     let by = |arn: &str, event: Event| Event { principal_arn: Some(arn.into()), ..event };
     let events = [
@@ -143,25 +143,25 @@ async fn what_ec2_itself_says_of_a_call_is_no_copy_of_it() {
         shared(by("alice", with_volume(ec2("create", 1, "CreateVolume")))),
         with_volume(by_service(kms("decrypt", 2, "Decrypt"))),
     ];
-    let found = correlated(&events).await;
+    let found = correlated(&events);
     assert_link(&found, "decrypt", "resource", Some("create"));
     assert_eq!(found.volumes[0].value("created_by_arn"), Some("alice"));
 }
 
-#[tokio::test]
-async fn a_volume_may_have_the_data_key_of_its_snapshot_encrypted_anew() {
+#[test]
+fn a_volume_may_have_the_data_key_of_its_snapshot_encrypted_anew() {
     let snapshot = |event: Event| Event { snapshot_ids: vec!["snap-00000001".into()], ..event };
     let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
     let re_encrypt = |at| requested(snapshot(with_volume(forwarded(kms("re-encrypt", at, "ReEncrypt")))));
     let run = requested(Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", 0, "RunInstances") });
-    let launched = correlated(&[run.clone(), re_encrypt(1)]).await;
+    let launched = correlated(&[run.clone(), re_encrypt(1)]);
     assert_eq!(launched.volumes[0].value("created_event_id"), Some("run"));
     assert_eq!(launched.volumes[0].value("key_arn"), row(&launched, "re-encrypt").value("key_arn"));
     assert_eq!(launched.volumes[0].value("data_key_event_id"), None);
     let data_key = requested(with_volume(forwarded(kms("data-key", 2, "GenerateDataKeyWithoutPlaintext"))));
-    let with_both = correlated(&[run, re_encrypt(1), data_key]).await;
+    let with_both = correlated(&[run, re_encrypt(1), data_key]);
     assert_eq!(with_both.volumes[0].value("data_key_event_id"), Some("data-key"));
     let task = requested(ec2("task", 0, "CreateReplaceRootVolumeTask"));
-    let replaced = correlated(&[Event { instance_ids: vec![INSTANCE.into()], ..task }, re_encrypt(1)]).await;
+    let replaced = correlated(&[Event { instance_ids: vec![INSTANCE.into()], ..task }, re_encrypt(1)]);
     assert_eq!(replaced.volumes[0].value("created_event_id"), Some("task"));
 }

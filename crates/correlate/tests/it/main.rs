@@ -1,10 +1,8 @@
-//! The plan and the oracle give the same products, on flows as AWS logs them and on random events.
+//! The join beside the oracle, beside DuckDB, and in increments beside itself.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod cases;
+mod agreement;
 mod duckdb;
 mod increments;
 mod lake;
-mod property;
-mod world;

@@ -23,7 +23,7 @@ use crate::trace;
 pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let rows = job.runtime.block_on(async {
-        let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
+        let session = trailweave_query::open(&lake, &job.session_options()).await?;
         session.query(sql).await
     })?;
     write_rows(&rows, job.common.json)?;
@@ -51,8 +51,8 @@ fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
 pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let chain = job.runtime.block_on(async {
-        let session = trailweave_correlate::open(&lake, &job.correlate_options()).await?;
-        trailweave_correlate::trace(&session, id).await
+        let session = trailweave_query::open(&lake, &job.session_options()).await?;
+        trailweave_query::trace(&session, id).await
     })?;
     if is_dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;

@@ -9,15 +9,19 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 8] = [
+const LAYERS: [(&str, &[&str], &[&str]); 11] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     ("lake", &["table"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
-    ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2"]),
+    ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
+    ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),
+    ("cluster", &["table"], &["arrow", "datafusion", "clap"]),
+    // For tests and benches: no crate but `bench` has it among what it is built with.
+    ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
-    ("trailweave", &["table", "lake", "ingest", "correlate", "corpus"], &["datafusion", "simd-json"]),
-    ("bench", &["table", "lake", "decode", "ingest", "correlate", "corpus"], &[]),
+    ("trailweave", &["table", "lake", "ingest", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
+    ("bench", &["table", "lake", "decode", "ingest", "correlate", "oracle", "corpus"], &[]),
 ];
 
 #[test]

@@ -1,0 +1,215 @@
+//! Parquet files of a lake as rows: all of them, or those that have one of some keys.
+//!
+//! ```text
+//!  keys --Bloom filter of each row group--> columns of the keys --> places of rows --> the columns that are wanted
+//!         (most hold none)                  (false hits fall out)
+//! ```
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use arrow::array::Array;
+use arrow::array::ArrayRef;
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::new_null_array;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::RowSelection;
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::Statistics;
+use trailweave_table::Column;
+use trailweave_table::Table;
+
+use crate::Lake;
+use crate::LakeError;
+use crate::LakeFile;
+use crate::Part;
+
+/// Rows that are read at once to look for keys.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Keys to look for.
+pub type Keys = HashSet<String, RandomState>;
+
+/// A question for rows that have one of `keys` in `column`, which holds texts or lists of texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'k> {
+    /// The column.
+    pub column: &'static str,
+    /// The keys.
+    pub keys: &'k Keys,
+}
+
+/// What reads the rows of a file, once it is built.
+pub type Reader = ParquetRecordBatchReaderBuilder<LakeFile>;
+
+/// Begins to read some columns of a file. One that the file lacks is left out.
+pub fn columns<'c>(file: LakeFile, columns: impl IntoIterator<Item = &'c str>) -> Result<Reader, ParquetError> {
+    let reader = Reader::try_new(file)?;
+    let columns = ProjectionMask::columns(reader.parquet_schema(), columns);
+    Ok(reader.with_projection(columns))
+}
+
+/// Returns rows with every column of the table: a part that was written before the table got one lacks it.
+pub fn filled(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let column = |column: &Column| match rows.column_by_name(column.name) {
+        Some(array) => ArrayRef::clone(array),
+        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
+    };
+    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
+}
+
+/// Reads the end of a file.
+pub fn load(file: &LakeFile) -> Result<ArrowReaderMetadata, ParquetError> {
+    ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
+}
+
+/// Reads the end of a file, whose columns of few values, which `is_shared` takes, are read as dictionaries.
+pub fn load_shared(file: &LakeFile, is_shared: impl Fn(&str) -> bool) -> Result<ArrowReaderMetadata, ParquetError> {
+    let end = load(file)?;
+    let shared = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let field = |field: &Arc<Field>| {
+        if is_shared(field.name()) {
+            Arc::new(Field::new(field.name(), shared(), field.is_nullable()))
+        } else {
+            Arc::clone(field)
+        }
+    };
+    let schema = Arc::new(Schema::new(end.schema().fields().iter().map(field).collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(Arc::clone(end.metadata()), ArrowReaderOptions::new().with_schema(schema))
+}
+
+/// Reads some columns of the rows of a part that answer a question, in their order. A column that the part lacks is left
+/// out.
+pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Result<Vec<RecordBatch>, LakeError> {
+    let file = lake.open_listed(part)?;
+    let read = || {
+        let end = load(&file)?;
+        let mut found = Vec::new();
+        for (group, metadata) in end.metadata().row_groups().iter().enumerate() {
+            let rows = rows_with(&file, &end, group, asks)?;
+            if rows.is_empty() {
+                continue;
+            }
+            let n_rows = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
+            let columns = ProjectionMask::columns(end.parquet_schema(), columns.iter().copied());
+            let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_projection(columns);
+            let reader = reader.with_row_groups(vec![group]).with_row_selection(selection(&rows, n_rows));
+            for rows in reader.build()? {
+                found.push(rows?);
+            }
+        }
+        Ok(found)
+    };
+    read().map_err(|source| damaged(&part.path, source))
+}
+
+/// Selects rows of a row group that has `n_rows`.
+pub fn selection(rows: &[u32], n_rows: usize) -> RowSelection {
+    let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);
+    RowSelection::from_consecutive_ranges(ranges, n_rows)
+}
+
+/// Finds the rows of a row group, in order, that answer a question.
+pub fn rows_with(
+    file: &LakeFile,
+    end: &ArrowReaderMetadata,
+    group: usize,
+    asks: &[Ask<'_>],
+) -> Result<Vec<u32>, ParquetError> {
+    let mut likely = Vec::new();
+    for ask in asks {
+        // A part that was written before the table got a column lacks it.
+        let Some(leaf) = leaf(end, ask.column) else { continue };
+        let column = end.metadata().row_group(group).column(leaf);
+        let keys = may_hold(file, column, ask.keys.iter().map(String::as_str))?;
+        if !keys.is_empty() {
+            likely.push((ask.column, keys));
+        }
+    }
+    if likely.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = ProjectionMask::columns(end.parquet_schema(), likely.iter().map(|(column, _)| *column));
+    let reader = Reader::new_with_metadata(file.try_clone()?, end.clone())
+        .with_projection(columns)
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_ROWS);
+    let (mut found, mut first) = (Vec::new(), 0);
+    for rows in reader.build()? {
+        let rows = rows?;
+        let mut hits = vec![false; rows.num_rows()];
+        for (column, keys) in &likely {
+            mark(&rows[*column], &|value| keys.contains(value), &mut hits);
+        }
+        found.extend((first..).zip(&hits).filter(|(_, hit)| **hit).map(|(row, _): (u32, _)| row));
+        first += u32::try_from(rows.num_rows()).expect("a row group has fewer rows than numbers");
+    }
+    Ok(found)
+}
+
+/// Returns where a column, or what it is a list of, stands among the leaf columns of a file.
+pub fn leaf(end: &ArrowReaderMetadata, column: &str) -> Option<usize> {
+    end.parquet_schema().columns().iter().position(|leaf| leaf.path().parts()[0] == column)
+}
+
+/// Returns the keys that a column of a row group may hold, by its Bloom filter; all of them where it has none.
+pub fn may_hold<'k>(
+    file: &LakeFile,
+    column: &ColumnChunkMetaData,
+    keys: impl IntoIterator<Item = &'k str>,
+) -> Result<HashSet<&'k str, RandomState>, ParquetError> {
+    let mut keys = keys.into_iter().peekable();
+    let n_nulls = column.statistics().and_then(Statistics::null_count_opt);
+    let is_null = n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(column.num_values()));
+    if is_null || keys.peek().is_none() {
+        return Ok(HashSet::default());
+    }
+    let bloom = Sbbf::read_from_column_chunk(column, file)?;
+    Ok(keys.filter(|key| bloom.as_ref().is_none_or(|bloom| bloom.check(*key))).collect())
+}
+
+/// Marks the rows of a column of texts, shared texts or lists of texts that have a value which passes.
+fn mark(column: &dyn Array, is_key: &dyn Fn(&str) -> bool, hits: &mut [bool]) {
+    let passing = |values: &dyn Array| -> Vec<bool> {
+        values.as_string::<i32>().iter().map(|value| value.is_some_and(is_key)).collect()
+    };
+    match column.data_type() {
+        DataType::Dictionary(_, _) => {
+            let shared = column.as_dictionary::<Int32Type>();
+            let passed = passing(shared.values());
+            for (hit, key) in hits.iter_mut().zip(shared.keys()) {
+                *hit |= key.and_then(|key| usize::try_from(key).ok()).is_some_and(|key| passed[key]);
+            }
+        }
+        DataType::List(_) => {
+            let lists = column.as_list::<i32>();
+            let passed = passing(lists.values());
+            let position = |at: i32| usize::try_from(at).expect("offsets are positions");
+            for (hit, list) in hits.iter_mut().zip(lists.value_offsets().windows(2)) {
+                *hit |= passed[position(list[0])..position(list[1])].contains(&true);
+            }
+        }
+        _ => hits.iter_mut().zip(passing(column)).for_each(|(hit, passed)| *hit |= passed),
+    }
+}
+
+/// Names a file that could not be read.
+pub fn damaged(path: &Path, source: ParquetError) -> LakeError {
+    LakeError::parquet(path)(source)
+}
+
+#[cfg(test)]
+mod tests;

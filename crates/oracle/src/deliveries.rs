@@ -1,0 +1,78 @@
+//! Lakes of given events, and their products as rows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::UInt32Array;
+use arrow::compute::SortColumn;
+use arrow::compute::lexsort_to_indices;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::TimestampMillisecondType;
+use trailweave_lake::Lake;
+use trailweave_lake::TableWriter;
+use trailweave_lake::WholeFile;
+use trailweave_lake::read::Reader;
+use trailweave_table::EVENTS;
+use trailweave_table::PRODUCTS;
+use trailweave_table::Table;
+use trailweave_table::part_name;
+use trailweave_table::partition_dir;
+
+use crate::Products;
+use crate::rows_from;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Brings events to a lake, as parts of their own.
+pub fn deliver(lake: &Lake, at: usize, delivery: &RecordBatch) {
+    for (date, rows) in by_date(delivery) {
+        let name = part_name(&format!("delivery{at}"), 0);
+        let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(name);
+        let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
+        writer.write(&rows).unwrap();
+        writer.commit().unwrap();
+    }
+}
+
+/// Returns the rows of each date, in the order of a file of `events`.
+fn by_date(rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
+    let key = |name: &&str| SortColumn { values: Arc::clone(rows.column_by_name(name).unwrap()), options: None };
+    let keys: Vec<SortColumn> = EVENTS.sort_by.iter().map(key).collect();
+    let order = lexsort_to_indices(&keys, None).unwrap();
+    let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMillisecondType>();
+    let mut dates: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for &row in order.values() {
+        let midnight = times.value(row as usize).div_euclid(DAY_MS) * DAY_MS;
+        let date = jiff::Timestamp::from_millisecond(midnight).unwrap().strftime("%F").to_string();
+        dates.entry(date).or_default().push(row);
+    }
+    let taken = |rows_of_date| take_record_batch(rows, &UInt32Array::from(rows_of_date)).unwrap();
+    dates.into_iter().map(|(date, rows_of_date)| (date, taken(rows_of_date))).collect()
+}
+
+/// Reads the rows of a table of a lake.
+pub fn rows_of(lake: &Lake, table: &Table) -> Vec<RecordBatch> {
+    let mut rows = Vec::new();
+    for part in lake.parts(table).unwrap() {
+        let reader = Reader::try_new(lake.open_listed(&part).unwrap()).unwrap();
+        rows.extend(reader.build().unwrap().map(Result::unwrap));
+    }
+    rows
+}
+
+/// Reads the products of a lake.
+pub fn products(lake: &Lake) -> Products {
+    let [correlated, instances, volumes, attachments, grants] =
+        PRODUCTS.map(|table| rows_from(&rows_of(lake, table), table));
+    Products { correlated, instances, volumes, attachments, grants }
+}
+
+/// Reads the content of every file of the products, by path.
+pub fn files(lake: &Lake) -> Vec<(PathBuf, Vec<u8>)> {
+    let parts = PRODUCTS.into_iter().flat_map(|table| lake.parts(table).unwrap());
+    parts.map(|part| (part.path.clone(), fs::read(part.path).unwrap())).collect()
+}

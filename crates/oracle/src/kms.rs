@@ -1,0 +1,184 @@
+//! What a KMS event is: by whom it was made, what it names.
+
+use crate::Event;
+use crate::event::is_amazon_domain;
+
+/// A KMS event with the page's flags.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kms<'a> {
+    pub(crate) event: &'a Event,
+    /// Made by or for AWS, so that its encryption context can be believed.
+    pub(crate) trusted: bool,
+    /// Made for a service that is not EC2.
+    pub(crate) external: bool,
+    /// Made for a volume or snapshot that no EC2 event accounts for, even if one names it.
+    pub(crate) apart: bool,
+    /// The `CreateGrant` of the grant that it names; none for a `CreateGrant` itself.
+    pub(crate) grant: Option<&'a Event>,
+}
+
+impl<'a> Kms<'a> {
+    /// The event alone, before anything is taken from its grant.
+    pub(crate) fn alone(event: &'a Event) -> Self {
+        Self { event, trusted: is_trusted(event), external: is_external(event), apart: is_apart(event), grant: None }
+    }
+
+    /// Whether its context links and teaches.
+    pub(crate) fn teaches(&self) -> bool {
+        self.trusted && !self.external
+    }
+
+    pub(crate) fn is_create_grant(&self) -> bool {
+        self.event.name() == "CreateGrant"
+    }
+
+    /// Whether it is `RetireGrant` or `RevokeGrant`.
+    pub(crate) fn ends_grant(&self) -> bool {
+        matches!(self.event.name(), "RetireGrant" | "RevokeGrant")
+    }
+
+    pub(crate) fn makes_data_key(&self) -> bool {
+        self.event.name().starts_with("GenerateDataKey") || self.event.name() == "ReEncrypt"
+    }
+
+    pub(crate) fn own_instance(&self) -> Option<&'a str> {
+        first(&self.event.instance_ids)
+    }
+
+    pub(crate) fn own_volume(&self) -> Option<&'a str> {
+        first(&self.event.volume_ids)
+    }
+
+    pub(crate) fn own_snapshot(&self) -> Option<&'a str> {
+        first(&self.event.snapshot_ids)
+    }
+
+    /// Its own instance, else its grant's.
+    pub(crate) fn instance(&self) -> Option<&'a str> {
+        self.own_instance().or_else(|| first(&self.grant?.instance_ids))
+    }
+
+    /// Its own volume, else its grant's.
+    pub(crate) fn volume(&self) -> Option<&'a str> {
+        self.own_volume().or_else(|| first(&self.grant?.volume_ids))
+    }
+
+    /// Its own snapshot, else its grant's.
+    pub(crate) fn snapshot(&self) -> Option<&'a str> {
+        self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
+    }
+
+    /// Tells whether neither it nor its grant names a volume or a snapshot.
+    pub(crate) fn names_nothing_of_ebs(&self) -> bool {
+        self.volume().is_none() && self.snapshot().is_none()
+    }
+
+    /// Its own key, else its grant's.
+    pub(crate) fn key_arn(&self) -> Option<&'a str> {
+        self.event.key_arn.as_deref().or_else(|| self.grant?.key_arn.as_deref())
+    }
+}
+
+/// The first of the ids.
+pub(crate) fn first(ids: &[String]) -> Option<&str> {
+    ids.first().map(String::as_str)
+}
+
+/// Whether the session of an instance's infrastructure role made the call.
+pub(crate) fn is_infrastructure(event: &Event) -> bool {
+    let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
+    contains(&event.principal_id, ":aws:ec2-infrastructure:")
+        || contains(&event.principal_arn, "/aws:ec2-infrastructure/")
+        || event.session_issuer_arn.as_ref().is_some_and(|arn| arn.ends_with(":role/aws:ec2-infrastructure"))
+}
+
+/// Whether EC2 forwarded a principal's call.
+pub(crate) fn is_forwarded(event: &Event) -> bool {
+    [&event.invoked_by, &event.user_agent, &event.source_ip_address]
+        .into_iter()
+        .any(|text| text.as_deref().and_then(service_name) == Some("ec2-frontend-api"))
+}
+
+/// The service that made a call, or made it for its caller.
+fn service(event: &Event) -> Option<&str> {
+    let address = event.source_ip_address.as_deref();
+    let of_service = |it: &&str| it.ends_with(".amazonaws.com") || it.ends_with(".amazonaws.com.cn");
+    event.invoked_by.as_deref().or_else(|| address.filter(of_service))
+}
+
+/// What stands before `.amazonaws.com[.cn]`.
+fn service_name(service: &str) -> Option<&str> {
+    let at = service.find(".amazonaws.com")?;
+    let (name, domain) = service.split_at(at);
+    is_amazon_domain(domain).then_some(name)
+}
+
+/// Whether a service is EC2, EBS, or one that launches instances in the account of its caller.
+fn is_family(service: &str) -> bool {
+    if matches!(service, "AWS Internal" | "Amazon Internal") {
+        return true;
+    }
+    service_name(service).is_some_and(|name| {
+        matches!(name, "ec2-frontend-api" | "ec2" | "ebs" | "autoscaling" | "spot" | "spotfleet" | "ec2fleet")
+            || name.strip_prefix("ec2.").is_some_and(is_region)
+            || name.strip_prefix("prod.kms-caller.ebs.").is_some_and(is_region)
+    })
+}
+
+/// Tells whether a grant goes to the role that a service which launches instances has in an account.
+pub(crate) fn is_to_family(event: &Event) -> bool {
+    let role = event.grantee_principal.as_deref().and_then(|grantee| grantee.split_once(":role/aws-service-role/"));
+    let service = role.and_then(|(_, role)| role.split('/').next());
+    service.is_some_and(|service| service_name(service).is_some() && is_family(service))
+}
+
+fn is_region(text: &str) -> bool {
+    let of_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(of_region)
+}
+
+/// Whether a principal called an EBS direct API.
+fn is_ebs_direct(event: &Event) -> bool {
+    service(event).and_then(service_name) == Some("ebs") && !is_by_aws_service(event)
+}
+
+/// Whether an AWS service itself is the caller.
+pub(crate) fn is_by_aws_service(event: &Event) -> bool {
+    event.user_identity_type.as_deref() == Some("AWSService")
+}
+
+fn is_external(event: &Event) -> bool {
+    is_apart(event) || service(event).is_some_and(|service| !is_family(service))
+}
+
+fn is_apart(event: &Event) -> bool {
+    let other_context = |key: &String| {
+        ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|of_other_service| key.starts_with(of_other_service))
+    };
+    is_ebs_direct(event) || event.encryption_context.keys().any(other_context)
+}
+
+fn is_trusted(event: &Event) -> bool {
+    is_infrastructure(event)
+        || is_by_aws_service(event)
+        || service(event).is_some()
+        || event.source_ip_address.as_deref() == Some("AWS Internal")
+        || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal")) && is_of_old(event)
+}
+
+/// Whether the record is of a time when only the user agent told that AWS called.
+fn is_of_old(event: &Event) -> bool {
+    matches!(event.event_version.as_deref(), None | Some("1.0" | "1.01" | "1.02"))
+}
+
+/// The instance on which the software ran that made the call with the instance's role.
+pub(crate) fn caller_instance(event: &Event) -> Option<String> {
+    let session = event.session_name.as_ref()?.to_lowercase();
+    let assumed = event.user_identity_type.as_deref() == Some("AssumedRole");
+    (assumed && is_instance_id(&session) && !is_infrastructure(event)).then_some(session)
+}
+
+fn is_instance_id(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
+}

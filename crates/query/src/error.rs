@@ -1,0 +1,26 @@
+//! What can go wrong with a question.
+
+use crate::EngineError;
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The engine could not be set up for this lake.
+    #[error("cannot open the tables of the lake")]
+    Open(#[source] EngineError),
+    /// The SQL is not read-only.
+    #[error("only questions are answered (SELECT, EXPLAIN, SHOW); the lake is written by ingest and correlate alone")]
+    ReadOnly(#[source] EngineError),
+    /// The question is wrong, or cannot be answered.
+    #[error("cannot answer the query")]
+    Query(#[source] EngineError),
+    /// No row of the lake names the identifier.
+    #[error(
+        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
+    )]
+    NothingKnown {
+        /// The identifier as asked.
+        id: String,
+    },
+}

@@ -1,0 +1,7 @@
+//! Questions to small lakes, and their answers.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lakes;
+mod questions;
+mod views;
