@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memchr;
 
-use crate::Selection;
+use crate::options::Selection;
 use crate::ordinary::Found;
 use crate::relevant;
 use crate::split;

@@ -16,12 +16,13 @@ use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Tally;
 
-use crate::Decoded;
-use crate::Options;
-use crate::Selection;
+use crate::decoder::Decoded;
 use crate::error::DecodeError;
+use crate::options::Options;
+use crate::options::Selection;
 use crate::oracle::batch::{Cell, Row, batches};
 use crate::oracle::envelope::Item;
+use crate::oracle::row::Fault;
 
 /// Does what [`Decoder::decode`](crate::Decoder::decode) does. It gives [`DecodeError::Gzip`] also for a wrong
 /// checksum, all offsets as 0, and never more than one batch.
@@ -132,8 +133,6 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
         _ => Err(damaged),
     }
 }
-
-type Fault = (&'static str, &'static str);
 
 /// What a sound record is to the lake.
 enum Fate {

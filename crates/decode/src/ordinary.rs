@@ -7,8 +7,9 @@
 //! What is odd is left to those who can deal with it: another envelope to [`envelope`](crate::envelope), a record with
 //! escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
 
-use crate::MAX_DEPTH;
-use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Processor, Work};
+use crate::mask::processor::Processor;
+use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Work};
+use crate::parser::MAX_DEPTH;
 use crate::split;
 use crate::split::{Field, MAX_FIELDS, Span};
 

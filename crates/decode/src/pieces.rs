@@ -13,24 +13,21 @@
 //! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object of
 //! the same kind: what its elements are is decided in one place, the envelope.
 
-mod survey;
+pub(crate) mod survey;
 mod text;
 
 use std::fmt;
 use std::ops::Range;
 use std::vec;
 
-use crate::Decoder;
-use crate::ROW_OVERHEAD_BYTES;
-use crate::Read;
+use crate::decoder::{Decoder, Read};
 use crate::envelope::Envelope;
 use crate::ordinary;
 use crate::pieces::text::Text;
+use crate::records::ROW_OVERHEAD_BYTES;
 use crate::reject::KEEP_BYTES;
 use crate::reject::Reason;
 use crate::split;
-
-pub use crate::pieces::survey::Survey;
 
 /// A piece has no more records, so that however small they are, their rows are few.
 const RECORDS_OF_A_PIECE: u64 = 1 << 12;

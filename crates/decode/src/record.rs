@@ -3,7 +3,6 @@
 use simd_json::Node;
 use trailweave_table::EVENTS;
 
-use crate::Selection;
 use crate::append::{Rows, position};
 use crate::ec2;
 use crate::identity::Identity;
@@ -12,6 +11,7 @@ use crate::json::Json;
 use crate::kms;
 use crate::kms::Contexts;
 use crate::normalise;
+use crate::options::Selection;
 use crate::reject::Reason;
 use crate::relevant;
 use crate::relevant::{Facts, is_relevant};

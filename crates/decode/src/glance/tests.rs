@@ -1,5 +1,5 @@
-use crate::Selection;
 use crate::glance::{Glance, glance, is_ordinary_time};
+use crate::options::Selection;
 use crate::ordinary::Found;
 
 fn of(raw: &str, selection: Selection) -> Glance {

@@ -2,12 +2,14 @@
 
 use crate::normalise;
 use crate::normalise::Resource;
-use crate::oracle::Fault;
 use crate::oracle::batch::{Cell, Row};
 use crate::oracle::envelope;
 use crate::oracle::tree::Tree;
 use crate::relevant::{Facts, is_relevant};
 use std::borrow::Cow;
+
+/// The reason of a reject, and its message.
+pub(super) type Fault = (&'static str, &'static str);
 
 /// A record, parsed; of fields that are there twice only the last.
 #[derive(Debug)]

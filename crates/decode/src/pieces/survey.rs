@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use crate::DecodeError;
-use crate::Decoder;
-use crate::Selection;
+use crate::decoder::Decoder;
 use crate::envelope::Envelope;
 use crate::envelope::may_wrap;
+use crate::error::DecodeError;
 use crate::glance::{Glance, glance};
 use crate::gunzip;
+use crate::options::Selection;
 use crate::ordinary;
 use crate::ordinary::Next;
 use crate::ordinary::Ordinary;
