@@ -4,8 +4,8 @@ use trailweave_table::EVENTS;
 
 use crate::append::{Rows, position};
 use crate::json::Json;
-use crate::kms;
-use crate::record::{Key, Record};
+use crate::normalise;
+use crate::record::{FieldName, Record};
 use crate::resource_ids::ResourceIds;
 
 const KEY_ARN: usize = position(&EVENTS, "key_arn");
@@ -16,10 +16,10 @@ const ENCRYPTED: usize = position(&EVENTS, "encrypted");
 /// Fills the columns of identifiers. What the response names comes first, because it is what the call created.
 pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut Rows) {
     let mut ids = ResourceIds::default();
-    for payload in [Key::ResponseElements, Key::RequestParameters, Key::ServiceEventDetails] {
+    for payload in [FieldName::ResponseElements, FieldName::RequestParameters, FieldName::ServiceEventDetails] {
         ids.add_all(record.json(payload));
     }
-    for resource in record.json(Key::Resources).elements() {
+    for resource in record.json(FieldName::Resources).elements() {
         if let Some(arn) = resource.get_any(&["ARN", "arn"]).string() {
             ids.add(arn);
         }
@@ -29,13 +29,13 @@ pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut Rows) {
 
 /// Fills the columns that only EC2's own events have.
 pub(crate) fn append(record: &Record<'_>, rows: &mut Rows) {
-    let request = record.json(Key::RequestParameters);
-    let response = record.json(Key::ResponseElements);
+    let request = record.json(FieldName::RequestParameters);
+    let response = record.json(FieldName::ResponseElements);
     let mut keys = Vec::new();
     collect_keys(response, &mut keys);
     collect_keys(request, &mut keys);
-    rows.text(KEY_ARN, kms::resolve(record, keys.into_iter()));
-    match record.json(Key::EventName).string() {
+    rows.text(KEY_ARN, normalise::first_key_arn(record.called(), keys.into_iter()));
+    match record.json(FieldName::EventName).string() {
         Some("RunInstances") => {
             let launched = response.get("instancesSet").items();
             let launched = launched.into_iter().find_map(|instance| instance.get("instanceType").scalar());

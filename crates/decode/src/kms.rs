@@ -10,7 +10,7 @@ use crate::json;
 use crate::json::Json;
 use crate::normalise;
 use crate::normalise::Resource;
-use crate::record::{Key, Record};
+use crate::record::{FieldName, Record};
 use crate::resource_ids::ResourceIds;
 
 const KEY_ARN: usize = position(&EVENTS, "key_arn");
@@ -69,8 +69,8 @@ pub(crate) fn grantee(parameters: Json<'_>) -> Json<'_> {
 
 /// Fills the columns of a KMS event.
 pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
-    let parameters = record.json(Key::RequestParameters);
-    let event_name = record.json(Key::EventName).string().unwrap_or_default();
+    let parameters = record.json(FieldName::RequestParameters);
+    let event_name = record.json(FieldName::EventName).string().unwrap_or_default();
     if event_name == "ReEncrypt" {
         append_keys_of_reencrypt(record, rows);
     } else {
@@ -101,10 +101,10 @@ fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: 
 }
 
 fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
-    let parameters = record.json(Key::RequestParameters);
+    let parameters = record.json(FieldName::RequestParameters);
     match event_name {
-        "CreateGrant" => record.json(Key::ResponseElements).get("grantId"),
-        "RetireGrant" => match record.json(Key::AdditionalEventData).get("grantId") {
+        "CreateGrant" => record.json(FieldName::ResponseElements).get("grantId"),
+        "RetireGrant" => match record.json(FieldName::AdditionalEventData).get("grantId") {
             data if data.is_null() => parameters.get("grantId"),
             data => data,
         },
@@ -115,14 +115,14 @@ fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
 
 /// The keys among the event's `resources`, in logged order: the only place where an alias is resolved.
 fn keys_in_resources<'t>(record: &Record<'t>) -> impl Iterator<Item = Cow<'t, str>> {
-    let resources = record.json(Key::Resources).elements();
+    let resources = record.json(FieldName::Resources).elements();
     resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn))
 }
 
 /// The key that the payload names in full; else the one that it names by a bare id.
 fn key_in_payload(record: &Record<'_>) -> Option<String> {
-    let parameters = record.json(Key::RequestParameters);
-    let response = record.json(Key::ResponseElements);
+    let parameters = record.json(FieldName::RequestParameters);
+    let response = record.json(FieldName::ResponseElements);
     let named = [
         parameters.get("keyId"),
         parameters.get("destinationKeyId"),
@@ -131,7 +131,7 @@ fn key_in_payload(record: &Record<'_>) -> Option<String> {
         response.get("keyMetadata").get("arn"),
         response.get("keyMetadata").get("keyId"),
     ];
-    resolve(record, named.into_iter().filter_map(Json::string))
+    normalise::first_key_arn(record.called(), named.into_iter().filter_map(Json::string))
 }
 
 /// Finds the key that the message of a refused call names: such a record may hide everything else.
@@ -141,35 +141,22 @@ fn key_in_refusal<'t>(record: &Record<'t>) -> Option<Cow<'t, str>> {
 
 /// Returns why a call was refused, in words.
 fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
-    record.id(Key::ErrorCode)?;
-    record.json(Key::ErrorMessage).string()
-}
-
-/// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and the
-/// account that was called: of the copy that the owner of a shared resource gets, the caller's.
-pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
-    if let Some(arn) = named.clone().find_map(normalise::key_arn) {
-        return Some(arn.into_owned());
-    }
-    let region = record.json(Key::AwsRegion).string();
-    let identity = record.json(Key::UserIdentity);
-    let is_copy = identity.get("type").string() == Some("AWSAccount");
-    let account = record.id(Key::RecipientAccountId).filter(|_| !is_copy);
-    let account = account.or_else(|| identity.get("accountId").string());
-    named.into_iter().find_map(|key| normalise::complete_key_arn(key, region, account))
+    record.id(FieldName::ErrorCode)?;
+    record.json(FieldName::ErrorMessage).string()
 }
 
 /// `resources` lists the source first and the destination second, also when they are equal.
 fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
-    let parameters = record.json(Key::RequestParameters);
+    let parameters = record.json(FieldName::RequestParameters);
     let in_resources: Vec<_> = keys_in_resources(record).collect();
     if let [source, destination, ..] = in_resources.as_slice() {
         rows.text(SOURCE_KEY_ARN, Some(source));
         rows.text(KEY_ARN, Some(destination));
         return;
     }
-    let source = resolve(record, parameters.get("sourceKeyId").string().into_iter());
-    let destination = resolve(record, parameters.get("destinationKeyId").string().into_iter());
+    let source = normalise::first_key_arn(record.called(), parameters.get("sourceKeyId").string().into_iter());
+    let destination =
+        normalise::first_key_arn(record.called(), parameters.get("destinationKeyId").string().into_iter());
     let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let refused = key_in_refusal(record).map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let is_source = refusal(record).is_some_and(|refusal| refusal.contains(RE_ENCRYPT_FROM));

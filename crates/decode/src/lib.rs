@@ -43,6 +43,7 @@ mod records;
 mod reject;
 mod relevant;
 mod resource_ids;
+mod row;
 mod split;
 
 pub use crate::decoder::{Decoded, Decoder, Read};

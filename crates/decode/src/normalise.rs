@@ -142,6 +142,15 @@ pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
 }
 
+/// Returns the first full key ARN among `named`; else the first bare key id, completed with a region and an account.
+pub(crate) fn first_key_arn<'a>(
+    (region, account): (Option<&str>, Option<&str>),
+    named: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    let full = named.clone().find_map(key_arn).map(Cow::into_owned);
+    full.or_else(|| named.into_iter().find_map(|key| complete_key_arn(key, region, account)))
+}
+
 /// Finds the key that a sentence names by an ARN as a word of its own. It must be whole and well-formed: a message may
 /// be cut off, and the path of a user, which may stand in a message too, is any text.
 pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {

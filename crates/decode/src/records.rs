@@ -15,6 +15,7 @@ use crate::parser::{MAX_DEPTH, Parser, is_oversized};
 use crate::record::Record;
 use crate::reject;
 use crate::reject::{Reason, Rejects};
+use crate::row;
 use crate::split;
 use crate::split::Field;
 
@@ -194,7 +195,7 @@ impl Records {
         parser.parse(raw.as_bytes(), |tape| {
             let record = Record::new(tape, raw, fields);
             let event_time_ms = record.validate()?;
-            let is_selected = record.is_selected(*selection);
+            let is_selected = row::is_selected(&record, *selection);
             if !is_selected && record.amended_event_id().is_none() {
                 return Ok(false);
             }
@@ -202,7 +203,7 @@ impl Records {
             if room.takes(n_bytes) {
                 let rows = if is_selected { events } else { amendments };
                 rows.begin_row(n_bytes);
-                record.append(event_time_ms, rows);
+                row::append(&record, event_time_ms, rows);
                 rows.text(SOURCE_OBJECT, Some(source_object));
                 rows.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
                 rows.end_row();

@@ -1,0 +1,119 @@
+//! The row of a record, and whether it has one.
+
+use trailweave_table::EVENTS;
+
+use crate::append::{Rows, position};
+use crate::ec2;
+use crate::identity::Identity;
+use crate::kms;
+use crate::kms::Contexts;
+use crate::normalise;
+use crate::options::Selection;
+use crate::record::{FieldName, Record};
+use crate::relevant;
+use crate::relevant::Facts;
+
+const EVENT_TIME: usize = position(&EVENTS, "event_time");
+const EVENT_ID: usize = position(&EVENTS, "event_id");
+const REQUEST_ID: usize = position(&EVENTS, "request_id");
+const SHARED_EVENT_ID: usize = position(&EVENTS, "shared_event_id");
+const READ_ONLY: usize = position(&EVENTS, "read_only");
+const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
+const RECIPIENT_ACCOUNT_ID: usize = position(&EVENTS, "recipient_account_id");
+const ERROR_CODE: usize = position(&EVENTS, "error_code");
+const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
+const ISSUED_ACCESS_KEY_ID: usize = position(&EVENTS, "issued_access_key_id");
+const AMENDED_EVENT_ID: usize = position(&EVENTS, "amended_event_id");
+const EXTRA: usize = position(&EVENTS, "extra");
+
+/// Columns that hold a field as it is.
+const TEXTS: [(usize, FieldName); 10] = [
+    (position(&EVENTS, "event_version"), FieldName::EventVersion),
+    (position(&EVENTS, "event_source"), FieldName::EventSource),
+    (position(&EVENTS, "event_name"), FieldName::EventName),
+    (position(&EVENTS, "event_type"), FieldName::EventType),
+    (position(&EVENTS, "event_category"), FieldName::EventCategory),
+    (position(&EVENTS, "aws_region"), FieldName::AwsRegion),
+    (position(&EVENTS, "source_ip_address"), FieldName::SourceIpAddress),
+    (position(&EVENTS, "user_agent"), FieldName::UserAgent),
+    (position(&EVENTS, "error_message"), FieldName::ErrorMessage),
+    (position(&EVENTS, "vpc_endpoint_id"), FieldName::VpcEndpointId),
+];
+
+/// Columns that hold a field's JSON text as logged.
+const JSON_TEXTS: [(usize, FieldName); 5] = [
+    (position(&EVENTS, "request_parameters"), FieldName::RequestParameters),
+    (position(&EVENTS, "response_elements"), FieldName::ResponseElements),
+    (position(&EVENTS, "additional_event_data"), FieldName::AdditionalEventData),
+    (position(&EVENTS, "service_event_details"), FieldName::ServiceEventDetails),
+    (position(&EVENTS, "resources"), FieldName::Resources),
+];
+
+/// Whether the record is among the events that the lake keeps.
+pub(crate) fn is_selected(record: &Record<'_>, selection: Selection) -> bool {
+    match selection {
+        Selection::All => true,
+        Selection::Relevant => is_relevant(record),
+    }
+}
+
+fn is_relevant(record: &Record<'_>) -> bool {
+    let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
+    let event_name = record.json(FieldName::EventName).string().unwrap_or_default();
+    if let Some(is_relevant) = relevant::by_name(event_source.as_bytes(), event_name.as_bytes()) {
+        return is_relevant;
+    }
+    let identity = Identity::new(record.json(FieldName::UserIdentity));
+    let parameters = record.json(FieldName::RequestParameters);
+    let grantee = kms::grantee(parameters).string();
+    relevant::is_relevant(&Facts {
+        event_source,
+        event_name,
+        names_ebs: Contexts::new(parameters).name_ebs(),
+        is_infrastructure: identity.is_infrastructure() || grantee.is_some_and(normalise::is_infrastructure),
+        callers: [
+            identity.invoked_by(),
+            record.json(FieldName::UserAgent).string(),
+            record.json(FieldName::SourceIpAddress).string(),
+        ],
+        session_name: identity.session_name(),
+        is_blind: parameters.is_null() && record.id(FieldName::ErrorCode).is_some(),
+    })
+}
+
+/// Fills all columns but those that say where the record came from.
+pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut Rows) {
+    rows.time(EVENT_TIME, event_time_ms);
+    for (column, name) in TEXTS {
+        rows.text(column, record.text(name));
+    }
+    for (column, name) in JSON_TEXTS {
+        rows.text(column, record.logged(name));
+    }
+    rows.text(EVENT_ID, record.id(FieldName::EventId));
+    rows.text(SHARED_EVENT_ID, record.id(FieldName::SharedEventId));
+    rows.text(RECIPIENT_ACCOUNT_ID, record.id(FieldName::RecipientAccountId));
+    rows.text(ERROR_CODE, record.id(FieldName::ErrorCode));
+    rows.lower_text(REQUEST_ID, record.id(FieldName::RequestId));
+    rows.truth(READ_ONLY, record.json(FieldName::ReadOnly).truth());
+    rows.truth(MANAGEMENT_EVENT, record.json(FieldName::ManagementEvent).truth());
+    rows.text(CLIENT_TOKEN, record.client_token());
+    rows.text(AMENDED_EVENT_ID, record.amended_event_id());
+    if let Some(extra) = record.extra() {
+        rows.text_of(EXTRA, extra);
+    }
+    let identity = Identity::new(record.json(FieldName::UserIdentity));
+    identity.append(rows);
+    let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
+    if relevant::is_kms(event_source) {
+        let contexts = Contexts::new(record.json(FieldName::RequestParameters));
+        kms::append(record, &identity, &contexts, rows);
+        return;
+    }
+    ec2::append_resource_ids(record, rows);
+    if relevant::is_ec2(event_source) {
+        ec2::append(record, rows);
+    } else if relevant::is_sts(event_source) {
+        rows.text(ISSUED_ACCESS_KEY_ID, record.issued_access_key_id());
+    }
+}
