@@ -2,16 +2,17 @@
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::Rows;
 use crate::json::Json;
 use crate::normalise;
+use crate::position::{BoolAt, TextAt};
 use crate::record::{FieldName, Record};
 use crate::resource_ids::ResourceIds;
 
-const KEY_ARN: usize = position(&EVENTS, "key_arn");
-const INSTANCE_TYPE: usize = position(&EVENTS, "instance_type");
-const RESERVATION_ID: usize = position(&EVENTS, "reservation_id");
-const ENCRYPTED: usize = position(&EVENTS, "encrypted");
+const KEY_ARN: TextAt = TextAt::of(&EVENTS, "key_arn");
+const INSTANCE_TYPE: TextAt = TextAt::of(&EVENTS, "instance_type");
+const RESERVATION_ID: TextAt = TextAt::of(&EVENTS, "reservation_id");
+const ENCRYPTED: BoolAt = BoolAt::of(&EVENTS, "encrypted");
 
 /// Fills the columns of identifiers. What the response names comes first, because it is what the call created.
 pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut Rows) {

@@ -4,20 +4,21 @@ use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::Rows;
 use crate::json::Json;
 use crate::normalise;
+use crate::position::TextAt;
 
-const USER_IDENTITY_TYPE: usize = position(&EVENTS, "user_identity_type");
-const PRINCIPAL_ID: usize = position(&EVENTS, "principal_id");
-const PRINCIPAL_ARN: usize = position(&EVENTS, "principal_arn");
-const PRINCIPAL_ACCOUNT_ID: usize = position(&EVENTS, "principal_account_id");
-const ACCESS_KEY_ID: usize = position(&EVENTS, "access_key_id");
-const USER_NAME: usize = position(&EVENTS, "user_name");
-const SESSION_ISSUER_ARN: usize = position(&EVENTS, "session_issuer_arn");
-const SESSION_NAME: usize = position(&EVENTS, "session_name");
-const SOURCE_IDENTITY: usize = position(&EVENTS, "source_identity");
-const INVOKED_BY: usize = position(&EVENTS, "invoked_by");
+const USER_IDENTITY_TYPE: TextAt = TextAt::of(&EVENTS, "user_identity_type");
+const PRINCIPAL_ID: TextAt = TextAt::of(&EVENTS, "principal_id");
+const PRINCIPAL_ARN: TextAt = TextAt::of(&EVENTS, "principal_arn");
+const PRINCIPAL_ACCOUNT_ID: TextAt = TextAt::of(&EVENTS, "principal_account_id");
+const ACCESS_KEY_ID: TextAt = TextAt::of(&EVENTS, "access_key_id");
+const USER_NAME: TextAt = TextAt::of(&EVENTS, "user_name");
+const SESSION_ISSUER_ARN: TextAt = TextAt::of(&EVENTS, "session_issuer_arn");
+const SESSION_NAME: TextAt = TextAt::of(&EVENTS, "session_name");
+const SOURCE_IDENTITY: TextAt = TextAt::of(&EVENTS, "source_identity");
+const INVOKED_BY: TextAt = TextAt::of(&EVENTS, "invoked_by");
 
 /// The fields of a record's `userIdentity`; what is not there is null.
 #[derive(Debug, Clone, Copy)]

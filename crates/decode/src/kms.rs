@@ -4,22 +4,23 @@ use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::Rows;
 use crate::identity::Identity;
 use crate::json;
 use crate::json::Json;
 use crate::normalise;
 use crate::normalise::Resource;
+use crate::position::{TextAt, TextListAt, TextMapAt};
 use crate::record::{FieldName, Record};
 use crate::resource_ids::ResourceIds;
 
-const KEY_ARN: usize = position(&EVENTS, "key_arn");
-const SOURCE_KEY_ARN: usize = position(&EVENTS, "source_key_arn");
-const GRANT_ID: usize = position(&EVENTS, "grant_id");
-const GRANTEE_PRINCIPAL: usize = position(&EVENTS, "grantee_principal");
-const RETIRING_PRINCIPAL: usize = position(&EVENTS, "retiring_principal");
-const OPERATIONS: usize = position(&EVENTS, "operations");
-const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
+const KEY_ARN: TextAt = TextAt::of(&EVENTS, "key_arn");
+const SOURCE_KEY_ARN: TextAt = TextAt::of(&EVENTS, "source_key_arn");
+const GRANT_ID: TextAt = TextAt::of(&EVENTS, "grant_id");
+const GRANTEE_PRINCIPAL: TextAt = TextAt::of(&EVENTS, "grantee_principal");
+const RETIRING_PRINCIPAL: TextAt = TextAt::of(&EVENTS, "retiring_principal");
+const OPERATIONS: TextListAt = TextListAt::of(&EVENTS, "operations");
+const ENCRYPTION_CONTEXT: TextMapAt = TextMapAt::of(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
 /// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names, holds

@@ -38,6 +38,7 @@ pub mod oracle;
 mod ordinary;
 mod parser;
 mod pieces;
+mod position;
 mod record;
 mod records;
 mod reject;

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use trailweave_table::EVENTS;
 use trailweave_table::Tally;
 
-use crate::append::{Mark, Rows, position};
+use crate::append::{Mark, Rows};
 use crate::envelope::{Envelope, Found};
 use crate::exported;
 use crate::glance::{Glance, glance};
@@ -12,6 +12,7 @@ use crate::options::Selection;
 use crate::ordinary;
 use crate::parser;
 use crate::parser::{MAX_DEPTH, Parser, is_oversized};
+use crate::position::{IntegerAt, TextAt};
 use crate::record::Record;
 use crate::reject;
 use crate::reject::{Reason, Rejects};
@@ -22,8 +23,8 @@ use crate::split::Field;
 /// What a row may add to a column besides parts of the record: the rest of a key's ARN.
 pub(crate) const ROW_OVERHEAD_BYTES: usize = 256;
 
-const SOURCE_OBJECT: usize = position(&EVENTS, "source_object");
-const SOURCE_INDEX: usize = position(&EVENTS, "source_index");
+const SOURCE_OBJECT: TextAt = TextAt::of(&EVENTS, "source_object");
+const SOURCE_INDEX: IntegerAt = IntegerAt::of(&EVENTS, "source_index");
 
 /// The rows of objects, one object after the other, each in logged order. No batch is empty.
 #[derive(Debug)]

@@ -5,16 +5,17 @@ use std::collections::HashSet;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::Rows;
 use crate::json::{FEW, Json};
 use crate::normalise;
 use crate::normalise::Resource;
+use crate::position::TextListAt;
 
-const COLUMNS: [(Resource, usize); 4] = [
-    (Resource::Instance, position(&EVENTS, "instance_ids")),
-    (Resource::Volume, position(&EVENTS, "volume_ids")),
-    (Resource::Snapshot, position(&EVENTS, "snapshot_ids")),
-    (Resource::Image, position(&EVENTS, "image_ids")),
+const COLUMNS: [(Resource, TextListAt); 4] = [
+    (Resource::Instance, TextListAt::of(&EVENTS, "instance_ids")),
+    (Resource::Volume, TextListAt::of(&EVENTS, "volume_ids")),
+    (Resource::Snapshot, TextListAt::of(&EVENTS, "snapshot_ids")),
+    (Resource::Image, TextListAt::of(&EVENTS, "image_ids")),
 ];
 
 /// Identifiers found so far.

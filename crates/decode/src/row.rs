@@ -2,51 +2,52 @@
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::Rows;
 use crate::ec2;
 use crate::identity::Identity;
 use crate::kms;
 use crate::kms::Contexts;
 use crate::normalise;
 use crate::options::Selection;
+use crate::position::{BoolAt, TextAt, TimeAt};
 use crate::record::{FieldName, Record};
 use crate::relevant;
 use crate::relevant::Facts;
 
-const EVENT_TIME: usize = position(&EVENTS, "event_time");
-const EVENT_ID: usize = position(&EVENTS, "event_id");
-const REQUEST_ID: usize = position(&EVENTS, "request_id");
-const SHARED_EVENT_ID: usize = position(&EVENTS, "shared_event_id");
-const READ_ONLY: usize = position(&EVENTS, "read_only");
-const MANAGEMENT_EVENT: usize = position(&EVENTS, "management_event");
-const RECIPIENT_ACCOUNT_ID: usize = position(&EVENTS, "recipient_account_id");
-const ERROR_CODE: usize = position(&EVENTS, "error_code");
-const CLIENT_TOKEN: usize = position(&EVENTS, "client_token");
-const ISSUED_ACCESS_KEY_ID: usize = position(&EVENTS, "issued_access_key_id");
-const AMENDED_EVENT_ID: usize = position(&EVENTS, "amended_event_id");
-const EXTRA: usize = position(&EVENTS, "extra");
+const EVENT_TIME: TimeAt = TimeAt::of(&EVENTS, "event_time");
+const EVENT_ID: TextAt = TextAt::of(&EVENTS, "event_id");
+const REQUEST_ID: TextAt = TextAt::of(&EVENTS, "request_id");
+const SHARED_EVENT_ID: TextAt = TextAt::of(&EVENTS, "shared_event_id");
+const READ_ONLY: BoolAt = BoolAt::of(&EVENTS, "read_only");
+const MANAGEMENT_EVENT: BoolAt = BoolAt::of(&EVENTS, "management_event");
+const RECIPIENT_ACCOUNT_ID: TextAt = TextAt::of(&EVENTS, "recipient_account_id");
+const ERROR_CODE: TextAt = TextAt::of(&EVENTS, "error_code");
+const CLIENT_TOKEN: TextAt = TextAt::of(&EVENTS, "client_token");
+const ISSUED_ACCESS_KEY_ID: TextAt = TextAt::of(&EVENTS, "issued_access_key_id");
+const AMENDED_EVENT_ID: TextAt = TextAt::of(&EVENTS, "amended_event_id");
+const EXTRA: TextAt = TextAt::of(&EVENTS, "extra");
 
 /// Columns that hold a field as it is.
-const TEXTS: [(usize, FieldName); 10] = [
-    (position(&EVENTS, "event_version"), FieldName::EventVersion),
-    (position(&EVENTS, "event_source"), FieldName::EventSource),
-    (position(&EVENTS, "event_name"), FieldName::EventName),
-    (position(&EVENTS, "event_type"), FieldName::EventType),
-    (position(&EVENTS, "event_category"), FieldName::EventCategory),
-    (position(&EVENTS, "aws_region"), FieldName::AwsRegion),
-    (position(&EVENTS, "source_ip_address"), FieldName::SourceIpAddress),
-    (position(&EVENTS, "user_agent"), FieldName::UserAgent),
-    (position(&EVENTS, "error_message"), FieldName::ErrorMessage),
-    (position(&EVENTS, "vpc_endpoint_id"), FieldName::VpcEndpointId),
+const TEXTS: [(TextAt, FieldName); 10] = [
+    (TextAt::of(&EVENTS, "event_version"), FieldName::EventVersion),
+    (TextAt::of(&EVENTS, "event_source"), FieldName::EventSource),
+    (TextAt::of(&EVENTS, "event_name"), FieldName::EventName),
+    (TextAt::of(&EVENTS, "event_type"), FieldName::EventType),
+    (TextAt::of(&EVENTS, "event_category"), FieldName::EventCategory),
+    (TextAt::of(&EVENTS, "aws_region"), FieldName::AwsRegion),
+    (TextAt::of(&EVENTS, "source_ip_address"), FieldName::SourceIpAddress),
+    (TextAt::of(&EVENTS, "user_agent"), FieldName::UserAgent),
+    (TextAt::of(&EVENTS, "error_message"), FieldName::ErrorMessage),
+    (TextAt::of(&EVENTS, "vpc_endpoint_id"), FieldName::VpcEndpointId),
 ];
 
 /// Columns that hold a field's JSON text as logged.
-const JSON_TEXTS: [(usize, FieldName); 5] = [
-    (position(&EVENTS, "request_parameters"), FieldName::RequestParameters),
-    (position(&EVENTS, "response_elements"), FieldName::ResponseElements),
-    (position(&EVENTS, "additional_event_data"), FieldName::AdditionalEventData),
-    (position(&EVENTS, "service_event_details"), FieldName::ServiceEventDetails),
-    (position(&EVENTS, "resources"), FieldName::Resources),
+const JSON_TEXTS: [(TextAt, FieldName); 5] = [
+    (TextAt::of(&EVENTS, "request_parameters"), FieldName::RequestParameters),
+    (TextAt::of(&EVENTS, "response_elements"), FieldName::ResponseElements),
+    (TextAt::of(&EVENTS, "additional_event_data"), FieldName::AdditionalEventData),
+    (TextAt::of(&EVENTS, "service_event_details"), FieldName::ServiceEventDetails),
+    (TextAt::of(&EVENTS, "resources"), FieldName::Resources),
 ];
 
 /// Whether the record is among the events that the lake keeps.
