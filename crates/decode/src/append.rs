@@ -38,7 +38,7 @@ const OTHER_TABLE: &str = "the column is of another table";
 
 /// Rows of one table. A column that a row does not set is null in it; none is set twice in a row.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowBuilder {
     schema: SchemaRef,
     columns: Vec<Values>,
     n_pending: usize,
@@ -91,7 +91,7 @@ struct Truths {
     values: Vec<bool>,
 }
 
-impl Rows {
+impl RowBuilder {
     pub(crate) fn new(table: &Table) -> Self {
         Self {
             schema: table.schema(),

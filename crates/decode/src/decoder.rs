@@ -90,7 +90,7 @@ impl Decoder {
         let inflated = gunzip.inflate(stored, options.cap_bytes, text_room)?;
         let text_bytes = if gunzip::is_gzip(stored) { inflated.len() } else { 0 };
         let before = records.begin(0, room_bytes.saturating_sub(text_bytes));
-        let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
+        let mut take = |found: ordinary::OrdinaryRecord<'_>| records.take(source_object, &found, fields, envelope);
         let outcome = ordinary.records(inflated, &mut take).or_else(|ordinary::Odd| {
             records.forget_since(&before);
             envelope.records(inflated, &mut |found| records.push(source_object, &found))

@@ -2,7 +2,7 @@
 
 use trailweave_table::EVENTS;
 
-use crate::append::Rows;
+use crate::append::RowBuilder;
 use crate::json::Json;
 use crate::normalise;
 use crate::position::{BoolAt, TextAt};
@@ -15,7 +15,7 @@ const RESERVATION_ID: TextAt = TextAt::of(&EVENTS, "reservation_id");
 const ENCRYPTED: BoolAt = BoolAt::of(&EVENTS, "encrypted");
 
 /// Fills the columns of identifiers. What the response names comes first, because it is what the call created.
-pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut Rows) {
+pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut RowBuilder) {
     let mut ids = ResourceIds::default();
     for payload in [FieldName::ResponseElements, FieldName::RequestParameters, FieldName::ServiceEventDetails] {
         ids.add_all(record.json(payload));
@@ -29,7 +29,7 @@ pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut Rows) {
 }
 
 /// Fills the columns that only EC2's own events have.
-pub(crate) fn append(record: &Record<'_>, rows: &mut Rows) {
+pub(crate) fn append(record: &Record<'_>, rows: &mut RowBuilder) {
     let request = record.json(FieldName::RequestParameters);
     let response = record.json(FieldName::ResponseElements);
     let mut keys = Vec::new();

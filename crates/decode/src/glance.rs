@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memchr;
 
 use crate::options::Selection;
-use crate::ordinary::Found;
+use crate::ordinary::OrdinaryRecord;
 use crate::relevant;
 use crate::split;
 
@@ -30,7 +30,7 @@ static SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
 });
 
 /// Looks at the names of a plain record's own fields, and at three of their values.
-pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
+pub(crate) fn glance(record: &OrdinaryRecord<'_>, selection: Selection) -> Glance {
     let raw = record.raw;
     let (mut time, mut source, mut name) = (None, None, None);
     let mut has_addendum = false;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::Rows;
+use crate::append::RowBuilder;
 use crate::json::Json;
 use crate::normalise;
 use crate::position::TextAt;
@@ -93,7 +93,7 @@ impl<'t> Identity<'t> {
         }
     }
 
-    pub(crate) fn append(&self, rows: &mut Rows) {
+    pub(crate) fn append(&self, rows: &mut RowBuilder) {
         rows.text(USER_IDENTITY_TYPE, self.kind.scalar());
         rows.text(PRINCIPAL_ID, self.principal_id.scalar());
         rows.text(PRINCIPAL_ARN, self.arn.scalar());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::Rows;
+use crate::append::RowBuilder;
 use crate::identity::Identity;
 use crate::json;
 use crate::json::Json;
@@ -69,7 +69,7 @@ pub(crate) fn grantee(parameters: Json<'_>) -> Json<'_> {
 }
 
 /// Fills the columns of a KMS event.
-pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
+pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut RowBuilder) {
     let parameters = record.json(FieldName::RequestParameters);
     let event_name = record.json(FieldName::EventName).string().unwrap_or_default();
     if event_name == "ReEncrypt" {
@@ -89,7 +89,7 @@ pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Co
     append_resource_ids(parameters, identity, contexts, rows);
 }
 
-fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
+fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut RowBuilder) {
     let mut ids = ResourceIds::default();
     let grantee = grantee(parameters).string().and_then(normalise::infrastructure_instance);
     for instance in grantee.into_iter().chain(identity.infrastructure_instance()) {
@@ -147,7 +147,7 @@ fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
 }
 
 /// `resources` lists the source first and the destination second, also when they are equal.
-fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
+fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut RowBuilder) {
     let parameters = record.json(FieldName::RequestParameters);
     let in_resources: Vec<_> = keys_in_resources(record).collect();
     if let [source, destination, ..] = in_resources.as_slice() {

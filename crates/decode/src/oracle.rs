@@ -154,7 +154,7 @@ fn event(selection: Selection, item: &Item) -> Result<(Fate, Row), Fault> {
         return Err(("too_deep", "the record nests deeper than 128"));
     }
     let text = std::str::from_utf8(&item.raw).map_err(|_| INVALID_JSON)?;
-    let record = row::Record::parse(text).ok_or(INVALID_JSON)?;
+    let record = row::RecordTree::parse(text).ok_or(INVALID_JSON)?;
     let event_time_ms = record.validate()?;
     let fate = match record.amended_event_id() {
         _ if selection == Selection::All || record.is_relevant() => Fate::Row,

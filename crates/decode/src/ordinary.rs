@@ -19,7 +19,7 @@ pub(crate) struct Odd;
 
 /// A record as it was found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Found<'a> {
+pub(crate) struct OrdinaryRecord<'a> {
     /// From its `{` to its `}`.
     pub(crate) raw: &'a [u8],
     /// Where in the object that is.
@@ -45,7 +45,7 @@ impl Default for Ordinary {
 
 impl Ordinary {
     /// Calls `each` for every record of `bytes`, in logged order.
-    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), Odd> {
+    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(OrdinaryRecord<'_>)) -> Result<(), Odd> {
         let end = match head(bytes)? {
             Next::Element(first) => self.records_from(first, bytes, each)?,
             Next::End(end) => end,
@@ -59,7 +59,7 @@ impl Ordinary {
         &mut self,
         first: usize,
         bytes: &[u8],
-        each: &mut impl FnMut(Found<'_>),
+        each: &mut impl FnMut(OrdinaryRecord<'_>),
     ) -> Result<usize, Odd> {
         self.processor.run(Pass { first, bytes, colons: &mut self.colons, each })
     }
@@ -73,7 +73,7 @@ struct Pass<'p, F> {
     each: &'p mut F,
 }
 
-impl<F: FnMut(Found<'_>)> Work for Pass<'_, F> {
+impl<F: FnMut(OrdinaryRecord<'_>)> Work for Pass<'_, F> {
     type Output = Result<usize, Odd>;
 
     #[expect(clippy::inline_always, reason = "only what is inlined is compiled for the instructions")]
@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
         instructions: impl Instructions,
         at: usize,
         masks: Masks,
-        each: &mut impl FnMut(Found<'_>),
+        each: &mut impl FnMut(OrdinaryRecord<'_>),
     ) -> Result<Option<usize>, Odd> {
         let quote = masks.quote & !self.escaped(masks.backslash);
         let in_string = instructions.inside(quote) ^ self.in_string;
@@ -176,9 +176,9 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(never)]
-    fn end_record(&mut self, end: usize, each: &mut impl FnMut(Found<'_>)) -> Result<Next, Odd> {
+    fn end_record(&mut self, end: usize, each: &mut impl FnMut(OrdinaryRecord<'_>)) -> Result<Next, Odd> {
         let raw = &self.bytes[self.start..end];
-        each(Found { raw, at: self.start, colons: self.colons, is_plain: self.is_plain });
+        each(OrdinaryRecord { raw, at: self.start, colons: self.colons, is_plain: self.is_plain });
         self.colons.clear();
         self.is_plain = true;
         separator(self.bytes, end)
@@ -262,7 +262,7 @@ fn expect(bytes: &[u8], at: usize, token: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(token).then_some(at + token.len())
 }
 
-impl Found<'_> {
+impl OrdinaryRecord<'_> {
     /// Replaces `found` by the record's own fields, if their borders are clear. They are right if the record is JSON.
     ///
     /// Needs: the record is plain.

@@ -36,7 +36,7 @@ const RECORDS_OF_A_PIECE: u64 = 1 << 12;
 #[derive(Debug)]
 pub struct Cuts {
     places: Vec<Cut>,
-    kind: Kind,
+    kind: Around,
     piece_bytes: usize,
 }
 
@@ -44,7 +44,7 @@ pub struct Cuts {
 pub struct Pieces {
     text: Text<Vec<u8>>,
     cuts: vec::IntoIter<Cut>,
-    kind: Kind,
+    kind: Around,
 }
 
 /// Some records of an object.
@@ -56,7 +56,7 @@ pub struct Piece {
 
 /// The text around the records.
 #[derive(Debug)]
-enum Kind {
+enum Around {
     /// An ordinary object.
     Records,
     /// Another array, between these.
@@ -121,9 +121,9 @@ impl Iterator for Pieces {
         let bytes = &text.rest()[..n_bytes];
         let (way, piece) = match kind {
             _ if cut.is_giant => (Way::Giant, bytes.to_vec()),
-            Kind::Records => (Way::Records, bytes.to_vec()),
-            Kind::Array { head, tail } => (Way::Object, [head, bytes, tail].concat()),
-            Kind::Documents => (Way::Documents, bytes.to_vec()),
+            Around::Records => (Way::Records, bytes.to_vec()),
+            Around::Array { head, tail } => (Way::Object, [head, bytes, tail].concat()),
+            Around::Documents => (Way::Documents, bytes.to_vec()),
         };
         text.pass(n_bytes);
         Some(Piece { text: piece, cut, way })
@@ -152,7 +152,8 @@ impl Decoder {
         records.begin(cut.first_record, usize::MAX);
         match way {
             Way::Records => {
-                let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
+                let mut take =
+                    |found: ordinary::OrdinaryRecord<'_>| records.take(source_object, &found, fields, envelope);
                 let end = ordinary.records_from(0, text, &mut take);
                 assert_eq!(end, Ok(text.len()), "a piece was found to hold whole records");
             }
@@ -173,7 +174,7 @@ impl Decoder {
 }
 
 /// Calls `each` for every record of documents that stand one after the other.
-fn documents(envelope: &mut Envelope, text: &[u8], each: &mut impl FnMut(crate::envelope::Found<'_>)) {
+fn documents(envelope: &mut Envelope, text: &[u8], each: &mut impl FnMut(crate::envelope::RawRecord<'_>)) {
     let found = split::documents(text).expect("a piece was found to hold whole documents");
     for document in found {
         envelope.document(document.of(text), document.depth, each);

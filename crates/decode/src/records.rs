@@ -4,8 +4,8 @@ use arrow::array::RecordBatch;
 use trailweave_table::EVENTS;
 use trailweave_table::Tally;
 
-use crate::append::{Mark, Rows};
-use crate::envelope::{Envelope, Found};
+use crate::append::{Mark, RowBuilder};
+use crate::envelope::{Envelope, RawRecord};
 use crate::exported;
 use crate::glance::{Glance, glance};
 use crate::options::Selection;
@@ -40,8 +40,8 @@ pub struct Taken {
 /// Collects rows, and counts the records of one object.
 pub(crate) struct Records {
     selection: Selection,
-    events: Rows,
-    amendments: Rows,
+    events: RowBuilder,
+    amendments: RowBuilder,
     rejects: Rejects,
     /// The position in its object of the first record that is counted.
     first: u64,
@@ -69,8 +69,8 @@ impl Records {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
-            events: Rows::new(&EVENTS),
-            amendments: Rows::new(&EVENTS),
+            events: RowBuilder::new(&EVENTS),
+            amendments: RowBuilder::new(&EVENTS),
             rejects: Rejects::new(),
             first: 0,
             tally: Tally::default(),
@@ -113,7 +113,7 @@ impl Records {
     pub(crate) fn take(
         &mut self,
         source_object: &str,
-        found: &ordinary::Found<'_>,
+        found: &ordinary::OrdinaryRecord<'_>,
         fields: &mut Vec<Field>,
         envelope: &mut Envelope,
     ) {
@@ -125,14 +125,14 @@ impl Records {
                 self.tally.filtered += 1;
             }
             Glance::Parse if found.fields(fields).is_ok() => {
-                self.push(source_object, &Found { raw: found.raw, depth: 1, fields: Some(fields) });
+                self.push(source_object, &RawRecord { raw: found.raw, depth: 1, fields: Some(fields) });
             }
             _ => envelope.record(found.raw, &mut |found| self.push(source_object, &found)),
         }
     }
 
     /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.
-    pub(crate) fn push(&mut self, source_object: &str, found: &Found<'_>) {
+    pub(crate) fn push(&mut self, source_object: &str, found: &RawRecord<'_>) {
         if self.room.is_full {
             return;
         }
@@ -162,7 +162,7 @@ impl Records {
 
     /// Appends a row if the selection has the record, and says whether it has. Of one that amends another without being
     /// of the selection, the row is put aside.
-    fn append(&mut self, source_object: &str, source_index: u64, found: &Found<'_>) -> Result<bool, Reason> {
+    fn append(&mut self, source_object: &str, source_index: u64, found: &RawRecord<'_>) -> Result<bool, Reason> {
         if matches!(found.raw, [b'{', ..]) && is_oversized(found.raw) {
             return Err(Reason::TooLarge);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use trailweave_table::REJECTS;
 
-use crate::append::{Mark, Rows};
+use crate::append::{Mark, RowBuilder};
 use crate::position::{IntegerAt, TextAt};
 
 /// No more of a rejected record is kept than this; the message says so.
@@ -63,11 +63,11 @@ impl fmt::Display for Reason {
 
 /// Collects rows of `rejects`.
 #[derive(Debug)]
-pub(crate) struct Rejects(Rows);
+pub(crate) struct Rejects(RowBuilder);
 
 impl Rejects {
     pub(crate) fn new() -> Self {
-        Self(Rows::new(&REJECTS))
+        Self(RowBuilder::new(&REJECTS))
     }
 
     /// Adds a row for a record of `n_bytes`, of which `record` is all or the beginning.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use trailweave_table::EVENTS;
 
-use crate::append::Rows;
+use crate::append::RowBuilder;
 use crate::json::{FEW, Json};
 use crate::normalise;
 use crate::normalise::Resource;
@@ -77,7 +77,7 @@ impl<'t> ResourceIds<'t> {
         }
     }
 
-    pub(crate) fn append(&self, rows: &mut Rows) {
+    pub(crate) fn append(&self, rows: &mut RowBuilder) {
         for (resource, column) in COLUMNS {
             let ids = self.found.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id);
             rows.texts(column, ids);

@@ -2,7 +2,7 @@
 
 use trailweave_table::EVENTS;
 
-use crate::append::Rows;
+use crate::append::RowBuilder;
 use crate::ec2;
 use crate::identity::Identity;
 use crate::kms;
@@ -83,7 +83,7 @@ fn is_relevant(record: &Record<'_>) -> bool {
 }
 
 /// Fills all columns but those that say where the record came from.
-pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut Rows) {
+pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuilder) {
     rows.time(EVENT_TIME, event_time_ms);
     for (column, name) in TEXTS {
         rows.text(column, record.text(name));

@@ -13,7 +13,7 @@ pub(super) type Fault = (&'static str, &'static str);
 
 /// A record, parsed; of fields that are there twice only the last.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct RecordTree<'a> {
     fields: Vec<TopField<'a>>,
 }
 
@@ -74,7 +74,7 @@ const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
 /// What some tools write as an empty text when it is absent.
 const NULL_WHEN_EMPTY: [&str; 3] = ["recipient_account_id", "error_code", "invoked_by"];
 
-impl<'a> Record<'a> {
+impl<'a> RecordTree<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         Tree::parse(text)?;
         let raw_fields = envelope::raw_fields(text)?;
