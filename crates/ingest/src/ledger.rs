@@ -30,11 +30,11 @@ use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::part_name;
 
-use crate::amendment::Amendment;
-use crate::amendment::Amendments;
 use crate::fingerprint::fingerprint;
-use crate::listing::ObjectRef;
-use crate::part;
+use crate::run::part;
+use crate::source::listing::ObjectRef;
+use crate::upkeep::amendment::Amendment;
+use crate::upkeep::amendment::Amendments;
 
 /// The columns that say whether an object is known, in the order of the table.
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];

@@ -1,6 +1,13 @@
 //! A run from its listing to its summary.
 
-mod rounds;
+pub(crate) mod budget;
+pub(crate) mod chunk;
+pub(crate) mod commit;
+pub(crate) mod crash_points;
+mod drain;
+pub(crate) mod part;
+pub(crate) mod pipeline;
+pub(crate) mod plan;
 
 use std::collections::HashSet;
 use std::mem;
@@ -24,33 +31,32 @@ use crate::Shard;
 use crate::SkipReason;
 use crate::Source;
 use crate::Summary;
-use crate::borders::Borders;
-use crate::budget::Shares;
-use crate::commit::OpenBatch;
-use crate::commit::Outflow;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
-use crate::fetch::FetchError;
 use crate::fingerprint::fingerprint;
-use crate::inventory;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
-use crate::leftover;
-use crate::list::list;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::pipeline;
-use crate::pipeline::Arrived;
-use crate::pipeline::Inflow;
-use crate::pipeline::Outcome;
-use crate::plan::Batch;
-use crate::plan::Extent;
-use crate::plan::Plan;
-use crate::plan::batches;
 use crate::progress::add;
-use crate::s3::S3;
-use crate::settle;
+use crate::run::budget::Shares;
+use crate::run::commit::OpenBatch;
+use crate::run::commit::Outflow;
+use crate::run::crash_points::Borders;
+use crate::run::pipeline::Arrived;
+use crate::run::pipeline::Inflow;
+use crate::run::pipeline::Outcome;
+use crate::run::plan::Batch;
+use crate::run::plan::Extent;
+use crate::run::plan::Plan;
+use crate::run::plan::batches;
+use crate::source::fetch::FetchError;
+use crate::source::inventory;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::local::list;
+use crate::source::s3::S3;
+use crate::upkeep::gc;
+use crate::upkeep::settle;
 
 /// Below this a single part could not be written.
 const MIN_MEMORY_BYTES: u64 = 48 << 20;
@@ -313,7 +319,7 @@ impl<'a> Run<'a> {
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
-            leftover::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
+            gc::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
             Ok::<_, LakeError>(ledger)
         });
         let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;

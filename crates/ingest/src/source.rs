@@ -1,5 +1,16 @@
 //! Where trail objects come from.
 
+pub(crate) mod fetch;
+pub(crate) mod filter;
+pub(crate) mod inventory;
+pub(crate) mod key;
+pub(crate) mod listing;
+pub(crate) mod local;
+pub(crate) mod queue;
+pub(crate) mod s3;
+pub(crate) mod shard;
+pub(crate) mod skipped;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;

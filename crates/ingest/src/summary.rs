@@ -7,7 +7,7 @@ use trailweave_table::Tally;
 
 use crate::ledger::Entry;
 use crate::ledger::Lost;
-use crate::skipped::Skipped;
+use crate::source::skipped::Skipped;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;

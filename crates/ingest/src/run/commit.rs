@@ -22,22 +22,22 @@ use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
 use crate::IngestError;
-use crate::amendment::Amendment;
-use crate::amendment::Amendments;
-use crate::borders::Borders;
-use crate::budget::Budget;
-use crate::budget::Shares;
-use crate::chunk::Buffer;
-use crate::chunk::Chunk;
-use crate::chunk::Dated;
-use crate::chunk::Rows;
-use crate::chunk::date_name;
 use crate::cpu::Cpu;
-use crate::duplicates::known_to_lake;
 use crate::ledger::Entry;
 use crate::ledger::batch_id;
-use crate::listing::ObjectRef;
-use crate::part;
+use crate::run::budget::Budget;
+use crate::run::budget::Shares;
+use crate::run::chunk::Buffer;
+use crate::run::chunk::Chunk;
+use crate::run::chunk::Dated;
+use crate::run::chunk::Rows;
+use crate::run::chunk::date_name;
+use crate::run::crash_points::Borders;
+use crate::run::part;
+use crate::source::listing::ObjectRef;
+use crate::upkeep::amendment::Amendment;
+use crate::upkeep::amendment::Amendments;
+use crate::upkeep::duplicates::known_to_lake;
 
 /// A part ends where its rows take this much memory; as Parquet they take about a tenth.
 const PART_BYTES: u64 = 128 << 20;

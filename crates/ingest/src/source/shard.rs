@@ -12,7 +12,7 @@ use serde::Serialize;
 use trailweave_decode::Selection;
 
 use crate::fingerprint::fingerprint;
-use crate::key::Place;
+use crate::source::key::Place;
 
 /// The `index`-th of `count` shares, from 0: as AWS Batch and Kubernetes number the jobs of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

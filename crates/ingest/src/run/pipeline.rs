@@ -42,21 +42,21 @@ use trailweave_lake::LakeError;
 
 use crate::Ingest;
 use crate::IngestError;
-use crate::budget::Budget;
-use crate::budget::Reservation;
-use crate::budget::Shares;
-use crate::chunk::Rows;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::cpu::caught;
 use crate::error::chain;
-use crate::fetch::FetchError;
-use crate::fetch::NoRoom;
-use crate::fetch::read;
-use crate::listing::ObjectRef;
-use crate::pipeline::large::open_large;
-use crate::plan::Batch;
-use crate::s3::S3;
+use crate::run::budget::Budget;
+use crate::run::budget::Reservation;
+use crate::run::budget::Shares;
+use crate::run::chunk::Rows;
+use crate::run::pipeline::large::open_large;
+use crate::run::plan::Batch;
+use crate::source::fetch::FetchError;
+use crate::source::fetch::NoRoom;
+use crate::source::fetch::read;
+use crate::source::listing::ObjectRef;
+use crate::source::s3::S3;
 
 /// Files that are read at once; more do not make a disk faster.
 const READS: usize = 16;

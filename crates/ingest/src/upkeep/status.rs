@@ -19,13 +19,13 @@ use crate::Filter;
 use crate::Ingest;
 use crate::IngestError;
 use crate::fingerprint::fingerprint;
-use crate::key::Origin;
-use crate::key::Place;
-use crate::key::delivery_hour;
-use crate::key::origin;
 use crate::ledger::read_columns;
 use crate::run::unread;
-use crate::skipped::Skipped;
+use crate::source::key::Origin;
+use crate::source::key::Place;
+use crate::source::key::delivery_hour;
+use crate::source::key::origin;
+use crate::source::skipped::Skipped;
 
 const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
 

@@ -34,12 +34,12 @@ use crate::IngestError;
 use crate::Location;
 use crate::S3Options;
 use crate::error::chain;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::listing::Version;
-use crate::s3::S3;
-use crate::s3::remedy_or;
-use crate::s3::shared;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::listing::Version;
+use crate::source::s3::S3;
+use crate::source::s3::remedy_or;
+use crate::source::s3::shared;
 
 /// Messages that are received before what they tell of is read, which bounds memory.
 const ROUND: usize = 5_000;

@@ -20,10 +20,10 @@ use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_table::EVENTS;
 
-use crate::amendment::Event;
-use crate::chunk::Chunk;
 use crate::fingerprint::fingerprint_of_pair;
 use crate::ledger::batch_id;
+use crate::run::chunk::Chunk;
+use crate::upkeep::amendment::Event;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const ACCOUNT: &str = "recipient_account_id";

@@ -27,8 +27,8 @@ use trailweave_table::Kind;
 use trailweave_table::Table;
 
 use crate::IngestError;
-use crate::chunk::Chunk;
-use crate::chunk::places;
+use crate::run::chunk::Chunk;
+use crate::run::chunk::places;
 
 /// After these, rows of equal place in a table's order are told apart.
 const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];

@@ -17,9 +17,9 @@ use rustix::fs::OFlags;
 use rustix::fs::openat;
 use rustix::io::retry_on_intr;
 
-use crate::list::version;
-use crate::listing::ObjectRef;
-use crate::plan::Batch;
+use crate::run::plan::Batch;
+use crate::source::listing::ObjectRef;
+use crate::source::local::version;
 
 /// The reason why an object could not be had. It is left for the next run, unless there is no room for it.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         std::fs::write(&path, "{}").unwrap();
-        let objects = crate::list::list(std::slice::from_ref(&path), &[], crate::Names::OfTrails).unwrap();
+        let objects = crate::source::local::list(std::slice::from_ref(&path), &[], crate::Names::OfTrails).unwrap();
         let batch = Arc::new(Batch::of(&objects, 0..1));
         let read = || async { read(&batch, 0..1).await.remove(0) };
         assert_eq!(read().await.unwrap(), b"{}");

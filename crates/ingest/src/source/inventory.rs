@@ -28,8 +28,8 @@ use crate::IngestError;
 use crate::Location;
 use crate::Source;
 use crate::cpu::Cpu;
-use crate::listing::Listing;
-use crate::s3::S3;
+use crate::source::listing::Listing;
+use crate::source::s3::S3;
 
 /// Files of an inventory that are fetched and read at once.
 const FILES: usize = 4;

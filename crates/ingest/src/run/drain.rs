@@ -9,9 +9,9 @@ use trailweave_lake::Lake;
 use super::Run;
 use crate::IngestError;
 use crate::ledger::Known;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::queue::Queue;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::queue::Queue;
 
 impl Run<'_> {
     /// Reads what the messages of a queue tell of, until it has none.

@@ -22,9 +22,9 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use crate::fingerprint::short_hex;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::shard::Shard;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::shard::Shard;
 
 /// Neighbours share a batch up to this size.
 const SHARED_BATCH_BYTES: u64 = 8 << 20;
@@ -228,7 +228,7 @@ fn id(objects: &[ObjectRef]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::Version;
+    use crate::source::listing::Version;
 
     const MIB: u64 = 1 << 20;
 

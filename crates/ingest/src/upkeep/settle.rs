@@ -34,18 +34,18 @@ use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
 
 use crate::IngestError;
-use crate::amendment::Families;
-use crate::borders::Borders;
-use crate::commit::with_remedy;
-use crate::duplicates::ACCOUNT;
-use crate::duplicates::EVENT_ID;
-use crate::duplicates::Sought;
-use crate::duplicates::keys;
 use crate::ledger::Ledger;
 use crate::ledger::Lost;
 use crate::ledger::is_committed;
 use crate::ledger::move_to_duplicates;
-use crate::part;
+use crate::run::commit::with_remedy;
+use crate::run::crash_points::Borders;
+use crate::run::part;
+use crate::upkeep::amendment::Families;
+use crate::upkeep::duplicates::ACCOUNT;
+use crate::upkeep::duplicates::EVENT_ID;
+use crate::upkeep::duplicates::Sought;
+use crate::upkeep::duplicates::keys;
 
 /// Rows of a part that are read, and written again, at once.
 const COPY_ROWS: usize = 8192;

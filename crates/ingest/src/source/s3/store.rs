@@ -25,7 +25,7 @@ use crate::Location;
 const BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
 /// The store of a bucket. Nothing is asked of it yet.
-pub async fn open(location: &Location, options: &S3Options) -> object_store::Result<Arc<dyn ObjectStore>> {
+pub async fn object_store(location: &Location, options: &S3Options) -> object_store::Result<Arc<dyn ObjectStore>> {
     let shared = Box::pin(shared(options)).await;
     let region = shared.region().map_or(FALLBACK_REGION, |region| region.as_ref());
     // The SDK, which reads the source, decides alike; object_store 0.13.2 would panic.

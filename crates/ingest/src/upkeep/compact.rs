@@ -24,12 +24,12 @@ use trailweave_table::REJECTS;
 use trailweave_table::Table;
 
 use crate::IngestError;
-use crate::chunk::Chunk;
 use crate::fingerprint::short_hex;
 use crate::ledger::committed;
 use crate::ledger::is_committed;
-use crate::part;
-use crate::settle::settle;
+use crate::run::chunk::Chunk;
+use crate::run::part;
+use crate::upkeep::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
 const TARGET_BYTES: u64 = 128 << 20;

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use jiff::civil::Date;
 
 use crate::Filter;
-use crate::key::is_account;
-use crate::key::skips_folder;
-use crate::skipped::SkipReason;
+use crate::source::key::is_account;
+use crate::source::key::skips_folder;
+use crate::source::skipped::SkipReason;
 
 /// How a prefix is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

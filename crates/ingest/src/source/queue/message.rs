@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use crate::Filter;
 use crate::Location;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::skipped::SkipReason;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::skipped::SkipReason;
 use crate::source::url_decoded;
 
 /// Why a message is not understood.

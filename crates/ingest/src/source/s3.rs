@@ -1,9 +1,9 @@
 //! Objects in S3: how it is reached, and their bytes.
 
 mod copy;
-mod lake;
 mod list;
-mod uploads;
+pub(crate) mod store;
+pub(crate) mod uploads;
 mod visit;
 
 use std::borrow::Cow;
@@ -35,9 +35,9 @@ use tokio::sync::OnceCell;
 use trailweave_lake::Answer;
 
 use crate::error::chain;
-use crate::fetch::FetchError;
 use crate::fingerprint::fingerprint;
-use crate::listing::ObjectRef;
+use crate::source::fetch::FetchError;
+use crate::source::listing::ObjectRef;
 use crate::source::split;
 
 /// How often a request is made until it is given up: throttling, errors of the server and of the network pass.
@@ -143,9 +143,6 @@ impl S3 {
         }
     }
 }
-
-pub use lake::open as object_store;
-pub use uploads::cut_uploads;
 
 /// The body that `get` gets, which is asked for again where it ends early.
 async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(

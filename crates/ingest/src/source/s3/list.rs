@@ -20,10 +20,10 @@ use crate::Filter;
 use crate::IngestError;
 use crate::Names;
 use crate::error::chain;
-use crate::listing::Listing;
-use crate::listing::Version;
-use crate::skipped::SkipReason;
 use crate::source::Location;
+use crate::source::listing::Listing;
+use crate::source::listing::Version;
+use crate::source::skipped::SkipReason;
 
 /// LIST requests under way at once.
 const LISTS: usize = 32;

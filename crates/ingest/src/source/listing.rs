@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use crate::Filter;
 use crate::Location;
-use crate::key::Origin;
-use crate::key::Place;
-use crate::key::delivery_time;
-use crate::key::origin;
-use crate::skipped::SkipReason;
-use crate::skipped::Skipped;
+use crate::source::key::Origin;
+use crate::source::key::Place;
+use crate::source::key::delivery_time;
+use crate::source::key::origin;
+use crate::source::skipped::SkipReason;
+use crate::source::skipped::Skipped;
 use crate::source::split;
 
 /// An object that could be read.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::listing::ObjectRef;
+use crate::source::listing::ObjectRef;
 
 fn tree(names: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -19,12 +19,12 @@ use super::Opened;
 use super::Outcome;
 use super::Planned;
 use super::origin;
-use crate::budget::Reservation;
-use crate::budget::Shares;
-use crate::chunk::Rows;
 use crate::cpu::Panicked;
 use crate::error::chain;
-use crate::fetch::NoRoom;
+use crate::run::budget::Reservation;
+use crate::run::budget::Shares;
+use crate::run::chunk::Rows;
+use crate::source::fetch::NoRoom;
 
 /// A large object after the survey.
 enum Cut {

@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use crate::skipped::SkipReason;
+use crate::source::skipped::SkipReason;
 
 /// Where an object stands in a trail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,10 +26,10 @@ use crate::Names;
 use crate::error::chain;
 use crate::fingerprint::fingerprint;
 use crate::fingerprint::short_hex;
-use crate::listing::Listing;
-use crate::listing::Version;
-use crate::skipped::SkipReason;
-use crate::skipped::Skipped;
+use crate::source::listing::Listing;
+use crate::source::listing::Version;
+use crate::source::skipped::SkipReason;
+use crate::source::skipped::Skipped;
 
 /// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
 /// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 
 use jiff::civil::Date;
 
-use crate::key::Place;
+use crate::source::key::Place;
 
 /// Which objects a run reads. It never chooses rows, so what the ledger says of an object holds for every filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use jiff::tz::Offset;
 use trailweave_decode::Taken;
 use trailweave_table::EVENTS;
 
-use crate::duplicates::row_keys;
+use crate::upkeep::duplicates::row_keys;
 
 const DAY_MS: i64 = 86_400_000;
 /// What a row takes of a column beside its text.
