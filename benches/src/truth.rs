@@ -24,7 +24,7 @@ use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
 use trailweave_correlate::oracle;
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
@@ -145,7 +145,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     }
     let lake = Lake::open_or_create(&folder.join("lake"), None)?;
     let _lock = lake.lock()?;
-    let ingest = Ingest {
+    let ingest = IngestOptions {
         sources,
         keys: Vec::new(),
         inventories: Vec::new(),

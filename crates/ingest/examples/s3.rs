@@ -43,7 +43,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
@@ -147,10 +147,10 @@ impl Trail {
         Self { keys, bytes, manifest }
     }
 
-    fn options(&self, url: &str) -> Ingest {
+    fn options(&self, url: &str) -> IngestOptions {
         let s3 =
             S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
-        Ingest {
+        IngestOptions {
             sources: Vec::new(),
             keys: Vec::new(),
             inventories: vec![Source::Local(self.manifest.clone())],

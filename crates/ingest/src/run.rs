@@ -11,8 +11,6 @@ pub(crate) mod plan;
 
 use std::collections::HashSet;
 use std::mem;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -21,12 +19,11 @@ use trailweave_decode::Selection;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-use crate::Filter;
 use crate::IngestError;
+use crate::IngestOptions;
 use crate::Location;
 use crate::PlanSummary;
 use crate::Progress;
-use crate::S3Options;
 use crate::Shard;
 use crate::SkipReason;
 use crate::Source;
@@ -61,54 +58,17 @@ use crate::upkeep::settle;
 /// Below this a single part could not be written.
 const MIN_MEMORY_BYTES: u64 = 48 << 20;
 
-/// What a run reads, and with what means.
-#[derive(Debug, Clone)]
-pub struct Ingest {
-    /// Where the objects are.
-    pub sources: Vec<Source>,
-    /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
-    /// lines and those that begin with `#` say nothing.
-    pub keys: Vec<PathBuf>,
-    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Of what they
-    /// name only objects of trails are read.
-    pub inventories: Vec<Source>,
-    /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
-    /// lake has all that it tells of.
-    pub queue_url: Option<String>,
-    /// How those in S3 are reached.
-    pub s3: S3Options,
-    /// Which objects.
-    pub filter: Filter,
-    /// The memory of the whole process, which may take a quarter more: bytes that are fetched, decoded, gathered and
-    /// being written, and some for the program itself. A listing of many objects comes on top.
-    pub memory_bytes: u64,
-    /// Threads that decode and encode.
-    pub threads: NonZeroUsize,
-    /// Objects of S3 that are fetched at once, which hides the time that each answer takes. Each needs a connection.
-    pub fetches: NonZeroUsize,
-    /// An object that inflates past this is quarantined.
-    pub cap_bytes: u64,
-    /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
-    pub batch_bytes: u64,
-    /// Whether objects that were quarantined are read again.
-    pub retry_quarantined: bool,
-    /// The share of the objects that is read, while other processes read theirs.
-    pub shard: Option<Shard>,
-    /// The name of the run, under which its plan is kept.
-    pub run_id: String,
-}
-
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
 /// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that of
 /// the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
-pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Result<Summary, IngestError> {
+pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
     ingest_across(Borders::default(), lake, options, progress).await
 }
 
 /// What a run with these options would read into a lake, or into one that is not made yet. It writes nothing, and
 /// reads the listing and the ledger alone.
-pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
+pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
     let Chosen { objects, known } = foresee(lake, &s3, options).await?;
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
@@ -131,7 +91,7 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
 pub(crate) async fn ingest_across(
     borders: Borders,
     lake: &Lake,
-    options: &Ingest,
+    options: &IngestOptions,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
     let unfinished = unfinished(lake, options.shard)?;
@@ -153,12 +113,12 @@ pub(crate) async fn ingest_across(
 }
 
 /// The objects that a run with these options would read.
-pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Listing, IngestError> {
+pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Listing, IngestError> {
     Ok(foresee(Some(lake), &S3::new(options.s3.clone()), options).await?.objects)
 }
 
 /// What a run with these options would find to be new.
-async fn foresee(lake: Option<&Lake>, s3: &S3, options: &Ingest) -> Result<Chosen, IngestError> {
+async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Result<Chosen, IngestError> {
     let threads = options.threads.get();
     let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
@@ -180,7 +140,7 @@ fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestErro
 }
 
 /// Lists every source. An object that several reach is listed once.
-async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
+async fn list_all(cpu: &Cpu, s3: &S3, options: &IngestOptions) -> Result<Listing, IngestError> {
     let mut folders = Vec::new();
     let mut files = Vec::new();
     let mut locations = Vec::new();
@@ -244,7 +204,7 @@ struct Chosen {
 fn choose(
     mut listing: Listing,
     ledger: &Ledger,
-    options: &Ingest,
+    options: &IngestOptions,
     selection: Selection,
 ) -> Result<Chosen, IngestError> {
     let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
@@ -283,7 +243,7 @@ fn choose(
 }
 
 struct Run<'a> {
-    options: &'a Ingest,
+    options: &'a IngestOptions,
     progress: &'a Progress,
     cpu: Cpu,
     inflow: Arc<Inflow>,
@@ -303,7 +263,7 @@ impl<'a> Run<'a> {
     async fn start(
         borders: Borders,
         lake: &Lake,
-        options: &'a Ingest,
+        options: &'a IngestOptions,
         unfinished: &[Plan],
         progress: &'a Progress,
     ) -> Result<Self, IngestError> {

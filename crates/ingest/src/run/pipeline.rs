@@ -40,8 +40,8 @@ use trailweave_decode::Read;
 use trailweave_decode::inflated_estimate_bytes;
 use trailweave_lake::LakeError;
 
-use crate::Ingest;
 use crate::IngestError;
+use crate::IngestOptions;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::cpu::caught;
@@ -165,8 +165,8 @@ struct Fetched {
 }
 
 impl Inflow {
-    pub(crate) fn new(cpu: Cpu, run: &Ingest, shares: Shares, options: Options, s3: Arc<S3>) -> Self {
-        let Ingest { threads, fetches, .. } = *run;
+    pub(crate) fn new(cpu: Cpu, run: &IngestOptions, shares: Shares, options: Options, s3: Arc<S3>) -> Self {
+        let IngestOptions { threads, fetches, .. } = *run;
         let stored = Budget::new(shares.stored_bytes);
         let inflated = Budget::new(shares.inflated_bytes);
         let pieces = Budget::new(shares.pieces_bytes);

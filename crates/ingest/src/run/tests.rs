@@ -9,7 +9,11 @@ use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
+use std::num::NonZeroUsize;
+
 use super::*;
+use crate::Filter;
+use crate::S3Options;
 use crate::trail::ACCOUNT;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -19,8 +23,8 @@ use crate::trail::object;
 use crate::trail::read;
 use crate::trail::texts;
 
-fn options(trail: &Trail) -> Ingest {
-    Ingest {
+fn options(trail: &Trail) -> IngestOptions {
+    IngestOptions {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
         inventories: Vec::new(),
@@ -201,7 +205,7 @@ async fn a_killed_shard_is_finished_by_itself_or_by_a_run_and_by_no_other_job() 
     let whole = trail.lake("whole");
     ingest(&whole, &options, &Progress::default()).await.unwrap();
     // All of the trail is of one account, so of one share.
-    let shard = |index: u32, count: u32| Ingest {
+    let shard = |index: u32, count: u32| IngestOptions {
         shard: Some(format!("{index}/{count}").parse().unwrap()),
         run_id: format!("{index}-of-{count}"),
         ..options.clone()

@@ -38,7 +38,7 @@ const MEMORY_FACTOR: u64 = 24;
 
 /// With what means parts are merged.
 #[derive(Debug, Clone, Copy)]
-pub struct Compact {
+pub struct CompactOptions {
     /// What the rows that are being merged may occupy.
     pub memory_bytes: u64,
     /// Parts that are merged at once.
@@ -70,7 +70,7 @@ struct Group {
 /// Merges the small parts of `events` and `rejects`, partition by partition. A second call finds nothing to do.
 ///
 /// Needs: the caller holds the lake's lock.
-pub fn compact(lake: &Lake, options: &Compact) -> Result<Compacted, IngestError> {
+pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, IngestError> {
     settle(lake)?;
     let batches = committed(lake)?;
     let threads = options.threads.get();

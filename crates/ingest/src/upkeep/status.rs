@@ -16,8 +16,8 @@ use trailweave_lake::LakeError;
 use trailweave_table::LEDGER;
 
 use crate::Filter;
-use crate::Ingest;
 use crate::IngestError;
+use crate::IngestOptions;
 use crate::fingerprint::fingerprint;
 use crate::ledger::read_columns;
 use crate::run::unread;
@@ -71,7 +71,7 @@ pub struct Coverage {
 }
 
 /// Reads the coverage from the ledger. Where `options` name sources, they are listed and compared with it.
-pub async fn status(lake: &Lake, filter: &Filter, options: Option<&Ingest>) -> Result<Status, IngestError> {
+pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions>) -> Result<Status, IngestError> {
     let mut found = Found::default();
     for part in lake.parts(&LEDGER)? {
         for rows in read_columns(lake, &part.path, &COLUMNS)? {

@@ -15,7 +15,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use trailweave_corpus::Options;
-use trailweave_ingest::Compact;
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 use trailweave_ingest::compact;
 use trailweave_lake::Lake;
@@ -116,7 +116,7 @@ proptest! {
             runtime.block_on(ingest(&lake, &in_runs));
             if run == 1 {
                 let _lock = lake.lock().unwrap();
-                compact(&lake, &Compact { memory_bytes: 64 << 20, threads: in_runs.threads }).unwrap();
+                compact(&lake, &CompactOptions { memory_bytes: 64 << 20, threads: in_runs.threads }).unwrap();
             }
         }
         prop_assert!(rows(&lake) == rows(&at_once), "seed {seed}, {n_objects} objects");

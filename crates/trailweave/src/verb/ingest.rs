@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use trailweave_correlate::Scope;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
@@ -83,9 +83,9 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     })
 }
 
-fn options(job: &Job) -> anyhow::Result<Ingest> {
+fn options(job: &Job) -> anyhow::Result<IngestOptions> {
     job.config.check_source()?;
-    Ok(Ingest {
+    Ok(IngestOptions {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
         inventories: job.config.inventories.clone(),
