@@ -1,6 +1,7 @@
 //! A run from its listing to its summary.
 
 pub(crate) mod budget;
+pub(crate) mod choice;
 pub(crate) mod chunk;
 pub(crate) mod commit;
 pub(crate) mod crash_points;
@@ -25,32 +26,29 @@ use crate::Location;
 use crate::PlanSummary;
 use crate::Progress;
 use crate::Shard;
-use crate::SkipReason;
-use crate::Source;
 use crate::Summary;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
-use crate::fingerprint::fingerprint;
-use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::progress::add;
 use crate::run::budget::Shares;
+use crate::run::choice::Chosen;
+use crate::run::choice::choose;
 use crate::run::commit::OpenBatch;
 use crate::run::commit::Outflow;
-use crate::run::crash_points::Borders;
-use crate::run::pipeline::Arrived;
-use crate::run::pipeline::Inflow;
-use crate::run::pipeline::Outcome;
+use crate::run::crash_points::CrashPoints;
+use crate::run::pipeline::inflow::Arrived;
+use crate::run::pipeline::inflow::Inflow;
+use crate::run::pipeline::inflow::Outcome;
 use crate::run::plan::Batch;
 use crate::run::plan::Extent;
 use crate::run::plan::Plan;
 use crate::run::plan::batches;
 use crate::source::fetch::FetchError;
-use crate::source::inventory;
+use crate::source::list::list;
 use crate::source::listing::Listing;
 use crate::source::listing::ObjectRef;
-use crate::source::local::list;
 use crate::source::s3::S3;
 use crate::upkeep::gc;
 use crate::upkeep::settle;
@@ -63,7 +61,7 @@ const MIN_MEMORY_BYTES: u64 = 48 << 20;
 /// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that of
 /// the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
 pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
-    ingest_across(Borders::default(), lake, options, progress).await
+    ingest_until(CrashPoints::default(), lake, options, progress).await
 }
 
 /// What a run with these options would read into a lake, or into one that is not made yet. It writes nothing, and
@@ -87,15 +85,15 @@ pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSu
     })
 }
 
-/// [`ingest`], which may be made to end at a border between two steps.
-pub(crate) async fn ingest_across(
-    borders: Borders,
+/// Does what [`ingest`] does, and may be made to end at a crash point between two steps.
+pub(crate) async fn ingest_until(
+    crash_points: CrashPoints,
     lake: &Lake,
     options: &IngestOptions,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
     let unfinished = unfinished(lake, options.shard)?;
-    let mut run = Run::start(borders, lake, options, &unfinished, progress).await?;
+    let mut run = Run::start(crash_points, lake, options, &unfinished, progress).await?;
     for plan in unfinished {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
         run.carry_out(&plan).await?;
@@ -105,7 +103,7 @@ pub(crate) async fn ingest_across(
         run.drain(lake, url).await?;
     } else {
         run.is_listed_again = false;
-        let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
+        let listing = list(&run.cpu, &run.inflow.s3, options).await?;
         run.read(lake, listing, &options.run_id).await?;
     }
     run.summary.close();
@@ -123,7 +121,7 @@ async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Resul
     let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
-    choose(list_all(&cpu, s3, options).await?, &ledger, options, selection)
+    choose(list(&cpu, s3, options).await?, &ledger, options, selection)
 }
 
 /// The plans that a run has to finish first: all that no run has finished; of a shard, its own.
@@ -137,109 +135,6 @@ fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestErro
         plans.retain(|plan| plan.shard == Some(shard));
     }
     Ok(plans)
-}
-
-/// Lists every source. An object that several reach is listed once.
-async fn list_all(cpu: &Cpu, s3: &S3, options: &IngestOptions) -> Result<Listing, IngestError> {
-    let mut folders = Vec::new();
-    let mut files = Vec::new();
-    let mut locations = Vec::new();
-    let mut objects = Vec::new();
-    for source in &options.sources {
-        match source {
-            Source::Local(path) => folders.push(path.clone()),
-            Source::S3(location) => locations.push(location),
-        }
-    }
-    for file in &options.keys {
-        let text = tokio::fs::read_to_string(file).await.map_err(IngestError::source("read", file))?;
-        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            match Location::of(name) {
-                Some(location) => objects.push(location),
-                None => files.push(name.into()),
-            }
-        }
-    }
-    let names = options.filter.names;
-    let listed = cpu.run(move || list(&folders, &files, names)).await;
-    let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
-    for location in &locations {
-        let before = listing.len();
-        s3.list(location, &options.filter, &mut listing).await?;
-        if listing.len() == before {
-            tracing::warn!(source = %location, "it holds no object that is asked for");
-        }
-    }
-    let mut unseen = s3.look_at(&objects, &mut listing).await?;
-    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
-    listing.gone += gone;
-    listing.left += unseen.len() as u64 - gone;
-    // A bucket that is not there looks like objects that are not.
-    if !objects.is_empty() && unseen.len() == objects.len() {
-        return Err(unseen.swap_remove(0).why);
-    }
-    for manifest in &options.inventories {
-        inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
-    }
-    if locations.len() + options.inventories.len() > 1 || !objects.is_empty() {
-        let mut seen = HashSet::new();
-        listing.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
-    }
-    if let Some(others) = listing.skipped.get(SkipReason::OtherName) {
-        tracing::warn!(
-            objects = others.objects,
-            example = others.example,
-            "passed over by name: none ends with .gz, .json, .jsonl or .ndjson; --all-names reads them by their content"
-        );
-    }
-    Ok(listing)
-}
-
-/// What is new in a listing, sorted.
-struct Chosen {
-    objects: Listing,
-    known: u64,
-}
-
-fn choose(
-    mut listing: Listing,
-    ledger: &Ledger,
-    options: &IngestOptions,
-    selection: Selection,
-) -> Result<Chosen, IngestError> {
-    let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
-    listing.retain(|object| {
-        let state = ledger.knows(object);
-        if !options.filter.takes(object.place.as_deref()) {
-            // What was read for an unfinished plan is counted there.
-            filtered += u64::from(state != Known::Fresh);
-            return false;
-        }
-        match (options.shard, &object.place) {
-            (Some(shard), Some(place)) if !shard.takes(place, selection) => {
-                filtered += 1;
-                return false;
-            }
-            (Some(_), None) => not_to_share = Some(object.source_object.clone()),
-            _ => {}
-        }
-        match state {
-            Known::New => return true,
-            Known::Quarantined(times) if options.retry_quarantined => {
-                object.attempt = times;
-                return true;
-            }
-            Known::Done | Known::Quarantined(_) => known += 1,
-            Known::Fresh => {}
-        }
-        false
-    });
-    if let Some(source_object) = not_to_share {
-        return Err(IngestError::NotToShare { source_object });
-    }
-    listing.filtered += filtered;
-    listing.sort();
-    Ok(Chosen { objects: listing, known })
 }
 
 struct Run<'a> {
@@ -261,7 +156,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Reads the ledger and removes what it does not know; of a shard, what its own unfinished plans left.
     async fn start(
-        borders: Borders,
+        crash_points: CrashPoints,
         lake: &Lake,
         options: &'a IngestOptions,
         unfinished: &[Plan],
@@ -273,7 +168,7 @@ impl<'a> Run<'a> {
         let decode = Options { cap_bytes, selection: selection(lake)? };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
         let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
-        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, borders);
+        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points);
         let of_ledger = lake.clone();
         let batches = unfinished.iter().flat_map(|plan| &plan.batches);
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
@@ -312,7 +207,7 @@ impl<'a> Run<'a> {
         // From here on the plan's file alone knows the objects.
         let plan = self.cpu.run(move || Plan::write(&of_plan, &run_id, shard, &objects, batch_bytes));
         let plan = plan.await.map_err(IngestError::worker("write the plan"))??;
-        self.outflow.borders.cross()?;
+        self.outflow.crash_points.pass()?;
         self.carry_out(&plan).await?;
         if self.options.shard.is_none() {
             self.settle().await?;
@@ -369,7 +264,7 @@ impl<'a> Run<'a> {
             self.take(batch, open, arrived).await?;
         }
         let finished = open.finish().await?;
-        self.outflow.borders.cross()?;
+        self.outflow.crash_points.pass()?;
         for entry in &finished.entries {
             self.summary.add(entry);
         }
@@ -385,7 +280,7 @@ impl<'a> Run<'a> {
             let run_id = &self.options.run_id;
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
-        self.outflow.borders.cross()
+        self.outflow.crash_points.pass()
     }
 
     /// Lets the rows leave that amendments have replaced.
@@ -393,7 +288,7 @@ impl<'a> Run<'a> {
         let ledger = mem::take(&mut self.ledger);
         let outflow = Arc::clone(&self.outflow);
         let settled = self.cpu.run(move || {
-            let lost = settle::settle_across(&outflow.borders, &outflow.lake, &ledger);
+            let lost = settle::settle_until(&outflow.crash_points, &outflow.lake, &ledger);
             (ledger, lost)
         });
         let (ledger, lost) = settled.await.map_err(IngestError::worker("settle amendments"))?;

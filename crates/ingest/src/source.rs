@@ -4,6 +4,7 @@ pub(crate) mod fetch;
 pub(crate) mod filter;
 pub(crate) mod inventory;
 pub(crate) mod key;
+pub(crate) mod list;
 pub(crate) mod listing;
 pub(crate) mod local;
 pub(crate) mod queue;

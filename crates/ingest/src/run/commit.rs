@@ -32,7 +32,7 @@ use crate::run::chunk::Chunk;
 use crate::run::chunk::Dated;
 use crate::run::chunk::Rows;
 use crate::run::chunk::date_name;
-use crate::run::crash_points::Borders;
+use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
 use crate::upkeep::amendment::Amendment;
@@ -51,7 +51,7 @@ const PARALLEL_WRITES: u64 = 2;
 pub(crate) struct Outflow {
     pub(crate) lake: Lake,
     pub(crate) cpu: Cpu,
-    pub(crate) borders: Borders,
+    pub(crate) crash_points: CrashPoints,
     buffer_bytes: u64,
     part_bytes: u64,
     writing: Budget,
@@ -113,10 +113,10 @@ struct Kept {
 }
 
 impl Outflow {
-    pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, borders: Borders) -> Self {
+    pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, crash_points: CrashPoints) -> Self {
         let Shares { buffer_bytes, writing_bytes, .. } = shares;
         let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR / PARALLEL_WRITES);
-        Self { lake, cpu, borders, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
+        Self { lake, cpu, crash_points, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
     }
 }
 
@@ -310,7 +310,7 @@ impl OpenBatch {
             drop(reservation);
             let written = written.map_err(IngestError::worker("write a part"))?;
             let written = written.map_err(|error| with_remedy(&outflow.lake, error))?;
-            outflow.borders.cross()?;
+            outflow.crash_points.pass()?;
             Ok(written)
         });
     }

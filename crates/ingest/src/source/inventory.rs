@@ -9,8 +9,8 @@
 
 mod csv;
 mod parquet;
+mod row;
 
-use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -28,28 +28,13 @@ use crate::IngestError;
 use crate::Location;
 use crate::Source;
 use crate::cpu::Cpu;
+use crate::source::inventory::row::InventoryRow;
+use crate::source::inventory::row::Unusable;
 use crate::source::listing::Listing;
 use crate::source::s3::S3;
 
 /// Files of an inventory that are fetched and read at once.
 const FILES: usize = 4;
-
-/// Why an inventory cannot be used.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error("it is no manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
-    Manifest(#[source] serde_json::Error),
-    #[error("it is written as {0}; only CSV and Parquet are read, so choose one of these in its configuration")]
-    Format(String),
-    #[error("it lacks the column {0}; add it in its configuration and take the next one, or list with --source")]
-    Column(&'static str),
-    #[error("the MD5 of `{0}` is not what the manifest says; copy the inventory again, or take another day's")]
-    Checksum(String),
-    #[error("`{0}` cannot be read as what its manifest says; take another day's inventory")]
-    File(String, #[source] Box<dyn Error + Send + Sync>),
-    #[error("`{0}` has no {1} for `{2}`; take another day's inventory, or list with --source")]
-    Cell(String, &'static str, String),
-}
 
 /// What S3 writes when an inventory is complete.
 #[derive(Debug, Deserialize)]
@@ -74,28 +59,6 @@ enum Format {
     /// The schema names the columns.
     Csv(String),
     Parquet,
-}
-
-/// What an inventory says of an object.
-struct Row<'a> {
-    bucket: &'a str,
-    key: &'a str,
-    bytes: Option<u64>,
-    /// Without quotes; empty where it is not known.
-    etag: &'a str,
-    /// Whether it is the latest version, and no delete marker.
-    is_current: bool,
-}
-
-/// Where the columns stand that are needed.
-struct Columns {
-    bucket: usize,
-    key: usize,
-    size: usize,
-    etag: usize,
-    /// Only inventories of all versions have these two.
-    is_latest: Option<usize>,
-    is_delete_marker: Option<usize>,
 }
 
 /// Adds to `listing` what an inventory names, and what the filter takes of it.
@@ -151,7 +114,7 @@ fn read_file(file: &DataFile, mut stored: File, format: &Format, filter: &Filter
         return Err(Unusable::Checksum(file.key.clone()));
     }
     let mut listing = Listing::default();
-    let mut take = |row: Row<'_>| {
+    let mut take = |row: InventoryRow<'_>| {
         let lacks = |column| Unusable::Cell(file.key.clone(), column, row.key.to_owned());
         if !row.is_current {
             return Ok(());
@@ -184,21 +147,4 @@ fn md5(file: &mut File) -> io::Result<String> {
     }
     file.rewind()?;
     Ok(format!("{:032x}", u128::from_be_bytes(hash.finalize().into())))
-}
-
-impl Columns {
-    /// CSV and Parquet name the same columns in two ways: `IsLatest` and `is_latest`.
-    fn find<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Unusable> {
-        let names: Vec<String> = names.map(|name| name.trim().replace('_', "").to_ascii_lowercase()).collect();
-        let find = |name: &str| names.iter().position(|it| it.eq_ignore_ascii_case(name));
-        let needed = |name| find(name).ok_or(Unusable::Column(name));
-        Ok(Self {
-            bucket: needed("Bucket")?,
-            key: needed("Key")?,
-            size: needed("Size")?,
-            etag: needed("ETag")?,
-            is_latest: find("IsLatest"),
-            is_delete_marker: find("IsDeleteMarker"),
-        })
-    }
 }

@@ -39,7 +39,7 @@ use crate::ledger::Lost;
 use crate::ledger::is_committed;
 use crate::ledger::move_to_duplicates;
 use crate::run::commit::with_remedy;
-use crate::run::crash_points::Borders;
+use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::upkeep::amendment::Families;
 use crate::upkeep::duplicates::ACCOUNT;
@@ -57,7 +57,7 @@ pub fn settle(lake: &Lake) -> Result<u64, IngestError> {
     if unsettled(lake)?.is_empty() {
         return Ok(0);
     }
-    let lost = settle_across(&Borders::default(), lake, &Ledger::read(lake)?)?;
+    let lost = settle_until(&CrashPoints::default(), lake, &Ledger::read(lake)?)?;
     Ok(lost.iter().map(|lost| lost.n_rows).sum())
 }
 
@@ -75,8 +75,8 @@ fn unsettled(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
     Ok(notes.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
 
-/// [`settle`], which may be made to end at a border between two steps.
-pub(crate) fn settle_across(borders: &Borders, lake: &Lake, ledger: &Ledger) -> Result<Vec<Lost>, IngestError> {
+/// Does what [`settle`] does, and may be made to end at a crash point between two steps.
+pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Ledger) -> Result<Vec<Lost>, IngestError> {
     let notes = unsettled(lake)?;
     if notes.is_empty() {
         return Ok(Vec::new());
@@ -99,9 +99,9 @@ pub(crate) fn settle_across(borders: &Borders, lake: &Lake, ledger: &Ledger) -> 
     for note in &notes {
         change.remove(note);
     }
-    borders.cross()?;
+    crash_points.pass()?;
     let held = change.hold()?;
-    borders.cross()?;
+    crash_points.pass()?;
     held.carry_out()?;
     Ok(lost)
 }

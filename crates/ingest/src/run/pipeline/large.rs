@@ -10,15 +10,15 @@ use trailweave_decode::DecodeError;
 use trailweave_decode::Pieces;
 use trailweave_decode::Survey;
 
-use super::Arrived;
-use super::DECODE_FACTOR;
-use super::Done;
-use super::Inflow;
-use super::LargePiece;
-use super::Opened;
-use super::Outcome;
-use super::Planned;
-use super::origin;
+use super::inflow::Arrived;
+use super::inflow::DECODE_FACTOR;
+use super::inflow::Done;
+use super::inflow::Inflow;
+use super::inflow::LargePiece;
+use super::inflow::OpenedObject;
+use super::inflow::Outcome;
+use super::inflow::Planned;
+use super::inflow::origin;
 use crate::cpu::Panicked;
 use crate::error::chain;
 use crate::run::budget::Reservation;
@@ -104,7 +104,7 @@ pub(super) async fn open_large(
     stored: Vec<u8>,
     paid: Arc<Vec<Reservation>>,
     reservation: Reservation,
-) -> BoxStream<'static, Opened> {
+) -> BoxStream<'static, OpenedObject> {
     let refused = |why| Done::of_one(&planned, Outcome::Quarantined(why), Rows::default());
     let done = match Arc::clone(&inflow).cut(stored).await {
         Ok(Cut::Pieces(pieces)) => return opened(inflow, planned, *pieces, paid).boxed(),
@@ -114,7 +114,7 @@ pub(super) async fn open_large(
         Ok(Cut::Refused(error)) => refused(chain(&error)),
         Err(panicked) => refused(chain(&panicked)),
     };
-    stream::iter([Opened::Arrived(Arrived::new(done, reservation))]).boxed()
+    stream::iter([OpenedObject::Arrived(Arrived::new(done, reservation))]).boxed()
 }
 
 /// Inflates the pieces of a large object as they are asked for. `paid` is for the stored bytes.
@@ -123,7 +123,7 @@ fn opened(
     planned: Planned,
     pieces: Pieces,
     paid: Arc<Vec<Reservation>>,
-) -> impl Stream<Item = Opened> {
+) -> impl Stream<Item = OpenedObject> {
     stream::unfold(Some((pieces, paid)), move |rest| {
         let (inflow, planned) = (Arc::clone(&inflow), planned.clone());
         async move {
@@ -131,12 +131,12 @@ fn opened(
             match inflow.cpu.run(move || (pieces.next(), pieces)).await {
                 Ok((piece, pieces)) => {
                     let piece = LargePiece { planned, piece: piece?, is_last: pieces.len() == 0 };
-                    Some((Opened::Piece(Box::new(piece)), Some((pieces, paid))))
+                    Some((OpenedObject::Piece(Box::new(piece)), Some((pieces, paid))))
                 }
                 Err(panicked) => {
                     let done = Done::of_one(&planned, Outcome::Broken(panicked), Rows::default());
                     let reservation = inflow.pieces.reserve(0).await;
-                    Some((Opened::Arrived(Arrived::new(done, reservation)), None))
+                    Some((OpenedObject::Arrived(Arrived::new(done, reservation)), None))
                 }
             }
         }

@@ -7,9 +7,9 @@ use csv::ReaderBuilder;
 use csv::StringRecord;
 use flate2::bufread::MultiGzDecoder;
 
-use super::Columns;
-use super::Row;
-use super::Unusable;
+use super::row::Columns;
+use super::row::InventoryRow;
+use super::row::Unusable;
 use crate::source::url_decoded;
 
 /// Gives every row to `take`.
@@ -17,7 +17,7 @@ pub(super) fn read(
     name: &str,
     stored: File,
     schema: &str,
-    take: &mut impl FnMut(Row<'_>) -> Result<(), Unusable>,
+    take: &mut impl FnMut(InventoryRow<'_>) -> Result<(), Unusable>,
 ) -> Result<(), Unusable> {
     let columns = Columns::find(schema.split(','))?;
     // A stream needs no cap: a row is all that is ever in memory.
@@ -28,7 +28,7 @@ pub(super) fn read(
         let cell = |column: usize| row.get(column).unwrap_or_default();
         let says = |column: Option<usize>, default| column.map_or(default, |column| cell(column) == "true");
         let key = url_decoded(cell(columns.key)).map_err(|error| Unusable::File(name.to_owned(), error.into()))?;
-        take(Row {
+        take(InventoryRow {
             bucket: cell(columns.bucket),
             key: &key,
             bytes: cell(columns.size).parse().ok(),

@@ -12,15 +12,15 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use super::Columns;
-use super::Row;
-use super::Unusable;
+use super::row::Columns;
+use super::row::InventoryRow;
+use super::row::Unusable;
 
 /// Gives every row to `take`.
 pub(super) fn read(
     name: &str,
     stored: File,
-    take: &mut impl FnMut(Row<'_>) -> Result<(), Unusable>,
+    take: &mut impl FnMut(InventoryRow<'_>) -> Result<(), Unusable>,
 ) -> Result<(), Unusable> {
     let damaged = |error: ParquetError| Unusable::File(name.to_owned(), error.into());
     let builder = ParquetRecordBatchReaderBuilder::try_new(stored).map_err(damaged)?;
@@ -40,7 +40,7 @@ fn read_batch(
     rows: &RecordBatch,
     names: &[String],
     columns: &Columns,
-    take: &mut impl FnMut(Row<'_>) -> Result<(), Unusable>,
+    take: &mut impl FnMut(InventoryRow<'_>) -> Result<(), Unusable>,
 ) -> Option<Result<(), Unusable>> {
     let text = |column: usize| rows.column_by_name(&names[column])?.as_string_opt::<i32>();
     let flag = |column: Option<usize>| match column {
@@ -52,7 +52,7 @@ fn read_batch(
     let (latest, markers) = (flag(columns.is_latest)?, flag(columns.is_delete_marker)?);
     for row in 0..rows.num_rows() {
         let bytes = sizes.is_valid(row).then(|| u64::try_from(sizes.value(row)).ok()).flatten();
-        let taken = take(Row {
+        let taken = take(InventoryRow {
             bucket: value(buckets, row),
             key: value(keys, row),
             bytes,
