@@ -31,8 +31,6 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use jiff::ToSpan;
-use jiff::civil::Date;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
@@ -40,6 +38,8 @@ use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
 use trailweave_table::PRODUCT_FILE;
 use trailweave_table::Table;
+use trailweave_table::date_of_day;
+use trailweave_table::day_of_time;
 use trailweave_table::partition_dir;
 
 use crate::Correlate;
@@ -73,7 +73,7 @@ impl<'a> Replacement<'a> {
     }
 
     fn file(&self, table: &Table, day: i32) -> PathBuf {
-        self.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE)
+        self.lake.table_dir(table).join(partition_dir(&date_of_day(day))).join(PRODUCT_FILE)
     }
 
     fn change(&self) -> MutexGuard<'_, Change<'a>> {
@@ -170,7 +170,7 @@ impl Dates<'_, '_> {
 
     fn end(&mut self, file: Option<DateFile>) -> Result<(), CorrelateError> {
         if let Some(file) = file {
-            self.done.insert(date(file.day));
+            self.done.insert(date_of_day(file.day));
             file.commit()?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Replaced {
     }
 
     pub(crate) fn add_time(&mut self, time_ms: i64) {
-        self.days.insert(day(time_ms));
+        self.days.insert(day_of_time(time_ms));
     }
 
     /// Puts `rows`, those of one day, in the place of the replaced ones of that day. Whether that changed the file.
@@ -317,20 +317,4 @@ fn sorted(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> 
     let columns: Vec<_> =
         by.map(|name| SortColumn { values: Arc::clone(rows.column(table.position(name))), options }).collect();
     take_record_batch(rows, &lexsort_to_indices(&columns, None)?)
-}
-
-/// The day of a time, in days after 1970-01-01.
-pub(crate) fn day(time_ms: i64) -> i32 {
-    i32::try_from(time_ms.div_euclid(86_400_000)).expect("years have four digits")
-}
-
-/// The day of a date; `None` where it is none.
-pub(crate) fn day_of(date: &str) -> Option<i32> {
-    let days = date.parse::<Date>().ok()?.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).ok()?.get_days();
-    Some(days)
-}
-
-/// The name of the day that is `day` days after 1970-01-01.
-pub(crate) fn date(day: i32) -> String {
-    Date::constant(1970, 1, 1).saturating_add(day.days()).to_string()
 }

@@ -28,6 +28,7 @@ use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
+use trailweave_table::batch_id;
 use trailweave_table::part_name;
 
 use crate::fingerprint::fingerprint;
@@ -208,15 +209,6 @@ pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
     batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
-/// The batch that a part belongs to: `part-<16 hex digits>-<n>.parquet`. Files of other names are not this crate's.
-pub(crate) fn batch_id(path: &Path) -> Option<&str> {
-    let name = path.file_name()?.to_str()?;
-    let (batch_id, n) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let is_ours = batch_id.len() == 16 && batch_id.bytes().all(is_hex) && n.bytes().all(|byte| byte.is_ascii_digit());
-    is_ours.then_some(batch_id)
-}
-
 /// Columns of a file of the ledger, which holds the objects of one batch.
 pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     let file = lake.open_part(path)?;
@@ -387,13 +379,5 @@ mod tests {
         assert_eq!(ledger.knows(&object("2")), Known::Quarantined(2));
         assert_eq!(ledger.knows(&object("3")), Known::New);
         assert!(batches.iter().all(|batch| ledger.batches().contains(*batch)));
-    }
-
-    #[test]
-    fn only_names_that_ingest_gives_belong_to_a_batch() {
-        assert_eq!(batch_id(Path::new("x/part-00ff00ff00ff00ff-12.parquet")), Some("00ff00ff00ff00ff"));
-        for name in ["part-0.parquet", "part-00ff-1.parquet", "compact-00ff00ff00ff00ff-1.parquet", "lake.json"] {
-            assert_eq!(batch_id(Path::new(name)), None, "{name}");
-        }
     }
 }

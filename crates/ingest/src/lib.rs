@@ -22,6 +22,7 @@ mod fingerprint;
 mod ledger;
 mod options;
 mod progress;
+mod row_key;
 mod run;
 mod source;
 mod summary;

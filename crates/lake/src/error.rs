@@ -14,6 +14,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::PRODUCTS;
 use trailweave_table::REJECTS;
+use trailweave_table::batch_id;
 
 use crate::answer::Answer;
 use crate::answer::OTHER_SERVER;
@@ -147,17 +148,12 @@ fn repair(path: &Path) -> &'static str {
     } else if table == LEDGER.name || path.ends_with("plan.json") {
         "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
          missing from the lake until it is read again"
-    } else if (table == EVENTS.name || table == REJECTS.name) && is_of_batch(path) {
+    } else if (table == EVENTS.name || table == REJECTS.name) && batch_id(path).is_some() {
         "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
          sources and without --from, --to, --account and --region: its rows are missing until they are read again"
     } else {
         "restore it from a copy"
     }
-}
-
-/// Whether it is a part of one batch, and not merged of several.
-fn is_of_batch(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"part-"))
 }
 
 /// What a user can do about a full disk.
@@ -250,10 +246,13 @@ mod tests {
         };
         for (path, remedy) in [
             ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
-            ("lake/events/event_date=2026-09-01/part-0.parquet", "the file of its batch"),
+            ("lake/events/event_date=2026-09-01/part-00ff00ff00ff00ff-0.parquet", "the file of its batch"),
             ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
             ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
-            ("lake/events/event_date=2026-09-01/compact-0.parquet", "is damaged; restore it from a copy"),
+            (
+                "lake/events/event_date=2026-09-01/compact-00ff00ff00ff00ff-0.parquet",
+                "is damaged; restore it from a copy",
+            ),
             ("events/lake/_trailweave/lake.json", "is damaged; restore it from a copy"),
         ] {
             assert!(said(path).contains(remedy), "{}", said(path));

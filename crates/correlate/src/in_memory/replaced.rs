@@ -2,6 +2,7 @@
 
 use trailweave_lake::Lake;
 use trailweave_table::VOLUMES;
+use trailweave_table::day_of_date;
 
 use crate::CorrelateError;
 use crate::in_memory::id::Id;
@@ -10,7 +11,6 @@ use crate::in_memory::reach::Reach;
 use crate::in_memory::read::{IdColumn, List, Text};
 use crate::in_memory::rows::Kind;
 use crate::product::Replaced;
-use crate::product::day_of;
 
 /// The rows of each product that are computed anew, and by row of the events whether its are.
 #[derive(Debug)]
@@ -64,6 +64,6 @@ pub(super) fn of(reach: &Reach<'_, '_>, lake: &Lake) -> Result<Opened, Correlate
     // A volume may have been dated by a launch that is not its launch any more.
     let asks = [Ask { column: "volume_id", keys: &opened.volumes.keys }];
     let dates = look_up(lake, &VOLUMES, "volume_id", &asks)?.dates;
-    opened.volumes.days.extend(dates.iter().filter_map(|date| day_of(date)));
+    opened.volumes.days.extend(dates.iter().filter_map(|date| day_of_date(date)));
     Ok(opened)
 }

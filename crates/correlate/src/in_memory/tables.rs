@@ -21,6 +21,8 @@ use trailweave_table::GRANTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Table;
 use trailweave_table::VOLUMES;
+use trailweave_table::date_of_day;
+use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::in_memory::id::{Id, Room};
@@ -30,12 +32,10 @@ use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::replaced::Opened;
 use crate::in_memory::roots::{Root, Roots};
 use crate::in_memory::rows::{Kind, Rows};
-use crate::product;
 use crate::product::BATCH_ROWS;
 use crate::product::DateFile;
 use crate::product::Replaced;
 use crate::product::Replacement;
-use crate::product::date;
 
 /// Writes every product, or of each what is `opened`; returns how many files.
 pub(super) fn write(
@@ -105,7 +105,7 @@ impl Out<'_, '_> {
         time: impl Fn(&T) -> i64,
         column: impl Fn(&str, &[T]) -> ArrayRef + Sync,
     ) -> Result<u64, CorrelateError> {
-        let day = |item: &T| product::day(time(item));
+        let day = |item: &T| day_of_time(time(item));
         let mut days: BTreeMap<i32, &[T]> =
             items.chunk_by(|a, b| day(a) == day(b)).map(|day_of| (day(&day_of[0]), day_of)).collect();
         for day in replaced.iter().flat_map(|replaced| &replaced.days) {
@@ -131,7 +131,7 @@ impl Out<'_, '_> {
         };
         let n_files = days.par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b))?;
         if replaced.is_none() {
-            let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
+            let dates: BTreeSet<String> = days.iter().map(|(day, _)| date_of_day(*day)).collect();
             self.replacement.remove_others(table, &dates)?;
         }
         Ok(n_files)
@@ -182,7 +182,7 @@ impl<'a> Products<'_, 'a> {
     }
 
     fn day(&self, row: u32) -> i32 {
-        product::day(self.rows.times[row as usize])
+        day_of_time(self.rows.times[row as usize])
     }
 
     /// Whether the rows of a resource in one of its tables are computed anew.
@@ -242,7 +242,7 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
+        let place = |it: &Volume| (day_of_time(it.created_at), self.rank(it.id), it.created_at);
         let home = |it: &Volume| (self.account(it.row), self.region(it.row));
         volumes.sort_unstable_by(|it, other| place(it).cmp(&place(other)).then_with(|| home(it).cmp(&home(other))));
         volumes

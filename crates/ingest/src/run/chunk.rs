@@ -12,14 +12,12 @@ use arrow::array::UInt32Array;
 use arrow::compute::interleave_record_batch;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
-use jiff::Timestamp;
-use jiff::tz::Offset;
 use trailweave_decode::Taken;
 use trailweave_table::EVENTS;
+use trailweave_table::day_of_time;
 
-use crate::upkeep::duplicates::row_keys;
+use crate::row_key::row_keys;
 
-const DAY_MS: i64 = 86_400_000;
 /// What a row takes of a column beside its text.
 const VALUE_BYTES: usize = 8;
 /// Chunks of fewer rows are put together, so that tiny objects do not cost columns of their own each.
@@ -45,7 +43,7 @@ pub(crate) struct Dated {
     /// The position in the batch of the object that each row came from.
     pub(crate) origins: Vec<u32>,
     /// The rows of each UTC day, which is counted from 1970-01-01.
-    days: BTreeMap<i64, Vec<u32>>,
+    days: BTreeMap<i32, Vec<u32>>,
 }
 
 /// Some rows of a batch.
@@ -106,15 +104,15 @@ impl Rows {
 
 impl Dated {
     fn new(rows: RecordBatch, origins: Vec<u32>) -> Self {
-        let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        let mut days: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
         for (row, time) in (0..).zip(event_times_ms(&rows)) {
-            days.entry(time.div_euclid(DAY_MS)).or_default().push(row);
+            days.entry(day_of_time(*time)).or_default().push(row);
         }
         Self { keys: row_keys(&rows), rows, origins, days }
     }
 
     /// The rows of each day that `keep` keeps, of which there is one for every row.
-    pub(crate) fn into_days(self, keep: &[bool]) -> impl Iterator<Item = (i64, Chunk)> {
+    pub(crate) fn into_days(self, keep: &[bool]) -> impl Iterator<Item = (i32, Chunk)> {
         let Self { rows, keys, origins, days } = self;
         days.into_iter().map(move |(day, mut chosen)| {
             chosen.retain(|row| keep[*row as usize]);
@@ -131,12 +129,6 @@ pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
     let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
     assert_eq!(times.null_count(), 0, "a row without event_time");
     times.values()
-}
-
-/// A day as `YYYY-MM-DD`.
-pub(crate) fn date_name(day: i64) -> String {
-    let midnight = Timestamp::from_millisecond(day * DAY_MS).expect("decode takes years of four digits only");
-    Offset::UTC.to_datetime(midnight).date().to_string()
 }
 
 impl Chunk {

@@ -18,20 +18,20 @@ use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
 use trailweave_table::Tally;
+use trailweave_table::batch_id;
+use trailweave_table::date_of_day;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::ledger::Entry;
-use crate::ledger::batch_id;
 use crate::run::budget::Budget;
 use crate::run::budget::Shares;
 use crate::run::chunk::Buffer;
 use crate::run::chunk::Chunk;
 use crate::run::chunk::Dated;
 use crate::run::chunk::Rows;
-use crate::run::chunk::date_name;
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
@@ -68,7 +68,7 @@ pub(crate) struct OpenBatch {
     seen: HashSet<u128>,
     /// Which amendments it has brought.
     amending: HashSet<u128>,
-    partitions: BTreeMap<i64, Partition>,
+    partitions: BTreeMap<i32, Partition>,
     rejects: Partition,
     /// What all buffers hold.
     buffered_bytes: u64,
@@ -99,7 +99,7 @@ struct Partition {
 /// A part that is durable.
 #[derive(Debug)]
 struct Written {
-    day: Option<i64>,
+    day: Option<i32>,
     n_rows: u64,
     /// By the position of the object.
     objects: BTreeMap<u32, Kept>,
@@ -233,7 +233,7 @@ impl OpenBatch {
     }
 
     /// Takes rows of a day, or of rejects, and writes what is full.
-    async fn buffer(&mut self, day: Option<i64>, chunk: Chunk) -> Result<(), IngestError> {
+    async fn buffer(&mut self, day: Option<i32>, chunk: Chunk) -> Result<(), IngestError> {
         if chunk.chosen.is_empty() {
             return Ok(());
         }
@@ -271,9 +271,9 @@ impl OpenBatch {
     }
 
     /// Begins the next part of a day.
-    async fn write_events(&mut self, day: i64) {
+    async fn write_events(&mut self, day: i32) {
         let partition = self.partitions.entry(day).or_default();
-        let folder = self.outflow.lake.table_dir(&EVENTS).join(partition_dir(&date_name(day)));
+        let folder = self.outflow.lake.table_dir(&EVENTS).join(partition_dir(&date_of_day(day)));
         let path = folder.join(part_name(&self.batch_id, partition.n));
         let buffer = mem::take(&mut partition.buffer);
         partition.n += 1;
@@ -334,7 +334,7 @@ impl OpenBatch {
 
     /// Writes what is buffered, waits until every part is durable, and proves that nothing was lost.
     pub(crate) async fn finish(&mut self) -> Result<Committable, IngestError> {
-        let days: Vec<i64> = self.partitions.keys().copied().collect();
+        let days: Vec<i32> = self.partitions.keys().copied().collect();
         for day in days {
             if self.partitions[&day].buffer.bytes > 0 {
                 self.write_events(day).await;
@@ -352,7 +352,7 @@ impl OpenBatch {
             return Err(self.unbalanced(format!("all of it, with {} rows written", self.written_rows), tally));
         }
         let dates = self.partitions.iter().filter(|(_, partition)| partition.has_rows);
-        let event_dates = dates.map(|(day, _)| date_name(*day)).collect();
+        let event_dates = dates.map(|(day, _)| date_of_day(*day)).collect();
         Ok(Committable { entries, n_parts: self.n_parts, event_dates })
     }
 
@@ -412,7 +412,7 @@ pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
 /// Writes the rows that no other batch has brought.
 fn write_new(
     lake: &Lake,
-    day: i64,
+    day: i32,
     folder: &Path,
     batch_id: &str,
     mut chunks: Vec<Chunk>,

@@ -18,10 +18,10 @@ use serde::Serialize;
 use trailweave_table::EVENTS;
 
 use crate::fingerprint::fingerprint;
+use crate::row_key::ACCOUNT;
+use crate::row_key::EVENT_ID;
+use crate::row_key::row_key;
 use crate::run::chunk::event_times_ms;
-use crate::upkeep::duplicates::ACCOUNT;
-use crate::upkeep::duplicates::EVENT_ID;
-use crate::upkeep::duplicates::row_key;
 
 /// Where a record was logged, which its copies differ in, and what is compared by itself.
 const NOT_DIGESTED: [&str; 3] = ["source_object", "source_index", "event_time"];

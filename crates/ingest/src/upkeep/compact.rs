@@ -22,6 +22,7 @@ use trailweave_lake::Part;
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
+use trailweave_table::merged_part_name;
 
 use crate::IngestError;
 use crate::fingerprint::short_hex;
@@ -124,7 +125,7 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     }
     // Below the lake's folder, so that a lake that is moved gives the same names.
     let id = short_hex(merged.iter().map(|part| part.path.as_os_str().as_encoded_bytes()));
-    let path = group.parts[0].path.with_file_name(format!("compact-{id}-0.parquet"));
+    let path = group.parts[0].path.with_file_name(merged_part_name(&id));
     let mut change = Change::new(lake, &format!("compact-{id}"));
     let staged = change.promise(&path);
     let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();

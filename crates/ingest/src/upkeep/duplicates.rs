@@ -9,8 +9,6 @@ use std::path::PathBuf;
 
 use arrow::array::Array;
 use arrow::array::AsArray;
-use arrow::array::RecordBatch;
-use arrow::array::StringArray;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
@@ -19,31 +17,15 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_table::EVENTS;
+use trailweave_table::batch_id;
 
-use crate::fingerprint::fingerprint_of_pair;
-use crate::ledger::batch_id;
+use crate::row_key::ACCOUNT;
+use crate::row_key::EVENT_ID;
+use crate::row_key::keys;
 use crate::run::chunk::Chunk;
 use crate::upkeep::amendment::Event;
 
-pub(crate) const EVENT_ID: &str = "event_id";
-pub(crate) const ACCOUNT: &str = "recipient_account_id";
-
 type Part = ParquetRecordBatchReaderBuilder<LakeFile>;
-
-/// The key of every row; 0 where it has none.
-pub(crate) fn row_keys(rows: &RecordBatch) -> Vec<u128> {
-    let column = |name| rows.column(EVENTS.position(name)).as_string::<i32>();
-    keys(column(ACCOUNT), column(EVENT_ID))
-}
-
-pub(crate) fn keys(accounts: &StringArray, event_ids: &StringArray) -> Vec<u128> {
-    accounts.iter().zip(event_ids).map(|(account, event_id)| row_key(account, event_id)).collect()
-}
-
-/// The key of an event; 0 where it has no id.
-pub(crate) fn row_key(account: Option<&str>, event_id: Option<&str>) -> u128 {
-    event_id.map_or(0, |event_id| fingerprint_of_pair(account.unwrap_or_default().as_bytes(), event_id.as_bytes()))
-}
 
 /// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.

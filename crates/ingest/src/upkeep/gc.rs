@@ -11,9 +11,9 @@ use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
+use trailweave_table::batch_id;
 
 use crate::IngestError;
-use crate::ledger::batch_id;
 use crate::ledger::committed;
 
 /// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. An

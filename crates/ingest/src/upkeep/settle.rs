@@ -38,14 +38,14 @@ use crate::ledger::Ledger;
 use crate::ledger::Lost;
 use crate::ledger::is_committed;
 use crate::ledger::move_to_duplicates;
+use crate::row_key::ACCOUNT;
+use crate::row_key::EVENT_ID;
+use crate::row_key::keys;
 use crate::run::commit::with_remedy;
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::upkeep::amendment::Families;
-use crate::upkeep::duplicates::ACCOUNT;
-use crate::upkeep::duplicates::EVENT_ID;
 use crate::upkeep::duplicates::Sought;
-use crate::upkeep::duplicates::keys;
 
 /// Rows of a part that are read, and written again, at once.
 const COPY_ROWS: usize = 8192;
