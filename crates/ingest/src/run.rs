@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
                 Ok(()) => {}
                 Err(IngestError::Stopped) => {
                     // As after a kill, nobody writes any more and everything stays as it is.
-                    open.settle().await;
+                    open.wait().await;
                     return Err(IngestError::Stopped);
                 }
                 Err(error) => {

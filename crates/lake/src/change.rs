@@ -136,12 +136,12 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
         let file = lake.root().join(file);
         lake.store().rename(&staged(&file), &file)?;
     }
-    lake.store().settle(&folders(lake, &note.appear))?;
+    lake.store().sync(&folders(lake, &note.appear))?;
     for file in &note.vanish {
         lake.remove(&lake.root().join(file))?;
     }
     // Else a power failure could forget a removal and remember that of the note.
-    lake.store().settle(&folders(lake, &note.vanish))?;
+    lake.store().sync(&folders(lake, &note.vanish))?;
     lake.remove(path)
 }
 

@@ -14,6 +14,7 @@
 //! ignores conditions, which [`condition`] finds out.
 
 mod condition;
+pub(crate) mod loss;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -33,6 +34,7 @@ use self::condition::NotRenewed;
 use self::condition::NotTaken;
 use self::condition::Renewals;
 use crate::LakeError;
+use crate::lease::loss::Loss;
 use crate::remote::Remote;
 use crate::remote::failed;
 
@@ -56,17 +58,6 @@ impl Default for LeaseTimes {
 pub(crate) enum Claim {
     Whole,
     Share { name: String, count: u32 },
-}
-
-/// The reason why a lease is no longer held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// Another run took it.
-    Taken,
-    /// It could not be renewed for so long that another run may take it.
-    Late,
-    /// The server refuses to renew it, though it stands.
-    Refused,
 }
 
 /// A lease that is held and renewed until it is dropped.

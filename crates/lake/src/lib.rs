@@ -19,6 +19,8 @@ mod file;
 mod format;
 mod lake;
 mod lease;
+mod listed;
+mod lock;
 mod open;
 mod remote;
 mod store;
@@ -30,11 +32,12 @@ pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;
-pub use lake::{Lake, LakeLock, Part, Place};
+pub use lake::{Lake, Part, Place};
 pub use lease::LeaseTimes;
+pub use listed::Listed;
+pub use lock::LakeLock;
 pub use open::{LakeFile, LakeRead};
 pub use remote::{RemoteFile, RemoteRead};
-pub use store::Listed;
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter};
 
 #[cfg(test)]

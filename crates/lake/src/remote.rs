@@ -27,8 +27,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::LakeError;
-use crate::lease::Loss;
-use crate::store::Listed;
+use crate::lease::loss::Loss;
+use crate::listed::Listed;
 
 /// What one request of an upload carries, and what one read asks for at least. S3 takes parts of 5 MiB and more, at most
 /// 10,000 of them.

@@ -357,14 +357,14 @@ impl OpenBatch {
     }
 
     /// Waits until nothing is being written any more.
-    pub(crate) async fn settle(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         while self.writes.join_next().await.is_some() {}
     }
 
     /// Waits for what was begun and removes every part of the batch. What cannot be removed is not in the ledger, and
     /// the next run removes it.
     pub(crate) async fn discard(mut self) {
-        self.settle().await;
+        self.wait().await;
         for path in &self.paths {
             if self.outflow.lake.remove(path).is_err() {
                 tracing::warn!(path = %path.display(), "left for the next run to remove");

@@ -38,10 +38,10 @@ impl Run<'_> {
             let run_id = format!("{}-{n}", self.options.run_id);
             self.read(lake, listing, &run_id).await?;
             let replaced = self.read_replaced(lake, &format!("{run_id}-replaced")).await?;
-            let mut settled = Vec::new();
+            let mut known = Vec::new();
             for message in round.messages {
-                if message.listing.iter().all(|object| self.is_settled(&object, &replaced)) {
-                    settled.push(message.receipt);
+                if message.listing.iter().all(|object| self.is_known(&object, &replaced)) {
+                    known.push(message.receipt);
                 } else {
                     tracing::warn!(
                         message_id = message.id,
@@ -49,7 +49,7 @@ impl Run<'_> {
                     );
                 }
             }
-            let deleted = queue.delete(&settled).await?;
+            let deleted = queue.delete(&known).await?;
             self.summary.messages_received += round.received;
             self.summary.messages_deleted += deleted;
         }
@@ -77,10 +77,10 @@ impl Run<'_> {
     }
 
     /// Whether the ledger knows an object, or what replaced it, or it is gone for ever.
-    fn is_settled(&self, object: &ObjectRef, replaced: &HashMap<Box<str>, ObjectRef>) -> bool {
-        let is_known = |object: &ObjectRef| self.ledger.knows(object) != Known::New;
-        is_known(object)
+    fn is_known(&self, object: &ObjectRef, replaced: &HashMap<Box<str>, ObjectRef>) -> bool {
+        let is_read = |object: &ObjectRef| self.ledger.knows(object) != Known::New;
+        is_read(object)
             || self.gone.contains(&object.source_object)
-            || replaced.get(&object.source_object).is_some_and(is_known)
+            || replaced.get(&object.source_object).is_some_and(is_read)
     }
 }
