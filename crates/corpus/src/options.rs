@@ -4,7 +4,18 @@ use jiff::civil::{Date, date};
 
 use crate::Error;
 use crate::clock::{DAY_SECS, midnight};
-use crate::world::REGION_NAMES;
+
+/// Regions that accounts may use, the first ones first.
+pub(crate) const REGION_NAMES: [&str; 8] = [
+    "eu-central-1",
+    "us-east-1",
+    "us-west-2",
+    "eu-west-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
+    "ca-central-1",
+];
 
 /// What a corpus is to look like. Equal options give equal bytes.
 #[derive(Debug, Clone)]

@@ -2,18 +2,7 @@
 
 use crate::dice::Dice;
 use crate::identity::{Caller, Identity};
-use crate::options::{Generations, Options};
-
-pub(crate) const REGION_NAMES: [&str; 8] = [
-    "eu-central-1",
-    "us-east-1",
-    "us-west-2",
-    "eu-west-1",
-    "ap-southeast-2",
-    "ap-northeast-1",
-    "sa-east-1",
-    "ca-central-1",
-];
+use crate::options::{Generations, Options, REGION_NAMES};
 
 /// What exists before the first event.
 pub(crate) struct World {
