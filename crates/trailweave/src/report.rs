@@ -16,7 +16,7 @@ use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
 use trailweave_ingest::Status;
 
-use crate::verb::Outcome;
+use crate::outcome::Outcome;
 
 /// What a run did.
 #[derive(Debug, Serialize)]

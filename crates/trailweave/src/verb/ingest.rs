@@ -7,10 +7,10 @@ use trailweave_ingest::IngestOptions;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-use super::Job;
-use super::Outcome;
-use super::correlate_locked;
+use super::correlate::correlate_locked;
 use crate::config::ConfigError;
+use crate::job::Job;
+use crate::outcome::Outcome;
 use crate::progress;
 use crate::report;
 use crate::report::Report;

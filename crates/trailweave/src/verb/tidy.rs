@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 
-use super::Job;
-use super::Outcome;
+use crate::job::Job;
+use crate::outcome::Outcome;
 use crate::report;
 
 /// Merges small parts.
