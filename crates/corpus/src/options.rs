@@ -19,7 +19,7 @@ pub(crate) const REGION_NAMES: [&str; 8] = [
 
 /// What a corpus is to look like. Equal options give equal bytes.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CorpusOptions {
     /// Seed of every choice.
     pub seed: u64,
     /// Accounts; when there are several, all but the last are in one organization with one trail.
@@ -44,7 +44,7 @@ pub struct Options {
     pub generations: Generations,
 }
 
-/// Which years' record shapes occur. All are dated by [`Options::first_day`].
+/// Which years' record shapes occur. All are dated by [`CorpusOptions::first_day`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generations {
     /// As in 2014: `eventVersion` 1.02, short ids, a request id of its own for nearly every KMS call.
@@ -55,7 +55,7 @@ pub enum Generations {
     Both,
 }
 
-impl Default for Options {
+impl Default for CorpusOptions {
     fn default() -> Self {
         Self {
             seed: 1,
@@ -73,7 +73,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl CorpusOptions {
     /// First second, and the second after the last, that events may have.
     pub(crate) fn span(&self) -> Result<(i64, i64), Error> {
         self.check()?;

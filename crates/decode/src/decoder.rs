@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::gunzip;
 use crate::gunzip::Gunzip;
-use crate::options::Options;
+use crate::options::DecodeOptions;
 use crate::ordinary;
 use crate::ordinary::Ordinary;
 use crate::records::{Records, Taken};
@@ -41,7 +41,7 @@ pub struct Decoded {
 
 /// Decodes objects one after the other and keeps its buffers between them.
 pub struct Decoder {
-    pub(crate) options: Options,
+    pub(crate) options: DecodeOptions,
     gunzip: Gunzip,
     pub(crate) ordinary: Ordinary,
     pub(crate) envelope: Envelope,
@@ -58,7 +58,7 @@ impl fmt::Debug for Decoder {
 
 impl Decoder {
     /// A decoder with empty buffers.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: DecodeOptions) -> Self {
         Self {
             options,
             gunzip: Gunzip::new(),

@@ -50,7 +50,7 @@ mod split;
 pub use crate::decoder::{Decoded, Decoder, Read};
 pub use crate::error::DecodeError;
 pub use crate::gunzip::inflated_estimate_bytes;
-pub use crate::options::{Options, Selection, UnknownSelection};
+pub use crate::options::{DecodeOptions, Selection, UnknownSelection};
 pub use crate::pieces::survey::Survey;
 pub use crate::pieces::{Cuts, Piece, Pieces};
 pub use crate::records::Taken;

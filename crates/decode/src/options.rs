@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// How objects are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct DecodeOptions {
     /// An object that inflates past this is refused.
     pub cap_bytes: usize,
     /// Which records become rows.
@@ -27,7 +27,7 @@ pub enum Selection {
 #[error("`{0}` is neither `relevant` nor `all`")]
 pub struct UnknownSelection(pub String);
 
-impl Default for Options {
+impl Default for DecodeOptions {
     fn default() -> Self {
         Self { cap_bytes: 2 << 30, selection: Selection::default() }
     }

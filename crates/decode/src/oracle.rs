@@ -18,7 +18,7 @@ use trailweave_table::Tally;
 
 use crate::decoder::Decoded;
 use crate::error::DecodeError;
-use crate::options::Options;
+use crate::options::DecodeOptions;
 use crate::options::Selection;
 use crate::oracle::batch::{Cell, Row, batches};
 use crate::oracle::envelope::Item;
@@ -26,7 +26,7 @@ use crate::oracle::row::Fault;
 
 /// Does what [`Decoder::decode`](crate::Decoder::decode) does. It gives [`DecodeError::Gzip`] also for a wrong
 /// checksum, all offsets as 0, and never more than one batch.
-pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
+pub fn decode(options: DecodeOptions, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
     let mut inflated = inflate_or_vouch(stored, options.cap_bytes)?;
     if is_gzip(stored) && is_gzip(&inflated) {
         inflated = inflate_or_vouch(&inflated, options.cap_bytes)?;

@@ -117,8 +117,11 @@ struct Trail {
 impl Trail {
     fn new(folder: &Path, records: usize, records_per_object: usize) -> Self {
         let root = folder.join("trail");
-        let options =
-            trailweave_corpus::Options { records, records_per_object, ..trailweave_corpus::Options::default() };
+        let options = trailweave_corpus::CorpusOptions {
+            records,
+            records_per_object,
+            ..trailweave_corpus::CorpusOptions::default()
+        };
         trailweave_corpus::generate(&options, &root).unwrap();
         let (mut keys, mut bytes, mut rows) = (Vec::new(), 0, String::new());
         let mut waiting = vec![root.join("AWSLogs")];

@@ -73,7 +73,7 @@ pub(crate) enum Known {
 
 /// What became of an object that was read.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct LedgerEntry {
     pub(crate) source_object: Box<str>,
     pub(crate) version: Box<str>,
     pub(crate) bytes: u64,
@@ -171,7 +171,7 @@ impl Ledger {
     }
 
     /// Notes that this run reads objects, in case another listing names them.
-    pub(crate) fn note_fresh(&mut self, entries: &[Entry]) {
+    pub(crate) fn note_fresh(&mut self, entries: &[LedgerEntry]) {
         self.fresh.extend(entries.iter().map(|entry| identity(&entry.source_object, &entry.version)));
     }
 
@@ -181,7 +181,7 @@ impl Ledger {
         lake: &Lake,
         batch_id: &str,
         run_id: &str,
-        mut entries: Vec<Entry>,
+        mut entries: Vec<LedgerEntry>,
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
@@ -290,16 +290,16 @@ fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
 
-fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
-    let text = |value: fn(&Entry) -> Option<&str>| -> ArrayRef {
+fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
+    let text = |value: fn(&LedgerEntry) -> Option<&str>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<StringArray>())
     };
     let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value; entries.len()])) };
-    let number = |value: fn(&Entry) -> u64| -> ArrayRef {
+    let number = |value: fn(&LedgerEntry) -> u64| -> ArrayRef {
         let numbers = entries.iter().map(|entry| i64::try_from(value(entry)).unwrap_or(i64::MAX));
         Arc::new(Int64Array::from_iter_values(numbers))
     };
-    let time = |value: fn(&Entry) -> Option<i64>| -> ArrayRef {
+    let time = |value: fn(&LedgerEntry) -> Option<i64>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     };
     let amendments = || -> ArrayRef {
@@ -338,8 +338,8 @@ fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
 mod tests {
     use super::*;
 
-    fn entry(version: &str, error: Option<&str>) -> Entry {
-        Entry {
+    fn entry(version: &str, error: Option<&str>) -> LedgerEntry {
+        LedgerEntry {
             source_object: "a.json.gz".into(),
             version: version.into(),
             bytes: 1,

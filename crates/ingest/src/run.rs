@@ -15,7 +15,7 @@ use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use trailweave_decode::Options;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Selection;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -40,7 +40,7 @@ use crate::run::commit::Outflow;
 use crate::run::crash_points::CrashPoints;
 use crate::run::pipeline::inflow::Arrived;
 use crate::run::pipeline::inflow::Inflow;
-use crate::run::pipeline::inflow::Outcome;
+use crate::run::pipeline::inflow::ObjectOutcome;
 use crate::run::plan::Batch;
 use crate::run::plan::Extent;
 use crate::run::plan::Plan;
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         let threads = options.threads.get();
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
-        let decode = Options { cap_bytes, selection: selection(lake)? };
+        let decode = DecodeOptions { cap_bytes, selection: selection(lake)? };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
         let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
         let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points);
@@ -305,23 +305,25 @@ impl<'a> Run<'a> {
         let n_objects = arrived.done.n_finished() as u64;
         for (position, outcome) in arrived.done.outcomes {
             let object = &batch.objects[position];
-            bytes += if matches!(outcome, Outcome::Begun(_)) { 0 } else { object.bytes };
+            bytes += if matches!(outcome, ObjectOutcome::Begun(_)) { 0 } else { object.bytes };
             match outcome {
-                Outcome::Broken(source) => return Err(IngestError::Worker { task: "decode a large object", source }),
-                Outcome::Read(read) | Outcome::Begun(read) => {
+                ObjectOutcome::Broken(source) => {
+                    return Err(IngestError::Worker { task: "decode a large object", source });
+                }
+                ObjectOutcome::Read(read) | ObjectOutcome::Begun(read) => {
                     self.summary.inflated_bytes += read.inflated_bytes;
                     read_objects.push((position, read));
                 }
-                Outcome::Quarantined(error) => {
+                ObjectOutcome::Quarantined(error) => {
                     tracing::warn!(object = &*object.source_object, error, "quarantined");
                     open.quarantine(position, object, error);
                 }
-                Outcome::Left(FetchError::Gone { source_object }) => {
+                ObjectOutcome::Left(FetchError::Gone { source_object }) => {
                     tracing::warn!(object = &*source_object, "deleted before it was read");
                     self.gone.insert(source_object);
                     self.summary.objects_gone += 1;
                 }
-                Outcome::Left(error) => {
+                ObjectOutcome::Left(error) => {
                     if matches!(error, FetchError::Changed { .. }) {
                         self.changed.extend(Location::of(&object.source_object));
                     }

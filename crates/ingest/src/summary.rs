@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use trailweave_table::Tally;
 
-use crate::ledger::Entry;
+use crate::ledger::LedgerEntry;
 use crate::ledger::Lost;
 use crate::source::skipped::Skipped;
 
@@ -91,7 +91,7 @@ pub struct PlanSummary {
 
 impl Summary {
     /// Counts what was committed.
-    pub(crate) fn add(&mut self, entry: &Entry) {
+    pub(crate) fn add(&mut self, entry: &LedgerEntry) {
         self.bytes += entry.bytes;
         self.tally += entry.tally;
         let Some(error) = &entry.error else {

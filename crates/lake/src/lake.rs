@@ -33,7 +33,7 @@ pub struct Lake {
 
 /// Where a lake stands.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct LakePlace {
     root: PathBuf,
     store: Store,
     lease_times: LeaseTimes,
@@ -50,7 +50,7 @@ pub struct Part {
     pub bytes: u64,
 }
 
-impl Place {
+impl LakePlace {
     /// A folder.
     pub fn local(root: &Path) -> Self {
         Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default() }
@@ -67,11 +67,11 @@ impl Place {
 impl Lake {
     /// Opens the lake in the folder `root`.
     pub fn open(root: &Path) -> Result<Self, LakeError> {
-        Self::open_at(&Place::local(root))
+        Self::open_at(&LakePlace::local(root))
     }
 
     /// Opens the lake at a place.
-    pub fn open_at(place: &Place) -> Result<Self, LakeError> {
+    pub fn open_at(place: &LakePlace) -> Result<Self, LakeError> {
         let root = place.root.clone();
         let path = format_file(&root);
         let Some(text) = place.store.read(&path)? else {
@@ -87,12 +87,12 @@ impl Lake {
 
     /// Opens the lake in the folder `root`, or makes one, as [`Lake::open_or_create_at`].
     pub fn open_or_create(root: &Path, events: Option<&str>) -> Result<Self, LakeError> {
-        Self::open_or_create_at(&Place::local(root), events)
+        Self::open_or_create_at(&LakePlace::local(root), events)
     }
 
     /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run has
     /// planned to write must have been made with the same choice.
-    pub fn open_or_create_at(place: &Place, events: Option<&str>) -> Result<Self, LakeError> {
+    pub fn open_or_create_at(place: &LakePlace, events: Option<&str>) -> Result<Self, LakeError> {
         let lake = match Self::open_at(place) {
             Ok(lake) => lake,
             Err(LakeError::NotALake { .. }) => Self::create(place, events.unwrap_or("relevant"))?,
@@ -136,7 +136,7 @@ impl Lake {
     }
 
     /// Makes a lake, unless another run has just made it, which may keep other events.
-    fn create(place: &Place, events: &str) -> Result<Self, LakeError> {
+    fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
         let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned() };
         let lake = Self { root, format, store, lease_times };
@@ -250,8 +250,8 @@ impl Lake {
     }
 
     /// The place where it stands.
-    pub(crate) fn place(&self) -> Place {
-        Place { root: self.root.clone(), store: self.store.clone(), lease_times: self.lease_times }
+    pub(crate) fn place(&self) -> LakePlace {
+        LakePlace { root: self.root.clone(), store: self.store.clone(), lease_times: self.lease_times }
     }
 
     pub(crate) fn lease_times(&self) -> LeaseTimes {

@@ -32,7 +32,7 @@ pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;
-pub use lake::{Lake, Part, Place};
+pub use lake::{Lake, LakePlace, Part};
 pub use lease::LeaseTimes;
 pub use listed::Listed;
 pub use lock::LakeLock;

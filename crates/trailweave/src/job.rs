@@ -13,8 +13,8 @@ use trailweave_correlate::Scope;
 use trailweave_correlate::Way;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
+use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_lake::Place;
 
 use crate::allocator;
 use crate::args::Common;
@@ -51,13 +51,13 @@ impl Job {
     }
 
     /// Where the lake is, or is to be.
-    pub(crate) fn place(&self) -> anyhow::Result<Place> {
+    pub(crate) fn place(&self) -> anyhow::Result<LakePlace> {
         match &self.config.lake {
-            Source::Local(folder) => Ok(Place::local(folder)),
+            Source::Local(folder) => Ok(LakePlace::local(folder)),
             Source::S3(location) => {
                 let store = self.runtime.block_on(trailweave_ingest::object_store(location, &self.config.s3));
                 let store = store.with_context(|| format!("cannot reach the lake `{location}`"))?;
-                Ok(Place::remote(&location.to_string(), store, LeaseTimes::default())?)
+                Ok(LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?)
             }
         }
     }

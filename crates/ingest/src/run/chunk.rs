@@ -27,7 +27,7 @@ const SMALL_CHUNKS: usize = 64;
 
 /// The rows of some objects.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct DecodedRows {
     pub(crate) events: Vec<Dated>,
     /// What the rows would be of amendments outside of the selection.
     pub(crate) amendments: Vec<RecordBatch>,
@@ -68,7 +68,7 @@ pub(crate) struct Buffer {
     pub(crate) bytes: u64,
 }
 
-impl Rows {
+impl DecodedRows {
     /// Tells rows of `events` apart by their day. `origins` are the positions of the objects that rows come from, each
     /// with how many of the next rows do.
     pub(crate) fn new(rows: Taken, origins: &[(u32, u64)]) -> Self {

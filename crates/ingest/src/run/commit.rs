@@ -25,13 +25,13 @@ use trailweave_table::partition_dir;
 
 use crate::IngestError;
 use crate::cpu::Cpu;
-use crate::ledger::Entry;
+use crate::ledger::LedgerEntry;
 use crate::run::budget::Budget;
 use crate::run::budget::Shares;
 use crate::run::chunk::Buffer;
 use crate::run::chunk::Chunk;
 use crate::run::chunk::Dated;
-use crate::run::chunk::Rows;
+use crate::run::chunk::DecodedRows;
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
@@ -63,7 +63,7 @@ pub(crate) struct OpenBatch {
     outflow: Arc<Outflow>,
     batch_id: String,
     /// What became of each object, by its position; `None`: it was left, or is still to come.
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<LedgerEntry>>,
     /// The keys of the rows so far; bounded, like the entries, by what a batch may hold.
     seen: HashSet<u128>,
     /// Which amendments it has brought.
@@ -82,7 +82,7 @@ pub(crate) struct OpenBatch {
 /// What a batch came to.
 #[derive(Debug)]
 pub(crate) struct Committable {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<LedgerEntry>,
     pub(crate) n_parts: u64,
     pub(crate) event_dates: Vec<String>,
 }
@@ -150,7 +150,7 @@ impl OpenBatch {
         &mut self,
         objects: &[ObjectRef],
         read: &[(usize, Read)],
-        rows: Rows,
+        rows: DecodedRows,
         known: &Amendments,
     ) -> Result<Tally, IngestError> {
         self.check(objects, read, &rows)?;
@@ -215,7 +215,7 @@ impl OpenBatch {
     }
 
     /// Refuses objects of which a record is not accounted for.
-    fn check(&self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &Rows) -> Result<(), IngestError> {
+    fn check(&self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &DecodedRows) -> Result<(), IngestError> {
         let tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
         if read.iter().all(|(_, read)| read.tally.balances()) && rows.n_rows() == (tally.rows, tally.rejects) {
             return Ok(());
@@ -224,7 +224,7 @@ impl OpenBatch {
         Err(self.unbalanced(names.join(", "), tally))
     }
 
-    fn entry(&mut self, origin: u32) -> &mut Entry {
+    fn entry(&mut self, origin: u32) -> &mut LedgerEntry {
         self.entries[origin as usize].as_mut().expect("rows come from objects that were read")
     }
 
@@ -346,7 +346,7 @@ impl OpenBatch {
         while let Some(written) = self.writes.join_next().await {
             self.note(joined(written)?);
         }
-        let entries: Vec<Entry> = mem::take(&mut self.entries).into_iter().flatten().collect();
+        let entries: Vec<LedgerEntry> = mem::take(&mut self.entries).into_iter().flatten().collect();
         let tally: Tally = entries.iter().map(|entry| entry.tally).sum();
         if !tally.balances() || tally.rows != self.written_rows {
             return Err(self.unbalanced(format!("all of it, with {} rows written", self.written_rows), tally));
@@ -373,8 +373,8 @@ impl OpenBatch {
     }
 }
 
-fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> Entry {
-    Entry {
+fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> LedgerEntry {
+    LedgerEntry {
         source_object: object.source_object.clone(),
         version: object.version.clone(),
         bytes: object.bytes,

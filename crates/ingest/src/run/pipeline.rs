@@ -28,7 +28,7 @@ use futures::stream;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use trailweave_decode::Options;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::inflated_estimate_bytes;
 use trailweave_lake::LakeError;
 
@@ -248,7 +248,7 @@ async fn fetch_into(s3: &S3, planned: Planned, paid: Result<Vec<Reservation>, No
     Fetched { planned, stored, reservations, borrowed_bytes }
 }
 
-fn decode_bytes(stored: &[u8], options: &Options) -> u64 {
+fn decode_bytes(stored: &[u8], options: &DecodeOptions) -> u64 {
     (inflated_estimate_bytes(stored, options.cap_bytes) as u64).saturating_mul(DECODE_FACTOR)
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::num::NonZeroUsize;
 
 use object_store::memory::InMemory;
+use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
@@ -62,7 +62,7 @@ fn trail() -> Trail {
 
 /// A lake in an object store that keeps every record.
 fn lake_in_memory(name: &str) -> Lake {
-    let place = Place::remote(&format!("s3://bucket/{name}"), Arc::new(InMemory::new()), LeaseTimes::default());
+    let place = LakePlace::remote(&format!("s3://bucket/{name}"), Arc::new(InMemory::new()), LeaseTimes::default());
     Lake::open_or_create_at(&place.unwrap(), Some("all")).unwrap()
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn read(batch: &Arc<Batch>, positions: Range<usize>) -> Vec<Res
     let (of, listed) = (Arc::clone(batch), positions.clone());
     #[expect(clippy::disallowed_methods, reason = "as tokio's own files do, but once for many objects")]
     let read = tokio::task::spawn_blocking(move || {
-        let mut folder = Folder::default();
+        let mut folder = OpenFolder::default();
         of.objects[listed].iter().map(|object| read_version(&mut folder, object)).collect::<Vec<_>>()
     });
     let objects = &batch.objects[positions];
@@ -87,7 +87,7 @@ pub(crate) async fn read(batch: &Arc<Batch>, positions: Range<usize>) -> Vec<Res
 }
 
 /// The content of a file, if it has this version after it was read. What it has grown by is not read.
-fn read_version(folder: &mut Folder, object: &ObjectRef) -> io::Result<Option<Vec<u8>>> {
+fn read_version(folder: &mut OpenFolder, object: &ObjectRef) -> io::Result<Option<Vec<u8>>> {
     let file = folder.open(object.path())?;
     let mut stored = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or_default());
     // Taken from the file itself, it would be asked for its size and position again.
@@ -99,11 +99,11 @@ fn read_version(folder: &mut Folder, object: &ObjectRef) -> io::Result<Option<Ve
 
 /// The folder of the file before: neighbours are mostly of one, and the way there is half of opening a small file.
 #[derive(Default)]
-struct Folder {
+struct OpenFolder {
     opened: Option<(PathBuf, OwnedFd)>,
 }
 
-impl Folder {
+impl OpenFolder {
     fn open(&mut self, path: &Path) -> io::Result<File> {
         let (Some(folder), Some(name)) = (path.parent().filter(|it| !it.as_os_str().is_empty()), path.file_name())
         else {

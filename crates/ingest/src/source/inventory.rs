@@ -55,7 +55,7 @@ struct DataFile {
 }
 
 #[derive(Debug, Clone)]
-enum Format {
+enum InventoryFormat {
     /// The schema names the columns.
     Csv(String),
     Parquet,
@@ -75,8 +75,8 @@ pub(crate) async fn list(
     file.read_to_string(&mut text).map_err(IngestError::source("read", manifest.to_string()))?;
     let said: Manifest = serde_json::from_str(&text).map_err(|error| unusable(Unusable::Manifest(error)))?;
     let format = match said.file_format.as_str() {
-        "CSV" => Format::Csv(said.file_schema),
-        "Parquet" => Format::Parquet,
+        "CSV" => InventoryFormat::Csv(said.file_schema),
+        "Parquet" => InventoryFormat::Parquet,
         other => return Err(unusable(Unusable::Format(other.to_owned()))),
     };
     let bucket = said.destination_bucket.rsplit(':').next().unwrap_or_default();
@@ -108,7 +108,12 @@ async fn open(s3: &S3, source: &Source) -> Result<File, IngestError> {
     }
 }
 
-fn read_file(file: &DataFile, mut stored: File, format: &Format, filter: &Filter) -> Result<Listing, Unusable> {
+fn read_file(
+    file: &DataFile,
+    mut stored: File,
+    format: &InventoryFormat,
+    filter: &Filter,
+) -> Result<Listing, Unusable> {
     let md5 = md5(&mut stored).map_err(|error| Unusable::File(file.key.clone(), error.into()))?;
     if !md5.eq_ignore_ascii_case(&file.md5) {
         return Err(Unusable::Checksum(file.key.clone()));
@@ -128,8 +133,8 @@ fn read_file(file: &DataFile, mut stored: File, format: &Format, filter: &Filter
         Ok(())
     };
     match format {
-        Format::Csv(schema) => csv::read(&file.key, stored, schema, &mut take)?,
-        Format::Parquet => parquet::read(&file.key, stored, &mut take)?,
+        InventoryFormat::Csv(schema) => csv::read(&file.key, stored, schema, &mut take)?,
+        InventoryFormat::Parquet => parquet::read(&file.key, stored, &mut take)?,
     }
     Ok(listing)
 }

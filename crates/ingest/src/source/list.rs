@@ -17,7 +17,7 @@ use crate::source::s3::S3;
 
 /// The sources and key files of a run, told apart.
 #[derive(Default)]
-struct Named<'a> {
+struct NamedSources<'a> {
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
     /// Prefixes in S3, which are listed.
@@ -28,7 +28,7 @@ struct Named<'a> {
 
 /// Lists every source. An object that several reach is listed once.
 pub(crate) async fn list(cpu: &Cpu, s3: &S3, options: &IngestOptions) -> Result<Listing, IngestError> {
-    let Named { folders, files, prefixes, objects } = named(options).await?;
+    let NamedSources { folders, files, prefixes, objects } = named(options).await?;
     let names = options.filter.names;
     let listed = cpu.run(move || local::list(&folders, &files, names)).await;
     let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
@@ -52,8 +52,8 @@ pub(crate) async fn list(cpu: &Cpu, s3: &S3, options: &IngestOptions) -> Result<
 }
 
 /// Reads the key files, and tells folders, files, prefixes and objects apart.
-async fn named(options: &IngestOptions) -> Result<Named<'_>, IngestError> {
-    let mut named = Named::default();
+async fn named(options: &IngestOptions) -> Result<NamedSources<'_>, IngestError> {
+    let mut named = NamedSources::default();
     for source in &options.sources {
         match source {
             Source::Local(path) => named.folders.push(path.clone()),

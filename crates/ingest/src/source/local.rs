@@ -96,29 +96,29 @@ const LOOKS: usize = 1 << 12;
 const LOOK_TOGETHER: usize = 256;
 
 /// A folder that is to be visited.
-struct Folder {
+struct LocalFolder {
     path: PathBuf,
     /// The canonical form of `path`.
     real: PathBuf,
     is_link: bool,
     is_large: bool,
     /// What it holds, once that was looked at ahead.
-    held: Option<Box<Result<Held, IngestError>>>,
+    held: Option<Box<Result<FolderContent, IngestError>>>,
 }
 
 /// What a folder holds, in the order of names.
-struct Held {
+struct FolderContent {
     /// How many entries the folder has.
     n_entries: usize,
-    objects: Vec<Object>,
-    folders: Vec<Folder>,
+    objects: Vec<LocalObject>,
+    folders: Vec<LocalFolder>,
     skipped: Skipped,
     /// What follows, which nobody has looked at.
-    rest: vec::IntoIter<Entry>,
+    rest: vec::IntoIter<FolderEntry>,
 }
 
 /// A folder's entry.
-struct Entry {
+struct FolderEntry {
     name: OsString,
     kind: FileType,
     /// Looks it up in its open folder, and not from the root of the file system on.
@@ -126,7 +126,7 @@ struct Entry {
 }
 
 /// A folder's entry that is an object.
-struct Object {
+struct LocalObject {
     name: OsString,
     /// Where it really stands, if it is a link.
     target: Option<PathBuf>,
@@ -136,8 +136,8 @@ struct Object {
 
 /// An entry of a folder.
 enum Seen {
-    Folder(Folder),
-    Object(Object),
+    Folder(LocalFolder),
+    Object(LocalObject),
     /// A file that is not read.
     Skipped(SkipReason, OsString),
     /// A folder that is not visited.
@@ -160,11 +160,11 @@ impl Walk {
 
     /// Needs: `real` is the canonical form of `path`.
     fn folder(&mut self, path: PathBuf, real: PathBuf) -> Result<(), IngestError> {
-        let mut waiting = vec![Folder::new(path, real, false)];
+        let mut waiting = vec![LocalFolder::new(path, real, false)];
         while let Some((folder, held)) = self.next(&mut waiting) {
             let mut held = held?;
             loop {
-                for Object { name, target, version, bytes } in held.objects.drain(..) {
+                for LocalObject { name, target, version, bytes } in held.objects.drain(..) {
                     if self.is_new(&folder.real, &name, target) {
                         self.push(folder.path.join(name), version, bytes);
                     }
@@ -189,7 +189,7 @@ impl Walk {
     }
 
     /// The next folder that was not visited, and what it holds, which was looked at along with what others hold.
-    fn next(&mut self, waiting: &mut Vec<Folder>) -> Option<(Folder, Result<Held, IngestError>)> {
+    fn next(&mut self, waiting: &mut Vec<LocalFolder>) -> Option<(LocalFolder, Result<FolderContent, IngestError>)> {
         loop {
             let is_visited = self.folders.contains(&real_fingerprint(&waiting.last()?.real));
             if !is_visited && waiting.last()?.is_to_look_at() {
@@ -205,7 +205,8 @@ impl Walk {
                 self.entries_left.fetch_add(n_entries, Ordering::Relaxed);
             }
             if is_new {
-                let look = || Held::of(&folder, entries(&folder.real, usize::MAX)?.unwrap_or_default(), self.names);
+                let look =
+                    || FolderContent::of(&folder, entries(&folder.real, usize::MAX)?.unwrap_or_default(), self.names);
                 let held = held.unwrap_or_else(look);
                 return Some((folder, held));
             }
@@ -237,14 +238,14 @@ impl Walk {
 /// Looks at folders that were not visited, and at what is below them, as long as `left` says that so many entries may
 /// still be kept.
 fn look_ahead<'a>(
-    folders: impl ParallelIterator<Item = &'a mut Folder>,
+    folders: impl ParallelIterator<Item = &'a mut LocalFolder>,
     depth: usize,
     names: Names,
     visited: &HashSet<u128>,
     left: &AtomicUsize,
 ) {
     let is_to_look_at =
-        |folder: &&mut Folder| folder.is_to_look_at() && !visited.contains(&real_fingerprint(&folder.real));
+        |folder: &&mut LocalFolder| folder.is_to_look_at() && !visited.contains(&real_fingerprint(&folder.real));
     folders.filter(is_to_look_at).for_each(|folder| {
         if left.load(Ordering::Relaxed) == 0 {
             return;
@@ -256,7 +257,7 @@ fn look_ahead<'a>(
             };
             let n_entries = entries.len();
             let paid = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(n_entries));
-            if paid.is_ok() { Held::of(folder, entries, names).map(Some) } else { Ok(None) }
+            if paid.is_ok() { FolderContent::of(folder, entries, names).map(Some) } else { Ok(None) }
         });
         folder.held = held.transpose().map(Box::new);
         // Links may lead in a circle.
@@ -269,7 +270,7 @@ fn look_ahead<'a>(
     });
 }
 
-impl Folder {
+impl LocalFolder {
     fn new(path: PathBuf, real: PathBuf, is_link: bool) -> Self {
         Self { path, real, is_link, is_large: false, held: None }
     }
@@ -279,8 +280,8 @@ impl Folder {
     }
 }
 
-impl Held {
-    fn of(folder: &Folder, entries: Vec<Entry>, names: Names) -> Result<Self, IngestError> {
+impl FolderContent {
+    fn of(folder: &LocalFolder, entries: Vec<FolderEntry>, names: Names) -> Result<Self, IngestError> {
         let mut held = Self {
             n_entries: entries.len(),
             objects: Vec::new(),
@@ -299,8 +300,8 @@ impl Held {
     }
 
     /// Looks at the next entries.
-    fn look(&mut self, folder: &Folder, names: Names) -> Result<(), IngestError> {
-        let next: Vec<Entry> = self.rest.by_ref().take(LOOKS).collect();
+    fn look(&mut self, folder: &LocalFolder, names: Names) -> Result<(), IngestError> {
+        let next: Vec<FolderEntry> = self.rest.by_ref().take(LOOKS).collect();
         if self.rest.as_slice().is_empty() {
             self.rest = Vec::new().into_iter();
         }
@@ -321,7 +322,7 @@ impl Held {
 }
 
 /// Reads the entries of a folder, in the order of their names; `None` where these are more than `limit`.
-fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestError> {
+fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<FolderEntry>>, IngestError> {
     let mut entries = Vec::new();
     let found = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -336,7 +337,7 @@ fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<Entry>>, IngestErro
             return Ok(None);
         }
         let kind = entry.file_type().map_err(IngestError::source("look at", entry.path()))?;
-        entries.push(Entry { name: entry.file_name(), kind, found: entry });
+        entries.push(FolderEntry { name: entry.file_name(), kind, found: entry });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Some(entries))
@@ -351,15 +352,15 @@ fn real_fingerprint(real: &Path) -> u128 {
 }
 
 /// Tells what an entry is; `None` where it is gone, a link that leads nowhere, or neither a file nor a folder.
-fn see(folder: &Folder, entry: Entry, names: Names) -> Result<Option<Seen>, IngestError> {
-    let Entry { name, kind, found } = entry;
+fn see(folder: &LocalFolder, entry: FolderEntry, names: Names) -> Result<Option<Seen>, IngestError> {
+    let FolderEntry { name, kind, found } = entry;
     if is_hidden(&name) {
         let skipped = if kind.is_dir() { Seen::SkippedFolder } else { Seen::Skipped };
         return Ok(Some(skipped(SkipReason::Hidden, name)));
     }
     let real = || folder.real.join(&name);
     if kind.is_dir() {
-        return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), real(), false))));
+        return Ok(Some(Seen::Folder(LocalFolder::new(folder.path.join(&name), real(), false))));
     }
     // Nothing is asked about other files.
     if !kind.is_symlink() && !names.takes(&name) {
@@ -382,7 +383,7 @@ fn see(folder: &Folder, entry: Entry, names: Names) -> Result<Option<Seen>, Inge
         Err(error) => return Err(IngestError::source("look at", real())(error)),
     };
     if let Some(target) = target.as_ref().filter(|_| metadata.is_dir()) {
-        return Ok(Some(Seen::Folder(Folder::new(folder.path.join(&name), target.clone(), true))));
+        return Ok(Some(Seen::Folder(LocalFolder::new(folder.path.join(&name), target.clone(), true))));
     }
     if !metadata.is_file() {
         return Ok(None);
@@ -390,7 +391,7 @@ fn see(folder: &Folder, entry: Entry, names: Names) -> Result<Option<Seen>, Inge
     if !names.takes(&name) {
         return Ok(Some(Seen::Skipped(SkipReason::OtherName, name)));
     }
-    Ok(Some(Seen::Object(Object { name, target, version: version(&metadata), bytes: metadata.len() })))
+    Ok(Some(Seen::Object(LocalObject { name, target, version: version(&metadata), bytes: metadata.len() })))
 }
 
 /// A link may also lead to itself.

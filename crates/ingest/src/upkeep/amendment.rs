@@ -61,13 +61,13 @@ impl Amendment {
     }
 
     /// The events that it ties: its own and the one that it amends.
-    fn events(&self) -> [Event<'_>; 2] {
-        [&self.event_id, &self.amended_event_id].map(|event_id| Event { account: self.account.as_deref(), event_id })
+    fn events(&self) -> [EventId<'_>; 2] {
+        [&self.event_id, &self.amended_event_id].map(|event_id| EventId { account: self.account.as_deref(), event_id })
     }
 
     /// The keys of [`Self::events`].
     pub(crate) fn keys(&self) -> [u128; 2] {
-        self.events().map(Event::key)
+        self.events().map(EventId::key)
     }
 
     /// The same for its copies, and for nothing else.
@@ -91,12 +91,12 @@ fn digest(rows: &RecordBatch, row: usize) -> String {
 
 /// What an event is called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Event<'a> {
+pub(crate) struct EventId<'a> {
     pub(crate) account: Option<&'a str>,
     pub(crate) event_id: &'a str,
 }
 
-impl Event<'_> {
+impl EventId<'_> {
     pub(crate) fn key(self) -> u128 {
         row_key(self.account, Some(self.event_id))
     }
@@ -122,7 +122,7 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(crate) struct Families<'a> {
     /// Their events.
-    pub(crate) events: Vec<Event<'a>>,
+    pub(crate) events: Vec<EventId<'a>>,
     /// Where the row that stays was logged, it or a copy of it, by the key of every event of its family.
     staying: HashMap<u128, Vec<(&'a str, i64)>>,
 }

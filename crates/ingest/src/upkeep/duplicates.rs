@@ -23,9 +23,9 @@ use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
 use crate::run::chunk::Chunk;
-use crate::upkeep::amendment::Event;
+use crate::upkeep::amendment::EventId;
 
-type Part = ParquetRecordBatchReaderBuilder<LakeFile>;
+type PartReader = ParquetRecordBatchReaderBuilder<LakeFile>;
 
 /// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.
@@ -61,7 +61,7 @@ pub(crate) struct Sought<'a> {
 }
 
 impl<'a> Sought<'a> {
-    pub(crate) fn events(events: &[Event<'a>]) -> Self {
+    pub(crate) fn events(events: &[EventId<'a>]) -> Self {
         let mut sought = Self::default();
         for event in events {
             sought.by_account.entry(event.account).or_default().push((event.event_id, event.key()));
@@ -88,12 +88,12 @@ impl<'a> Sought<'a> {
     pub(crate) fn find_in_file(&self, lake: &Lake, path: &Path, known: &mut HashSet<u128>) -> Result<(), LakeError> {
         // None: what another shard did not commit, and removed; it holds no row of ours.
         let Some(file) = lake.open_file(path)? else { return Ok(()) };
-        let found = Part::try_new(file).and_then(|part| self.find_in(part, known));
+        let found = PartReader::try_new(file).and_then(|part| self.find_in(part, known));
         found.map_err(LakeError::parquet(path))
     }
 
     /// Adds to `known` what `part` holds.
-    fn find_in(&self, part: Part, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
+    fn find_in(&self, part: PartReader, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
         let leaf = |name| {
             let columns = part.parquet_schema().columns();
             columns.iter().position(|column| column.path().string() == name)
@@ -126,7 +126,13 @@ impl<'a> Sought<'a> {
     }
 
     /// The keys that a row group may hold.
-    fn hits(&self, part: &Part, group: usize, id_leaf: usize, account_leaf: usize) -> Result<Vec<u128>, ParquetError> {
+    fn hits(
+        &self,
+        part: &PartReader,
+        group: usize,
+        id_leaf: usize,
+        account_leaf: usize,
+    ) -> Result<Vec<u128>, ParquetError> {
         let metadata = part.metadata().row_group(group);
         let accounts = self.by_account.iter().filter(|(account, _)| may_hold(metadata, account_leaf, **account));
         let ids: Vec<&(&str, u128)> = accounts.flat_map(|(_, ids)| ids).collect();

@@ -72,7 +72,7 @@ pub struct Coverage {
 
 /// Reads the coverage from the ledger. Where `options` name sources, they are listed and compared with it.
 pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions>) -> Result<Status, IngestError> {
-    let mut found = Found::default();
+    let mut found = CoverageCounts::default();
     for part in lake.parts(&LEDGER)? {
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
             found.add(&part.path, &rows, filter)?;
@@ -89,14 +89,14 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions
 }
 
 #[derive(Default)]
-struct Found {
+struct CoverageCounts {
     places: BTreeMap<Option<Place>, Coverage>,
     /// Whether an object, by the fingerprint of its name, is done; else it is quarantined.
     objects: HashMap<u128, bool>,
     skipped: Skipped,
 }
 
-impl Found {
+impl CoverageCounts {
     fn at(&mut self, place: Option<&Place>) -> &mut Coverage {
         self.places.entry(place.cloned()).or_insert_with(|| match place {
             None => Coverage::default(),

@@ -14,7 +14,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
-use trailweave_corpus::Options;
+use trailweave_corpus::CorpusOptions;
 use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 use trailweave_ingest::compact;
@@ -94,7 +94,7 @@ proptest! {
     fn any_grouping_in_any_order_over_several_runs_makes_the_rows_of_one(seed: u64, n_objects in 1..20u64, is_cut: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (generated, dealt) = (Trail::new(), Trail::new());
-        let of_corpus = Options { seed, records: 500, days: 3, ..Options::default() };
+        let of_corpus = CorpusOptions { seed, records: 500, days: 3, ..CorpusOptions::default() };
         trailweave_corpus::generate(&of_corpus, &generated.source()).unwrap();
         let mut paths = objects(&generated.source().join("AWSLogs"));
         paths.sort();

@@ -49,8 +49,11 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
 }
 
 fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::Corpus> {
-    let options =
-        trailweave_corpus::Options { seed: args.seed, records: args.records, ..trailweave_corpus::Options::default() };
+    let options = trailweave_corpus::CorpusOptions {
+        seed: args.seed,
+        records: args.records,
+        ..trailweave_corpus::CorpusOptions::default()
+    };
     let corpus = trailweave_corpus::generate(&options, trail)?;
     say(&format!(
         "A week of synthetic trail: {} records in {} objects, some late, some delivered twice ({})\n",

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use trailweave_decode::DecodeError;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Decoder;
-use trailweave_decode::Options;
 use trailweave_decode::Piece;
 use trailweave_decode::Read;
 
@@ -20,7 +20,7 @@ use crate::error::chain;
 use crate::run::budget::Budget;
 use crate::run::budget::Reservation;
 use crate::run::budget::Shares;
-use crate::run::chunk::Rows;
+use crate::run::chunk::DecodedRows;
 use crate::run::plan::Batch;
 use crate::source::fetch::FetchError;
 use crate::source::fetch::NoRoom;
@@ -50,7 +50,7 @@ pub(crate) struct Inflow {
     pub(crate) inflated: Budget,
     /// For the pieces of large objects, text and rows.
     pub(crate) pieces: Budget,
-    pub(crate) options: Options,
+    pub(crate) options: DecodeOptions,
     pub(crate) s3: Arc<S3>,
     /// Decoders that no job uses; never more than there are threads.
     idle: Mutex<Vec<Decoder>>,
@@ -58,7 +58,7 @@ pub(crate) struct Inflow {
 
 /// What became of an object.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum ObjectOutcome {
     /// Its rows are there.
     Read(Read),
     /// Some of its rows are there, and others follow.
@@ -84,8 +84,8 @@ pub(crate) struct Done {
     /// The batch that they are of.
     pub(crate) batch: Arc<Batch>,
     /// By the position in the batch.
-    pub(crate) outcomes: Vec<(usize, Outcome)>,
-    pub(crate) rows: Rows,
+    pub(crate) outcomes: Vec<(usize, ObjectOutcome)>,
+    pub(crate) rows: DecodedRows,
 }
 
 /// Neighbours of a batch of the plan, which stays reachable from tasks that outlive their caller.
@@ -118,7 +118,7 @@ pub(super) enum OpenedObject {
 }
 
 impl Inflow {
-    pub(crate) fn new(cpu: Cpu, run: &IngestOptions, shares: Shares, options: Options, s3: Arc<S3>) -> Self {
+    pub(crate) fn new(cpu: Cpu, run: &IngestOptions, shares: Shares, options: DecodeOptions, s3: Arc<S3>) -> Self {
         let IngestOptions { threads, fetches, .. } = *run;
         let stored = Budget::new(shares.stored_bytes);
         let inflated = Budget::new(shares.inflated_bytes);
@@ -161,16 +161,16 @@ impl Inflow {
                 match stored {
                     Ok(stored) => read.push((position, stored)),
                     Err(FetchError::NoRoom(why)) => {
-                        done.outcomes.push((position, Outcome::Quarantined(chain(&why))));
+                        done.outcomes.push((position, ObjectOutcome::Quarantined(chain(&why))));
                     }
-                    Err(error) => done.outcomes.push((position, Outcome::Left(error))),
+                    Err(error) => done.outcomes.push((position, ObjectOutcome::Left(error))),
                 }
             }
             let (n_read, why) = inflow.decode_now(&read, room_bytes, &mut done);
             (done, Unread { why, stored: read.split_off(n_read) })
         });
         decoded.await.unwrap_or_else(|panicked| {
-            let outcomes = positions.map(|position| (position, Outcome::Quarantined(chain(&panicked))));
+            let outcomes = positions.map(|position| (position, ObjectOutcome::Quarantined(chain(&panicked))));
             (Done { outcomes: outcomes.collect(), ..Done::new(batch) }, Unread::default())
         })
     }
@@ -191,7 +191,7 @@ impl Inflow {
                 (n_read, why)
             }
             (Err(panicked), [(position, _)]) => {
-                done.outcomes.push((*position, Outcome::Quarantined(chain(&panicked))));
+                done.outcomes.push((*position, ObjectOutcome::Quarantined(chain(&panicked))));
                 (1, None)
             }
             (Err(_), _) => {
@@ -210,7 +210,7 @@ impl Inflow {
         objects: &[ObjectRef],
         stored: &[(usize, Vec<u8>)],
         room_bytes: u64,
-    ) -> (Vec<(usize, Outcome)>, Rows, Option<DecodeError>) {
+    ) -> (Vec<(usize, ObjectOutcome)>, DecodedRows, Option<DecodeError>) {
         let mut decoder = self.decoder();
         let (mut outcomes, mut origins) = (Vec::with_capacity(stored.len()), Vec::new());
         let mut why = None;
@@ -219,19 +219,19 @@ impl Inflow {
             let outcome = match decoder.read_within(&objects[*position].source_object, stored, room_bytes) {
                 Ok(read) => {
                     origins.push((origin(*position), read.tally.rows));
-                    Outcome::Read(read)
+                    ObjectOutcome::Read(read)
                 }
                 Err(error @ (DecodeError::NoRoom { .. } | DecodeError::TooMany { .. })) => {
                     why = Some(error);
                     break;
                 }
-                Err(error) => Outcome::Quarantined(chain(&error)),
+                Err(error) => ObjectOutcome::Quarantined(chain(&error)),
             };
             outcomes.push((*position, outcome));
         }
         let taken = decoder.take();
         self.keep(decoder);
-        (outcomes, Rows::new(taken, &origins), why)
+        (outcomes, DecodedRows::new(taken, &origins), why)
     }
 
     /// One that no job uses. A decoder that panics is not given back.
@@ -274,16 +274,16 @@ impl Arrived {
 
 impl Done {
     pub(super) fn new(batch: Arc<Batch>) -> Self {
-        Self { batch, outcomes: Vec::new(), rows: Rows::default() }
+        Self { batch, outcomes: Vec::new(), rows: DecodedRows::default() }
     }
 
     /// Needs: one object is planned.
-    pub(super) fn of_one(planned: &Planned, outcome: Outcome, rows: Rows) -> Self {
+    pub(super) fn of_one(planned: &Planned, outcome: ObjectOutcome, rows: DecodedRows) -> Self {
         Self { batch: Arc::clone(&planned.batch), outcomes: vec![(planned.positions.start, outcome)], rows }
     }
 
     /// How many objects this is the last of.
     pub(crate) fn n_finished(&self) -> usize {
-        self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Begun(_))).count()
+        self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, ObjectOutcome::Begun(_))).count()
     }
 }

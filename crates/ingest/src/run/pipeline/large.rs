@@ -15,15 +15,15 @@ use super::inflow::DECODE_FACTOR;
 use super::inflow::Done;
 use super::inflow::Inflow;
 use super::inflow::LargePiece;
+use super::inflow::ObjectOutcome;
 use super::inflow::OpenedObject;
-use super::inflow::Outcome;
 use super::inflow::Planned;
 use super::inflow::origin;
 use crate::cpu::Panicked;
 use crate::error::chain;
 use crate::run::budget::Reservation;
 use crate::run::budget::Shares;
-use crate::run::chunk::Rows;
+use crate::run::chunk::DecodedRows;
 use crate::source::fetch::NoRoom;
 
 /// A large object after the survey.
@@ -74,7 +74,7 @@ impl Inflow {
             }
             Some(other) => chain(&other),
         };
-        Done::of_one(&planned, Outcome::Quarantined(why), Rows::default())
+        Done::of_one(&planned, ObjectOutcome::Quarantined(why), DecodedRows::default())
     }
 
     /// Decodes a piece of a large object.
@@ -84,14 +84,14 @@ impl Inflow {
         let decoded = self.cpu.run(move || {
             let mut decoder = inflow.decoder();
             let read = decoder.read_piece(&of.objects()[0].source_object, &piece);
-            let rows = Rows::new(decoder.take(), &[(origin(of.positions.start), read.tally.rows)]);
+            let rows = DecodedRows::new(decoder.take(), &[(origin(of.positions.start), read.tally.rows)]);
             inflow.keep(decoder);
             (read, rows)
         });
         let (outcome, rows) = match decoded.await {
-            Ok((read, rows)) if is_last => (Outcome::Read(read), rows),
-            Ok((read, rows)) => (Outcome::Begun(read), rows),
-            Err(panicked) => (Outcome::Broken(panicked), Rows::default()),
+            Ok((read, rows)) if is_last => (ObjectOutcome::Read(read), rows),
+            Ok((read, rows)) => (ObjectOutcome::Begun(read), rows),
+            Err(panicked) => (ObjectOutcome::Broken(panicked), DecodedRows::default()),
         };
         Arrived::new(Done::of_one(&planned, outcome, rows), reservation)
     }
@@ -105,7 +105,7 @@ pub(super) async fn open_large(
     paid: Arc<Vec<Reservation>>,
     reservation: Reservation,
 ) -> BoxStream<'static, OpenedObject> {
-    let refused = |why| Done::of_one(&planned, Outcome::Quarantined(why), Rows::default());
+    let refused = |why| Done::of_one(&planned, ObjectOutcome::Quarantined(why), DecodedRows::default());
     let done = match Arc::clone(&inflow).cut(stored).await {
         Ok(Cut::Pieces(pieces)) => return opened(inflow, planned, *pieces, paid).boxed(),
         Ok(Cut::Whole { stored, inflated_bytes }) => {
@@ -134,7 +134,7 @@ fn opened(
                     Some((OpenedObject::Piece(Box::new(piece)), Some((pieces, paid))))
                 }
                 Err(panicked) => {
-                    let done = Done::of_one(&planned, Outcome::Broken(panicked), Rows::default());
+                    let done = Done::of_one(&planned, ObjectOutcome::Broken(panicked), DecodedRows::default());
                     let reservation = inflow.pieces.reserve(0).await;
                     Some((OpenedObject::Arrived(Arrived::new(done, reservation)), None))
                 }

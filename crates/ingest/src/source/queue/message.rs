@@ -28,7 +28,7 @@ pub(super) enum Foreign {
 enum Body {
     Notification {
         #[serde(rename = "Records")]
-        records: Vec<Record>,
+        records: Vec<NotificationRecord>,
     },
     EventBridge {
         #[serde(rename = "detail-type")]
@@ -61,7 +61,7 @@ enum TestEvent {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct NotificationRecord {
     event_name: String,
     s3: Entity,
 }
@@ -69,7 +69,7 @@ struct Record {
 #[derive(Deserialize)]
 struct Entity {
     bucket: Bucket,
-    object: Object,
+    object: NotifiedObject,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +78,7 @@ struct Bucket {
 }
 
 #[derive(Deserialize)]
-struct Object {
+struct NotifiedObject {
     key: String,
     size: Option<u64>,
     #[serde(alias = "eTag")]
@@ -104,7 +104,7 @@ pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
     }
     match serde_json::from_str(body)? {
         Body::Notification { records } => {
-            for Record { event_name, s3 } in records {
+            for NotificationRecord { event_name, s3 } in records {
                 if event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
                     let key = url_decoded(&s3.object.key)?;
                     push(&mut listing, s3.bucket.name, key, &s3.object, filter)?;
@@ -114,7 +114,7 @@ pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
             }
         }
         // Here a key stands as it is.
-        Body::EventBridge { kind, detail: Entity { bucket, object } } if kind == "Object Created" => {
+        Body::EventBridge { kind, detail: Entity { bucket, object } } if kind == "NotifiedObject Created" => {
             push(&mut listing, bucket.name, object.key.clone(), &object, filter)?;
         }
         Body::EventBridge { detail, .. } => listing.skipped.add_object(SkipReason::NotCreated, detail.object.key),
@@ -131,7 +131,13 @@ pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
     Ok(listing)
 }
 
-fn push(listing: &mut Listing, bucket: String, key: String, object: &Object, filter: &Filter) -> Result<(), Foreign> {
+fn push(
+    listing: &mut Listing,
+    bucket: String,
+    key: String,
+    object: &NotifiedObject,
+    filter: &Filter,
+) -> Result<(), Foreign> {
     let (Some(etag), Some(bytes)) = (&object.etag, object.size) else {
         return Err(Foreign::Incomplete);
     };
@@ -174,7 +180,8 @@ mod tests {
             "bucket": { "name": "b" },
             "object": { "key": KEY.replace('+', " "), "size": 7, "etag": "abc" },
         });
-        let event = json!({ "version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": detail });
+        let event =
+            json!({ "version": "0", "detail-type": "NotifiedObject Created", "source": "aws.s3", "detail": detail });
         let of_sns = json!({ "Type": "Notification", "Message": event.to_string() });
         for body in [notification, wrapped, event, of_sns] {
             assert_eq!(told(&body), (expected.clone(), 0), "{body}");
@@ -198,7 +205,7 @@ mod tests {
         let records = [record("ObjectRemoved:Delete", KEY), record("ObjectCreated:Put", &digest)];
         assert_eq!(told(&json!({ "Records": records })), (vec![], 2));
         let object = json!({ "bucket": { "name": "b" }, "object": { "key": "k" } });
-        assert_eq!(told(&json!({ "detail-type": "Object Deleted", "detail": object })), (vec![], 1));
+        assert_eq!(told(&json!({ "detail-type": "NotifiedObject Deleted", "detail": object })), (vec![], 1));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
         assert_eq!(told(&test), (vec![], 0));
         for text in [&test.to_string(), VALIDATION] {

@@ -32,7 +32,7 @@ const HEADS: usize = 64;
 
 /// What a folder of a bucket holds.
 #[derive(Debug, Default)]
-struct Folder {
+struct ListedFolder {
     objects: Listing,
     folders: Vec<String>,
 }
@@ -131,8 +131,8 @@ impl S3 {
         prefix: String,
         visit: Visit,
         names: Names,
-    ) -> Result<Folder, IngestError> {
-        let mut folder = Folder::default();
+    ) -> Result<ListedFolder, IngestError> {
+        let mut folder = ListedFolder::default();
         match visit {
             Visit::Filtered => return Ok(folder),
             Visit::Other(reason) => {
