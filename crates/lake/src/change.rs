@@ -40,7 +40,7 @@ pub struct HeldChange<'a> {
     path: PathBuf,
 }
 
-/// What a change does, with paths below the lake's folder.
+/// The files of a change, with paths below the lake's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
     appear: BTreeSet<PathBuf>,
@@ -65,7 +65,7 @@ impl<'a> Change<'a> {
         self.note.vanish.insert(self.lake.below(path).to_owned());
     }
 
-    /// What `files`, named below the lake's folder, will be after the change.
+    /// Returns the files that there will be after the change where `files` are now, all named below the lake's folder.
     pub(crate) fn outcome(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         files.extend(self.note.appear.iter().cloned());
         files.retain(|file| !self.note.vanish.contains(file));

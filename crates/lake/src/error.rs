@@ -1,4 +1,4 @@
-//! What can be wrong with a lake.
+//! Errors of a lake, each with its remedy.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -58,7 +58,7 @@ pub enum LakeError {
     /// Another run took the lake, because this one did not renew its lease for too long.
     #[error("cannot write `{}`: this run has lost its lease of the lake to another; run again later", path.display())]
     LeaseLost {
-        /// What was to be written.
+        /// The file that was to be written.
         path: PathBuf,
     },
     /// This run did not renew its lease for so long that another may take the lake.
@@ -80,22 +80,22 @@ pub enum LakeError {
     /// An object of the lake could not be read or written.
     #[error("cannot {action} `{}`; {}", path.display(), remedy(source))]
     Store {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The object.
         path: PathBuf,
-        /// What the store said.
+        /// The store's own error.
         #[source]
         source: Box<object_store::Error>,
     },
     /// A file of the lake could not be read or written.
     #[error("cannot {action} `{}`{}", path.display(), aid(source))]
     File {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's own error.
         #[source]
         source: io::Error,
     },
@@ -104,7 +104,7 @@ pub enum LakeError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What its reader said.
+        /// The reader's own error.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -113,7 +113,7 @@ pub enum LakeError {
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
+        /// The encoder's own error.
         #[source]
         source: ParquetError,
     },
@@ -137,7 +137,7 @@ impl LakeError {
     }
 }
 
-/// What a user can do about a file that is damaged, by where it stands. Whatever a run makes up for, it does so as far as
+/// Says what a user can do about a file that is damaged, by where it stands. A run makes up for a loss only as far as
 /// it reads what the file told of.
 fn repair(path: &Path) -> &'static str {
     let folders = path.ancestors().skip(1).filter_map(Path::file_name);
@@ -156,7 +156,7 @@ fn repair(path: &Path) -> &'static str {
     }
 }
 
-/// What a user can do about a full disk.
+/// Says what a user can do about a full disk.
 fn room(kind: Option<io::ErrorKind>) -> &'static str {
     match kind {
         Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
@@ -166,7 +166,7 @@ fn room(kind: Option<io::ErrorKind>) -> &'static str {
     }
 }
 
-/// What the operating system said to who reads or writes Parquet.
+/// Returns what the operating system said to a reader or writer of Parquet.
 fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
     match error {
         ParquetError::External(source) => Some(source.downcast_ref::<io::Error>()?.kind()),

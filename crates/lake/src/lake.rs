@@ -118,7 +118,7 @@ impl Lake {
         Ok(self)
     }
 
-    /// Whether its state is more than its format and who writes it.
+    /// Tells whether its state is more than its format and the locks of its writers.
     fn is_begun(&self) -> Result<bool, LakeError> {
         let beside = [format_file(&self.root), self.state_dir().join("leases")];
         let is_more = |file: &Listed| {
@@ -164,7 +164,7 @@ impl Lake {
         path.strip_prefix(&self.root).expect("a lake's file stands in the lake")
     }
 
-    /// What the lake is.
+    /// Returns the properties of the lake.
     pub fn format(&self) -> &Format {
         &self.format
     }

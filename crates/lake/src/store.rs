@@ -112,7 +112,7 @@ impl Store {
     }
 }
 
-/// What an operation on a file gave; `None` where there is no such file.
+/// Tells a file that is not there from an operation that failed; it is `None`.
 fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),

@@ -1,4 +1,4 @@
-//! What every table of the lake is: its columns as data, its partitions, its file names, its sort order.
+//! The tables of the lake: their columns as data, their partitions, their file names, their sort order.
 //!
 //! ```text
 //! lake/  events/  event_date=2026-09-01/part-<batch_id>-<n>.parquet     one row per CloudTrail record

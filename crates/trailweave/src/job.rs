@@ -50,7 +50,7 @@ impl Job {
         Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began, now, runtime })
     }
 
-    /// Where the lake is, or is to be.
+    /// Finds the place where the lake is, or is to be.
     pub(crate) fn place(&self) -> anyhow::Result<LakePlace> {
         match &self.config.lake {
             Source::Local(folder) => Ok(LakePlace::local(folder)),
@@ -62,12 +62,12 @@ impl Job {
         }
     }
 
-    /// The lake.
+    /// Opens the lake.
     pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
         Ok(Lake::open_at(&self.place()?)?)
     }
 
-    /// How the read arm is to work.
+    /// Returns the options of the read arm.
     pub(crate) fn correlate_options(&self) -> Correlate {
         Correlate {
             memory_bytes: self.config.memory.as_u64(),
@@ -124,7 +124,7 @@ impl Job {
     }
 }
 
-/// The exit code of a verb that ended by an error.
+/// Returns the exit code of a verb that ended by an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<ConfigError>() { USAGE } else { FAILED }
 }

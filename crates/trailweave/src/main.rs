@@ -63,7 +63,7 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Whether a reader such as `head` has had enough of our output.
+/// Tells whether a reader such as `head` has had enough of our output.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,6 +1,6 @@
 //! The ends of a verb, and their exit codes.
 
-/// How a verb ended, if not by an error.
+/// The end of a verb, if not by an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// All is in the lake.

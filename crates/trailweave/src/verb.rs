@@ -1,4 +1,4 @@
-//! What each verb does: resolve, call the library, report.
+//! The verbs: each resolves, calls the library, and reports.
 
 mod correlate;
 mod demo;
