@@ -42,15 +42,15 @@ const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
 
-/// What was read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints grow leaf by leaf,
-/// where a table of hashes would double.
+/// The objects that were read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints
+/// grow leaf by leaf, where a table of hashes would double.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// What earlier runs have read.
+    /// Objects that earlier runs have read.
     done: BTreeSet<u128>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
-    /// What this run has read and may be asked for.
+    /// Objects that this run has read and may be asked for.
     fresh: BTreeSet<u128>,
     batches: HashSet<String>,
     /// Those of this run.
@@ -58,7 +58,7 @@ pub(crate) struct Ledger {
     amendments: Amendments,
 }
 
-/// What the ledger knows of an object.
+/// The ledger's knowledge of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// Nothing: it is new, or has changed.
@@ -71,7 +71,7 @@ pub(crate) enum Known {
     Quarantined(u32),
 }
 
-/// What became of an object that was read.
+/// An object that was read, with what became of it.
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerEntry {
     pub(crate) source_object: Box<str>,
@@ -141,7 +141,7 @@ impl Ledger {
         }
     }
 
-    /// What is known of an object. Once done it is never read again, so that outweighs every quarantine before.
+    /// Returns what is known of an object. Once done it is never read again, so that outweighs every quarantine before.
     pub(crate) fn knows(&self, object: &ObjectRef) -> Known {
         if self.fresh.is_empty() && self.done.is_empty() && self.quarantined.is_empty() {
             return Known::New;
@@ -165,7 +165,7 @@ impl Ledger {
         &self.amendments
     }
 
-    /// Whether this run has committed a batch.
+    /// Tells whether this run has committed a batch.
     pub(crate) fn is_fresh(&self, batch_id: &str) -> bool {
         self.fresh_batches.contains(batch_id)
     }
@@ -199,17 +199,17 @@ impl Ledger {
     }
 }
 
-/// The batches that are committed, by the names of the ledger's files alone.
+/// Returns the batches that are committed, by the names of the ledger's files alone.
 pub(crate) fn committed(lake: &Lake) -> Result<HashSet<String>, LakeError> {
     Ok(lake.parts(&LEDGER)?.iter().filter_map(|part| batch_id(&part.path)).map(str::to_owned).collect())
 }
 
-/// Whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
+/// Tells whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
 pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
     batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
-/// Columns of a file of the ledger, which holds the objects of one batch.
+/// Reads columns of a file of the ledger, which holds the objects of one batch.
 pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || {
@@ -220,14 +220,15 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     read().map_err(LakeError::parquet(path))
 }
 
-/// Rows that the objects of a batch have lost to amendments.
+/// The rows that the objects of a batch have lost to amendments.
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) batch_id: String,
     pub(crate) n_rows: u64,
 }
 
-/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of `change`.
+/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of
+/// `change`.
 pub(crate) fn move_to_duplicates(
     lake: &Lake,
     mut leaving: BTreeMap<String, u64>,
@@ -257,7 +258,7 @@ pub(crate) fn move_to_duplicates(
     Ok(lost)
 }
 
-/// A file of the ledger, with every column of the table.
+/// Reads a file of the ledger, with every column of the table.
 fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
     let rows = read_columns(lake, path, &columns)?;

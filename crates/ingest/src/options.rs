@@ -8,7 +8,7 @@ use crate::S3Options;
 use crate::Shard;
 use crate::Source;
 
-/// What a run reads, and with what means.
+/// The sources and the means of a run.
 #[derive(Debug, Clone)]
 pub struct IngestOptions {
     /// Where the objects are.
@@ -16,8 +16,8 @@ pub struct IngestOptions {
     /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
     /// lines and those that begin with `#` say nothing.
     pub keys: Vec<PathBuf>,
-    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Of what they
-    /// name only objects of trails are read.
+    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Only
+    /// those objects are read that are of a trail.
     pub inventories: Vec<Source>,
     /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
     /// lake has all that it tells of.
@@ -37,7 +37,7 @@ pub struct IngestOptions {
     pub cap_bytes: u64,
     /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
     pub batch_bytes: u64,
-    /// Whether objects that were quarantined are read again.
+    /// True if objects that were quarantined are read again.
     pub retry_quarantined: bool,
     /// The share of the objects that is read, while other processes read theirs.
     pub shard: Option<Shard>,

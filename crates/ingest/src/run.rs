@@ -58,14 +58,14 @@ const MIN_MEMORY_BYTES: u64 = 48 << 20;
 
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
-/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that of
-/// the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
+/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that
+/// of the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
 pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
     ingest_until(CrashPoints::default(), lake, options, progress).await
 }
 
-/// What a run with these options would read into a lake, or into one that is not made yet. It writes nothing, and
-/// reads the listing and the ledger alone.
+/// Foresees what a run with these options would read into a lake, or into one that is not made yet. It writes nothing,
+/// and reads the listing and the ledger alone.
 pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
     let Chosen { objects, known } = foresee(lake, &s3, options).await?;
@@ -110,12 +110,12 @@ pub(crate) async fn ingest_until(
     Ok(run.summary)
 }
 
-/// The objects that a run with these options would read.
+/// Lists the objects that a run with these options would read.
 pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Listing, IngestError> {
     Ok(foresee(Some(lake), &S3::new(options.s3.clone()), options).await?.objects)
 }
 
-/// What a run with these options would find to be new.
+/// Lists what a run with these options would find to be new.
 async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Result<Chosen, IngestError> {
     let threads = options.threads.get();
     let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
@@ -124,7 +124,7 @@ async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Resul
     choose(list(&cpu, s3, options).await?, &ledger, options, selection)
 }
 
-/// The plans that a run has to finish first: all that no run has finished; of a shard, its own.
+/// Finds the plans that a run has to finish first: all that no run has finished; of a shard, its own.
 fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestError> {
     let mut plans = Plan::unfinished(lake)?;
     if let Some(shard) = shard {
@@ -145,7 +145,7 @@ struct Run<'a> {
     outflow: Arc<Outflow>,
     ledger: Ledger,
     summary: Summary,
-    /// Whether another listing follows the one that is read.
+    /// True if another listing follows the one that is read.
     is_listed_again: bool,
     /// Objects that were deleted before they were read.
     gone: HashSet<Box<str>>,
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
         self.outflow.crash_points.pass()
     }
 
-    /// Lets the rows leave that amendments have replaced.
+    /// Removes rows that amendments replaced.
     async fn settle(&mut self) -> Result<(), IngestError> {
         let ledger = mem::take(&mut self.ledger);
         let outflow = Arc::clone(&self.outflow);
@@ -341,7 +341,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What comes next out of the pipeline, which does not end before its plan.
+/// Waits for what comes next out of the pipeline, which does not end before its plan.
 async fn arrive(arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>) -> Result<Arrived, IngestError> {
     arrivals.recv().await.unwrap_or_else(|| {
         let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
@@ -349,7 +349,7 @@ async fn arrive(arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>) -> 
     })
 }
 
-/// The lake decides which records become rows.
+/// Reads which records become rows, which the lake decides.
 fn selection(lake: &Lake) -> Result<Selection, LakeError> {
     lake.format().events.parse().map_err(|source| {
         let path = lake.state_dir().join("lake.json");

@@ -20,7 +20,7 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
-/// What the name of every object in S3 begins with.
+/// The beginning of the name of every object in S3.
 const SCHEME: &str = "s3://";
 
 /// Where trail objects come from.

@@ -1,4 +1,4 @@
-//! What is done to rows that the lake has: each kept once, amended rows removed, parts merged, leftovers removed, all of
+//! Care of the rows that the lake has: each kept once, amended rows removed, parts merged, leftovers removed, all of
 //! it counted.
 
 pub(crate) mod amendment;

@@ -26,7 +26,7 @@ pub(crate) fn choose(
     listing.retain(|object| {
         let state = ledger.knows(object);
         if !options.filter.takes(object.place.as_deref()) {
-            // What was read for an unfinished plan is counted there.
+            // An object that was read for an unfinished plan is counted there.
             filtered += u64::from(state != Known::Fresh);
             return false;
         }

@@ -18,7 +18,7 @@ use trailweave_table::day_of_time;
 
 use crate::row_key::row_keys;
 
-/// What a row takes of a column beside its text.
+/// The memory that a row takes of a column beside its text.
 const VALUE_BYTES: usize = 8;
 /// Chunks of fewer rows are put together, so that tiny objects do not cost columns of their own each.
 const SMALL_CHUNK_ROWS: usize = 96;
@@ -29,7 +29,7 @@ const SMALL_CHUNKS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct DecodedRows {
     pub(crate) events: Vec<Dated>,
-    /// What the rows would be of amendments outside of the selection.
+    /// The rows that amendments outside of the selection would be.
     pub(crate) amendments: Vec<RecordBatch>,
     pub(crate) rejects: Vec<RecordBatch>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct DecodedRows {
 #[derive(Debug)]
 pub(crate) struct Dated {
     pub(crate) rows: RecordBatch,
-    /// What may be there once only; 0 where that cannot be told, or is settled later.
+    /// The key of each row, which may be there once only; 0 where it has none, or is settled later.
     pub(crate) keys: Vec<u128>,
     /// The position in the batch of the object that each row came from.
     pub(crate) origins: Vec<u32>,
@@ -63,8 +63,8 @@ pub(crate) struct Chunk {
 pub(crate) struct Buffer {
     chunks: Vec<Chunk>,
     small: Vec<Chunk>,
-    /// What the rows take in memory, whatever the arrays that they are in: so that where a part ends depends on the rows
-    /// alone.
+    /// The memory that the rows take, whatever the arrays that they are in: so that where a part ends depends on the
+    /// rows alone.
     pub(crate) bytes: u64,
 }
 
@@ -87,14 +87,14 @@ impl DecodedRows {
         self.rejects.extend(other.rejects);
     }
 
-    /// How many rows of `events` and of `rejects` there are.
+    /// Counts its rows of `events` and of `rejects`.
     pub(crate) fn n_rows(&self) -> (u64, u64) {
         let events = self.events.iter().map(|dated| dated.rows.num_rows());
         let rejects = self.rejects.iter().map(RecordBatch::num_rows);
         (events.sum::<usize>() as u64, rejects.sum::<usize>() as u64)
     }
 
-    /// What it occupies.
+    /// Returns the memory that it occupies.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let events = self.events.iter().map(|dated| &dated.rows);
         let batches = events.chain(&self.amendments).chain(&self.rejects);
@@ -111,7 +111,7 @@ impl Dated {
         Self { keys: row_keys(&rows), rows, origins, days }
     }
 
-    /// The rows of each day that `keep` keeps, of which there is one for every row.
+    /// Returns the rows of each day that `keep` keeps. It has a word for every row.
     pub(crate) fn into_days(self, keep: &[bool]) -> impl Iterator<Item = (i32, Chunk)> {
         let Self { rows, keys, origins, days } = self;
         days.into_iter().map(move |(day, mut chosen)| {
@@ -124,7 +124,7 @@ impl Dated {
     }
 }
 
-/// The column `event_time`. Decode gives every row one; a panic here quarantines the object.
+/// Returns the column `event_time`. Decode gives every row one; a panic here quarantines the object.
 pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
     let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
     assert_eq!(times.null_count(), 0, "a row without event_time");
@@ -138,7 +138,7 @@ impl Chunk {
         Self { rows, chosen, keys: Vec::new(), origins: Vec::new() }
     }
 
-    /// The rows without those for which `keep` is false.
+    /// Leaves out the rows for which `keep` is false.
     pub(crate) fn filtered(mut self, keep: &[bool]) -> Self {
         retain(&mut self.chosen, keep);
         retain(&mut self.keys, keep);
@@ -146,19 +146,19 @@ impl Chunk {
         self.without_waste()
     }
 
-    /// The `event_time` of every row that is meant.
+    /// Returns the `event_time` of every row that is meant.
     pub(crate) fn event_times_ms(&self) -> impl Iterator<Item = i64> {
         let times = event_times_ms(&self.rows);
         self.chosen.iter().map(|row| times[*row as usize])
     }
 
-    /// Whether no row that is meant has a value in a column.
+    /// Tells whether no row that is meant has a value in a column.
     pub(crate) fn is_null(&self, column: usize) -> bool {
         let values = self.rows.column(column);
         values.null_count() == values.len() || self.chosen.iter().all(|row| values.is_null(*row as usize))
     }
 
-    /// What its rows take in memory.
+    /// Returns the memory that its rows take.
     fn bytes(&self) -> u64 {
         let mut chosen = self.chosen.iter().copied().peekable();
         let is_left_out = |row: &u32| chosen.next_if_eq(row).is_none();
@@ -189,7 +189,7 @@ impl Chunk {
     }
 }
 
-/// The (chunk, row) of every row that is meant.
+/// Returns the (chunk, row) of every row that is meant.
 pub(crate) fn places(chunks: &[Chunk]) -> impl Iterator<Item = (usize, usize)> {
     chunks.iter().enumerate().flat_map(|(n, chunk)| chunk.chosen.iter().map(move |row| (n, *row as usize)))
 }
@@ -213,7 +213,7 @@ impl Buffer {
         }
     }
 
-    /// The chunks, in no order that means anything.
+    /// Returns the chunks, in no order that means anything.
     pub(crate) fn into_chunks(mut self) -> Vec<Chunk> {
         self.join_small();
         self.chunks

@@ -46,7 +46,7 @@ const WRITE_FACTOR: u64 = 2;
 /// So many full parts fit into the budget for writing, however small it is.
 const PARALLEL_WRITES: u64 = 2;
 
-/// What writing parts shares over all batches.
+/// The means that writing parts shares over all batches.
 #[derive(Debug)]
 pub(crate) struct Outflow {
     pub(crate) lake: Lake,
@@ -62,15 +62,15 @@ pub(crate) struct Outflow {
 pub(crate) struct OpenBatch {
     outflow: Arc<Outflow>,
     batch_id: String,
-    /// What became of each object, by its position; `None`: it was left, or is still to come.
+    /// The outcome of each object, by its position; `None`: it was left, or is still to come.
     entries: Vec<Option<LedgerEntry>>,
     /// The keys of the rows so far; bounded, like the entries, by what a batch may hold.
     seen: HashSet<u128>,
-    /// Which amendments it has brought.
+    /// The amendments that it has brought.
     amending: HashSet<u128>,
     partitions: BTreeMap<i32, Partition>,
     rejects: Partition,
-    /// What all buffers hold.
+    /// The memory of all buffers.
     buffered_bytes: u64,
     writes: JoinSet<Result<Written, IngestError>>,
     /// Every part that was begun.
@@ -79,7 +79,7 @@ pub(crate) struct OpenBatch {
     n_parts: u64,
 }
 
-/// What a batch came to.
+/// The results of a batch.
 #[derive(Debug)]
 pub(crate) struct Committable {
     pub(crate) entries: Vec<LedgerEntry>,
@@ -92,7 +92,7 @@ struct Partition {
     buffer: Buffer,
     /// How many parts it was given.
     n: usize,
-    /// Whether any of them holds a row.
+    /// True if any of them holds a row.
     has_rows: bool,
 }
 
@@ -105,7 +105,7 @@ struct Written {
     objects: BTreeMap<u32, Kept>,
 }
 
-/// What became of an object's rows in a part.
+/// The outcome of an object's rows in a part.
 #[derive(Debug, Default)]
 struct Kept {
     duplicates: u64,
@@ -194,7 +194,7 @@ impl OpenBatch {
         }
     }
 
-    /// The same of records that are no rows, whose objects their rows name.
+    /// Does the same for records that are not rows, whose objects their rows name.
     fn note_left_out(&mut self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &RecordBatch, known: &Amendments) {
         let names = rows.column(EVENTS.position("source_object")).as_string::<i32>();
         for (row, amendment) in Amendment::among(rows) {
@@ -204,7 +204,7 @@ impl OpenBatch {
         }
     }
 
-    /// Whether the amendment is new.
+    /// Notes an amendment, and tells whether it is new.
     fn note_amendment(&mut self, origin: u32, amendment: Amendment, known: &Amendments) -> bool {
         self.seen.extend(amendment.keys());
         let is_new = !known.has(&amendment) && self.amending.insert(amendment.identity());
@@ -361,7 +361,7 @@ impl OpenBatch {
         while self.writes.join_next().await.is_some() {}
     }
 
-    /// Waits for what was begun and removes every part of the batch. What cannot be removed is not in the ledger, and
+    /// Waits for what was begun and removes every part of the batch. A part that stays is not in the ledger, and
     /// the next run removes it.
     pub(crate) async fn discard(mut self) {
         self.wait().await;
@@ -443,7 +443,7 @@ fn write_new(
     Ok(Written { day: Some(day), n_rows, objects })
 }
 
-/// The time from the earlier start to the later end.
+/// Returns the time from the earlier start to the later end.
 fn span(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),

@@ -76,7 +76,7 @@ impl Run<'_> {
         Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())
     }
 
-    /// Whether the ledger knows an object, or what replaced it, or it is gone for ever.
+    /// Tells whether the ledger knows an object, or what replaced it, or it is gone for ever.
     fn is_known(&self, object: &ObjectRef, replaced: &HashMap<Box<str>, ObjectRef>) -> bool {
         let is_read = |object: &ObjectRef| self.ledger.knows(object) != Known::New;
         is_read(object)

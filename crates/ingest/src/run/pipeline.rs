@@ -7,9 +7,9 @@
 //!
 //! Small objects travel together, because for them a change of threads, and columns of their own, cost more than the
 //! work. Large ones are decoded in pieces, so that every thread has a part in them and rows are written before all are
-//! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole. An object turns out to be
-//! large where its text or its rows take more than was paid for. One that can only be decoded as a whole is refused if it
-//! takes more than its share of memory.
+//! decoded. Their text is inflated twice, the second time piece by piece, and so never held whole. An object turns out
+//! to be large where its text or its rows take more than was paid for. One that can only be decoded as a whole is
+//! refused if it takes more than its share of memory.
 //!
 //! All reservations are asked for in plan order, and given back in plan order or at once, and a piece never waits for
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
@@ -72,7 +72,7 @@ struct Fetched {
 struct Paid {
     fetched: Fetched,
     reservation: Reservation,
-    /// Whether they are one object that is decoded in pieces.
+    /// True if they are one object that is decoded in pieces.
     is_large: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a run will read, in batches, written down before anything is.
+//! The objects that a run will read, in batches, written down before anything is.
 //!
 //! New objects are put in the order of their day, account and region, so that a lake fills from the oldest day on
 //! and one partition's parts come from few batches. An (account, region, day) is cut into batches of at most
@@ -31,14 +31,15 @@ const SHARED_BATCH_BYTES: u64 = 8 << 20;
 /// Objects in a batch, which bounds what a batch keeps in memory about each of them.
 const BATCH_OBJECTS: usize = 8192;
 
-/// The plan of a run. What its batches read is in its file, `_trailweave/runs/<run_id>/plan.json`: a line that says
-/// which run it is and how many objects it reads, then a line for each batch in the order in which they are committed.
+/// The plan of a run. The objects of its batches are in its file, `_trailweave/runs/<run_id>/plan.json`: a line that
+/// says which run it is and how many objects it reads, then a line for each batch in the order in which they are
+/// committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) run_id: String,
     /// The share of a job that it is.
     pub(crate) shard: Option<Shard>,
-    /// What the batches are, in their order.
+    /// The batches, in their order.
     pub(crate) batches: Vec<Extent>,
 }
 
@@ -162,7 +163,7 @@ impl Extent {
     }
 }
 
-/// What the first line of a plan's file says, and the batches.
+/// Reads what the first line of a plan's file says, and the batches.
 fn open(
     lake: &Lake,
     path: &Path,
@@ -185,7 +186,7 @@ fn open(
 pub(crate) fn batches(objects: &Listing, batch_bytes: u64) -> Vec<Range<usize>> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (place, place_bytes) in objects.places() {
-        // What the first of them brings along is what all of them do.
+        // Decided once for the place: its first object brings all the others along.
         let is_apart = bytes + place_bytes > SHARED_BATCH_BYTES.min(batch_bytes);
         for position in place.clone() {
             let more = objects.bytes(position);

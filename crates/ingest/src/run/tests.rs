@@ -123,7 +123,7 @@ async fn kill_at_every_crash_point(
         if killed.is_ok() {
             return crash_points;
         }
-        // What a kill in the middle of a file leaves as well.
+        // A kill in the middle of a file leaves this as well.
         let half = if lake.object_store().is_none() {
             ".part-0123456789abcdef-0.parquet.tmp"
         } else {

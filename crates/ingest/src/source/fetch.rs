@@ -86,7 +86,7 @@ pub(crate) async fn read(batch: &Arc<Batch>, positions: Range<usize>) -> Vec<Res
     objects.iter().zip(read).map(named).collect()
 }
 
-/// The content of a file, if it has this version after it was read. What it has grown by is not read.
+/// Reads a file, if it has this version after it was read. Bytes by which it has grown are not read.
 fn read_version(folder: &mut OpenFolder, object: &ObjectRef) -> io::Result<Option<Vec<u8>>> {
     let file = folder.open(object.path())?;
     let mut stored = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or_default());

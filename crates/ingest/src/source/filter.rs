@@ -52,7 +52,7 @@ impl Filter {
         self.from.is_some() || self.to.is_some() || !self.accounts.is_empty() || !self.regions.is_empty()
     }
 
-    /// Whether an object of this place is read. One whose place is unknown is read only where nothing is asked.
+    /// Tells whether an object of this place is read. One whose place is unknown is read only where nothing is asked.
     pub(crate) fn takes(&self, place: Option<&Place>) -> bool {
         let Some(place) = place else {
             return !self.chooses_places();

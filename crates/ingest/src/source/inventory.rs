@@ -1,4 +1,4 @@
-//! What S3 Inventory says that a bucket holds, which costs no LIST and no HEAD request.
+//! Inventories of S3, which name the objects of a bucket for no LIST and no HEAD request.
 //!
 //! ```text
 //!  manifest.json --> its files, CSV in gzip or Parquet --MD5--> rows --latest, of a trail, filter--> Listing
@@ -36,7 +36,7 @@ use crate::source::s3::S3;
 /// Files of an inventory that are fetched and read at once.
 const FILES: usize = 4;
 
-/// What S3 writes when an inventory is complete.
+/// The manifest that S3 writes when an inventory is complete.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Manifest {

@@ -1,4 +1,4 @@
-//! What the key of an object in a trail says about it.
+//! Keys of objects in a trail, and what they say.
 //!
 //! `[prefix/]AWSLogs/[o-id/]<account>/<folder>/<region>/YYYY/MM/DD/<account>_CloudTrail_<region>_<time>_<random>.json.gz`;
 //! the folders `CloudTrail` and `CloudTrail-NetworkActivity` hold records, the others digests, Insights events,

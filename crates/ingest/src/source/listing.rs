@@ -24,12 +24,12 @@ use crate::source::split;
 /// An object that could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ObjectRef {
-    /// What the lake calls it: its URL in S3, or its path as the user named it.
+    /// Its name in the lake: its URL in S3, or its path as the user named it.
     pub(crate) source_object: Box<str>,
     /// Its path, where that is not UTF-8 and so cannot be its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<Box<OsStr>>,
-    /// What changes when its content does.
+    /// The text that changes when its content does.
     pub(crate) version: Box<str>,
     /// Its size as stored.
     pub(crate) bytes: u64,
@@ -41,7 +41,7 @@ pub(crate) struct ObjectRef {
     pub(crate) place: Option<Arc<Place>>,
 }
 
-/// What changes when the content of an object does.
+/// The text that changes when the content of an object does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Version<'a> {
     /// The time of the last write to a file, in nanoseconds since 1970; its size counts, too.
@@ -50,8 +50,8 @@ pub(crate) enum Version<'a> {
     Text(&'a str),
 }
 
-/// What the sources hold. An object costs some 14 bytes beside its version and what its name shares with no other: the
-/// only cost that grows with what there is to read.
+/// The objects that the sources hold. One costs some 14 bytes beside its version and what its name shares with no
+/// other: the only cost that grows with what there is to read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listing {
     /// Objects and folders that are passed over, because they are not CloudTrail objects or are not named so.
@@ -81,7 +81,7 @@ struct Packed<'a> {
     /// The position of its stem.
     stem: usize,
     bytes: u64,
-    /// What of its name follows the stem.
+    /// The rest of its name after the stem.
     name: &'a [u8],
     form: Form,
     version: &'a [u8],
@@ -98,7 +98,7 @@ enum Form {
     Text,
 }
 
-/// What the names of objects of the same place begin with.
+/// The beginning of the names of objects of the same place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Stem {
     text: Arc<str>,
@@ -111,7 +111,7 @@ fn is_zero(attempt: &u32) -> bool {
 }
 
 impl ObjectRef {
-    /// Whether it is read from S3, and so named by its URL.
+    /// Tells whether it is read from S3, and so named by its URL.
     pub(crate) fn is_in_s3(&self) -> bool {
         split(&self.source_object).is_some()
     }

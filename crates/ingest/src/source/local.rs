@@ -31,9 +31,9 @@ use crate::source::listing::Version;
 use crate::source::skipped::SkipReason;
 use crate::source::skipped::Skipped;
 
-/// Lists files, and folders with all that they hold, in the order of names. What two sources or links both reach is
-/// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a loop of
-/// links ends.
+/// Lists files, and folders with all that they hold, in the order of names. A file that two sources or links reach is
+/// listed once: under its name in its folder where that comes first, else under the first name that reaches it. So a
+/// loop of links ends.
 ///
 /// A source must be there. Some of the `files`, which were named one by one, may be gone or may not be looked at, but
 /// not all.
@@ -66,7 +66,7 @@ pub(crate) fn list(sources: &[PathBuf], files: &[PathBuf], names: Names) -> Resu
     Ok(walk.listing)
 }
 
-/// What tells one content of a local file from the next, beside its size.
+/// Returns what tells one content of a local file from the next, beside its size.
 pub(crate) fn version(metadata: &Metadata) -> Version<'static> {
     Version::Written(i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()))
 }
@@ -102,18 +102,18 @@ struct LocalFolder {
     real: PathBuf,
     is_link: bool,
     is_large: bool,
-    /// What it holds, once that was looked at ahead.
+    /// Its content, once that was looked at ahead.
     held: Option<Box<Result<FolderContent, IngestError>>>,
 }
 
-/// What a folder holds, in the order of names.
+/// The content of a folder, in the order of names.
 struct FolderContent {
     /// How many entries the folder has.
     n_entries: usize,
     objects: Vec<LocalObject>,
     folders: Vec<LocalFolder>,
     skipped: Skipped,
-    /// What follows, which nobody has looked at.
+    /// The entries that follow, which nobody has looked at.
     rest: vec::IntoIter<FolderEntry>,
 }
 
@@ -213,7 +213,7 @@ impl Walk {
         }
     }
 
-    /// Whether an entry of a folder, which may be a link to `target`, is met for the first time.
+    /// Tells whether an entry of a folder, which may be a link to `target`, is met for the first time.
     fn is_new(&mut self, folder: &Path, name: &OsStr, target: Option<PathBuf>) -> bool {
         match target {
             Some(target) => self.is_new_stray(&target),
@@ -221,8 +221,8 @@ impl Walk {
         }
     }
 
-    /// Whether a file that is not met in its own folder is met for the first time. There it is met once; so only strays
-    /// are remembered.
+    /// Tells whether a file that is not met in its own folder is met for the first time. There it is met once; so only
+    /// strays are remembered.
     fn is_new_stray(&mut self, real: &Path) -> bool {
         let is_of_folder = real.file_name().is_some_and(|name| !is_hidden(name) && self.names.takes(name))
             && real.parent().is_some_and(|folder| self.folders.contains(&real_fingerprint(folder)));

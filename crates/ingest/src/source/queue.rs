@@ -1,4 +1,4 @@
-//! What S3 or CloudTrail tells of new objects through an SQS queue.
+//! Messages of S3 or CloudTrail about new objects, which come through an SQS queue.
 //!
 //! A message is hidden from other readers while it is held, and comes back when the process that holds it dies. So it
 //! is deleted last, when the ledger knows what it tells of.
@@ -69,7 +69,7 @@ pub(crate) struct Message {
     pub(crate) listing: Listing,
 }
 
-/// What was received together.
+/// Messages that were received together.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     /// How many messages, those included that tell of nothing that could be understood.
@@ -164,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// What cannot be kept comes back and is known then, so that is no reason to end a run.
+    /// A message that cannot be kept hidden comes back and is known then, which is not a reason to end a run.
     async fn keep_some(&self, receipts: &[String]) {
         let entry = |(n, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()

@@ -51,21 +51,21 @@ const BODIES: u32 = 4;
 /// Where a bucket is asked for when no region is named; S3 then says where the bucket is.
 const FALLBACK_REGION: &str = "us-east-1";
 
-/// How S3 is reached. What is not said here is taken from where every AWS tool takes it: the environment, the shared
-/// configuration with its profiles and SSO, the container, the instance.
+/// The options by which S3 is reached. The rest is taken from where every AWS tool takes it: the environment, the
+/// shared configuration with its profiles and SSO, the container, the instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct S3Options {
     /// Another server than AWS's.
     pub endpoint_url: Option<String>,
-    /// Whether the bucket stands in the path of a request and not in its host name.
+    /// True if the bucket stands in the path of a request and not in its host name.
     pub path_style: bool,
-    /// Whether the caller pays for requests to a bucket of somebody else.
+    /// True if the caller pays for requests to a bucket of somebody else.
     pub requester_pays: bool,
     /// A profile of the shared configuration.
     pub profile: Option<String>,
     /// A role to assume first.
     pub assume_role_arn: Option<String>,
-    /// Whether requests go out without credentials, as public buckets allow.
+    /// True if requests go out without credentials, as public buckets allow.
     pub anonymous: bool,
     /// How long a server may send nothing before it is asked again; half a minute where it is not said.
     pub read_timeout: Option<Duration>,
@@ -174,7 +174,7 @@ async fn connect(options: &S3Options) -> Client {
     Client::from_conf(config.force_path_style(options.path_style).build())
 }
 
-/// What the options and the surroundings say: region, endpoint, credentials.
+/// Reads what the options and the surroundings say: region, endpoint, credentials.
 pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_PAUSE);
@@ -207,8 +207,8 @@ pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
     shared.build()
 }
 
-/// What tells one content of an object from the next: its `ETag`, quotes included, or where a server lists none, its
-/// size and time.
+/// Returns what tells one content of an object from the next: its `ETag`, quotes included, or where a server lists
+/// none, its size and time.
 fn version(etag: Option<&str>, bytes: u64, modified: Option<&DateTime>) -> Box<str> {
     match etag {
         Some(etag) if !etag.is_empty() => etag.into(),

@@ -33,7 +33,7 @@ impl Shard {
         self.count
     }
 
-    /// Whether an object is of this share.
+    /// Tells whether an object is of this share.
     pub(crate) fn takes(self, place: &Place, selection: Selection) -> bool {
         let region = match selection {
             Selection::Relevant => &*place.region,

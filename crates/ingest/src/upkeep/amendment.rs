@@ -1,4 +1,4 @@
-//! Records that amend others: which belong together, and which of them stays a row.
+//! Records that amend others: those that belong together, and the one of them that stays a row.
 //!
 //! An amendment ties its own event to the one that it amends. Events that are tied, however far, are a family, and of a
 //! family one row stays: its greatest amendment by `event_time`, then `event_id`, then a digest of all that was logged.
@@ -40,7 +40,7 @@ pub(crate) struct Amendment {
 }
 
 impl Amendment {
-    /// Every amendment among `rows`, with its row.
+    /// Finds every amendment among `rows`, with its row.
     pub(crate) fn among(rows: &RecordBatch) -> Vec<(usize, Self)> {
         let text = |name| rows.column(EVENTS.position(name)).as_string::<i32>();
         let amended = text("amended_event_id");
@@ -60,17 +60,17 @@ impl Amendment {
         (0..rows.num_rows()).filter(|row| amended.is_valid(*row)).map(|row| (row, amendment(row))).collect()
     }
 
-    /// The events that it ties: its own and the one that it amends.
+    /// Returns the events that it ties: its own and the one that it amends.
     fn events(&self) -> [EventId<'_>; 2] {
         [&self.event_id, &self.amended_event_id].map(|event_id| EventId { account: self.account.as_deref(), event_id })
     }
 
-    /// The keys of [`Self::events`].
+    /// Returns the keys of [`Self::events`].
     pub(crate) fn keys(&self) -> [u128; 2] {
         self.events().map(EventId::key)
     }
 
-    /// The same for its copies, and for nothing else.
+    /// Returns what is the same for its copies, and for nothing else.
     pub(crate) fn identity(&self) -> u128 {
         fingerprint(&[&self.event_time_ms.to_be_bytes(), self.digest.as_bytes()])
     }
@@ -89,7 +89,7 @@ fn digest(rows: &RecordBatch, row: usize) -> String {
     format!("{:032x}", fingerprint(&parts))
 }
 
-/// What an event is called.
+/// The name of an event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EventId<'a> {
     pub(crate) account: Option<&'a str>,
@@ -107,7 +107,7 @@ impl EventId<'_> {
 pub(crate) struct Amendments {
     noted: Vec<Noted>,
     identities: HashSet<u128>,
-    /// Which amendments tie an event, by its key.
+    /// The amendments that tie an event, by its key.
     by_key: HashMap<u128, Vec<usize>>,
 }
 
@@ -137,17 +137,17 @@ impl Amendments {
         self.noted.push(Noted { batch_id, source_object, amendment });
     }
 
-    /// Whether this amendment, or a copy of it, was read before.
+    /// Tells whether this amendment, or a copy of it, was read before.
     pub(crate) fn has(&self, amendment: &Amendment) -> bool {
         self.identities.contains(&amendment.identity())
     }
 
-    /// Whether an amendment has taken the place of every other record of this key.
+    /// Tells whether an amendment has taken the place of every other record of this key.
     pub(crate) fn replace(&self, key: u128) -> bool {
         self.by_key.contains_key(&key)
     }
 
-    /// The families of the amendments of some batches.
+    /// Returns the families of the amendments of some batches.
     pub(crate) fn families(&self, is_meant: impl Fn(&str) -> bool) -> Families<'_> {
         let mut families = Families::default();
         for (at, noted) in self.noted.iter().enumerate() {
@@ -181,7 +181,7 @@ impl Amendments {
 }
 
 impl Families<'_> {
-    /// Whether a row stays.
+    /// Tells whether a row stays.
     pub(crate) fn keep(&self, key: u128, source_object: &str, source_index: i64) -> bool {
         self.staying.get(&key).is_none_or(|stays| stays.contains(&(source_object, source_index)))
     }

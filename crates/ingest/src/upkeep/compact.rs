@@ -1,8 +1,8 @@
 //! Merges the small parts of a partition, which many small batches leave, into larger ones.
 //!
 //! The merged part holds the same rows in the table's order. It appears, and the parts that it holds vanish, in one
-//! change of the lake (see `trailweave_lake::Change`): a kill costs nothing but time. A reader who lists the partition in
-//! that moment may see both and so rows twice, never none.
+//! change of the lake (see `trailweave_lake::Change`): a kill costs nothing but time. A reader who lists the partition
+//! in that moment may see both and so rows twice, never none.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -37,16 +37,16 @@ const TARGET_BYTES: u64 = 128 << 20;
 /// How much larger rows are in memory than as Parquet, with what sorting and encoding them needs: 20 was measured.
 const MEMORY_FACTOR: u64 = 24;
 
-/// With what means parts are merged.
+/// The means by which parts are merged.
 #[derive(Debug, Clone, Copy)]
 pub struct CompactOptions {
-    /// What the rows that are being merged may occupy.
+    /// The memory that the rows that are being merged may occupy.
     pub memory_bytes: u64,
     /// Parts that are merged at once.
     pub threads: NonZeroUsize,
 }
 
-/// What was merged.
+/// The results of merging, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compacted {
     /// Committed parts that `events` and `rejects` had.
@@ -141,7 +141,7 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
     Ok((rows, bytes))
 }
 
-/// The rows of a part, as many as its footer says.
+/// Reads the rows of a part, as many as its footer says.
 fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || {

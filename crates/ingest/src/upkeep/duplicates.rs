@@ -1,4 +1,4 @@
-//! Which rows the lake already has: rows are unique on (`recipient_account_id`, `event_id`).
+//! Rows that the lake already has: rows are unique on (`recipient_account_id`, `event_id`).
 //!
 //! The first logs have no `event_id`, and nothing else names a record for certain; such rows are always kept.
 
@@ -27,7 +27,7 @@ use crate::upkeep::amendment::EventId;
 
 type PartReader = ParquetRecordBatchReaderBuilder<LakeFile>;
 
-/// The keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
+/// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.
 pub(crate) fn known_to_lake(
     lake: &Lake,
@@ -75,7 +75,7 @@ impl<'a> Sought<'a> {
         for chunk in chunks {
             let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
             let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
-            // What has a key has an id.
+            // A row that has a key has an id.
             for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
                 let (row, of_account) = (*row as usize, |row| accounts.is_valid(row).then(|| accounts.value(row)));
                 sought.by_account.entry(of_account(row)).or_default().push((event_ids.value(row), *key));
@@ -125,7 +125,7 @@ impl<'a> Sought<'a> {
         Ok(())
     }
 
-    /// The keys that a row group may hold.
+    /// Returns the keys that a row group may hold.
     fn hits(
         &self,
         part: &PartReader,
@@ -147,7 +147,8 @@ impl<'a> Sought<'a> {
     }
 }
 
-/// Whether the statistics leave it possible that a column holds `value`. Statistics may be cut, but outwards only.
+/// Tells whether the statistics leave it possible that a column holds `value`. Statistics may be cut, but outwards
+/// only.
 fn may_hold(group: &RowGroupMetaData, leaf: usize, value: Option<&str>) -> bool {
     let Some(statistics) = group.column(leaf).statistics() else {
         return true;

@@ -1,4 +1,4 @@
-//! What a killed run left behind: parts that the ledger does not know, and files that never got their name.
+//! Leftovers of killed runs: parts that the ledger does not know, and files that never got their name.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -37,8 +37,8 @@ pub fn remove_uncommitted(lake: &Lake) -> Result<(), IngestError> {
     Ok(remove(lake, &committed(lake)?, None)?)
 }
 
-/// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the batches
-/// of `ours` only.
+/// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the
+/// batches of `ours` only.
 pub(crate) fn remove(
     lake: &Lake,
     committed: &HashSet<String>,
@@ -88,7 +88,7 @@ fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<S
     }
 }
 
-/// Whether it is a file of the lake's state that never got its name.
+/// Tells whether it is a file of the lake's state that never got its name.
 fn is_unnamed(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".")

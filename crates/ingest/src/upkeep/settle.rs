@@ -6,10 +6,10 @@
 //!                                  parts that rows leave and the files of the ledger that count them: one change
 //! ```
 //!
-//! Until then a family may have several rows, all of them counted. The amended record may be of any day, because its time
-//! may be what was amended: so every part is asked, once for all amendments of a run. A trail without them pays for the
-//! listing of a folder that is not there. Shards leave settling to whoever has the whole lake next, for a part that was
-//! merged, and a file of the ledger, may hold rows of several.
+//! Until then a family may have several rows, all of them counted. The amended record may be of any day, because its
+//! time may be what was amended: so every part is asked, once for all amendments of a run. A trail without them pays
+//! for the listing of a folder that is not there. Shards leave settling to whoever has the whole lake next, for a part
+//! that was merged, and a file of the ledger, may hold rows of several.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -148,7 +148,7 @@ fn filtered(rows: &RecordBatch, keep: &[bool]) -> Result<RecordBatch, ParquetErr
     Ok(filter_record_batch(&rows, &BooleanArray::from(keep.to_vec()))?)
 }
 
-/// Whether each row of a part stays. Those that do not are counted by their objects.
+/// Tells for each row of a part whether it stays. Those that do not are counted by their objects.
 fn rows_to_keep(
     file: LakeFile,
     families: &Families<'_>,

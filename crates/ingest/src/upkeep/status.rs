@@ -1,4 +1,4 @@
-//! What the lake holds of a trail: its coverage per account, region and day.
+//! The coverage of a trail by the lake, per account, region and day.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ use crate::source::skipped::Skipped;
 
 const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
 
-/// What the lake holds of a trail.
+/// The coverage of a trail by the lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Objects whose rows are in the lake.
@@ -44,7 +44,7 @@ pub struct Status {
     pub coverage: Vec<Coverage>,
 }
 
-/// What the lake holds of an account, a region and a day of delivery.
+/// The coverage of an account, a region and a day of delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// The day of delivery, `YYYY-MM-DD`.
@@ -91,7 +91,7 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions
 #[derive(Default)]
 struct CoverageCounts {
     places: BTreeMap<Option<Place>, Coverage>,
-    /// Whether an object, by the fingerprint of its name, is done; else it is quarantined.
+    /// True for an object, by the fingerprint of its name, that is done; false for one that is quarantined.
     objects: HashMap<u128, bool>,
     skipped: Skipped,
 }

@@ -47,7 +47,7 @@ enum Addendum {
     UpdatedData { original: Option<u8> },
 }
 
-/// What tells rows apart: account, event id, time, user agent, and what it amends.
+/// The values that tell rows apart: account, event id, time, user agent, and what it amends.
 type Row = [String; 5];
 
 impl Record {
@@ -104,8 +104,8 @@ impl Record {
     }
 }
 
-/// The slow, obvious answer: for each family the rows that may stay, of which one does. `None`: no row. There are several
-/// only where amendments differ in neither time nor id.
+/// The slow, obvious answer: for each family the rows that may stay, of which one does. `None`: no row. There are
+/// several only where amendments differ in neither time nor id.
 fn families(records: &[&Record], keeps_all: bool) -> Vec<BTreeSet<Option<Row>>> {
     let mut label: BTreeMap<(u8, u8), (u8, u8)> =
         records.iter().flat_map(|record| record.events()).map(|event| (event, event)).collect();
@@ -159,7 +159,8 @@ fn check(lake: &Lake, records: &[&Record], keeps_all: bool) {
     assert!(left.is_empty(), "{left:?} should not have stayed of {records:?}");
 }
 
-/// What the ledger counts of each object is what `events` holds of it, and every count balances. Returns the rows.
+/// Checks that the ledger counts of each object what `events` holds of it, and that every count balances. Returns the
+/// rows.
 fn check_ledger(lake: &Lake) -> u64 {
     let mut held: BTreeMap<String, i64> = BTreeMap::new();
     for name in texts(lake, &EVENTS, "source_object") {

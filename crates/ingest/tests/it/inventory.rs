@@ -29,7 +29,7 @@ use crate::trail::texts;
 const CSV_SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag";
 const DAY: &str = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01";
 
-/// What an inventory says of a version of an object.
+/// An inventory's words about a version of an object.
 struct Version {
     key: String,
     is_latest: bool,

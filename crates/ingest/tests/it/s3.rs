@@ -42,7 +42,7 @@ pub(crate) async fn serve(trail: &Trail) -> String {
     serve_behind(trail, Gate::default()).await
 }
 
-/// What a server does before it answers.
+/// The behaviour of a server before it answers.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     /// A file that is replaced when it is asked for, once: its time is its version.
@@ -92,7 +92,7 @@ pub(crate) async fn serve_behind(trail: &Trail, gate: Gate) -> String {
 /// After so many bytes of a connection an answer is cut. A listing has fewer.
 const LONG: usize = 4096;
 
-/// What a proxy does.
+/// The faults of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// It ends the connection in the middle of an answer.

@@ -1,4 +1,4 @@
-//! What becomes of objects on their way, and what decodes them.
+//! Objects on their way through the pipeline, and their decoders.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -27,16 +27,16 @@ use crate::source::fetch::NoRoom;
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 
-/// What a request to S3 takes at least while it is under way.
+/// The memory that a request to S3 takes at least while it is under way.
 const FETCH_BYTES: u64 = 256 << 10;
 /// Decoding needs the text and the rows, which may be larger where records are small.
 pub(super) const DECODE_FACTOR: u64 = 3;
-/// What columns cost even where they are empty.
+/// The memory that columns cost even where they are empty.
 pub(super) const MIN_DECODE_BYTES: u64 = 256 << 10;
 /// Decoders that no job uses keep no more than this, and all of them together an eighth of the memory.
 const KEPT_DECODER_BYTES: u64 = 64 << 20;
 
-/// What fetching and decoding share.
+/// The means that fetching and decoding share.
 #[derive(Debug)]
 pub(crate) struct Inflow {
     pub(crate) cpu: Cpu,
@@ -56,7 +56,7 @@ pub(crate) struct Inflow {
     idle: Mutex<Vec<Decoder>>,
 }
 
-/// What became of an object.
+/// The outcome of an object.
 #[derive(Debug)]
 pub(crate) enum ObjectOutcome {
     /// Its rows are there.
@@ -78,7 +78,7 @@ pub(crate) struct Arrived {
     _reservation: Reservation,
 }
 
-/// What became of some objects.
+/// The outcomes of some objects, with their rows.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// The batch that they are of.
@@ -103,15 +103,15 @@ pub(super) struct LargePiece {
     pub(super) is_last: bool,
 }
 
-/// Objects that were not decoded, by the position in the batch, because the first of them takes more memory than was paid
-/// for.
+/// Objects that were not decoded, by the position in the batch, because the first of them takes more memory than was
+/// paid for.
 #[derive(Default)]
 pub(super) struct Unread {
     pub(super) why: Option<DecodeError>,
     pub(super) stored: Vec<(usize, Vec<u8>)>,
 }
 
-/// What decoding gives: rows, or a piece that rows are still to be made of.
+/// The result of decoding: rows, or a piece that rows are still to be made of.
 pub(super) enum OpenedObject {
     Arrived(Arrived),
     Piece(Box<LargePiece>),
@@ -175,8 +175,8 @@ impl Inflow {
         })
     }
 
-    /// Decodes objects, given with their positions in the batch, and returns how many, and why no more. After a panic, which
-    /// is a bug, it decodes each alone, so that only the faulty object is lost.
+    /// Decodes objects, given with their positions in the batch, and returns how many, and why no more. After a panic,
+    /// which is a bug, it decodes each alone, so that only the faulty object is lost.
     fn decode_now(
         &self,
         stored: &[(usize, Vec<u8>)],
@@ -234,7 +234,7 @@ impl Inflow {
         (outcomes, DecodedRows::new(taken, &origins), why)
     }
 
-    /// One that no job uses. A decoder that panics is not given back.
+    /// Lends a decoder that no job uses. One that panics is not given back.
     pub(super) fn decoder(&self) -> Decoder {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| Decoder::new(self.options))

@@ -19,14 +19,14 @@ pub(super) enum Unusable {
     Cell(String, &'static str, String),
 }
 
-/// What an inventory says of an object.
+/// An inventory's words about an object.
 pub(super) struct InventoryRow<'a> {
     pub(super) bucket: &'a str,
     pub(super) key: &'a str,
     pub(super) bytes: Option<u64>,
     /// Without quotes; empty where it is not known.
     pub(super) etag: &'a str,
-    /// Whether it is the latest version, and no delete marker.
+    /// True if it is the latest version, and not a delete marker.
     pub(super) is_current: bool,
 }
 

@@ -35,7 +35,7 @@ enum Body {
         kind: String,
         detail: Entity,
     },
-    /// What CloudTrail says where a trail has a topic of SNS.
+    /// CloudTrail's message where a trail has a topic of SNS.
     CloudTrail {
         #[serde(rename = "s3Bucket")]
         bucket: String,
@@ -46,7 +46,7 @@ enum Body {
         #[serde(rename = "Message")]
         message: String,
     },
-    /// What S3 sends once when notifications are set up.
+    /// S3's message when notifications are set up.
     Test {
         #[serde(rename = "Event")]
         event: TestEvent,
@@ -85,13 +85,13 @@ struct NotifiedObject {
     etag: Option<String>,
 }
 
-/// What CloudTrail says when it is given a topic.
+/// CloudTrail's text when it is given a topic.
 const VALIDATION: &str = "CloudTrail validation message.";
 
 /// The `ETag` of an object that is only named. No object has it.
 const NAMED: &str = "named";
 
-/// Whether a message only named an object, without its size and version.
+/// Tells whether a message only named an object, without its size and version.
 pub(super) fn is_named(object: &ObjectRef) -> bool {
     object.version.trim_matches('"') == NAMED
 }

@@ -30,7 +30,7 @@ const LISTS: usize = 32;
 /// HEAD requests under way at once.
 const HEADS: usize = 64;
 
-/// What a folder of a bucket holds.
+/// The content of a folder of a bucket.
 #[derive(Debug, Default)]
 struct ListedFolder {
     objects: Listing,
@@ -41,7 +41,7 @@ struct ListedFolder {
 #[derive(Debug)]
 pub(crate) struct Unseen {
     pub(crate) name: Box<str>,
-    /// Whether it is not there; else it may not be looked at.
+    /// True if it is not there; else it may not be looked at.
     pub(crate) is_gone: bool,
     pub(crate) why: IngestError,
 }
