@@ -24,7 +24,7 @@ pub(crate) struct Records<'r> {
     pub(crate) noise: &'r [Slot],
 }
 
-/// What was written.
+/// The objects that were written, in numbers.
 #[derive(Default)]
 pub(crate) struct Delivered {
     pub(crate) objects: usize,

@@ -58,7 +58,7 @@ use crate::scene::Stage;
 use crate::truth::Row;
 use crate::world::World;
 
-/// What a generated corpus holds.
+/// A generated corpus, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Corpus {
     /// Objects written.

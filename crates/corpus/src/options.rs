@@ -1,4 +1,4 @@
-//! What a corpus is to look like.
+//! The options of a corpus.
 
 use jiff::civil::{Date, date};
 
@@ -17,7 +17,7 @@ pub(crate) const REGION_NAMES: [&str; 8] = [
     "ca-central-1",
 ];
 
-/// What a corpus is to look like. Equal options give equal bytes.
+/// The options of a corpus. Equal options give equal bytes.
 #[derive(Debug, Clone)]
 pub struct CorpusOptions {
     /// Seed of every choice.
@@ -40,11 +40,11 @@ pub struct CorpusOptions {
     pub doubled: f64,
     /// Share of the records that arrive in a later day's folder.
     pub late: f64,
-    /// Which years' record shapes occur.
+    /// The years whose record shapes occur.
     pub generations: Generations,
 }
 
-/// Which years' record shapes occur. All are dated by [`CorpusOptions::first_day`].
+/// The years whose record shapes occur. All are dated by [`CorpusOptions::first_day`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generations {
     /// As in 2014: `eventVersion` 1.02, short ids, a request id of its own for nearly every KMS call.

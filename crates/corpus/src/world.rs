@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::identity::{Caller, Identity};
 use crate::options::{CorpusOptions, Generations, REGION_NAMES};
 
-/// What exists before the first event.
+/// The things that exist before the first event.
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) start: i64,

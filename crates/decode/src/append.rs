@@ -1,7 +1,7 @@
 //! Columns that grow row by row, driven by a table: a column is added there, and here it is only filled.
 //!
-//! The buffers stay from object to object. What is taken is copied out of them once, at its exact size, so that what
-//! waits to be written holds no spare room and nothing is moved while it grows.
+//! The buffers stay from object to object. Rows that are taken are copied out of them once, at its exact size, so that
+//! what waits to be written holds no spare room and nothing is moved while it grows.
 
 use std::mem;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(crate) struct RowBuilder {
     batches: Vec<RecordBatch>,
 }
 
-/// How many rows there were.
+/// A number of rows, to which a builder can go back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     n_batches: usize,
@@ -65,7 +65,7 @@ enum Values {
     TextMap(Spans, Texts, Texts),
 }
 
-/// Which rows hold something, and where it ends among the values of all rows.
+/// The rows that hold something, and where it ends among the values of all rows.
 #[derive(Debug)]
 struct Spans {
     present: Vec<bool>,
@@ -395,7 +395,7 @@ fn push_at<T: Clone + Default>(values: &mut Vec<T>, row: usize, value: T) {
     values.push(value);
 }
 
-/// Which of `n_rows` are null; `present` is forgotten.
+/// Tells which of `n_rows` are null; `present` is forgotten.
 fn nulls(present: &mut Vec<bool>, n_rows: usize) -> Option<NullBuffer> {
     present.resize(n_rows, false);
     let nulls = NullBuffer::from(present.as_slice());

@@ -15,25 +15,25 @@ use crate::ordinary::Ordinary;
 use crate::records::{Records, Taken};
 use crate::split::Field;
 
-/// What became of an object.
+/// The outcome of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
-    /// What became of the records; no duplicates, which only the lake can tell.
+    /// The counts of the records; no duplicates, which only the lake can tell.
     pub tally: Tally,
     /// The size of the object when inflated.
     pub inflated_bytes: u64,
 }
 
-/// What became of one object, with its rows.
+/// The outcome of one object, with its rows.
 #[derive(Debug)]
 pub struct Decoded {
     /// Rows of `events`, in logged order; no batch is empty.
     pub events: Vec<RecordBatch>,
-    /// What the rows would be of records outside of the selection that amend others, in logged order.
+    /// The rows that records outside of the selection that amend others would be, in logged order.
     pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`, in logged order; no batch is empty.
     pub rejects: Vec<RecordBatch>,
-    /// What became of the records; no duplicates, which only the lake can tell.
+    /// The counts of the records; no duplicates, which only the lake can tell.
     pub tally: Tally,
     /// The size of the object when inflated.
     pub inflated_bytes: u64,
@@ -57,7 +57,7 @@ impl fmt::Debug for Decoder {
 }
 
 impl Decoder {
-    /// A decoder with empty buffers.
+    /// Makes a decoder with empty buffers.
     pub fn new(options: DecodeOptions) -> Self {
         Self {
             options,
@@ -103,7 +103,7 @@ impl Decoder {
         Ok(Read { tally: records.tally, inflated_bytes: inflated.len() as u64 })
     }
 
-    /// The rows of the objects that were read since the last call.
+    /// Returns the rows of the objects that were read since the last call.
     pub fn take(&mut self) -> Taken {
         self.records.take_rows()
     }

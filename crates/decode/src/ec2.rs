@@ -1,4 +1,4 @@
-//! What an event of EC2, or of any other service but KMS, says of instances, volumes, snapshots and images.
+//! The instances, volumes, snapshots and images of an event of EC2, or of any other service but KMS.
 
 use trailweave_table::EVENTS;
 
@@ -14,7 +14,7 @@ const INSTANCE_TYPE: TextAt = TextAt::of(&EVENTS, "instance_type");
 const RESERVATION_ID: TextAt = TextAt::of(&EVENTS, "reservation_id");
 const ENCRYPTED: BoolAt = BoolAt::of(&EVENTS, "encrypted");
 
-/// Fills the columns of identifiers. What the response names comes first, because it is what the call created.
+/// Fills the columns of identifiers. Those of the response come first, because the call created them.
 pub(crate) fn append_resource_ids(record: &Record<'_>, rows: &mut RowBuilder) {
     let mut ids = ResourceIds::default();
     for payload in [FieldName::ResponseElements, FieldName::RequestParameters, FieldName::ServiceEventDetails] {
@@ -51,7 +51,7 @@ pub(crate) fn append(record: &Record<'_>, rows: &mut RowBuilder) {
     }
 }
 
-/// The texts that name a KMS key, wherever they stand in a request or response.
+/// Collects the texts that name a KMS key, wherever they stand in a request or response.
 fn collect_keys<'t>(value: Json<'t>, found: &mut Vec<&'t str>) {
     for element in value.elements() {
         collect_keys(element, found);

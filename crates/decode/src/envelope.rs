@@ -7,7 +7,7 @@ use crate::split::{Broken, Field, Span};
 /// Wrappers inside wrappers are opened this deep; no delivery needs more than two.
 const MAX_WRAPPERS: usize = 4;
 
-/// What was found where a record should be.
+/// The bytes that were found where a record should be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawRecord<'a> {
     /// The bytes as logged.
@@ -99,8 +99,8 @@ impl Envelope {
             && self.fields.iter().any(|field| is_event_key(field.key.of(event)))
     }
 
-    /// Whether one document of several is something that CloudTrail delivers. Any text falls into documents, which are
-    /// its words; some of them may be in brackets.
+    /// Tells whether one document of several is something that CloudTrail delivers. Any text falls into documents,
+    /// which are its words; some of them may be in brackets.
     pub(crate) fn is_delivered(&mut self, document: &[u8]) -> bool {
         match self.open_document(document) {
             Ok(Contents::Records(elements)) if document[0] == b'[' => {
@@ -207,7 +207,7 @@ impl Envelope {
     }
 }
 
-/// What an object wraps, if it is a wrapper. Keys may stand anywhere among others.
+/// Finds what an object wraps, if it is a wrapper. Keys may stand anywhere among others.
 fn wrapper(object: &[u8], fields: &[Field]) -> Result<Contents, Broken> {
     if let Some(records) = arrays(object, fields, b"Records")? {
         return Ok(Contents::Records(records));

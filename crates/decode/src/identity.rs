@@ -73,14 +73,15 @@ impl<'t> Identity<'t> {
         self.arn.string().and_then(normalise::session_name)
     }
 
-    /// Whether the caller is EC2 itself, acting for an instance.
+    /// Tells whether the caller is EC2 itself, acting for an instance.
     pub(crate) fn is_infrastructure(&self) -> bool {
         let issuer = self.session_context.get("sessionIssuer");
         let names = [self.principal_id, self.arn, issuer.get("principalId"), issuer.get("arn")];
         names.into_iter().filter_map(Json::string).any(normalise::is_infrastructure)
     }
 
-    /// The instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves nothing.
+    /// Returns the instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves
+    /// nothing.
     pub(crate) fn infrastructure_instance(&self) -> Option<Cow<'t, str>> {
         let mut principals = [self.principal_id, self.arn].into_iter().filter_map(Json::string);
         let named = principals.find_map(normalise::infrastructure_instance);

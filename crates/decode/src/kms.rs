@@ -1,4 +1,4 @@
-//! What a KMS event says of its key, its grant and its encryption context.
+//! The key, the grant and the encryption context of a KMS event.
 
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ const OPERATIONS: TextListAt = TextListAt::of(&EVENTS, "operations");
 const ENCRYPTION_CONTEXT: TextMapAt = TextMapAt::of(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
-/// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names, holds
-/// no space.
+/// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names,
+/// holds no space.
 const RE_ENCRYPT_FROM: &str = "perform: kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.
@@ -43,7 +43,7 @@ impl<'t> Contexts<'t> {
         ])
     }
 
-    /// Whether any of them is about an EBS volume or snapshot.
+    /// Tells whether any of them is about an EBS volume or snapshot.
     pub(crate) fn name_ebs(&self) -> bool {
         self.0.iter().any(|context| !context.get(EBS_ID).is_null())
     }
@@ -52,7 +52,7 @@ impl<'t> Contexts<'t> {
         self.0.into_iter().filter_map(|context| context.get(EBS_ID).string())
     }
 
-    /// The entries of the first that has any.
+    /// Returns the entries of the first that has any.
     fn entries(&self) -> Vec<(&'t str, Option<Cow<'t, str>>)> {
         let Some(context) = self.0.iter().find(|context| context.fields().next().is_some()) else {
             return Vec::new();
@@ -63,7 +63,7 @@ impl<'t> Contexts<'t> {
     }
 }
 
-/// The principal that a grant lets use its key.
+/// Returns the principal that a grant lets use its key.
 pub(crate) fn grantee(parameters: Json<'_>) -> Json<'_> {
     parameters.get_any(&["granteePrincipal", "granteeServicePrincipal"])
 }
@@ -114,13 +114,13 @@ fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
     }
 }
 
-/// The keys among the event's `resources`, in logged order: the only place where an alias is resolved.
+/// Returns the keys among the event's `resources`, in logged order: the only place where an alias is resolved.
 fn keys_in_resources<'t>(record: &Record<'t>) -> impl Iterator<Item = Cow<'t, str>> {
     let resources = record.json(FieldName::Resources).elements();
     resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn))
 }
 
-/// The key that the payload names in full; else the one that it names by a bare id.
+/// Finds the key that the payload names in full; else the one that it names by a bare id.
 fn key_in_payload(record: &Record<'_>) -> Option<String> {
     let parameters = record.json(FieldName::RequestParameters);
     let response = record.json(FieldName::ResponseElements);

@@ -1,6 +1,6 @@
-//! Which of 64 bytes are what JSON's structure is made of: one bit a byte, the first byte lowest.
+//! The bytes among 64 that JSON's structure is made of: one bit a byte, the first byte lowest.
 //!
-//! What the machine can do is found out when the program runs; the portable code is what the others must equal.
+//! The processor is asked for its instructions when the program runs; the portable code is what the others must equal.
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
@@ -16,7 +16,7 @@ pub(crate) const BLOCK_BYTES: usize = 64;
 /// So many bytes of JSON.
 pub(crate) type Block = [u8; BLOCK_BYTES];
 
-/// What stands where in a block.
+/// The structure of a block, a mask for each kind of byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Masks {
     /// `"`

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How objects are decoded.
+/// The options of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeOptions {
     /// An object that inflates past this is refused.
     pub cap_bytes: usize,
-    /// Which records become rows.
+    /// The records that become rows.
     pub selection: Selection,
 }
 
-/// Which records become rows of `events`. Which are rejected does not depend on it.
+/// The choice of the records that become rows of `events`. The rejects do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Selection {
     /// Those that the join can use, and those that change a key or issue credentials.
@@ -22,7 +22,7 @@ pub enum Selection {
     All,
 }
 
-/// A name that is no [`Selection`].
+/// A name that is not a [`Selection`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither `relevant` nor `all`")]
 pub struct UnknownSelection(pub String);

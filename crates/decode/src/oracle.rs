@@ -111,7 +111,7 @@ fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-/// What libdeflate makes of one member that zlib refuses. It reads the length codes 286 and 287, which no encoder
+/// Inflates one member that zlib refuses, as libdeflate does. It reads the length codes 286 and 287, which no encoder
 /// writes, as it reads 285; when the checksum vouches for the content, so does the decoder.
 fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let damaged = DecodeError::Gzip { offset: 0, fault: "damaged" };
@@ -134,7 +134,7 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-/// What a sound record is to the lake.
+/// The fate of a sound record.
 enum Fate {
     Row,
     /// No row, but it amends one.

@@ -4,8 +4,8 @@
 //! a block stays inside a record's own values, which most do, counting its brackets is all that happens. So a
 //! record's border and the colons of its own fields are found at several times the speed of a parser.
 //!
-//! What is odd is left to those who can deal with it: another envelope to [`envelope`](crate::envelope), a record with
-//! escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
+//! Odd ones are left to those modules that can deal with them: another envelope to [`envelope`](crate::envelope), a
+//! record with escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
 
 use crate::mask::processor::Processor;
 use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Work};
@@ -26,7 +26,7 @@ pub(crate) struct OrdinaryRecord<'a> {
     pub(crate) at: usize,
     /// Where in `raw` the colons of its own fields are.
     pub(crate) colons: &'a [usize],
-    /// Whether its strings are printable ASCII without escapes.
+    /// True if its strings are printable ASCII without escapes.
     pub(crate) is_plain: bool,
 }
 
@@ -214,7 +214,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What follows a record, or the object's beginning.
+/// The continuation of an object after a record, or after its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next {
     /// A record, which begins here.
@@ -223,7 +223,7 @@ pub(crate) enum Next {
     End(usize),
 }
 
-/// What follows the beginning of an ordinary object.
+/// Finds what follows the beginning of an ordinary object.
 pub(crate) fn head(bytes: &[u8]) -> Result<Next, Odd> {
     let expect = |at, token| expect(bytes, at, token).ok_or(Odd);
     let object = split::skip_space_and_marks(bytes, 0);
@@ -234,14 +234,14 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Next, Odd> {
     if bytes.get(first) == Some(&b']') { Ok(Next::End(first)) } else { element(bytes, first).map(Next::Element) }
 }
 
-/// Whether the array ends at `end`, and nothing but the object's own end follows.
+/// Checks that the array ends at `end`, and that nothing but the object's own end follows.
 pub(crate) fn tail(bytes: &[u8], end: usize) -> Result<(), Odd> {
     let array = expect(bytes, end, b"]").ok_or(Odd)?;
     let object = expect(bytes, split::skip_space(bytes, array), b"}").ok_or(Odd)?;
     if split::skip_space_and_marks(bytes, object) == bytes.len() { Ok(()) } else { Err(Odd) }
 }
 
-/// What follows the record that ends at `end`.
+/// Finds what follows the record that ends at `end`.
 #[inline]
 pub(crate) fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     let at = split::skip_space(bytes, end);
@@ -252,12 +252,12 @@ pub(crate) fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     }
 }
 
-/// `at`, if an object begins there.
+/// Returns `at`, if an object begins there.
 fn element(bytes: &[u8], at: usize) -> Result<usize, Odd> {
     expect(bytes, at, b"{").map(|_| at).ok_or(Odd)
 }
 
-/// Where `token` ends, if it stands at `at`.
+/// Returns where `token` ends, if it stands at `at`.
 fn expect(bytes: &[u8], at: usize, token: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(token).then_some(at + token.len())
 }

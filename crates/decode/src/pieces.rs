@@ -1,8 +1,8 @@
 //! A large object in pieces, which several threads can decode, and whose text is never held whole.
 //!
 //! It is inflated twice: once to learn where it can be cut, and that nothing refuses it, and once for its pieces, one
-//! after the other. What a piece holds becomes rows, or rejects, whatever comes after it. So rows of the first piece may
-//! go their way while the last one is still deflated, which is what keeps memory low.
+//! after the other. The records of a piece become rows, or rejects, whatever comes after it. So rows of the first piece
+//! may go their way while the last one is still deflated, which is what keeps memory low.
 //!
 //! ```text
 //!  {"Records":[ r r | r r | r ]}     records      pieces: r r   r r   r
@@ -10,8 +10,8 @@
 //!  {..} {..} | {..} {..}             documents    pieces: {..} {..}   {..} {..}
 //! ```
 //!
-//! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object of
-//! the same kind: what its elements are is decided in one place, the envelope.
+//! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object
+//! of the same kind: what its elements are is decided in one place, the envelope.
 
 pub(crate) mod survey;
 mod text;
@@ -32,7 +32,7 @@ use crate::split;
 /// A piece has no more records, so that however small they are, their rows are few.
 const RECORDS_OF_A_PIECE: u64 = 1 << 12;
 
-/// Where an object can be cut, between records.
+/// The places where an object can be cut, between records.
 #[derive(Debug)]
 pub struct Cuts {
     places: Vec<Cut>,
@@ -79,7 +79,7 @@ enum Way {
 struct Cut {
     /// Where the piece stands in the text.
     bytes: Range<usize>,
-    /// Which record of the object its first one is.
+    /// The position in the object of its first record.
     first_record: u64,
     /// The number of records and empty elements that it holds.
     weight: u64,
@@ -144,8 +144,8 @@ impl Piece {
 }
 
 impl Decoder {
-    /// Decodes a piece, and puts its rows behind those of what was read before. What is said of all pieces adds up to
-    /// what is said of the object.
+    /// Decodes a piece, and puts its rows behind those of what was read before. The counts of all pieces add up to
+    /// those of the object.
     pub fn read_piece(&mut self, source_object: &str, piece: &Piece) -> Read {
         let Self { ordinary, envelope, fields, records, .. } = self;
         let Piece { text, cut, way } = piece;

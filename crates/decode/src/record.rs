@@ -92,7 +92,7 @@ impl FieldName {
         matches!(self, Self::UserIdentity | Self::Addendum | Self::ReadOnly | Self::ManagementEvent)
     }
 
-    /// Whether no column holds all of the field, so that `extra` must.
+    /// Tells whether no column holds all of the field, so that `extra` must.
     fn needs_extra(self, value: Json<'_>) -> bool {
         match self {
             Self::UserIdentity | Self::Addendum => true,
@@ -134,17 +134,17 @@ impl<'t> Record<'t> {
         (!json.is_null()).then_some(raw)
     }
 
-    /// A field as text: a string's content, anything else as logged.
+    /// Returns a field as text: a string's content, anything else as logged.
     pub(crate) fn text(&self, name: FieldName) -> Option<&'t str> {
         self.logged(name).map(|raw| self.json(name).string().unwrap_or(raw))
     }
 
-    /// A field of which an empty text, as some tools write for what is absent, says nothing.
+    /// Returns a field as text, unless it is empty, as some tools write what is absent.
     pub(crate) fn id(&self, name: FieldName) -> Option<&'t str> {
         self.text(name).filter(|id| !id.is_empty())
     }
 
-    /// The record's time, if it has all that a row must have.
+    /// Returns the record's time, if it has all that a row must have.
     pub(crate) fn validate(&self) -> Result<i64, Reason> {
         let required = |name| self.json(name).string().filter(|text| !text.is_empty());
         let event_time = required(FieldName::EventTime).and_then(normalise::event_time_ms);
@@ -157,8 +157,8 @@ impl<'t> Record<'t> {
         Ok(event_time_ms)
     }
 
-    /// Returns the region and the account in which a key that is named by a bare id is: the event's own, and the one that
-    /// was called. In the copy that the owner of a shared resource gets, the caller's is meant.
+    /// Returns the region and the account in which a key that is named by a bare id is: the event's own, and the one
+    /// that was called. In the copy that the owner of a shared resource gets, the caller's is meant.
     pub(crate) fn called(&self) -> (Option<&'t str>, Option<&'t str>) {
         let identity = self.json(FieldName::UserIdentity);
         let is_copy = identity.get("type").string() == Some("AWSAccount");
@@ -166,7 +166,8 @@ impl<'t> Record<'t> {
         (self.json(FieldName::AwsRegion).string(), account.or_else(|| identity.get("accountId").string()))
     }
 
-    /// What the record replaces: the event that its addendum names, or else the earlier record of its own event.
+    /// Returns what the record replaces: the event that its addendum names, or else the earlier record of its own
+    /// event.
     pub(crate) fn amended_event_id(&self) -> Option<&'t str> {
         let addendum = self.json(FieldName::Addendum);
         if addendum.get("reason").string() != Some("UPDATED_DATA") {

@@ -20,7 +20,7 @@ use crate::row;
 use crate::split;
 use crate::split::Field;
 
-/// What a row may add to a column besides parts of the record: the rest of a key's ARN.
+/// The bytes that a row may add to a column besides parts of the record: the rest of a key's ARN.
 pub(crate) const ROW_OVERHEAD_BYTES: usize = 256;
 
 const SOURCE_OBJECT: TextAt = TextAt::of(&EVENTS, "source_object");
@@ -31,7 +31,7 @@ const SOURCE_INDEX: IntegerAt = IntegerAt::of(&EVENTS, "source_index");
 pub struct Taken {
     /// Rows of `events`.
     pub events: Vec<RecordBatch>,
-    /// What the rows would be of records outside of the selection that amend others, which therefore may not stay.
+    /// The rows that records outside of the selection that amend others would be; they may not stay.
     pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`.
     pub rejects: Vec<RecordBatch>,
@@ -97,7 +97,7 @@ impl Records {
         self.rejects.forget_since(*rejects);
     }
 
-    /// The rows since the last call.
+    /// Returns the rows since the last call.
     pub(crate) fn take_rows(&mut self) -> Taken {
         let Self { events, amendments, rejects, room, .. } = self;
         room.held_bytes = 0;
@@ -109,7 +109,8 @@ impl Records {
         self.events.held_bytes() + self.amendments.held_bytes() + self.rejects.held_bytes()
     }
 
-    /// Makes of an ordinary object's element what it is, and counts it. `fields` and `envelope` lend their buffers.
+    /// Takes an element of an ordinary object for what it is, and counts it. `fields` and `envelope` lend their
+    /// buffers.
     pub(crate) fn take(
         &mut self,
         source_object: &str,
@@ -160,8 +161,8 @@ impl Records {
         }
     }
 
-    /// Appends a row if the selection has the record, and says whether it has. Of one that amends another without being
-    /// of the selection, the row is put aside.
+    /// Appends a row if the selection has the record, and says whether it has. If it amends another without being
+    /// of the selection, its row is put aside.
     fn append(&mut self, source_object: &str, source_index: u64, found: &RawRecord<'_>) -> Result<bool, Reason> {
         if matches!(found.raw, [b'{', ..]) && is_oversized(found.raw) {
             return Err(Reason::TooLarge);

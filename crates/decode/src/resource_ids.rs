@@ -22,7 +22,7 @@ const COLUMNS: [(Resource, TextListAt); 4] = [
 #[derive(Debug, Default)]
 pub(crate) struct ResourceIds<'t> {
     found: Vec<(Resource, Cow<'t, str>)>,
-    /// What was found, once there is much of it.
+    /// The identifiers found, once they are many.
     seen: HashSet<Cow<'t, str>>,
 }
 
@@ -57,7 +57,8 @@ impl<'t> ResourceIds<'t> {
 
     /// Adds every identifier under a key that holds identifiers, however EC2 wraps it: text, array, `{"items":[..]}`,
     /// `{"item":..}`, `{"tag":1,"content":".."}`; and however Systems Manager and load balancers name their targets:
-    /// text, `[{"key":"InstanceIds","values":[..]}]`, `[{"id":".."}]`. Keys decide, not values, because tags and names are the user's own.
+    /// text, `[{"key":"InstanceIds","values":[..]}]`, `[{"id":".."}]`. Keys decide, not values, because tags and names
+    /// are the user's own.
     pub(crate) fn add_all(&mut self, payload: Json<'t>) {
         self.walk(payload, false);
     }

@@ -50,7 +50,7 @@ const JSON_TEXTS: [(TextAt, FieldName); 5] = [
     (TextAt::of(&EVENTS, "resources"), FieldName::Resources),
 ];
 
-/// Whether the record is among the events that the lake keeps.
+/// Tells whether the record is among the events that the lake keeps.
 pub(crate) fn is_selected(record: &Record<'_>, selection: Selection) -> bool {
     match selection {
         Selection::All => true,

@@ -1,4 +1,4 @@
-//! What stands in the objects and in the truth.
+//! The content of the objects and of the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What the generated corpora promise, read back from the files.
+//! The promises of generated corpora, read back from the files.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its corpus has failed")]
 

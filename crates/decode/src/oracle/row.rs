@@ -71,7 +71,7 @@ const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
     ("invoked_by", &["invokedBy"]),
 ];
 
-/// What some tools write as an empty text when it is absent.
+/// Columns that some tools write as an empty text when they are absent.
 const NULL_WHEN_EMPTY: [&str; 3] = ["recipient_account_id", "error_code", "invoked_by"];
 
 impl<'a> RecordTree<'a> {

@@ -1,4 +1,4 @@
-//! What odd and bad input gets: rows, rejects, or an error for the whole object.
+//! Odd and bad input gets rows, rejects, or an error for the whole object.
 
 use std::io::Write;
 use std::mem::discriminant;

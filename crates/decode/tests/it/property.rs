@@ -93,7 +93,7 @@ const SCALARS: [&str; 27] = [
     "\"Decrypt\"",
 ];
 
-/// What spoils its record; rare, so that most records have none.
+/// Texts that spoil their record; rare, so that most records have none.
 const INVALID: [&str; 8] = ["tru", "1e999", "01", "1.", "+1", "\"\\udc00\"", "\"\\x\"", "\"\u{1}\""];
 
 fn value() -> impl Strategy<Value = String> {
