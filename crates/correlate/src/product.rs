@@ -22,8 +22,6 @@ use arrow::error::ArrowError;
 use arrow::row::RowConverter;
 use arrow::row::Rows;
 use arrow::row::SortField;
-use jiff::ToSpan;
-use jiff::civil::Date;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
@@ -39,7 +37,7 @@ use trailweave_lake::read;
 use trailweave_table::PRODUCT_FILE;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
-use trailweave_table::partition_dir;
+use trailweave_table::{date_of_day, day_of_date, day_of_time, partition_dir};
 
 use crate::CorrelateError;
 
@@ -68,7 +66,7 @@ impl<'a> Replacement<'a> {
     pub(crate) fn of_what_is(lake: &'a Lake) -> Result<Self, LakeError> {
         let mut files = BTreeMap::new();
         for table in PRODUCTS {
-            let dated = |part: Part| Some(((table.name, day_of(&part.event_date?)?), part.path));
+            let dated = |part: Part| Some(((table.name, day_of_date(&part.event_date?)?), part.path));
             files.extend(lake.parts(table)?.into_iter().filter_map(dated));
         }
         Ok(Self { lake, so_far: Mutex::new(SoFar { change: Change::new(lake, NAME), files }) })
@@ -123,7 +121,7 @@ impl<'a> Replacement<'a> {
     }
 
     fn place(&self, table: &Table, day: i32) -> PathBuf {
-        self.lake.table_dir(table).join(partition_dir(&date(day))).join(PRODUCT_FILE)
+        self.lake.table_dir(table).join(partition_dir(&date_of_day(day))).join(PRODUCT_FILE)
     }
 
     fn so_far(&self) -> MutexGuard<'_, SoFar<'a>> {
@@ -201,7 +199,7 @@ impl Replaced {
     }
 
     pub(crate) fn add_time(&mut self, time_ms: i64) {
-        self.days.insert(day(time_ms));
+        self.days.insert(day_of_time(time_ms));
     }
 
     /// Puts rows of a day, as many as `n_new` and in the order of the table, in the place of the replaced ones of that
@@ -420,20 +418,4 @@ fn interleaved(kept: &mut Now, new: &mut Now) -> Result<RecordBatch, ArrowError>
         from.at += 1;
     }
     interleave_record_batch(&[&kept.rows, &new.rows], &places)
-}
-
-/// The day of a time, in days after 1970-01-01.
-pub(crate) fn day(time_ms: i64) -> i32 {
-    i32::try_from(time_ms.div_euclid(86_400_000)).expect("years have four digits")
-}
-
-/// The day of a date; `None` where it is none.
-pub(crate) fn day_of(date: &str) -> Option<i32> {
-    let days = date.parse::<Date>().ok()?.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).ok()?.get_days();
-    Some(days)
-}
-
-/// The name of the day that is `day` days after 1970-01-01.
-pub(crate) fn date(day: i32) -> String {
-    Date::constant(1970, 1, 1).saturating_add(day.days()).to_string()
 }

@@ -40,7 +40,7 @@ pub struct HeldChange<'a> {
     path: PathBuf,
 }
 
-/// What a change does, with paths below the lake's folder.
+/// The files of a change, with paths below the lake's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
     appear: BTreeSet<PathBuf>,
@@ -77,7 +77,7 @@ impl<'a> Change<'a> {
         (self.note.appear.len() + self.note.vanish.len()) as u64
     }
 
-    /// What `files`, named below the lake's folder, will be after the change.
+    /// Returns the files that there will be after the change where `files` are now, all named below the lake's folder.
     pub(crate) fn outcome(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         files.extend(self.note.appear.iter().cloned());
         files.retain(|file| !self.note.vanish.contains(file));
@@ -148,12 +148,12 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
         let file = lake.root().join(file);
         lake.store().rename(&staged(&file), &file)?;
     }
-    lake.store().settle(&folders(lake, &note.appear))?;
+    lake.store().sync(&folders(lake, &note.appear))?;
     for file in &note.vanish {
         lake.remove(&lake.root().join(file))?;
     }
     // Else a power failure could forget a removal and remember that of the note.
-    lake.store().settle(&folders(lake, &note.vanish))?;
+    lake.store().sync(&folders(lake, &note.vanish))?;
     lake.remove(path)
 }
 

@@ -17,7 +17,7 @@ use crate::args::Common;
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(10);
-/// What the log calls progress.
+/// The log's name for progress.
 pub(crate) const TARGET: &str = "trailweave::progress";
 
 /// Shows how far an ingest is while `work` runs.

@@ -20,6 +20,7 @@ use trailweave_table::GRANTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Table;
 use trailweave_table::VOLUMES;
+use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::in_memory::id::{Id, Room};
@@ -101,7 +102,7 @@ impl Out<'_, '_> {
         time: impl Fn(&T) -> i64,
         column: impl Fn(&str, &[T]) -> ArrayRef + Sync,
     ) -> Result<(), CorrelateError> {
-        let day = |item: &T| product::day(time(item));
+        let day = |item: &T| day_of_time(time(item));
         let mut days: BTreeMap<i32, &[T]> =
             items.chunk_by(|a, b| day(a) == day(b)).map(|day_of| (day(&day_of[0]), day_of)).collect();
         for day in replaced.iter().flat_map(|replaced| &replaced.days) {
@@ -166,7 +167,7 @@ impl<'a> Products<'_, 'a> {
     }
 
     fn day(&self, row: u32) -> i32 {
-        product::day(self.rows.times[row as usize])
+        day_of_time(self.rows.times[row as usize])
     }
 
     /// Whether the rows of a resource in one of its tables are computed anew.
@@ -226,7 +227,7 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
+        let place = |it: &Volume| (day_of_time(it.created_at), self.rank(it.id), it.created_at);
         let home = |it: &Volume| (self.account(it.row), self.region(it.row));
         volumes.sort_unstable_by(|it, other| place(it).cmp(&place(other)).then_with(|| home(it).cmp(&home(other))));
         volumes

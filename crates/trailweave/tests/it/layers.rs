@@ -44,7 +44,7 @@ fn every_crate_has_a_layer() {
     assert_eq!(found, known);
 }
 
-/// What the crate is built with; its tests may use more.
+/// Names what the crate is built with; its tests may use more.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let folder = if name == "bench" { root().join("benches") } else { root().join("crates").join(name) };
     let manifest: Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
