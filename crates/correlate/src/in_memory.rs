@@ -25,6 +25,7 @@ mod replaced;
 mod roots;
 mod rows;
 mod tables;
+mod wanted;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -38,9 +39,10 @@ use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
 use crate::in_memory::parts::{Parts, look_up};
-use crate::in_memory::reach::{Linked, Reach, Wanted};
+use crate::in_memory::reach::{Linked, Reach};
 use crate::in_memory::read::Batch;
 use crate::in_memory::rows::Rows;
+use crate::in_memory::wanted::Wanted;
 use crate::product::Replacement;
 
 /// Tenths of the given memory for the rows as read. The numbers and sorted lists take about half as much again.
@@ -147,11 +149,11 @@ fn join<'l>(
     let mut rows = Rows::default();
     if parts.has_earlier() {
         let mut follow =
-            Follow { products, parts, n_new: batches.len(), asked: Wanted::default(), linked: Linked::default() };
+            Follow { products, parts, n_new: batches.len(), wanted: Wanted::default(), linked: Linked::default() };
         return follow.join(rows, &batches);
     }
     rows.add(&batches);
-    let join = Join::new(&mut rows);
+    let join = Join::new(&rows);
     tables::write(products, &rows, &join, None)?;
     Ok(Some(()))
 }
@@ -162,7 +164,7 @@ struct Follow<'f, 'l> {
     parts: &'f mut Parts<'l>,
     /// The batches of the slice, which are the first.
     n_new: usize,
-    asked: Wanted,
+    wanted: Wanted,
     linked: Linked,
 }
 
@@ -170,24 +172,26 @@ impl Follow<'_, '_> {
     /// Joins `rows` with those of more batches, and with what they reach.
     fn join<'a>(&mut self, mut rows: Rows<'a>, batches: &'a [Batch]) -> Result<Option<()>, CorrelateError> {
         rows.add(batches);
-        let reach = Reach::new(&rows, |row| rows.batch(row) < self.n_new, &self.linked);
-        let mut wanted = reach.wanted();
-        wanted.take_new(&mut self.asked);
+        let n_new = self.n_new;
+        let is_new = |row| rows.batch(row) < n_new;
+        let reach = Reach::new(&rows, is_new, &self.linked);
+        reach.want(is_new, &mut self.wanted);
         let n_linked = self.linked.len();
-        let Some(found) = self.find(&wanted)? else { return Ok(None) };
+        let Some(found) = self.find()? else { return Ok(None) };
         if !found.is_empty() || self.linked.len() > n_linked {
             drop(reach);
             return self.join(rows, &found);
         }
         let replaced = replaced::of(&reach, self.products)?;
         drop(reach);
-        let join = Join::new(&mut rows);
+        let join = Join::new(&rows);
         tables::write(self.products, &rows, &join, Some(&replaced))?;
         Ok(Some(()))
     }
 
     /// Reads what is wanted, and the KMS events that `correlated` links to wanted causes and callers.
-    fn find(&mut self, wanted: &Wanted) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    fn find(&mut self) -> Result<Option<Vec<Batch>>, CorrelateError> {
+        let Self { products, parts, wanted, linked, .. } = self;
         if wanted.is_empty() {
             return Ok(Some(Vec::new()));
         }
@@ -196,9 +200,10 @@ impl Follow<'_, '_> {
             Ask { column: "launch_event_id", keys: &wanted.causes },
             Ask { column: "caller_instance_id", keys: &wanted.callers },
         ];
-        let found = look_up(self.products, &CORRELATED, ["kms_event_id", "kms_source_object"], &asks)?;
-        self.linked.extend(found.values);
-        let of_linked = Wanted::of_linked(&self.linked);
-        self.parts.find(&[wanted.asks(), of_linked.asks()].concat())
+        let found = look_up(products, &CORRELATED, ["kms_event_id", "kms_source_object"], &asks)?;
+        linked.extend(found.values);
+        let found = parts.find(&wanted.asks(linked))?;
+        wanted.were_asked();
+        Ok(found)
     }
 }

@@ -55,12 +55,54 @@ impl<'a> Names<'a> {
         number
     }
 
+    /// The number of a text that has one.
+    pub(super) fn get(&self, text: &str) -> u32 {
+        self.ids.0.get(text).copied().unwrap_or(NONE)
+    }
+
     pub(super) fn text(&self, number: u32) -> Option<&'a str> {
         self.texts.get(number as usize).copied()
     }
 
     pub(super) fn len(&self) -> usize {
         self.texts.len()
+    }
+}
+
+/// Numbers that are marked. [`NONE`] never is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks {
+    is_marked: Vec<bool>,
+    marked: Vec<u32>,
+}
+
+impl Marks {
+    /// Marks a number; tells whether it was not.
+    pub(super) fn insert(&mut self, number: u32) -> bool {
+        if number == NONE || self.has(number) {
+            return false;
+        }
+        if self.is_marked.len() <= number as usize {
+            self.is_marked.resize(number as usize + 1, false);
+        }
+        self.is_marked[number as usize] = true;
+        self.marked.push(number);
+        true
+    }
+
+    pub(super) fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            self.insert(number);
+        }
+    }
+
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.is_marked.get(number as usize).is_some_and(|it| *it)
+    }
+
+    /// Returns all, in the order in which they were marked.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.marked.iter().copied()
     }
 }
 

@@ -95,9 +95,8 @@ pub(super) struct Join {
 }
 
 impl Join {
-    pub(super) fn new(rows: &mut Rows<'_>) -> Self {
+    pub(super) fn new(rows: &Rows<'_>) -> Self {
         let named = Named::new(rows);
-        let rows = &*rows;
         let mut join = Self {
             calls: calls(rows),
             positions: vec![NONE; rows.len()],
@@ -345,7 +344,7 @@ struct Named {
 }
 
 impl Named {
-    fn new(rows: &mut Rows<'_>) -> Self {
+    fn new(rows: &Rows<'_>) -> Self {
         let mut named = Self {
             launched: Vec::new(),
             started: Vec::new(),
@@ -366,30 +365,30 @@ impl Named {
             let is_first = |key: &u32| seen.insert((*key, home));
             match rows.kind(row) {
                 Kind::RunInstances => {
-                    let instances = rows.numbers(List::InstanceIds, row).into_iter();
+                    let instances = rows.instance_numbers(row);
                     named.launched.extend(instances.filter(is_first).map(entry));
                 }
                 Kind::StartInstances | Kind::CreateReplaceRootVolumeTask => {
-                    named.started.extend(rows.numbers(List::InstanceIds, row).into_iter().map(entry));
+                    named.started.extend(rows.instance_numbers(row).map(entry));
                 }
                 Kind::AttachVolume => {
-                    let volumes = rows.numbers(List::VolumeIds, row);
+                    let volumes: Vec<u32> = rows.volume_numbers(row).collect();
                     named.placed.extend(volumes.iter().copied().map(entry));
-                    for instance in rows.numbers(List::InstanceIds, row) {
+                    for instance in rows.instance_numbers(row) {
                         let pairs = volumes.iter().map(|volume| named.pairs.number((instance, *volume)));
                         named.attached.extend(pairs.map(entry));
                     }
                 }
                 Kind::CreateVolume => {
-                    let volumes = rows.numbers(List::VolumeIds, row).into_iter();
+                    let volumes = rows.volume_numbers(row);
                     let firsts: Vec<Entry> = volumes.filter(is_first).map(entry).collect();
                     if !firsts.is_empty() {
-                        named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry));
+                        named.snapshots.extend(rows.snapshot_numbers(row).map(entry));
                     }
                     named.created.extend(firsts);
                 }
-                Kind::Snapshot => named.snapshots.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
-                Kind::CreateSnapshot => named.taken.extend(rows.numbers(List::SnapshotIds, row).into_iter().map(entry)),
+                Kind::Snapshot => named.snapshots.extend(rows.snapshot_numbers(row).map(entry)),
+                Kind::CreateSnapshot => named.taken.extend(rows.snapshot_numbers(row).map(entry)),
                 _ => {}
             }
         }

@@ -82,8 +82,14 @@ impl<'a> Resources<'a> {
     fn add(&mut self, batches: &'a [Batch]) {
         let Self { names, grant_ids, .. } = self;
         let mut first = |list| {
-            let first = |batch: &'a Batch, row: usize| batch.list(list, row).next();
-            by_row(batches, |batch, row| first(batch, row).map_or(NONE, |id| names.number(id)))
+            by_row(batches, |batch, row| {
+                let mut ids = batch.list(list, row);
+                let first = ids.next().map_or(NONE, |id| names.number(id));
+                for id in ids {
+                    names.number(id);
+                }
+                first
+            })
         };
         self.instances = first(List::InstanceIds);
         self.volumes = first(List::VolumeIds);

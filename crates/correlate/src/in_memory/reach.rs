@@ -13,19 +13,17 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::mem;
 
 use ahash::RandomState;
-use trailweave_lake::read::{Ask, Keys};
+use trailweave_lake::read::Keys;
 
-use crate::in_memory::id::{Id, Room};
-use crate::in_memory::ids::NONE;
+use crate::in_memory::id::Room;
+use crate::in_memory::ids::{Entry, Index, Marks, NONE};
 use crate::in_memory::join::{LATE_MS, shows};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::rows::{Kind, Rows};
-
-type Set<T> = HashSet<T, RandomState>;
-/// Identifiers, each with the earliest time of the events that are reached by it.
-type Since<'a> = HashMap<&'a str, i64, RandomState>;
+use crate::in_memory::wanted::Wanted;
 
 /// What new events reach among the rows that have been read.
 #[derive(Debug)]
@@ -37,83 +35,73 @@ pub(super) struct Reach<'r, 'a> {
     /// By row: whether it is a KMS event whose row of `correlated` may be another now.
     pub(super) reopened: Vec<bool>,
     /// Whose rows of `instances` may be others now.
-    pub(super) instances: Set<&'a str>,
+    pub(super) instances: Marks,
     /// Whose rows of `volumes` may be others now.
-    pub(super) volumes: Set<&'a str>,
+    pub(super) volumes: Marks,
     /// The ways to KMS events that are reached.
-    ways: Ways<'a>,
+    ways: Ways,
     /// Access keys of which a new STS event says, perhaps through others, who stands behind them.
-    access_keys: Set<&'a str>,
+    access_keys: HashSet<&'a str, RandomState>,
 }
 
 /// Rows that belong together.
 #[derive(Debug)]
 struct Groups {
     /// The `CreateGrant`s of each grant.
-    creates: Grouped<u32>,
+    creates: Index,
     /// What made the data key of each volume.
-    data_keys: Grouped<u32>,
-    /// The EC2 events that are copies of one, by the one that stands for them.
-    copies: Grouped<u32>,
-    /// What surely shows a volume at an instance, by volume and home, in the order of time.
-    evidence: Grouped<(u32, u32)>,
+    data_keys: Index,
+    /// The EC2 events that are copies of one, by what they share.
+    copies: Index,
+    /// What surely shows a volume at an instance, by volume.
+    evidence: Index,
     /// The KMS events without an id, by account and object: rows of `correlated` tell no more of them.
     nameless: Vec<Vec<u32>>,
     /// What shows a volume and has no id, by account and volume: rows of `attachments` tell no more of it.
     nameless_shows: Vec<Vec<u32>>,
 }
 
-type Grouped<K> = HashMap<K, Vec<u32>, RandomState>;
-
 impl Groups {
     fn new(rows: &Rows<'_>) -> Self {
-        let if_kind = |kind: Kind, row: u32, id: u32| (rows.kind(row) == kind && id != NONE).then_some(id);
+        let index = |n_keys: usize, ids: &[u32], is_of: &dyn Fn(u32) -> bool| {
+            let of = rows.all().filter(|row| ids[*row as usize] != NONE && is_of(*row));
+            let entry = |row: u32| Entry { key: ids[row as usize], home: rows.homes[row as usize], row };
+            Index::new(n_keys, of.map(entry).collect())
+        };
+        let is_sure = |row: u32| if rows.is_ec2(row) { rows.is_candidate(row) } else { surely_teaches(rows, row) };
+        let nameless = || rows.all().filter(|row| is_nameless(rows, *row));
         Self {
-            creates: grouped(rows, |row| if_kind(Kind::CreateGrant, row, rows.grants[row as usize])),
-            data_keys: grouped(rows, |row| {
-                let volume = rows.volumes[row as usize];
-                (makes_data_key(rows, row) && volume != NONE).then_some(volume)
+            creates: index(rows.n_grants(), &rows.grants, &|row| rows.kind(row) == Kind::CreateGrant),
+            data_keys: index(rows.n_resources(), &rows.volumes, &|row| makes_data_key(rows, row)),
+            copies: index(rows.n_shared(), &rows.shared, &|row| rows.is_ec2(row)),
+            evidence: index(rows.n_resources(), &rows.volumes, &|row| is_sure(row) && shows(rows, row)),
+            nameless: grouped(nameless().filter(|row| rows.is_kms(*row)), |row| {
+                (rows.accounts[row as usize], rows.text(Text::SourceObject, row as usize))
             }),
-            copies: grouped(rows, |row| rows.is_ec2(row).then(|| rows.canonical[row as usize])),
-            evidence: grouped(rows, |row| {
-                let is_sure = if rows.is_ec2(row) { rows.is_candidate(row) } else { surely_teaches(rows, row) };
-                let at = row as usize;
-                (is_sure && shows(rows, row)).then(|| (rows.volumes[at], rows.homes[at]))
+            nameless_shows: grouped(nameless().filter(|row| shows(rows, *row)), |row| {
+                (rows.accounts[row as usize], rows.volumes[row as usize])
             }),
-            nameless: grouped(rows, |row| {
-                let object = rows.text(Text::SourceObject, row as usize);
-                (rows.is_kms(row) && is_nameless(rows, row)).then(|| (rows.accounts[row as usize], object))
-            })
-            .into_values()
-            .collect(),
-            nameless_shows: grouped(rows, |row| {
-                let at = row as usize;
-                let place = || (rows.accounts[at], rows.volumes[at]);
-                (is_nameless(rows, row) && shows(rows, row)).then(place)
-            })
-            .into_values()
-            .collect(),
         }
     }
 }
 
-fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
-    rows.id(IdColumn::Event, row as usize).is_none()
+fn grouped<K: Eq + Hash>(rows: impl Iterator<Item = u32>, key: impl Fn(u32) -> K) -> Vec<Vec<u32>> {
+    let mut grouped: HashMap<K, Vec<u32>, RandomState> = HashMap::default();
+    for row in rows {
+        grouped.entry(key(row)).or_default().push(row);
+    }
+    grouped.into_values().collect()
 }
 
-fn grouped<K: Eq + Hash>(rows: &Rows<'_>, key: impl Fn(u32) -> Option<K>) -> Grouped<K> {
-    let mut grouped = Grouped::default();
-    for (row, key) in rows.all().filter_map(|row| Some((row, key(row)?))) {
-        grouped.entry(key).or_default().push(row);
-    }
-    grouped
+pub(super) fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
+    rows.id(IdColumn::Event, row as usize).is_none()
 }
 
 fn makes_data_key(rows: &Rows<'_>, row: u32) -> bool {
     matches!(rows.kind(row), Kind::GenerateDataKey | Kind::ReEncrypt)
 }
 
-/// Whether the context of a KMS event teaches, whatever the `CreateGrant` of its grant says.
+/// Tells whether the context of a KMS event teaches, whatever the `CreateGrant` of its grant says.
 fn surely_teaches(rows: &Rows<'_>, row: u32) -> bool {
     let is_alone = rows.kind(row) == Kind::CreateGrant || rows.grants[row as usize] == NONE;
     is_alone && rows.has(row, Flags::TRUSTED) && !rows.has(row, Flags::EXTERNAL)
@@ -121,104 +109,52 @@ fn surely_teaches(rows: &Rows<'_>, row: u32) -> bool {
 
 /// Identifiers by which KMS events are reached.
 #[derive(Debug, Default)]
-struct Ways<'a> {
-    requests: Set<u32>,
-    grants: Set<u32>,
-    shared: Set<Id<'a>>,
-    by_instance: Since<'a>,
-    by_volume: Since<'a>,
+struct Ways {
+    requests: Marks,
+    grants: Marks,
+    shared: Marks,
+    by_instance: Since,
+    by_volume: Since,
     /// Those that name no instance, because the one that they learn is reached, or the volume was attached.
-    by_volume_alone: Since<'a>,
-    by_snapshot: Since<'a>,
-    /// Evidence that has changed, by volume; who names no instance may learn from it.
-    evidence: HashMap<&'a str, Vec<u32>, RandomState>,
+    by_volume_alone: Since,
+    by_snapshot: Since,
+    /// Evidence that has changed, by volume; what names no instance may learn from it.
+    evidence: HashMap<u32, Vec<u32>, RandomState>,
 }
 
-/// The columns of `events` by which rows are asked for.
-const COLUMNS: [&str; 10] = [
-    "access_key_id",
-    "event_id",
-    "grant_id",
-    "instance_ids",
-    "issued_access_key_id",
-    "request_id",
-    "shared_event_id",
-    "snapshot_ids",
-    "source_object",
-    "volume_ids",
-];
-
-/// Positions in [`COLUMNS`].
-#[derive(Debug, Clone, Copy)]
-enum By {
-    AccessKey,
-    Event,
-    Grant,
-    Instance,
-    IssuedAccessKey,
-    Request,
-    Shared,
-    Snapshot,
-    SourceObject,
-    Volume,
-}
-
-/// What to read of the lake.
+/// Identifiers, each with the earliest time of the events that are reached by it.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    events: [Keys; COLUMNS.len()],
-    /// EC2 events; the KMS events that `correlated` links to them are reached.
-    pub(super) causes: Keys,
-    /// Instances; the KMS events that `correlated` has by their roles are reached.
-    pub(super) callers: Keys,
+struct Since {
+    times: Vec<i64>,
+    marks: Marks,
 }
 
-impl Wanted {
-    pub(super) fn is_empty(&self) -> bool {
-        self.events.iter().all(Keys::is_empty) && self.causes.is_empty() && self.callers.is_empty()
-    }
-
-    pub(super) fn asks(&self) -> Vec<Ask<'_>> {
-        let asks = COLUMNS.iter().zip(&self.events).map(|(column, keys)| Ask { column, keys });
-        asks.filter(|ask| !ask.keys.is_empty()).collect()
-    }
-
-    /// Takes out what was asked before, and adds the rest to that.
-    pub(super) fn take_new(&mut self, asked: &mut Self) {
-        let pairs = self.events.iter_mut().zip(&mut asked.events);
-        let others = [(&mut self.causes, &mut asked.causes), (&mut self.callers, &mut asked.callers)];
-        for (keys, asked) in pairs.chain(others) {
-            keys.retain(|key| asked.insert(key.clone()));
+impl Since {
+    fn reach(&mut self, id: u32, since: i64) {
+        if self.marks.insert(id) {
+            self.times.resize(self.times.len().max(id as usize + 1), i64::MAX);
+        }
+        if let Some(earliest) = self.times.get_mut(id as usize) {
+            *earliest = since.min(*earliest);
         }
     }
 
-    /// Asks for KMS events by their ids, or by the objects of those that have none.
-    pub(super) fn of_linked(linked: &Linked) -> Self {
-        let mut wanted = Self::default();
-        wanted.events[By::Event as usize].clone_from(&linked.ids);
-        wanted.events[By::SourceObject as usize].clone_from(&linked.objects);
-        wanted
+    /// Returns the earliest time; the greatest where nothing is reached.
+    fn of(&self, id: u32) -> i64 {
+        self.times.get(id as usize).copied().unwrap_or(i64::MAX)
     }
 
-    fn add_id(&mut self, by: By, id: Option<Id<'_>>) {
-        let mut room: Room = [0; size_of::<Room>()];
-        self.add(by, id.map(|id| id.text(&mut room)));
-    }
-
-    fn add(&mut self, by: By, key: Option<&str>) {
-        let keys = &mut self.events[by as usize];
-        if let Some(key) = key.filter(|key| !keys.contains(*key)) {
-            keys.insert(key.to_owned());
-        }
+    fn has(&self, id: u32) -> bool {
+        self.marks.has(id)
     }
 }
 
 /// The KMS events that `correlated` gave.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
-    ids: Keys,
+    pub(super) ids: Keys,
     /// The objects of those that have no id.
-    objects: Keys,
+    pub(super) objects: Keys,
 }
 
 impl Linked {
@@ -256,33 +192,17 @@ impl<'r, 'a> Reach<'r, 'a> {
             groups: Groups::new(rows),
             changed: rows.all().map(&is_new).collect(),
             reopened: rows.all().map(|row| rows.is_kms(row) && (is_new(row) || linked.has(rows, row))).collect(),
-            instances: Set::default(),
-            volumes: Set::default(),
+            instances: Marks::default(),
+            volumes: Marks::default(),
             ways: Ways::default(),
-            access_keys: Set::default(),
+            access_keys: HashSet::default(),
         };
         reach.spread_access_keys();
         while reach.spread() || reach.spread_to_nameless() {}
         reach
     }
 
-    /// Reaches those that cannot be told from others that are reached, in the products; tells whether there are any.
-    fn spread_to_nameless(&mut self) -> bool {
-        let (rows, groups) = (self.rows, &self.groups);
-        let mut has_spread = false;
-        for group in groups.nameless.iter().chain(&groups.nameless_shows) {
-            let is_reached = |row: &u32| self.reopened[*row as usize] || self.changed[*row as usize];
-            if group.iter().any(is_reached) {
-                for row in group {
-                    let mark = if rows.is_kms(*row) { &mut self.reopened } else { &mut self.changed };
-                    has_spread |= !std::mem::replace(&mut mark[*row as usize], true);
-                }
-            }
-        }
-        has_spread
-    }
-
-    /// Goes one step further; whether that reached anything.
+    /// Goes one step further; tells whether that reached anything.
     fn spread(&mut self) -> bool {
         self.mark_copies();
         self.collect_resources();
@@ -309,10 +229,12 @@ impl<'r, 'a> Reach<'r, 'a> {
     /// A copy of a new EC2 event may stand for it now, or not any more.
     fn mark_copies(&mut self) {
         let rows = self.rows;
-        let shared = |row: u32| if rows.is_ec2(row) { rows.id(IdColumn::SharedEvent, row as usize) } else { None };
-        let new: Set<Id<'_>> = rows.all().filter(|row| self.changed[*row as usize]).filter_map(shared).collect();
-        for row in rows.all() {
-            self.changed[row as usize] |= shared(row).is_some_and(|id| new.contains(&id));
+        let mut new = Marks::default();
+        for row in rows.all().filter(|row| rows.is_ec2(*row) && self.changed[*row as usize]) {
+            new.insert(rows.shared[row as usize]);
+        }
+        for row in rows.all().filter(|row| rows.is_ec2(*row)) {
+            self.changed[row as usize] |= new.has(rows.shared[row as usize]);
         }
     }
 
@@ -324,70 +246,67 @@ impl<'r, 'a> Reach<'r, 'a> {
             let is_ec2 = rows.is_ec2(row) && self.changed[at];
             match rows.kind(row) {
                 // Whatever its time: it may be the launch of all that the instance ever did.
-                Kind::RunInstances if is_ec2 => self.instances.extend(rows.list(List::InstanceIds, at)),
-                Kind::CreateVolume if is_ec2 => self.volumes.extend(rows.list(List::VolumeIds, at)),
+                Kind::RunInstances if is_ec2 => self.instances.extend(rows.instance_numbers(row)),
+                Kind::CreateVolume if is_ec2 => self.volumes.extend(rows.volume_numbers(row)),
                 Kind::GenerateDataKey | Kind::ReEncrypt if self.reopened[at] => {
-                    self.volumes.extend(rows.resource(rows.volumes[at]));
+                    self.volumes.insert(rows.volumes[at]);
                 }
                 _ => {}
             }
         }
     }
 
-    /// What an EC2 event offers: rules 1, 3 and 4, evidence, and launches.
-    fn ways_of_ec2(&self, row: u32, ways: &mut Ways<'a>) {
+    /// Finds what an EC2 event offers: rules 1, 3 and 4, evidence, and launches.
+    fn ways_of_ec2(&self, row: u32, ways: &mut Ways) {
         let rows = self.rows;
         let at = row as usize;
         // A call that is linked by the request learns the one instance that its cause names, and so its launch.
-        let names_one = rows.list(List::InstanceIds, at).len() == 1;
-        if names_one && rows.list(List::InstanceIds, at).any(|id| self.instances.contains(id)) {
-            let copies = &self.groups.copies[&rows.canonical[at]];
-            ways.requests.extend(copies.iter().map(|row| rows.requests[*row as usize]));
+        if self.instances.has(rows.instances[at]) && rows.list(List::InstanceIds, at).len() == 1 {
+            let copies = self.groups.copies.of(rows.shared[at]);
+            ways.requests.extend(copies.iter().chain([&row]).map(|row| rows.requests[*row as usize]));
         }
         let since = rows.times[at] - LATE_MS;
         // It may be the first of its volume now, or not any more.
-        if rows.kind(row) == Kind::CreateVolume && rows.list(List::VolumeIds, at).any(|id| self.volumes.contains(id)) {
-            rows.list(List::SnapshotIds, at).for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
+        if rows.kind(row) == Kind::CreateVolume && rows.volume_numbers(row).any(|id| self.volumes.has(id)) {
+            rows.snapshot_numbers(row).for_each(|id| ways.by_snapshot.reach(id, since));
         }
         if !self.changed[at] {
             return;
         }
         ways.requests.insert(rows.requests[at]);
-        let (instances, volumes) = (rows.list(List::InstanceIds, at), rows.list(List::VolumeIds, at));
-        let snapshots = rows.list(List::SnapshotIds, at);
         match rows.kind(row) {
-            Kind::RunInstances => instances.for_each(|id| reach_since(&mut ways.by_instance, id, i64::MIN)),
+            Kind::RunInstances => rows.instance_numbers(row).for_each(|id| ways.by_instance.reach(id, i64::MIN)),
             Kind::StartInstances | Kind::CreateReplaceRootVolumeTask => {
-                instances.for_each(|id| reach_since(&mut ways.by_instance, id, since));
+                rows.instance_numbers(row).for_each(|id| ways.by_instance.reach(id, since));
             }
             Kind::AttachVolume | Kind::DetachVolume => {
-                instances.for_each(|id| reach_since(&mut ways.by_instance, id, since));
-                for id in volumes {
+                rows.instance_numbers(row).for_each(|id| ways.by_instance.reach(id, since));
+                for id in rows.volume_numbers(row) {
                     ways.evidence.entry(id).or_default().push(row);
                     if rows.kind(row) == Kind::AttachVolume {
                         // The event that created the volume is not a cause after it.
-                        reach_since(&mut ways.by_volume_alone, id, since);
+                        ways.by_volume_alone.reach(id, since);
                     }
                 }
             }
             Kind::CreateVolume => {
-                volumes.for_each(|id| reach_since(&mut ways.by_volume, id, since));
-                snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
+                rows.volume_numbers(row).for_each(|id| ways.by_volume.reach(id, since));
+                rows.snapshot_numbers(row).for_each(|id| ways.by_snapshot.reach(id, since));
             }
             Kind::CreateSnapshot | Kind::Snapshot => {
-                snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
+                rows.snapshot_numbers(row).for_each(|id| ways.by_snapshot.reach(id, since));
             }
             _ => {}
         }
     }
 
-    /// What others take from a KMS event: its grant, its copies, evidence and data keys.
-    fn ways_of_kms(&self, row: u32, ways: &mut Ways<'a>) {
+    /// Finds what others take from a KMS event: its grant, its copies, evidence and data keys.
+    fn ways_of_kms(&self, row: u32, ways: &mut Ways) {
         let rows = self.rows;
         let at = row as usize;
         let since = rows.times[at] - LATE_MS;
-        let [volume, snapshot] = [rows.volumes[at], rows.snapshots[at]].map(|id| rows.resource(id));
-        ways.shared.extend(rows.id(IdColumn::SharedEvent, at));
+        let [volume, snapshot] = [rows.volumes[at], rows.snapshots[at]];
+        ways.shared.insert(rows.shared[at]);
         let is_create = rows.kind(row) == Kind::CreateGrant;
         // Whether an event teaches may hang on its grant.
         let may_teach = self.changed[at] || !is_create && rows.grants[at] != NONE;
@@ -395,29 +314,26 @@ impl<'r, 'a> Reach<'r, 'a> {
             ways.grants.insert(rows.grants[at]);
         }
         if is_create && self.changed[at] {
-            for (ways, id) in [(&mut ways.by_volume, volume), (&mut ways.by_snapshot, snapshot)] {
-                if let Some(id) = id {
-                    reach_since(ways, id, since);
-                }
-            }
+            ways.by_volume.reach(volume, since);
+            ways.by_snapshot.reach(snapshot, since);
         }
-        match (rows.kind(row), volume) {
-            (Kind::CreateGrant | Kind::Decrypt, Some(volume)) if may_teach && shows(rows, row) => {
+        match rows.kind(row) {
+            Kind::CreateGrant | Kind::Decrypt if may_teach && shows(rows, row) => {
                 ways.evidence.entry(volume).or_default().push(row);
             }
-            (Kind::GenerateDataKey | Kind::ReEncrypt, Some(volume)) => {
-                if may_teach && !self.has_earlier_data_key(row) {
-                    reach_since(&mut ways.by_volume, volume, i64::MIN);
-                }
+            Kind::GenerateDataKey | Kind::ReEncrypt
+                if volume != NONE && may_teach && !self.has_earlier_data_key(row) =>
+            {
+                ways.by_volume.reach(volume, i64::MIN);
             }
             _ => {}
         }
     }
 
-    /// Whether the lake had a data key of the volume that stays the first.
+    /// Tells whether the lake had a data key of the volume that stays the first.
     fn has_earlier_data_key(&self, row: u32) -> bool {
         let rows = self.rows;
-        self.groups.data_keys[&rows.volumes[row as usize]].iter().any(|&other| {
+        self.groups.data_keys.of(rows.volumes[row as usize]).iter().any(|&other| {
             other < row
                 && !self.changed[other as usize]
                 && rows.kind(other) == Kind::GenerateDataKey
@@ -427,25 +343,24 @@ impl<'r, 'a> Reach<'r, 'a> {
     }
 
     /// Adds the ways between instances and volumes: a call that learns an instance learns what starts it, too.
-    fn ways_of_pairs(&self, ways: &mut Ways<'a>) {
+    fn ways_of_pairs(&self, ways: &mut Ways) {
         let rows = self.rows;
         for row in rows.all().filter(|row| shows(rows, *row)) {
-            let [instance, volume] =
-                [&rows.instances, &rows.volumes].map(|ids| rows.resource(ids[row as usize]).unwrap_or_default());
-            if let Some(since) = ways.by_instance.get(instance) {
-                reach_since(&mut ways.by_volume_alone, volume, *since);
+            let (instance, volume) = (rows.instances[row as usize], rows.volumes[row as usize]);
+            if ways.by_instance.has(instance) {
+                ways.by_volume_alone.reach(volume, ways.by_instance.of(instance));
             }
         }
     }
 
-    /// Whether an event without an instance may learn one from changed evidence of a volume: not where other evidence of
-    /// the same home is nearer.
-    fn may_learn(&self, row: u32, volume: u32, ways: &Ways<'a>) -> bool {
+    /// Tells whether an event without an instance may learn one from changed evidence of a volume: not where other
+    /// evidence of the same home is nearer.
+    fn may_learn(&self, row: u32, volume: u32, ways: &Ways) -> bool {
         let rows = self.rows;
         let time = rows.times[row as usize];
         let distance = |other: u32| rows.times[other as usize].abs_diff(time);
         let is_beaten = |changed: &u32| {
-            let Some(others) = self.groups.evidence.get(&(volume, rows.homes[*changed as usize])) else { return false };
+            let others = self.groups.evidence.at_home(volume, rows.homes[*changed as usize]);
             let split = others.partition_point(|other| rows.times[*other as usize] <= time);
             let is_old = |other: &&u32| !self.changed[**other as usize];
             // A DetachVolume beats what lies before it, and nothing else; nor does what one elsewhere may end.
@@ -456,43 +371,52 @@ impl<'r, 'a> Reach<'r, 'a> {
             let after = others[split..].iter().find(is_old);
             before.into_iter().chain(after).any(|other| distance(*other) < distance(*changed))
         };
-        let evidence = rows.resource(volume).and_then(|id| ways.evidence.get(id));
-        evidence.is_some_and(|evidence| !evidence.iter().all(is_beaten))
+        ways.evidence.get(&volume).is_some_and(|evidence| !evidence.iter().all(is_beaten))
     }
 
-    fn is_reached(&self, row: u32, ways: &Ways<'a>) -> bool {
+    fn is_reached(&self, row: u32, ways: &Ways) -> bool {
         let rows = self.rows;
         let (at, time) = (row as usize, rows.times[row as usize]);
-        let is_since = |since: &Since<'a>, id: u32| {
-            rows.resource(id).and_then(|id| since.get(id)).is_some_and(|since| *since <= time)
-        };
         let lacks_instance = rows.instances[at] == NONE;
         let is_reached_by = |of: &u32| {
             let (volume, snapshot) = (rows.volumes[*of as usize], rows.snapshots[*of as usize]);
-            is_since(&ways.by_volume, volume)
-                || lacks_instance && (is_since(&ways.by_volume_alone, volume) || self.may_learn(row, volume, ways))
-                || is_since(&ways.by_snapshot, snapshot)
+            ways.by_volume.of(volume) <= time
+                || lacks_instance && (ways.by_volume_alone.of(volume) <= time || self.may_learn(row, volume, ways))
+                || ways.by_snapshot.of(snapshot) <= time
         };
-        let names = |set: &Set<&str>, id: u32| rows.resource(id).is_some_and(|id| set.contains(id));
-        let is_requested = |request: u32| request != NONE && ways.requests.contains(&request);
-        is_requested(rows.requests[at])
-            || is_requested(rows.callers[at].0)
-            || rows.grants[at] != NONE && ways.grants.contains(&rows.grants[at])
-            || rows.id(IdColumn::SharedEvent, at).is_some_and(|id| ways.shared.contains(&id))
-            || is_since(&ways.by_instance, rows.instances[at])
-            || names(&self.instances, rows.caller_instances[at])
-            || makes_data_key(rows, row) && names(&self.volumes, rows.volumes[at])
+        ways.requests.has(rows.requests[at])
+            || ways.requests.has(rows.callers[at].0)
+            || ways.grants.has(rows.grants[at])
+            || ways.shared.has(rows.shared[at])
+            || ways.by_instance.of(rows.instances[at]) <= time
+            || self.instances.has(rows.caller_instances[at])
+            || makes_data_key(rows, row) && self.volumes.has(rows.volumes[at])
             || is_reached_by(&row)
             || self.creates_of(row).iter().any(is_reached_by)
     }
 
-    /// The `CreateGrant`s of the grant of another event.
+    /// Returns the `CreateGrant`s of the grant of another event.
     fn creates_of(&self, row: u32) -> &[u32] {
-        let grant = self.rows.grants[row as usize];
-        if grant == NONE || !self.rows.is_kms(row) || self.rows.kind(row) == Kind::CreateGrant {
+        if !self.rows.is_kms(row) || self.rows.kind(row) == Kind::CreateGrant {
             return &[];
         }
-        self.groups.creates.get(&grant).map_or(&[], Vec::as_slice)
+        self.groups.creates.of(self.rows.grants[row as usize])
+    }
+
+    /// Reaches those that cannot be told from others that are reached, in the products; tells whether there are any.
+    fn spread_to_nameless(&mut self) -> bool {
+        let (rows, groups) = (self.rows, &self.groups);
+        let mut has_spread = false;
+        for group in groups.nameless.iter().chain(&groups.nameless_shows) {
+            let is_reached = |row: &u32| self.reopened[*row as usize] || self.changed[*row as usize];
+            if group.iter().any(is_reached) {
+                for row in group {
+                    let mark = if rows.is_kms(*row) { &mut self.reopened } else { &mut self.changed };
+                    has_spread |= !mem::replace(&mut mark[*row as usize], true);
+                }
+            }
+        }
+        has_spread
     }
 
     /// Follows what new STS events issued to those who used it, and so on. `correlated` cannot be asked for what an EC2
@@ -500,9 +424,10 @@ impl<'r, 'a> Reach<'r, 'a> {
     fn spread_access_keys(&mut self) {
         let rows = self.rows;
         let is_sts = |row: &u32| rows.has(*row, Flags::STS) && !rows.has(*row, Flags::FAILED);
+        let sts: Vec<u32> = rows.all().filter(is_sts).collect();
         loop {
             let before = self.access_keys.len();
-            for at in rows.all().filter(is_sts).map(|row| row as usize) {
+            for at in sts.iter().map(|row| *row as usize) {
                 let by = rows.text(Text::AccessKeyId, at);
                 if self.changed[at] || by.is_some_and(|key| self.access_keys.contains(key)) {
                     self.access_keys.extend(rows.text(Text::IssuedAccessKeyId, at));
@@ -512,146 +437,132 @@ impl<'r, 'a> Reach<'r, 'a> {
                 break;
             }
         }
-        let is_behind = |key: &str| self.access_keys.contains(key);
         for row in rows.all().filter(|row| rows.is_ec2(*row) && is_nameless(rows, *row)) {
-            self.changed[row as usize] |= rows.text(Text::AccessKeyId, row as usize).is_some_and(is_behind);
+            self.changed[row as usize] |= self.is_behind(row);
         }
+    }
+
+    /// Tells whether another principal may stand behind an event now.
+    fn is_behind(&self, row: u32) -> bool {
+        let key = self.rows.text(Text::AccessKeyId, row as usize);
+        !self.access_keys.is_empty() && key.is_some_and(|key| self.access_keys.contains(key))
     }
 }
 
 impl Reach<'_, '_> {
-    /// What else of the lake must be read for all that is reached to come out as from the whole lake.
-    pub(super) fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::default();
-        self.want_ways(&mut wanted);
-        self.want_needs(&mut wanted);
-        wanted
+    /// Adds to `wanted` what else of the lake must be read for all that is reached to come out as from the whole lake.
+    /// `is_new` says of a row whether the products cannot know it.
+    pub(super) fn want(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
+        self.want_ways(is_new, wanted);
+        self.want_needs(wanted);
     }
 
-    /// Whatever may be reached by the ways.
-    fn want_ways(&self, wanted: &mut Wanted) {
+    /// Wants all that may be reached by the ways.
+    fn want_ways(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
         let (rows, ways) = (self.rows, &self.ways);
-        let volumes = ways.by_volume.keys().chain(ways.by_volume_alone.keys()).chain(ways.evidence.keys());
-        let volumes = volumes.chain(&self.volumes);
-        volumes.for_each(|id| wanted.add(By::Volume, Some(id)));
-        ways.by_instance.keys().for_each(|id| wanted.add(By::Instance, Some(id)));
-        ways.by_snapshot.keys().for_each(|id| wanted.add(By::Snapshot, Some(id)));
-        ways.shared.iter().for_each(|id| wanted.add_id(By::Shared, Some(*id)));
-        self.access_keys.iter().for_each(|key| wanted.add(By::AccessKey, Some(key)));
-        wanted.callers.extend(self.instances.iter().map(|id| (*id).to_owned()));
+        let volumes = [&ways.by_volume.marks, &ways.by_volume_alone.marks, &self.volumes];
+        let volumes = volumes.into_iter().flat_map(Marks::all).chain(ways.evidence.keys().copied());
+        volumes.for_each(|id| wanted.volume(rows, id));
+        ways.by_instance.marks.all().for_each(|id| wanted.instance(rows, id));
+        ways.by_snapshot.marks.all().for_each(|id| wanted.snapshot(rows, id));
+        self.access_keys.iter().for_each(|key| wanted.access_key(key));
+        self.instances.all().for_each(|id| wanted.caller(rows, id));
+        let is_by_volume =
+            |id: u32| ways.by_volume.has(id) || ways.by_volume_alone.has(id) || ways.evidence.contains_key(&id);
         for row in rows.all() {
             let at = row as usize;
-            let text = |column: Text| rows.text(column, at);
-            let id = |column: IdColumn| rows.id(column, at);
             if rows.is_ec2(row) {
-                if ways.requests.contains(&rows.requests[at]) {
-                    wanted.add_id(By::Request, id(IdColumn::Request));
+                if ways.requests.has(rows.requests[at]) {
+                    wanted.request(rows, row);
                 }
-                if text(Text::AccessKeyId).is_some_and(|key| self.access_keys.contains(key)) {
-                    wanted.causes.extend(id(IdColumn::Event).map(Id::to_text));
+                if !is_new(row) && self.is_behind(row) {
+                    wanted.cause(rows, row);
                 }
             }
-            if self.reopened[at] && is_nameless(rows, row) {
-                wanted.add(By::SourceObject, text(Text::SourceObject));
+            if self.reopened[at] {
+                wanted.shared(rows, row);
+                if is_nameless(rows, row) {
+                    wanted.source_object(rows, row);
+                }
             }
-            let is_volume = |id: &str| {
-                ways.by_volume.contains_key(id)
-                    || ways.by_volume_alone.contains_key(id)
-                    || ways.evidence.contains_key(id)
-            };
-            let is_snapshot = |id: &str| ways.by_snapshot.contains_key(id);
             if rows.kind(row) == Kind::CreateGrant
-                && (self.reopened[at]
-                    || rows.resource(rows.volumes[at]).is_some_and(is_volume)
-                    || rows.resource(rows.snapshots[at]).is_some_and(is_snapshot))
+                && (self.reopened[at] || is_by_volume(rows.volumes[at]) || ways.by_snapshot.has(rows.snapshots[at]))
             {
-                wanted.add(By::Grant, text(Text::GrantId));
+                wanted.grant(rows, row);
             }
         }
     }
 
-    /// Whatever the rules look at for what is reached.
+    /// Wants all that the rules look at for what is reached.
     fn want_needs(&self, wanted: &mut Wanted) {
         let rows = self.rows;
         let needs = self.needs();
         for row in rows.all() {
             let at = row as usize;
-            let text = |column: Text| rows.text(column, at);
-            let id = |column: IdColumn| rows.id(column, at);
             if !rows.is_kms(row) {
                 // A copy may stand for it, and somebody behind it.
                 if rows.is_ec2(row) {
-                    wanted.add_id(By::Shared, id(IdColumn::SharedEvent));
+                    wanted.shared(rows, row);
                 }
-                wanted.add(By::IssuedAccessKey, text(Text::AccessKeyId));
+                wanted.issuer(rows, row);
             } else if rows.kind(row) != Kind::CreateGrant {
                 // Whether it teaches may hang on its grant.
-                wanted.add(By::Grant, text(Text::GrantId));
+                wanted.grant(rows, row);
             }
-            if needs.requests.contains(&rows.requests[at]) {
-                wanted.add_id(By::Request, id(IdColumn::Request));
+            if needs.requests.has(rows.requests[at]) {
+                wanted.request(rows, row);
             }
-            let names_one = rows.list(List::InstanceIds, at).len() == 1;
-            let shows = rows.resource(rows.volumes[at]).is_some_and(|id| needs.learning.contains(id));
-            if rows.is_ec2(row) && names_one && needs.causes.contains(&rows.canonical[at]) || shows {
-                wanted.add(By::Instance, rows.resource(rows.instances[at]));
+            let is_cause = || rows.is_ec2(row) && needs.causes.has(rows.canonical[at]);
+            let names_one = || rows.list(List::InstanceIds, at).len() == 1;
+            if needs.learning.has(rows.volumes[at]) || is_cause() && names_one() {
+                wanted.instance(rows, rows.instances[at]);
             }
             if needs.computed[at] {
-                wanted.add_id(By::Shared, id(IdColumn::SharedEvent));
-                for (by, id) in [
-                    (By::Instance, rows.instances[at]),
-                    (By::Instance, rows.caller_instances[at]),
-                    (By::Volume, rows.volumes[at]),
-                    (By::Snapshot, rows.snapshots[at]),
-                ] {
-                    wanted.add(by, rows.resource(id));
-                }
+                wanted.shared(rows, row);
+                wanted.instance(rows, rows.instances[at]);
+                wanted.instance(rows, rows.caller_instances[at]);
+                wanted.volume(rows, rows.volumes[at]);
+                wanted.snapshot(rows, rows.snapshots[at]);
             }
         }
     }
 
-    fn needs(&self) -> Needs<'_> {
+    fn needs(&self) -> Needs {
         let rows = self.rows;
         let mut needs = Needs { computed: self.reopened.clone(), ..Needs::default() };
+        let mut copied = Marks::default();
         for row in rows.all().filter(|row| self.reopened[*row as usize]) {
-            self.creates_of(row).iter().for_each(|create| needs.computed[*create as usize] = true);
+            for row in self.creates_of(row).iter().chain([&row]) {
+                needs.computed[*row as usize] = true;
+                copied.insert(rows.shared[*row as usize]);
+            }
         }
-        let is_computed = |row: &u32| needs.computed[*row as usize];
-        let shared = |row: u32| rows.id(IdColumn::SharedEvent, row as usize);
-        let copied: Set<Id<'_>> = rows.all().filter(is_computed).filter_map(shared).collect();
         for row in rows.all().filter(|row| rows.is_kms(*row)) {
             let at = row as usize;
-            if is_computed(&row) || shared(row).is_some_and(|id| copied.contains(&id)) {
+            if needs.computed[at] || copied.has(rows.shared[at]) {
                 needs.requests.extend([rows.requests[at], rows.callers[at].0]);
             }
-            let mut with_creates = std::iter::once(&row).chain(self.creates_of(row));
-            if is_computed(&row) && with_creates.all(|row| rows.instances[*row as usize] == NONE) {
-                let volumes = std::iter::once(&row).chain(self.creates_of(row)).map(|row| rows.volumes[*row as usize]);
-                needs.learning.extend(volumes.filter_map(|id| rows.resource(id)));
+            let with_creates = || self.creates_of(row).iter().chain([&row]).map(|row| *row as usize);
+            if needs.computed[at] && with_creates().all(|at| rows.instances[at] == NONE) {
+                needs.learning.extend(with_creates().map(|at| rows.volumes[at]));
             }
         }
-        needs.requests.remove(&NONE);
-        let asked =
-            rows.all().filter(|row| rows.is_ec2(*row) && needs.requests.contains(&rows.requests[*row as usize]));
-        needs.causes = asked.map(|row| rows.canonical[row as usize]).collect();
+        for row in rows.all().filter(|row| rows.is_ec2(*row) && needs.requests.has(rows.requests[*row as usize])) {
+            needs.causes.insert(rows.canonical[row as usize]);
+        }
         needs
     }
 }
 
 /// What rows need to come out right.
 #[derive(Debug, Default)]
-struct Needs<'a> {
+struct Needs {
     /// By row: those that are reached, and the `CreateGrant`s whose causes these take.
     computed: Vec<bool>,
     /// Requests of these and of their copies.
-    requests: Set<u32>,
+    requests: Marks,
     /// The EC2 events of these requests.
-    causes: Set<u32>,
+    causes: Marks,
     /// Volumes from which an instance may be learned.
-    learning: Set<&'a str>,
-}
-
-fn reach_since<'a>(ways: &mut Since<'a>, id: &'a str, since: i64) {
-    let earliest = ways.entry(id).or_insert(since);
-    *earliest = since.min(*earliest);
+    learning: Marks,
 }

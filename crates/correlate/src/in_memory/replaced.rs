@@ -8,7 +8,7 @@ use crate::in_memory::id::Id;
 use crate::in_memory::join::shows;
 use crate::in_memory::parts::look_up;
 use crate::in_memory::reach::Reach;
-use crate::in_memory::read::{IdColumn, List, Text};
+use crate::in_memory::read::{IdColumn, Text};
 use crate::in_memory::rows::Kind;
 use crate::product::Replaced;
 use crate::product::Replacement;
@@ -49,11 +49,12 @@ pub(super) fn of(reach: &Reach<'_, '_>, products: &Replacement<'_>) -> Result<Op
         };
         let shown = || event(rows.resource(rows.volumes[at]));
         let time = rows.times[at];
-        let mut instances = rows.list(List::InstanceIds, at);
         match rows.kind(row) {
             Kind::AttachVolume | Kind::DetachVolume if reach.changed[at] => opened.attachments.add(&shown(), time),
             // Where an instance has a row, it is one of its launches'.
-            Kind::RunInstances if instances.any(|id| reach.instances.contains(id)) => opened.instances.add_time(time),
+            Kind::RunInstances if rows.instance_numbers(row).any(|id| reach.instances.has(id)) => {
+                opened.instances.add_time(time);
+            }
             _ => {}
         }
         if reach.reopened[at] {
@@ -66,8 +67,8 @@ pub(super) fn of(reach: &Reach<'_, '_>, products: &Replacement<'_>) -> Result<Op
             }
         }
     }
-    reach.instances.iter().for_each(|id| opened.instances.add_key(&[Some(id)]));
-    reach.volumes.iter().for_each(|id| opened.volumes.add_key(&[Some(id)]));
+    reach.instances.all().for_each(|id| opened.instances.add_key(&[rows.resource(id)]));
+    reach.volumes.all().for_each(|id| opened.volumes.add_key(&[rows.resource(id)]));
     // A volume may have been dated by a launch that is not its launch any more.
     let asks = [Ask { column: "volume_id", keys: &opened.volumes.keys }];
     opened.volumes.days.extend(look_up(products, &VOLUMES, ["volume_id"], &asks)?.days);

@@ -258,9 +258,23 @@ impl<'a> Rows<'a> {
         account(batch, row)
     }
 
-    /// The numbers of a list's identifiers.
-    pub(super) fn numbers(&mut self, column: List, row: u32) -> Vec<u32> {
-        self.list(column, row as usize).map(|id| self.numbers.resources.names.number(id)).collect()
+    /// Returns the numbers of a list's identifiers. `first` are those of the first of each row.
+    fn numbers(&self, column: List, first: &[u32], row: u32) -> impl ExactSizeIterator<Item = u32> {
+        let (first, names) = (first[row as usize], &self.numbers.resources.names);
+        let ids = self.list(column, row as usize).enumerate();
+        ids.map(move |(at, id)| if at == 0 { first } else { names.get(id) })
+    }
+
+    pub(super) fn instance_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+        self.numbers(List::InstanceIds, &self.instances, row)
+    }
+
+    pub(super) fn volume_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+        self.numbers(List::VolumeIds, &self.volumes, row)
+    }
+
+    pub(super) fn snapshot_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+        self.numbers(List::SnapshotIds, &self.snapshots, row)
     }
 
     /// The identifier of a number.
