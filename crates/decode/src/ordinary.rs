@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The bytes that a backslash before them escapes.
+    /// Returns the bytes that a backslash before them escapes.
     #[inline]
     fn escaped(&mut self, backslash: u64) -> u64 {
         if backslash == 0 {
@@ -291,7 +291,7 @@ impl OrdinaryRecord<'_> {
     }
 }
 
-/// Where the white space before `end` begins.
+/// Returns where the white space before `end` begins.
 fn back_over_space(bytes: &[u8], end: usize) -> usize {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     end - bytes[..end].iter().rev().take_while(is_space).count()

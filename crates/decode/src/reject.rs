@@ -31,7 +31,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// The column `reason`.
+    /// Returns the column `reason`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",

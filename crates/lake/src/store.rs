@@ -25,7 +25,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// The content of a small file; `None` where there is none.
+    /// Reads the content of a small file; `None` where there is none.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
         match self {
             Self::Local => found(fs::read(path)).map_err(LakeError::file("read", path)),
@@ -60,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Everything below a folder, in the order of the paths; nothing where there is no such folder.
+    /// Lists everything below a folder, in the order of the paths; nothing where there is no such folder.
     pub(crate) fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         let mut files = match self {
             Self::Local => {
@@ -121,7 +121,7 @@ fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Another process may remove what is just being listed.
+/// Lists a folder. Another process may remove what is just being listed.
 fn walk(folder: &Path, files: &mut Vec<Listed>) -> io::Result<()> {
     for entry in found(fs::read_dir(folder))?.into_iter().flatten() {
         let entry = entry?;

@@ -57,7 +57,7 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint with the headers of `name=value,other=value`, whose values are percent-encoded.
+    /// Returns the endpoint with the headers of `name=value,other=value`, whose values are percent-encoded.
     pub(crate) fn with_headers(mut self, text: &str) -> Result<Self, EndpointError> {
         for (n, pair) in text.split(',').enumerate().filter(|(_, pair)| !pair.trim().is_empty()) {
             let malformed = EndpointError::Header { position: n + 1 };

@@ -395,7 +395,7 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
     }
 }
 
-/// Where a committed part turned out to be damaged, says how to have its batch read again.
+/// Says how to have the batch of a part read again that turned out to be damaged.
 pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
     match error {
         IngestError::Lake(LakeError::Damaged { path, source }) => match batch_id(&path) {

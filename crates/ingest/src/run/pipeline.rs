@@ -210,7 +210,7 @@ impl Fetched {
     }
 }
 
-/// Every object of a batch, in the order of the plan; small files with their neighbours.
+/// Returns every object of a batch, in the order of the plan; small files with their neighbours.
 fn in_order(batch: Arc<Batch>) -> impl Iterator<Item = Planned> {
     let mut start = 0;
     iter::from_fn(move || {
@@ -221,7 +221,7 @@ fn in_order(batch: Arc<Batch>) -> impl Iterator<Item = Planned> {
     })
 }
 
-/// How many of the `objects`, from the first on, travel together; at least one.
+/// Counts the `objects`, from the first on, that travel together; at least one.
 fn together(objects: &[ObjectRef]) -> usize {
     let mut bytes = 0;
     let fits = |object: &&ObjectRef| {
@@ -252,7 +252,7 @@ fn decode_bytes(stored: &[u8], options: &DecodeOptions) -> u64 {
     (inflated_estimate_bytes(stored, options.cap_bytes) as u64).saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded, or a large one in pieces. Their rows, or what they are inflated from, are paid for until they
+/// Decodes objects, or opens a large one in pieces. Their rows, or what they are inflated from, are paid for until they
 /// are dropped.
 async fn open(inflow: Arc<Inflow>, paid: Paid) -> BoxStream<'static, OpenedObject> {
     let Paid { fetched: Fetched { planned, mut stored, reservations, .. }, reservation, is_large } = paid;

@@ -277,12 +277,12 @@ impl Done {
         Self { batch, outcomes: Vec::new(), rows: DecodedRows::default() }
     }
 
-    /// Needs: one object is planned.
+    /// Makes the outcome of one object. Needs: it alone is planned.
     pub(super) fn of_one(planned: &Planned, outcome: ObjectOutcome, rows: DecodedRows) -> Self {
         Self { batch: Arc::clone(&planned.batch), outcomes: vec![(planned.positions.start, outcome)], rows }
     }
 
-    /// How many objects this is the last of.
+    /// Counts the objects that this is the last of.
     pub(crate) fn n_finished(&self) -> usize {
         self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, ObjectOutcome::Begun(_))).count()
     }

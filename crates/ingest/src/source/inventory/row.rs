@@ -42,7 +42,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// CSV and Parquet name the same columns in two ways: `IsLatest` and `is_latest`.
+    /// Finds the columns by their names, which CSV and Parquet write in two ways: `IsLatest` and `is_latest`.
     pub(super) fn find<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Unusable> {
         let names: Vec<String> = names.map(|name| name.trim().replace('_', "").to_ascii_lowercase()).collect();
         let find = |name: &str| names.iter().position(|it| it.eq_ignore_ascii_case(name));
