@@ -26,17 +26,12 @@ use trailweave_table::partition_dir;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::ledger::LedgerEntry;
-use crate::run::budget::Budget;
-use crate::run::budget::Shares;
-use crate::run::chunk::Buffer;
-use crate::run::chunk::Chunk;
-use crate::run::chunk::Dated;
-use crate::run::chunk::DecodedRows;
+use crate::run::budget::{Budget, Shares};
+use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
-use crate::upkeep::amendment::Amendment;
-use crate::upkeep::amendment::Amendments;
+use crate::upkeep::amendment::{Amendment, Amendments};
 use crate::upkeep::duplicates::known_to_lake;
 
 /// A part ends where its rows take this much memory; as Parquet they take about a tenth.

@@ -35,18 +35,12 @@ use trailweave_lake::LakeError;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::run::budget::Reservation;
-use crate::run::pipeline::inflow::Arrived;
-use crate::run::pipeline::inflow::DECODE_FACTOR;
-use crate::run::pipeline::inflow::Inflow;
-use crate::run::pipeline::inflow::LargePiece;
-use crate::run::pipeline::inflow::MIN_DECODE_BYTES;
-use crate::run::pipeline::inflow::OpenedObject;
-use crate::run::pipeline::inflow::Planned;
+use crate::run::pipeline::inflow::{
+    Arrived, DECODE_FACTOR, Inflow, LargePiece, MIN_DECODE_BYTES, OpenedObject, Planned,
+};
 use crate::run::pipeline::large::open_large;
 use crate::run::plan::Batch;
-use crate::source::fetch::FetchError;
-use crate::source::fetch::NoRoom;
-use crate::source::fetch::read;
+use crate::source::fetch::{FetchError, NoRoom, read};
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 

@@ -13,17 +13,12 @@ use trailweave_decode::Piece;
 use trailweave_decode::Read;
 
 use crate::IngestOptions;
-use crate::cpu::Cpu;
-use crate::cpu::Panicked;
-use crate::cpu::caught;
+use crate::cpu::{Cpu, Panicked, caught};
 use crate::error::chain;
-use crate::run::budget::Budget;
-use crate::run::budget::Reservation;
-use crate::run::budget::Shares;
+use crate::run::budget::{Budget, Reservation, Shares};
 use crate::run::chunk::DecodedRows;
 use crate::run::plan::Batch;
-use crate::source::fetch::FetchError;
-use crate::source::fetch::NoRoom;
+use crate::source::fetch::{FetchError, NoRoom};
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 
