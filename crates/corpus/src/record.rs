@@ -61,7 +61,7 @@ pub(crate) struct Resource {
     pub(crate) kind: &'static str,
 }
 
-/// How the call reached AWS.
+/// The way by which the call reached AWS.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connection {
     /// From outside: `tlsDetails` is logged.

@@ -1,4 +1,4 @@
-//! Where flows write: the records, the truth, and what the events show together.
+//! The scene that flows write to: the records, the truth, and what the events show together.
 
 use std::collections::BTreeMap;
 

@@ -28,7 +28,7 @@ impl Cause {
     }
 }
 
-/// How a KMS event came about.
+/// The origin of a KMS event.
 #[derive(Clone, Copy)]
 pub(crate) struct Link<'c> {
     pub(crate) flow: &'static str,

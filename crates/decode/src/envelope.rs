@@ -14,7 +14,7 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) raw: &'a [u8],
     /// Its nesting, the record itself included.
     pub(crate) depth: usize,
-    /// Its fields, none if it is no object; `None`: its structure is broken.
+    /// Its fields, none if it is not an object; `None`: its structure is broken.
     pub(crate) fields: Option<&'a [Field]>,
 }
 

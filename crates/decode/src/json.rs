@@ -40,7 +40,7 @@ impl<'t> Json<'t> {
             Node::String(text) => Some(Cow::Borrowed(text)),
             Node::Static(StaticNode::Bool(truth)) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
             Node::Static(StaticNode::U64(integer)) => Some(Cow::Owned(integer.to_string())),
-            // simd-json reads `-0` as this zero; it is no integer.
+            // simd-json reads `-0` as this zero; it is not an integer.
             Node::Static(StaticNode::I64(integer)) => (integer != 0).then(|| Cow::Owned(integer.to_string())),
             _ => None,
         }

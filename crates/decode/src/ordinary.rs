@@ -96,7 +96,7 @@ impl<F: FnMut(OrdinaryRecord<'_>)> Work for Pass<'_, F> {
     }
 }
 
-/// Where the pass over the blocks is.
+/// The position of the pass over the blocks.
 struct Walk<'a> {
     bytes: &'a [u8],
     /// Where the record begins that the pass is in, or that it comes to next.

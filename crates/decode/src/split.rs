@@ -27,7 +27,7 @@ pub(crate) struct Field {
     pub(crate) value: Span,
 }
 
-/// Where and how the structure breaks.
+/// The place and the way in which the structure breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broken {
     EndsEarly {

@@ -1,4 +1,4 @@
-//! Where trail objects come from.
+//! The sources that trail objects come from.
 
 pub(crate) mod fetch;
 pub(crate) mod filter;
@@ -23,7 +23,7 @@ use percent_encoding::percent_decode_str;
 /// The beginning of the name of every object in S3.
 const SCHEME: &str = "s3://";
 
-/// Where trail objects come from.
+/// A place that trail objects come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A file, or a folder with all that it holds. A folder gives what is named `*.gz`, `*.json`, `*.jsonl` or

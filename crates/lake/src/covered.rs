@@ -1,7 +1,7 @@
 //! The parts of `events` of which the products of a lake were made.
 //!
-//! It is written in the same change as the products, so it never says more than they hold. What a part was merged from
-//! stands in its footer, so merging changes nothing about what is covered.
+//! It is written in the same change as the products, so it never says more than they hold. The footer of a part says
+//! what it was merged from, so merging changes nothing about what is covered.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -31,7 +31,7 @@ pub struct Lake {
     lease_times: LeaseTimes,
 }
 
-/// Where a lake stands.
+/// The place of a lake.
 #[derive(Debug, Clone)]
 pub struct LakePlace {
     root: PathBuf,

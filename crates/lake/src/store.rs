@@ -1,4 +1,4 @@
-//! Where a lake's files stand: a local folder, or an object store.
+//! The store of a lake's files: a local folder, or an object store.
 //!
 //! Both are spoken to in the same words by blocking calls, because what reads and writes files is compute: it runs on
 //! threads that may wait. A path is a local path, or one that begins with the URL of the lake.
@@ -17,7 +17,7 @@ use crate::WholeFile;
 use crate::listed::Listed;
 use crate::remote::Remote;
 
-/// Where files stand.
+/// The place of files.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
     Local,
@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Writes a small file, unless it is there. Of several who try at once, one succeeds.
+    /// Writes a small file, unless it is there. One of several who try at once succeeds.
     pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
         match self {
             Self::Local => WholeFile::write_new(path, content),

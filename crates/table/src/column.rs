@@ -56,7 +56,7 @@ pub enum Kind {
     TextMap,
 }
 
-/// How readers look for values in a column.
+/// The way in which readers look for values in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
     /// By ranges: statistics and the page index are enough.

@@ -1,4 +1,4 @@
-//! Where the files of a table stand, and their names.
+//! The places of a table's files, and their names.
 
 use std::path::Path;
 

@@ -21,7 +21,7 @@ pub(crate) enum Grantee<'g> {
     Other(&'static str),
 }
 
-/// When, by whom and why a call is made.
+/// The time, the caller and the reason of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'c> {
     pub(crate) at: i64,

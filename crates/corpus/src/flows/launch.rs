@@ -21,7 +21,7 @@ pub(crate) struct Plan<'p> {
     pub(crate) lives: Lives,
 }
 
-/// How long the instances live.
+/// The lifetime of the instances.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lives {
     /// Past the time at which EC2 retires its own grants.

@@ -1,4 +1,4 @@
-//! How the session of a role begins: an STS call hands out the access key of all that follows.
+//! The beginning of a role's session: an STS call hands out the access key of all that follows.
 
 use serde_json::{Value, json};
 

@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) batches: Vec<Extent>,
 }
 
-/// How large a batch is.
+/// The size of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) batch_id: String,

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::source::skipped::SkipReason;
 
-/// Where an object stands in a trail.
+/// The place of an object in a trail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     /// The UTC day on which it was delivered.

@@ -87,7 +87,7 @@ struct Packed<'a> {
     version: &'a [u8],
 }
 
-/// How a version is held.
+/// The form in which a version is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// The 16 bytes of an `ETag` of 32 hexadecimal digits.

@@ -79,7 +79,7 @@ pub(crate) struct S3 {
     lists: AtomicU64,
 }
 
-/// Why a body could not be had.
+/// The reason why a body could not be had.
 enum GetError<E> {
     /// It ended early; another attempt may have all of it.
     Cut(Box<dyn Error + Send + Sync>),

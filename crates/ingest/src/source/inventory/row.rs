@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// Why an inventory cannot be used.
+/// The reason why an inventory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("it is no manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
@@ -30,7 +30,7 @@ pub(super) struct InventoryRow<'a> {
     pub(super) is_current: bool,
 }
 
-/// Where the columns stand that are needed.
+/// The positions of the columns that are needed.
 pub(super) struct Columns {
     pub(super) bucket: usize,
     pub(super) key: usize,

@@ -12,7 +12,7 @@ use crate::source::listing::ObjectRef;
 use crate::source::skipped::SkipReason;
 use crate::source::url_decoded;
 
-/// Why a message is not understood.
+/// The reason why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Foreign {
     #[error("it is not a notification of S3 or CloudTrail")]

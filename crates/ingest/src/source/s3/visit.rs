@@ -1,4 +1,4 @@
-//! Which folders of a trail have to be listed for a filter.
+//! The folders of a trail that have to be listed for a filter.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::source::key::is_account;
 use crate::source::key::skips_folder;
 use crate::source::skipped::SkipReason;
 
-/// How a prefix is listed.
+/// The way to list a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
     /// It holds nothing that is asked for.
