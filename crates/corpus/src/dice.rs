@@ -12,18 +12,18 @@ const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
 pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The stream with number `stream` of a corpus with seed `seed`.
+    /// Returns the stream with number `stream` of a corpus with seed `seed`.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mixed = seed.wrapping_mul(ODD) ^ stream.wrapping_add(1).wrapping_mul(ODD.rotate_left(23));
         Self(ChaCha8Rng::seed_from_u64(mixed))
     }
 
-    /// A number from 0 to `n` - 1. Needs: `n` is not 0.
+    /// Returns a number from 0 to `n` - 1. Needs: `n` is not 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0.random_range(0..n)
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         self.0.random_range(low..=high)
     }
@@ -40,7 +40,7 @@ impl Dice {
         &items[self.below(items.len())]
     }
 
-    /// One of `items`, each as likely as its weight says.
+    /// Returns one of `items`, each as likely as its weight says.
     pub(crate) fn weighted<T: Copy>(&mut self, items: &[(T, usize)]) -> T {
         let total = items.iter().map(|(_, weight)| weight).sum();
         let mut left = self.below(total);
@@ -76,22 +76,22 @@ impl Dice {
         (0..length).map(|_| char::from(*self.pick(ALPHANUMERIC))).collect()
     }
 
-    /// An access key, principal or profile id: `prefix` and upper-case letters or digits, 21 characters.
+    /// Returns an access key, principal or profile id: `prefix` and upper-case letters or digits, 21 characters.
     pub(crate) fn principal_id(&mut self, prefix: &str) -> String {
         format!("{prefix}{}", self.alphanumeric(17).to_uppercase())
     }
 
-    /// A resource id of today's form, such as `vol-0123456789abcdef0`.
+    /// Returns a resource id of today's form, such as `vol-0123456789abcdef0`.
     pub(crate) fn resource_id(&mut self, prefix: &str) -> String {
         format!("{prefix}-0{:016x}", self.number())
     }
 
-    /// A random (version 4) UUID.
+    /// Returns a random (version 4) UUID.
     pub(crate) fn uuid(&mut self) -> String {
         self.uuid_of_version(4)
     }
 
-    /// A UUID in the form of a name-based (version 3) one, as events that a service forwarded carry.
+    /// Returns a UUID in the form of a name-based (version 3) one, as events that a service forwarded carry.
     pub(crate) fn name_uuid(&mut self) -> String {
         self.uuid_of_version(3)
     }
@@ -109,7 +109,7 @@ impl Dice {
         )
     }
 
-    /// A public-looking address of a documentation range.
+    /// Returns a public-looking address of a documentation range.
     pub(crate) fn address(&mut self) -> String {
         let net = *self.pick(&["192.0.2", "198.51.100", "203.0.113"]);
         format!("{net}.{}", self.between(1, 254))

@@ -1,9 +1,9 @@
-//! Why a corpus could not be made.
+//! The reasons why a corpus could not be made.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a corpus could not be made.
+/// The reason why a corpus could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -49,7 +49,7 @@ impl Caller {
         Self::alone(identity, dice.address(), agent.to_owned(), console)
     }
 
-    /// A principal of which the trail tells no more than its own calls do.
+    /// Returns a principal of which the trail tells no more than its own calls do.
     pub(crate) fn alone(identity: Identity, address: String, agent: String, console: bool) -> Self {
         let source = if identity.session().is_some() { "session" } else { "direct" };
         Self { root: (identity.arn(), source), identity, address, agent, console }
@@ -63,19 +63,19 @@ impl Caller {
         }
     }
 
-    /// An AWS service that acts through its service-linked role.
+    /// Returns an AWS service that acts through its service-linked role.
     pub(crate) fn service(identity: Identity, service: &str) -> Self {
         let (address, agent) = (service.to_owned(), service.to_owned());
         Self { root: (service.to_owned(), "service"), ..Self::alone(identity, address, agent, false) }
     }
 
-    /// `userIdentity` of a call that the caller makes itself.
+    /// Writes `userIdentity` of a call that the caller makes itself.
     pub(crate) fn direct(&self, at: i64, version: Version) -> Value {
         let by = self.is_service().then_some(self.address.as_str());
         self.identity.render(at, version, by)
     }
 
-    /// How its own calls reach AWS.
+    /// Tells how its own calls reach AWS.
     pub(crate) fn connection(&self) -> Connection {
         if self.is_service() {
             Connection::Internal
@@ -86,12 +86,12 @@ impl Caller {
         }
     }
 
-    /// A service's address is its name.
+    /// Tells whether a service calls, whose address is its name.
     fn is_service(&self) -> bool {
         self.address.ends_with(".amazonaws.com")
     }
 
-    /// `userIdentity` of a call that `service` makes in the caller's name.
+    /// Writes `userIdentity` of a call that `service` makes in the caller's name.
     pub(crate) fn through(&self, service: &str, at: i64, version: Version) -> Value {
         self.identity.render(at, version, Some(service))
     }
@@ -120,7 +120,7 @@ impl Identity {
         }
     }
 
-    /// The service-linked role of Auto Scaling.
+    /// Returns the service-linked role of Auto Scaling.
     pub(crate) fn scaling(dice: &mut Dice, account: &str) -> Self {
         Self::Role {
             account: account.to_owned(),
@@ -133,7 +133,7 @@ impl Identity {
         }
     }
 
-    /// The instance whose role this is, when the session is an instance's.
+    /// Returns the instance whose role this is, when the session is an instance's.
     pub(crate) fn instance(&self) -> Option<&str> {
         match self {
             Self::Role { session, .. } if session.starts_with("i-") => Some(session),
@@ -141,7 +141,7 @@ impl Identity {
         }
     }
 
-    /// The session's name, when it is a role's.
+    /// Returns the session's name, when it is a role's.
     pub(crate) fn session(&self) -> Option<&str> {
         match self {
             Self::Role { session, .. } => Some(session),
@@ -149,7 +149,7 @@ impl Identity {
         }
     }
 
-    /// The access key of its calls.
+    /// Returns the access key of its calls.
     pub(crate) fn access_key(&self) -> &str {
         match self {
             Self::User { access_key, .. } | Self::Role { access_key, .. } => access_key,
@@ -162,7 +162,7 @@ impl Identity {
         key.clone_into(access_key);
     }
 
-    /// The ARN of a user, or of the session of a role.
+    /// Returns the ARN of a user, or of the session of a role.
     pub(crate) fn arn(&self) -> String {
         match self {
             Self::User { account, name, .. } => format!("arn:aws:iam::{account}:user/{name}"),
@@ -172,7 +172,7 @@ impl Identity {
         }
     }
 
-    /// The ARN of a role, or of a user.
+    /// Returns the ARN of a role, or of a user.
     pub(crate) fn role_arn(&self) -> String {
         match self {
             Self::User { .. } => self.arn(),
@@ -180,7 +180,7 @@ impl Identity {
         }
     }
 
-    /// `AROA...:session` or `AIDA...`, as `AWSAccount` copies carry it.
+    /// Writes `AROA...:session` or `AIDA...`, as `AWSAccount` copies carry it.
     pub(crate) fn principal_id(&self) -> String {
         match self {
             Self::User { id, .. } => id.clone(),
@@ -242,7 +242,7 @@ pub(crate) struct Infrastructure<'a> {
     pub(crate) access_key: &'a str,
 }
 
-/// `userIdentity` of the part of EC2 that attaches volumes to an instance.
+/// Writes `userIdentity` of the part of EC2 that attaches volumes to an instance.
 pub(crate) fn infrastructure(who: &Infrastructure<'_>, at: i64, version: Version) -> Value {
     let Infrastructure { account, region, instance, access_key } = who;
     let mut identity = json!({
@@ -272,12 +272,12 @@ pub(crate) fn infrastructure(who: &Infrastructure<'_>, at: i64, version: Version
     identity
 }
 
-/// `userIdentity` of an AWS service that calls in its own name.
+/// Writes `userIdentity` of an AWS service that calls in its own name.
 pub(crate) fn service(name: &str) -> Value {
     json!({"type": "AWSService", "invokedBy": name})
 }
 
-/// `userIdentity` in the copy that the owner of a key gets of another account's call.
+/// Writes `userIdentity` in the copy that the owner of a key gets of another account's call.
 pub(crate) fn foreign(account: &str, principal_id: &str, invoked_by: Option<&str>) -> Value {
     let mut identity = json!({"type": "AWSAccount", "principalId": principal_id, "accountId": account});
     if let Some(service) = invoked_by {

@@ -29,7 +29,7 @@ pub(crate) fn slots(world: &World, n: usize) -> Vec<Slot> {
     slots
 }
 
-/// The record of a slot.
+/// Returns the record of a slot.
 pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
     let (account, region) = world.of_scope(slot.scope);
     let mut dice = Dice::new(slot.stream, 0);
@@ -141,7 +141,7 @@ fn describe(set: &mut Setting<'_>) -> Record {
     record
 }
 
-/// `Decrypt` and `GenerateDataKey` by the services that encrypt what they store.
+/// Makes `Decrypt` or `GenerateDataKey` by one of the services that encrypt what they store.
 fn service_key_use(set: &mut Setting<'_>) -> Record {
     let (region, account) = (set.region, set.account.id.as_str());
     let (service, context) = match set.dice.below(6) {
@@ -223,7 +223,7 @@ fn key_admin(set: &mut Setting<'_>) -> Record {
     record
 }
 
-/// A grant to a service that has nothing to do with EBS.
+/// Returns a grant to a service that has nothing to do with EBS.
 fn other_grant(set: &mut Setting<'_>) -> Record {
     let key = set.key();
     let mut record = set.direct("kms.amazonaws.com", "CreateGrant");
@@ -321,7 +321,7 @@ fn login(set: &mut Setting<'_>) -> Record {
     record
 }
 
-/// An event of the service itself, without a request id.
+/// Returns an event of the service itself, without a request id.
 fn rotation(set: &mut Setting<'_>) -> Record {
     let key = set.key();
     let identity = json!({"accountId": set.account.id, "invokedBy": "AWS Internal"});

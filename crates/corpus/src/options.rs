@@ -74,7 +74,7 @@ impl Default for CorpusOptions {
 }
 
 impl CorpusOptions {
-    /// First second, and the second after the last, that events may have.
+    /// Returns the first second, and the second after the last, that events may have.
     pub(crate) fn span(&self) -> Result<(i64, i64), Error> {
         self.check()?;
         let start =

@@ -61,7 +61,7 @@ pub(crate) struct Resource {
     pub(crate) kind: &'static str,
 }
 
-/// How the call reached AWS.
+/// The way by which the call reached AWS.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connection {
     /// From outside: `tlsDetails` is logged.
@@ -73,7 +73,7 @@ pub(crate) enum Connection {
 }
 
 impl Record {
-    /// A successful management call without parameters, from inside AWS.
+    /// Returns a successful management call without parameters, from inside AWS.
     pub(crate) fn new(source: &'static str, name: &'static str, at: i64, identity: Value) -> Self {
         Self {
             version: Version::LATEST,
@@ -101,7 +101,7 @@ impl Record {
         }
     }
 
-    /// The record as `CloudTrail` writes it.
+    /// Returns the record as `CloudTrail` writes it.
     pub(crate) fn into_json(self) -> Value {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| {

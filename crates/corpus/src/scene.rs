@@ -1,4 +1,4 @@
-//! Where flows write: the records, the truth, and what the events show together.
+//! The scene that flows write to: the records, the truth, and what the events show together.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ impl<'w> Stage<'w> {
         }
     }
 
-    /// Eight hex digits that no other id of the corpus has: an odd multiple is a permutation of 32 bits.
+    /// Returns eight hex digits that no other id of the corpus has: an odd multiple is a permutation of 32 bits.
     fn short_hex(&mut self) -> String {
         self.n_short_ids += 1;
         let low = u32::try_from(self.world.seed & 0xffff_ffff).expect("masked to 32 bits");
@@ -119,7 +119,7 @@ impl Scene<'_, '_> {
         at + 600 < self.world.end
     }
 
-    /// An instance, volume or snapshot id of the scene's generation.
+    /// Returns an instance, volume or snapshot id of the scene's generation.
     pub(crate) fn id(&mut self, prefix: &str) -> String {
         if self.version.is_legacy() {
             format!("{prefix}-{}", self.stage.short_hex())
@@ -139,12 +139,12 @@ impl Scene<'_, '_> {
         seen.push((at, instance.to_owned()));
     }
 
-    /// A successful EC2 call of the scene's caller.
+    /// Logs a successful EC2 call of the scene's caller.
     pub(crate) fn ec2(&mut self, at: i64, name: &'static str, request: Value, response: Value) -> Cause {
         self.ec2_delivered_to(at, name, (request, response), None)
     }
 
-    /// A successful EC2 call that is also delivered to the account `owner` of a snapshot.
+    /// Logs a successful EC2 call that is also delivered to the account `owner` of a snapshot.
     pub(crate) fn ec2_delivered_to(
         &mut self,
         at: i64,
@@ -176,7 +176,7 @@ impl Scene<'_, '_> {
         Cause { at, request_id, copies, names_its_volume: name == "CreateVolume", root }
     }
 
-    /// An EC2 call that failed or was a dry run.
+    /// Logs an EC2 call that failed or was a dry run.
     pub(crate) fn ec2_failed(&mut self, at: i64, name: &'static str, request: Value, failure: Failure) {
         let mut record = self.caller_record("ec2.amazonaws.com", name, at);
         record.failure = Some(failure);
@@ -184,7 +184,7 @@ impl Scene<'_, '_> {
         self.write(self.account, record);
     }
 
-    /// A call of the scene's caller, with ids of its own.
+    /// Returns a call of the scene's caller, with ids of its own.
     pub(crate) fn caller_record(&mut self, source: &'static str, name: &'static str, at: i64) -> Record {
         let mut record = Record::new(source, name, at, self.caller.direct(at, self.version));
         record.address.clone_from(&self.caller.address);
@@ -203,7 +203,7 @@ impl Scene<'_, '_> {
         self.stage.write(account, self.region, record);
     }
 
-    /// Since 1.11 `RunInstances` lists what it launched.
+    /// Lists what `RunInstances` launched, as it does since 1.11.
     fn launched_resources(&self, response: &Value) -> Vec<Resource> {
         let launched = response.get("reservationId").and_then(|_| response["instancesSet"]["items"].as_array());
         let (Some(instances), true) = (launched, self.version >= Version::LATEST) else {
@@ -221,7 +221,7 @@ impl Scene<'_, '_> {
         instances.iter().map(resource).collect()
     }
 
-    /// A KMS call, and its row of the truth. A call with another account's key is logged in both accounts.
+    /// Logs a KMS call, and notes its row of the truth. A call with another account's key is logged in both accounts.
     pub(crate) fn kms(&mut self, call: &KmsCall<'_>) {
         let request_id = match (call.link.cause, &call.request_id) {
             (_, Some(given)) => given.clone(),
@@ -295,7 +295,7 @@ impl Scene<'_, '_> {
         }
     }
 
-    /// `sourceIPAddress` and `userAgent` of a KMS call.
+    /// Returns `sourceIPAddress` and `userAgent` of a KMS call.
     fn origin(&self, by: By<'_>) -> (String, String) {
         match by {
             By::Infrastructure(_) if self.version.is_legacy() => (self.caller.address.clone(), String::new()),
@@ -325,7 +325,7 @@ impl Scene<'_, '_> {
     }
 }
 
-/// EC2 repeats the request id in its answer, inside the wrapper of the newer operations.
+/// Repeats the request id in EC2's answer, inside the wrapper of the newer operations.
 fn answer_with_request_id(response: &mut Value, name: &str, request_id: &str) {
     let wrapper = format!("{name}Response");
     let answer = if response.get(&wrapper).is_some() { &mut response[&wrapper] } else { response };

@@ -80,13 +80,13 @@ struct Clock {
 }
 
 impl Clock {
-    /// A later time, or none when the window ends before a flow could.
+    /// Returns a later time, or none when the window ends before a flow could.
     fn later(&mut self, scene: &mut Scene<'_, '_>) -> Option<i64> {
         self.at += scene.dice.between(900, self.longest.max(901));
         scene.lasts_after(self.at).then_some(self.at)
     }
 
-    /// The same, but only in `percent` of the cases.
+    /// Does the same, but only in `percent` of the cases.
     fn perhaps(&mut self, scene: &mut Scene<'_, '_>, percent: usize) -> Option<i64> {
         let happens = scene.dice.below(100) < percent || self.full;
         if happens { self.later(scene) } else { None }
@@ -302,7 +302,7 @@ fn decoys(scene: &mut Scene<'_, '_>, mut clock: Clock) {
     }
 }
 
-/// An instance that was launched before the corpus begins.
+/// Returns an instance that was launched before the corpus begins.
 fn older_instance(scene: &mut Scene<'_, '_>, mut clock: Clock) {
     let (id, key) = (scene.id("i"), some_key(scene));
     let volume = Volume { id: scene.id("vol"), key };
@@ -315,7 +315,7 @@ fn older_instance(scene: &mut Scene<'_, '_>, mut clock: Clock) {
     lifecycle::terminate(scene, at, instance);
 }
 
-/// Another account than the scene's, when there is one.
+/// Returns another account than the scene's, when there is one.
 fn neighbour(scene: &Scene<'_, '_>) -> Option<usize> {
     let n_accounts = scene.world.accounts.len();
     (n_accounts > 1).then_some((scene.account + 1) % n_accounts)
@@ -354,7 +354,7 @@ fn shared_snapshot(scene: &mut Scene<'_, '_>, mut clock: Clock) {
     snapshot::notify_owner(scene, at, &taken);
 }
 
-/// Software on one instance makes volumes for another.
+/// Lets software on one instance make volumes for another.
 fn controller(scene: &mut Scene<'_, '_>, mut clock: Clock) {
     let key = own_key(scene, 0);
     let host = decoy::plain_launch(scene, clock.at, &key);

@@ -18,7 +18,7 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// The event id of the caller's copy.
+    /// Returns the event id of the caller's copy.
     pub(crate) fn event_id(&self) -> &str {
         &self.copies[0].1
     }
@@ -28,7 +28,7 @@ impl Cause {
     }
 }
 
-/// How a KMS event came about.
+/// The origin of a KMS event.
 #[derive(Clone, Copy)]
 pub(crate) struct Link<'c> {
     pub(crate) flow: &'static str,
@@ -40,17 +40,17 @@ pub(crate) struct Link<'c> {
 }
 
 impl<'c> Link<'c> {
-    /// Caused by `cause`, with its request id.
+    /// Links to `cause`, which shares its request id.
     pub(crate) fn shared(flow: &'static str, cause: &'c Cause) -> Self {
         Self { flow, cause: Some(cause), shares_request: true, unmatched: None, ambiguous: None }
     }
 
-    /// Caused by `cause`, with a request id of its own.
+    /// Links to `cause`, which has a request id of its own.
     pub(crate) fn apart(flow: &'static str, cause: &'c Cause) -> Self {
         Self { shares_request: false, ..Self::shared(flow, cause) }
     }
 
-    /// Without an EC2 cause.
+    /// Links to no EC2 cause.
     pub(crate) fn none(flow: &'static str, unmatched: &'static str) -> Self {
         Self { flow, cause: None, shares_request: false, unmatched: Some(unmatched), ambiguous: None }
     }
@@ -119,7 +119,7 @@ pub(crate) struct Row {
     root_source: Option<&'static str>,
 }
 
-/// The rows in the order of time.
+/// Returns the rows in the order of time.
 pub(crate) fn rows(mut drafts: Vec<Draft>, facts: &Facts) -> Vec<Row> {
     drafts.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
     drafts.into_iter().map(|draft| row(draft, facts)).collect()
@@ -155,7 +155,7 @@ fn row(draft: Draft, facts: &Facts) -> Row {
     }
 }
 
-/// The instance at which the volume was seen nearest in time, and whether another was seen as near.
+/// Returns the instance at which the volume was seen nearest in time, and whether another was seen as near.
 fn nearest_instance(draft: &Draft, facts: &Facts) -> (Option<String>, Option<&'static str>) {
     if draft.serves.instance.is_some() {
         return (None, None);
@@ -169,7 +169,7 @@ fn nearest_instance(draft: &Draft, facts: &Facts) -> (Option<String>, Option<&'s
     (Some(nearest.1.clone()), tie.then_some("instance_tie"))
 }
 
-/// Where the rules of the join, as they are written, miss the cause or find another.
+/// Returns where the rules of the join, as they are written, miss the cause or find another.
 fn rule_gap(draft: &Draft, facts: &Facts) -> Option<&'static str> {
     let cause = draft.cause.as_ref()?;
     if draft.shares_request {

@@ -39,12 +39,12 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The last part of the key's ARN.
+    /// Returns the last part of the key's ARN.
     pub(crate) fn id(&self) -> &str {
         self.arn.rsplit('/').next().expect("a key's ARN has a slash")
     }
 
-    /// One of the ways in which a caller may name the key.
+    /// Returns one of the ways in which a caller may name the key.
     pub(crate) fn as_typed(&self, dice: &mut Dice) -> String {
         match (&self.alias, dice.below(4)) {
             (Some(alias), 0) => alias.clone(),
@@ -72,17 +72,17 @@ impl World {
         Self { seed: options.seed, start, end, generations: options.generations, regions, accounts, organization }
     }
 
-    /// Number of the trail of an account in a region.
+    /// Numbers the trail of an account in a region.
     pub(crate) fn scope(&self, account: usize, region: usize) -> usize {
         account * self.regions.len() + region
     }
 
-    /// How many trails of an account in a region there are.
+    /// Counts the trails of an account in a region.
     pub(crate) fn scopes(&self) -> usize {
         self.accounts.len() * self.regions.len()
     }
 
-    /// Account and region of the trail with this number.
+    /// Returns account and region of the trail with this number.
     pub(crate) fn of_scope(&self, scope: usize) -> (&Account, usize) {
         (&self.accounts[scope / self.regions.len()], scope % self.regions.len())
     }

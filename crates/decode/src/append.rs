@@ -114,7 +114,7 @@ impl RowBuilder {
         self.n_pending += 1;
     }
 
-    /// The rows since the last call.
+    /// Returns the rows since the last call.
     pub(crate) fn take(&mut self) -> Vec<RecordBatch> {
         self.flush();
         mem::take(&mut self.batches)
@@ -149,7 +149,7 @@ impl RowBuilder {
         }
     }
 
-    /// A text in lower case.
+    /// Sets a text in lower case.
     pub(crate) fn lower_text(&mut self, column: TextAt, value: Option<&str>) {
         let Some(value) = value else { return };
         let row = self.n_pending;
@@ -159,7 +159,7 @@ impl RowBuilder {
         texts.text[start..].make_ascii_lowercase();
     }
 
-    /// A text in pieces.
+    /// Sets a text in pieces.
     pub(crate) fn text_of<'a>(&mut self, column: TextAt, pieces: impl IntoIterator<Item = &'a str>) {
         let row = self.n_pending;
         self.texts_at(column).push(row, pieces);
@@ -182,7 +182,7 @@ impl RowBuilder {
         numbers.push(self.n_pending, value);
     }
 
-    /// An empty list is null.
+    /// Sets a list. An empty one is null.
     pub(crate) fn texts(&mut self, column: TextListAt, values: impl IntoIterator<Item = impl AsRef<str>>) {
         let Values::TextList(spans, elements) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
         let before = elements.spans.len();
@@ -194,7 +194,7 @@ impl RowBuilder {
         }
     }
 
-    /// An empty map is null.
+    /// Sets a map. An empty one is null.
     pub(crate) fn text_map(&mut self, column: TextMapAt, entries: &[(&str, Option<impl AsRef<str>>)]) {
         let Values::TextMap(spans, keys, values) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
         for (key, value) in entries {
@@ -268,7 +268,7 @@ impl Values {
         }
     }
 
-    /// The column as an array of `n_rows`; the values are forgotten.
+    /// Returns the column as an array of `n_rows`; the values are forgotten.
     fn take(&mut self, n_rows: usize, data_type: &DataType) -> ArrayRef {
         match self {
             Self::Text(texts) => Arc::new(texts.take(n_rows)),

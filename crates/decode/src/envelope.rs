@@ -14,7 +14,7 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) raw: &'a [u8],
     /// Its nesting, the record itself included.
     pub(crate) depth: usize,
-    /// Its fields, none if it is no object; `None`: its structure is broken.
+    /// Its fields, none if it is not an object; `None`: its structure is broken.
     pub(crate) fields: Option<&'a [Field]>,
 }
 
@@ -77,7 +77,7 @@ impl Envelope {
         Ok(())
     }
 
-    /// Needs: `self.fields` are those of `document`.
+    /// Tells whether a document is a wrapper or an event. Needs: `self.fields` are its fields.
     fn is_wrapper_or_event(&mut self, document: &[u8], opened: &Contents) -> bool {
         match opened {
             Contents::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
@@ -119,7 +119,7 @@ impl Envelope {
         }
     }
 
-    /// Only a whole document may be a bare array of records: an array among records is no record.
+    /// Opens a document. Only a whole one may be a bare array of records: an array among records is not a record.
     fn open_document(&mut self, document: &[u8]) -> Result<Contents, Broken> {
         match document[0] {
             b'[' => split::elements(document).map(Contents::Records),
@@ -151,7 +151,7 @@ impl Envelope {
         }
     }
 
-    /// Needs: `self.fields` are those of `value`.
+    /// Unwraps a value, and gives its records to `each`. Needs: `self.fields` are its fields.
     fn unwrap(
         &mut self,
         value: &[u8],
@@ -190,7 +190,7 @@ impl Envelope {
         }
     }
 
-    /// A record that was delivered as a JSON string.
+    /// Returns a record that was delivered as a JSON string.
     fn text(
         &mut self,
         value: &[u8],
@@ -257,7 +257,7 @@ pub(crate) fn may_wrap(name: &[u8]) -> bool {
     name.contains(&b'\\') || NAMES.contains(&name)
 }
 
-/// The elements of every array under `key`, so that a key that is there twice loses nothing.
+/// Returns the elements of every array under `key`, so that a key that is there twice loses nothing.
 fn arrays(object: &[u8], fields: &[Field], key: &[u8]) -> Result<Option<Vec<Span>>, Broken> {
     let mut found = None;
     for Field { key: span, value } in fields {

@@ -1,6 +1,6 @@
-//! Why a whole object could not be decoded.
+//! The errors of whole objects that could not be decoded.
 
-/// Why a whole object could not be decoded; none of its rows may be committed.
+/// The reason why a whole object could not be decoded; none of its rows may be committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -18,7 +18,7 @@ pub enum DecodeError {
         /// Where in the stored bytes the member ends.
         offset: usize,
     },
-    /// Something that is no gzip member stands after the last one.
+    /// Something that is not a gzip member stands after the last one.
     #[error("{count} bytes after the last gzip member")]
     TrailingBytes {
         /// How many bytes there are.

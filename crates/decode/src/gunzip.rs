@@ -78,8 +78,8 @@ impl Gunzip {
         self.inflated.capacity()
     }
 
-    /// The size of `stored` if it was one plausible member, now inflated and checked against its checksum and size.
-    /// Everything else, faults too, is left to [`Members`].
+    /// Returns the size of `stored` if it was one plausible member, now inflated and checked against its checksum and
+    /// size. Everything else, faults too, is left to [`Members`].
     fn inflate_whole(&mut self, stored: &[u8], most: usize) -> Option<usize> {
         let size = plausible_size(stored).filter(|&size| size <= most)?;
         if self.inflated.len() < size {
@@ -96,13 +96,13 @@ pub(crate) fn is_gzip(stored: &[u8]) -> bool {
     stored.starts_with(&MAGIC)
 }
 
-/// The size in the trailer, if deflate can reach it.
+/// Returns the size in the trailer, if deflate can reach it.
 fn plausible_size(stored: &[u8]) -> Option<usize> {
     let size = u32::from_le_bytes(*stored.last_chunk()?) as usize;
     (size <= stored.len().saturating_mul(MAX_RATIO)).then_some(size)
 }
 
-/// How large an object will be when inflated: what its gzip trailer says, where that is plausible.
+/// Estimates the size of an object when inflated: what its gzip trailer says, where that is plausible.
 ///
 /// A trailer speaks of the last member only, so an object of several members may exceed it; the decoder's cap holds
 /// in any case.
@@ -233,7 +233,7 @@ impl<S: AsRef<[u8]>> Members<S> {
     }
 }
 
-/// Where the trailer at `at` ends, if it is that of `member`.
+/// Returns where the trailer at `at` ends, if it is that of `member`.
 fn trailer_end(stored: &[u8], at: usize, member: &Member) -> Result<usize, DecodeError> {
     let end = at + TRAILER_BYTES;
     let Some(trailer) = stored.get(at..end) else {
@@ -244,7 +244,7 @@ fn trailer_end(stored: &[u8], at: usize, member: &Member) -> Result<usize, Decod
     if is_its { Ok(end) } else { Err(DecodeError::ChecksumMismatch { offset: end }) }
 }
 
-/// Where the header of the member at `at` ends (RFC 1952, 2.3).
+/// Returns where the header of the member at `at` ends (RFC 1952, 2.3).
 fn header_end(stored: &[u8], at: usize) -> Result<usize, DecodeError> {
     const HAS_HEADER_CRC: u8 = 1 << 1;
     const HAS_EXTRA: u8 = 1 << 2;

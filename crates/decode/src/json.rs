@@ -17,7 +17,7 @@ pub(crate) struct Json<'t>(&'t [Node<'t>]);
 impl<'t> Json<'t> {
     pub(crate) const NULL: Self = Json(&[Node::Static(StaticNode::Null)]);
 
-    /// The value at the head of a tape.
+    /// Returns the value at the head of a tape.
     pub(crate) fn root(tape: &'t [Node<'t>]) -> Self {
         if tape.is_empty() { Self::NULL } else { Json(tape) }
     }
@@ -26,7 +26,7 @@ impl<'t> Json<'t> {
         matches!(self.0[0], Node::Static(StaticNode::Null))
     }
 
-    /// A string.
+    /// Returns a string.
     pub(crate) fn string(self) -> Option<&'t str> {
         match self.0[0] {
             Node::String(text) => Some(text),
@@ -34,19 +34,19 @@ impl<'t> Json<'t> {
         }
     }
 
-    /// A string, or an integer or truth value in words.
+    /// Returns a string, or an integer or truth value in words.
     pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
         match self.0[0] {
             Node::String(text) => Some(Cow::Borrowed(text)),
             Node::Static(StaticNode::Bool(truth)) => Some(Cow::Borrowed(if truth { "true" } else { "false" })),
             Node::Static(StaticNode::U64(integer)) => Some(Cow::Owned(integer.to_string())),
-            // simd-json reads `-0` as this zero; it is no integer.
+            // simd-json reads `-0` as this zero; it is not an integer.
             Node::Static(StaticNode::I64(integer)) => (integer != 0).then(|| Cow::Owned(integer.to_string())),
             _ => None,
         }
     }
 
-    /// A truth value, also as a string.
+    /// Returns a truth value, also as a string.
     pub(crate) fn truth(self) -> Option<bool> {
         match self.0[0] {
             Node::Static(StaticNode::Bool(truth)) => Some(truth),
@@ -56,22 +56,22 @@ impl<'t> Json<'t> {
         }
     }
 
-    /// The last field of this name.
+    /// Returns the last field of this name.
     pub(crate) fn get(self, key: &str) -> Self {
         self.get_where(|name| name == key)
     }
 
-    /// The last field of a name such as this.
+    /// Returns the last field of a name such as this.
     pub(crate) fn get_where(self, is_meant: impl Fn(&str) -> bool) -> Self {
         self.fields().filter(|(name, _)| is_meant(name)).last().map_or(Self::NULL, |(_, value)| value)
     }
 
-    /// The first of the `keys` that holds something.
+    /// Returns the first of the `keys` that holds something.
     pub(crate) fn get_any(self, keys: &[&str]) -> Self {
         keys.iter().map(|key| self.get(key)).find(|value| !value.is_null()).unwrap_or(Self::NULL)
     }
 
-    /// The fields of an object, none of anything else.
+    /// Returns the fields of an object, none of anything else.
     pub(crate) fn fields(self) -> Fields<'t> {
         match self.0[0] {
             Node::Object { count, .. } => Fields(&self.0[1..=count]),
@@ -79,7 +79,7 @@ impl<'t> Json<'t> {
         }
     }
 
-    /// The elements of an array, none of anything else.
+    /// Returns the elements of an array, none of anything else.
     pub(crate) fn elements(self) -> Elements<'t> {
         match self.0[0] {
             Node::Array { count, .. } => Elements(&self.0[1..=count]),
@@ -87,7 +87,8 @@ impl<'t> Json<'t> {
         }
     }
 
-    /// The elements of what EC2 means as a list: an array, `{"items":[..]}`, `{"item":..}`, or one element alone.
+    /// Returns the elements of what EC2 means as a list: an array, `{"items":[..]}`, `{"item":..}`, or one element
+    /// alone.
     pub(crate) fn items(self) -> Vec<Self> {
         match self.0[0] {
             Node::Array { .. } => self.elements().collect(),
@@ -131,7 +132,7 @@ impl<'t> Iterator for Elements<'t> {
     }
 }
 
-/// How many nodes of the tape a value takes.
+/// Counts the nodes of the tape that a value takes.
 fn size(node: &Node<'_>) -> usize {
     match node {
         Node::Object { count, .. } | Node::Array { count, .. } => count + 1,

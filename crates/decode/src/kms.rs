@@ -146,7 +146,7 @@ fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
     record.json(FieldName::ErrorMessage).string()
 }
 
-/// `resources` lists the source first and the destination second, also when they are equal.
+/// Fills both keys. `resources` lists the source first and the destination second, also when they are equal.
 fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut RowBuilder) {
     let parameters = record.json(FieldName::RequestParameters);
     let in_resources: Vec<_> = keys_in_resources(record).collect();

@@ -37,7 +37,7 @@ pub(crate) struct Masks {
 pub(crate) trait Instructions: Copy {
     fn masks(self, block: &Block) -> Masks;
 
-    /// All ones from every odd bit of `quotes` up to the next.
+    /// Returns all ones from every odd bit of `quotes` up to the next.
     fn inside(self, quotes: u64) -> u64;
 }
 

@@ -82,7 +82,7 @@ fn inflate_or_vouch(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeEr
     }
 }
 
-/// One member after the other, each read to its end and checked.
+/// Inflates one member after the other, each read to its end and checked.
 fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let mut inflated = Vec::new();
     if is_gzip(stored) {

@@ -96,7 +96,7 @@ impl<F: FnMut(OrdinaryRecord<'_>)> Work for Pass<'_, F> {
     }
 }
 
-/// Where the pass over the blocks is.
+/// The position of the pass over the blocks.
 struct Walk<'a> {
     bytes: &'a [u8],
     /// Where the record begins that the pass is in, or that it comes to next.
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The bytes that a backslash before them escapes.
+    /// Returns the bytes that a backslash before them escapes.
     #[inline]
     fn escaped(&mut self, backslash: u64) -> u64 {
         if backslash == 0 {
@@ -291,7 +291,7 @@ impl OrdinaryRecord<'_> {
     }
 }
 
-/// Where the white space before `end` begins.
+/// Returns where the white space before `end` begins.
 fn back_over_space(bytes: &[u8], end: usize) -> usize {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     end - bytes[..end].iter().rev().take_while(is_space).count()

@@ -101,7 +101,7 @@ impl fmt::Debug for Piece {
 }
 
 impl Cuts {
-    /// The pieces of the object, which is given once more.
+    /// Cuts the object, which is given once more, into its pieces.
     pub fn pieces(self, stored: Vec<u8>) -> Pieces {
         let text = Text::new(stored, usize::MAX, self.piece_bytes).expect("the object was inflated before");
         Pieces { text, cuts: self.places.into_iter(), kind: self.kind }

@@ -182,7 +182,8 @@ impl<'t> Record<'t> {
         credentials.get("accessKeyId").string().filter(|id| !id.is_empty())
     }
 
-    /// EC2's newer operations wrap their parameters in `<eventName>Request` and a scalar in `{"content":..}`.
+    /// Finds the client token. EC2's newer operations wrap their parameters in `<eventName>Request` and a scalar in
+    /// `{"content":..}`.
     pub(crate) fn client_token(&self) -> Option<&'t str> {
         const NAMES: [&str; 2] = ["clientToken", "ClientToken"];
         let parameters = self.json(FieldName::RequestParameters);

@@ -17,7 +17,7 @@ const REASON: TextAt = TextAt::of(&REJECTS, "reason");
 const MESSAGE: TextAt = TextAt::of(&REJECTS, "message");
 const RECORD: TextAt = TextAt::of(&REJECTS, "record");
 
-/// Why a record could not become a row. Its `Display` is the column `message`.
+/// The reason why a record could not become a row. Its `Display` is the column `message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     InvalidJson,
@@ -31,7 +31,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// The column `reason`.
+    /// Returns the column `reason`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",

@@ -27,7 +27,7 @@ pub(crate) struct Field {
     pub(crate) value: Span,
 }
 
-/// Where and how the structure breaks.
+/// The place and the way in which the structure breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broken {
     EndsEarly {
@@ -58,7 +58,7 @@ impl From<Broken> for DecodeError {
     }
 }
 
-/// The documents of a whole object: values with white space, byte order marks or nothing between them.
+/// Returns the documents of a whole object: values with white space, byte order marks or nothing between them.
 pub(crate) fn documents(bytes: &[u8]) -> Result<Vec<Span>, Broken> {
     let mut found = Vec::new();
     let mut at = skip_space_and_marks(bytes, 0);
@@ -70,7 +70,7 @@ pub(crate) fn documents(bytes: &[u8]) -> Result<Vec<Span>, Broken> {
     Ok(found)
 }
 
-/// The elements of an array that is all of `array`.
+/// Returns the elements of an array that is all of `array`.
 pub(crate) fn elements(array: &[u8]) -> Result<Vec<Span>, Broken> {
     let mut found = Vec::new();
     let mut at = skip_space(array, 1);
@@ -124,12 +124,12 @@ fn push<T>(found: &mut Vec<T>, next: T, limit: usize) -> Result<(), Broken> {
     Ok(())
 }
 
-/// A closing bracket that is not the last byte means that brackets of the wrong kind balanced.
+/// Refuses a closing bracket that is not the last byte: brackets of the wrong kind balanced.
 fn at_end(container: &[u8], at: usize) -> Result<(), Broken> {
     if at + 1 == container.len() { Ok(()) } else { Err(Broken::Malformed { offset: at }) }
 }
 
-/// The value that begins at `start`.
+/// Returns the value that begins at `start`.
 pub(crate) fn value(bytes: &[u8], start: usize) -> Result<Span, Broken> {
     match bytes.get(start) {
         None => Err(Broken::EndsEarly { offset: start }),
@@ -169,7 +169,7 @@ fn container(bytes: &[u8], start: usize) -> Result<Span, Broken> {
     Err(Broken::EndsEarly { offset: bytes.len() })
 }
 
-/// Where the string that begins at `start` ends.
+/// Returns where the string that begins at `start` ends.
 fn string_end(bytes: &[u8], start: usize) -> Result<usize, Broken> {
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
@@ -197,7 +197,7 @@ pub(crate) fn skip_space(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// A byte order mark stands where a file of several was concatenated, so also in the middle.
+/// Skips white space and byte order marks, which stand where a file of several was concatenated.
 pub(crate) fn skip_space_and_marks(bytes: &[u8], start: usize) -> usize {
     let mut at = skip_space(bytes, start);
     while bytes[at..].starts_with(b"\xef\xbb\xbf") {

@@ -157,7 +157,7 @@ impl IngestError {
     }
 }
 
-/// An error and all its causes, as one line.
+/// Writes an error and all its causes as one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

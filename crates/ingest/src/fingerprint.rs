@@ -3,7 +3,7 @@
 use sha2::Digest;
 use sha2::Sha256;
 
-/// The first 128 bits of SHA-256 over `parts` and their lengths; never 0.
+/// Returns the first 128 bits of SHA-256 over `parts` and their lengths; never 0.
 pub(crate) fn fingerprint(parts: &[&[u8]]) -> u128 {
     let mut hash = Sha256::new();
     for part in parts {
@@ -12,13 +12,13 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> u128 {
     first_128(hash.finalize().into())
 }
 
-/// A fingerprint of two parts, of which an account and a UUID are hashed in one block.
+/// Returns a fingerprint of two parts. An account and a UUID are hashed in one block.
 pub(crate) fn fingerprint_of_pair(first: &[u8], second: &[u8]) -> u128 {
     let length = u32::try_from(first.len()).expect("a text of a row is less than 4 GiB").to_be_bytes();
     first_128(Sha256::new().chain_update(length).chain_update(first).chain_update(second).finalize().into())
 }
 
-/// The first 64 bits of SHA-256 over `parts` and their lengths, in hexadecimal.
+/// Returns the first 64 bits of SHA-256 over `parts` and their lengths, in hexadecimal.
 pub(crate) fn short_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -34,7 +34,7 @@ fn first_128(digest: [u8; 32]) -> u128 {
     u128::from_be_bytes(*first).max(1)
 }
 
-/// The length keeps `("ab", "c")` apart from `("a", "bc")`.
+/// Adds a part and its length, which keeps `("ab", "c")` apart from `("a", "bc")`.
 fn update(hash: &mut Sha256, part: &[u8]) {
     hash.update((part.len() as u64).to_be_bytes());
     hash.update(part);

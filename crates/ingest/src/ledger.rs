@@ -155,12 +155,12 @@ impl Ledger {
         }
     }
 
-    /// The batches that are committed.
+    /// Returns the batches that are committed.
     pub(crate) fn batches(&self) -> &HashSet<String> {
         &self.batches
     }
 
-    /// Every amendment that was read.
+    /// Returns every amendment that was read.
     pub(crate) fn amendments(&self) -> &Amendments {
         &self.amendments
     }
@@ -266,7 +266,7 @@ fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     whole.map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 
-/// Rows of the ledger from which those that are `leaving` are taken, as far as they have them, and counted as `lost`.
+/// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`.
 fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u64) -> RecordBatch {
     let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
     let objects = rows.column(LEDGER.position("source_object")).as_string::<i32>();

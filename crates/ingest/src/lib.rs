@@ -3,7 +3,7 @@
 //! ```text
 //!  sources --list--> Listing --ledger, filter--> Plan --> runs/<run_id>/plan.json
 //!                    packed                                        | batch by batch
-//!                                                                  '--fetch (tokio)--> stored --decode (rayon)--> Rows
+//!                                                                  '--fetch (tokio)--> stored --decode (rayon)--> rows
 //!                                                                             <= 1/8 of memory, <= 3/8              |
 //!                                                                                                       plan order  v
 //!  ledger/part-<batch_id>-0.parquet <--commit-- parts, durable <--write (rayon)-- OpenBatch: a buffer per day
@@ -14,7 +14,7 @@
 //! the same plan. So a run may be killed at any moment. Batches are committed one after the other, which makes the
 //! result independent of threads and timing, while objects of the next are read ahead.
 //!
-//! It is no decoder (`trailweave-decode`), no file format (`trailweave-lake`), and knows nothing of the join.
+//! It is not a decoder (`trailweave-decode`) nor a file format (`trailweave-lake`), and knows nothing of the join.
 
 mod cpu;
 mod error;

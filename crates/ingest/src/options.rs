@@ -11,7 +11,7 @@ use crate::Source;
 /// The sources and the means of a run.
 #[derive(Debug, Clone)]
 pub struct IngestOptions {
-    /// Where the objects are.
+    /// The places of the objects.
     pub sources: Vec<Source>,
     /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
     /// lines and those that begin with `#` say nothing.
@@ -22,9 +22,9 @@ pub struct IngestOptions {
     /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
     /// lake has all that it tells of.
     pub queue_url: Option<String>,
-    /// How those in S3 are reached.
+    /// The way to those in S3.
     pub s3: S3Options,
-    /// Which objects.
+    /// The choice of objects.
     pub filter: Filter,
     /// The memory of the whole process, which may take a quarter more: bytes that are fetched, decoded, gathered and
     /// being written, and some for the program itself. A listing of many objects comes on top.

@@ -1,9 +1,9 @@
-//! How far a run is, for who watches it.
+//! The progress of a run, for those who watch it.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How far a run is. Every number only grows while it runs.
+/// The progress of a run. Every number only grows while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Objects that the run will read.

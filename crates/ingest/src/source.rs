@@ -1,4 +1,4 @@
-//! Where trail objects come from.
+//! The sources that trail objects come from.
 
 pub(crate) mod fetch;
 pub(crate) mod filter;
@@ -23,7 +23,7 @@ use percent_encoding::percent_decode_str;
 /// The beginning of the name of every object in S3.
 const SCHEME: &str = "s3://";
 
-/// Where trail objects come from.
+/// A place that trail objects come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A file, or a folder with all that it holds. A folder gives what is named `*.gz`, `*.json`, `*.jsonl` or
@@ -54,7 +54,7 @@ impl FromStr for Source {
 }
 
 impl Location {
-    /// The location that `s3://bucket/key` names.
+    /// Returns the location that `s3://bucket/key` names.
     pub(crate) fn of(name: &str) -> Option<Self> {
         let (bucket, key) = split(name)?;
         Some(Self { bucket: bucket.to_owned(), key: key.to_owned() })
@@ -76,13 +76,13 @@ impl fmt::Display for Location {
     }
 }
 
-/// The bucket and the key of `s3://bucket/key`.
+/// Returns the bucket and the key of `s3://bucket/key`.
 pub(crate) fn split(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix(SCHEME)?;
     Some(name.split_once('/').unwrap_or((name, "")))
 }
 
-/// A key as it is, of one as inventories and notifications write it: with `+` for a space, and `%2B` for `+`.
+/// Decodes a key as inventories and notifications write it: with `+` for a space, and `%2B` for `+`.
 pub(crate) fn url_decoded(key: &str) -> Result<String, Utf8Error> {
     Ok(percent_decode_str(&key.replace('+', " ")).decode_utf8()?.into_owned())
 }

@@ -6,9 +6,9 @@
 //!    '-> carry out   rename what appears, remove what vanishes, remove the note
 //! ```
 //!
-//! Killed before its note stands, a change leaves nothing that a reader lists; killed after, the next process that takes
-//! the lake's lock carries it out. A reader who lists the lake in the moment of the renames may see both, the old and
-//! the new.
+//! Killed before its note stands, a change leaves nothing that a reader lists; killed after, the next process that
+//! takes the lake's lock carries it out. A reader who lists the lake in the moment of the renames may see both, the old
+//! and the new.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -48,7 +48,7 @@ struct Note {
 }
 
 impl<'a> Change<'a> {
-    /// A change of no file yet. `name` tells it from others that are made at the same time.
+    /// Begins a change of no file yet. `name` tells it from others that are made at the same time.
     pub fn new(lake: &'a Lake, name: &str) -> Self {
         Self { lake, name: name.to_owned(), note: Note::default() }
     }
@@ -142,7 +142,7 @@ fn is_below_the_lake(file: &Path) -> bool {
     file.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// May be done again from any point at which it was cut.
+/// Carries out a change. May be done again from any point at which it was cut.
 fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
     for file in &note.appear {
         let file = lake.root().join(file);
@@ -165,7 +165,7 @@ fn folder(lake: &Lake) -> PathBuf {
     lake.state_dir().join("changes")
 }
 
-/// Where a file waits for its name.
+/// Returns where a file waits for its name.
 fn staged(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.next"))

@@ -1,7 +1,7 @@
 //! The parts of `events` of which the products of a lake were made.
 //!
-//! It is written in the same change as the products, so it never says more than they hold. What a part was merged from
-//! stands in its footer, so merging changes nothing about what is covered.
+//! It is written in the same change as the products, so it never says more than they hold. The footer of a part says
+//! what it was merged from, so merging changes nothing about what is covered.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ impl Merged {
         read().map_err(LakeError::parquet(path))
     }
 
-    /// The entry of a footer that says it.
+    /// Returns the entry of a footer that says it.
     pub(crate) fn note(merged: &[Self]) -> KeyValue {
         KeyValue::new(MERGED.to_owned(), serde_json::to_string(merged).expect("paths of a lake are text"))
     }
@@ -76,7 +76,7 @@ impl Merged {
 }
 
 impl Covered {
-    /// All of `parts`.
+    /// Covers all of `parts`.
     pub fn of(lake: &Lake, rules: u32, parts: &[Part]) -> Self {
         let parts = parts.iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)).collect();
         Self { rules, parts, products: BTreeSet::new() }
@@ -118,7 +118,7 @@ impl Covered {
         Ok(())
     }
 
-    /// The parts that stand no more, `now` being those that do.
+    /// Returns the parts missing from `now`.
     pub fn gone<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = &'a Path> {
         self.parts.keys().filter(|path| !now.parts.contains_key(*path)).map(PathBuf::as_path)
     }
@@ -130,7 +130,8 @@ impl Covered {
         lake.write(&staged, &serde_json::to_vec(&self).expect("paths of a lake are text"))
     }
 
-    /// Lets the products count as made of nothing, because rows leave `events`: nothing follows what is not there any more.
+    /// Lets the products count as made of nothing, because rows leave `events`: nothing follows what is not there any
+    /// more.
     pub fn forget(lake: &Lake, change: &mut Change<'_>) {
         change.remove(&path(lake));
     }
@@ -140,7 +141,7 @@ impl Covered {
         self.parts.get(path) == Some(&bytes)
     }
 
-    /// How many parts there were.
+    /// Counts the parts.
     pub fn len(&self) -> usize {
         self.parts.len()
     }
@@ -151,7 +152,7 @@ impl Covered {
     }
 }
 
-/// The files of the products that stand in the lake.
+/// Returns the files of the products that stand in the lake.
 fn products(lake: &Lake) -> Result<BTreeSet<PathBuf>, LakeError> {
     let mut files = BTreeSet::new();
     for table in PRODUCTS {

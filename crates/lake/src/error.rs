@@ -19,7 +19,7 @@ use trailweave_table::batch_id;
 use crate::answer::Answer;
 use crate::answer::OTHER_SERVER;
 
-/// Why the lake could not be read or written. Each ends the run: the lake is as it was.
+/// The reason why the lake could not be read or written. Each ends the run: the lake is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LakeError {
@@ -126,8 +126,8 @@ impl LakeError {
         move |source| Self::File { action, path, source }
     }
 
-    /// Names a Parquet file that could not be read: it is damaged, unless it was not to be had. What Arrow passes on,
-    /// of a file's pages, has lost the difference, and counts as damage.
+    /// Names a Parquet file that could not be read: it is damaged, unless it was not to be had. An error that Arrow
+    /// passes on from a file's pages has lost the difference, and counts as damage.
     pub fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(ParquetError) -> Self {
         let path = path.into();
         move |source| match kind(&source) {

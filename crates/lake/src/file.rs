@@ -40,7 +40,7 @@ impl WholeFile {
         Self::create_as(path, "")
     }
 
-    /// The same under a temporary name of `whose`.
+    /// Does the same under a temporary name of `whose`.
     fn create_as(path: &Path, whose: &str) -> Result<Self, LakeError> {
         let folder = folder(path);
         fs::create_dir_all(folder).map_err(LakeError::file("make the folder", folder))?;
@@ -53,7 +53,7 @@ impl WholeFile {
         Ok(Self { path: path.to_owned(), target })
     }
 
-    /// The same in an object store.
+    /// Does the same in an object store.
     pub(crate) fn upload(remote: &Arc<Remote>, path: &Path) -> Self {
         Self { path: path.to_owned(), target: Target::Remote(Upload::new(remote, path)) }
     }
@@ -82,7 +82,7 @@ impl WholeFile {
         })
     }
 
-    /// Where the file will stand.
+    /// Returns where the file will stand.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -92,7 +92,7 @@ impl WholeFile {
         self.commit_by(|temporary, path| fs::rename(temporary, path))
     }
 
-    /// Needs: `name` gives a local file its own name.
+    /// Makes the content durable, then visible. Needs: `name` gives a local file its own name.
     fn commit_by(mut self, name: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<(), LakeError> {
         match &mut self.target {
             Target::Remote(upload) => upload.finish(),

@@ -31,7 +31,7 @@ pub struct Lake {
     lease_times: LeaseTimes,
 }
 
-/// Where a lake stands.
+/// The place of a lake.
 #[derive(Debug, Clone)]
 pub struct LakePlace {
     root: PathBuf,
@@ -51,13 +51,13 @@ pub struct Part {
 }
 
 impl LakePlace {
-    /// A folder.
+    /// Names a folder.
     pub fn local(root: &Path) -> Self {
         Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default() }
     }
 
-    /// A prefix of a bucket, `url` being `s3://bucket/prefix` and `store` that of the bucket. A run writes under a lease
-    /// of `lease_times`.
+    /// Names a prefix of a bucket, `url` being `s3://bucket/prefix` and `store` that of the bucket. A run writes under
+    /// a lease of `lease_times`.
     pub fn remote(url: &str, store: Arc<dyn ObjectStore>, lease_times: LeaseTimes) -> Result<Self, LakeError> {
         let remote = Remote::start(url, store)?;
         Ok(Self { root: url.trim_end_matches('/').into(), store: Store::Remote(remote), lease_times })
@@ -90,8 +90,8 @@ impl Lake {
         Self::open_or_create_at(&LakePlace::local(root), events)
     }
 
-    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run has
-    /// planned to write must have been made with the same choice.
+    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run
+    /// has planned to write must have been made with the same choice.
     pub fn open_or_create_at(place: &LakePlace, events: Option<&str>) -> Result<Self, LakeError> {
         let lake = match Self::open_at(place) {
             Ok(lake) => lake,
@@ -104,7 +104,7 @@ impl Lake {
         }
     }
 
-    /// The same lake with another choice, as long as only a run that failed before it planned anything knows the first.
+    /// Makes another choice, as long as only a run that failed before it planned anything knows the first.
     fn choose(mut self, events: &str) -> Result<Self, LakeError> {
         if self.is_begun()? {
             return Err(self.other_events(events));
@@ -154,12 +154,12 @@ impl Lake {
         Self::open_at(place)
     }
 
-    /// The folder of the lake, or its URL.
+    /// Returns the folder of the lake, or its URL.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The path of one of the lake's files below its folder, so that a lake that is moved has the same ones.
+    /// Returns the path of one of the lake's files below its folder, so that a lake that is moved has the same ones.
     pub fn below<'p>(&self, path: &'p Path) -> &'p Path {
         path.strip_prefix(&self.root).expect("a lake's file stands in the lake")
     }
@@ -169,17 +169,17 @@ impl Lake {
         &self.format
     }
 
-    /// `_trailweave`: the lake's own state, which query engines do not list.
+    /// Returns `_trailweave`: the lake's own state, which query engines do not list.
     pub fn state_dir(&self) -> PathBuf {
         self.root.join(STATE_DIR)
     }
 
-    /// The folder of a table.
+    /// Returns the folder of a table.
     pub fn table_dir(&self, table: &Table) -> PathBuf {
         self.root.join(table_dir(table))
     }
 
-    /// The committed parts of a table, in the order of their dates and names. A table that has none yet is empty.
+    /// Lists the committed parts of a table, in the order of their dates and names. A table that has none yet is empty.
     pub fn parts(&self, table: &Table) -> Result<Vec<Part>, LakeError> {
         let folder = self.table_dir(table);
         let mut parts = Vec::new();
@@ -200,12 +200,12 @@ impl Lake {
         Ok(parts)
     }
 
-    /// Everything below a folder of the lake, hidden or not, in the order of the paths.
+    /// Lists everything below a folder of the lake, hidden or not, in the order of the paths.
     pub fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         self.store.files(folder)
     }
 
-    /// The content of a small file; `None` where there is none.
+    /// Reads the content of a small file; `None` where there is none.
     pub fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
         self.store.read(path)
     }
@@ -249,7 +249,7 @@ impl Lake {
         self.store.remove(path)
     }
 
-    /// The place where it stands.
+    /// Returns the place where it stands.
     pub(crate) fn place(&self) -> LakePlace {
         LakePlace { root: self.root.clone(), store: self.store.clone(), lease_times: self.lease_times }
     }
@@ -262,7 +262,7 @@ impl Lake {
         &self.store
     }
 
-    /// The object store in which the lake stands, for engines that read it; `None` for a local lake.
+    /// Returns the object store in which the lake stands, for engines that read it; `None` for a local lake.
     pub fn object_store(&self) -> Option<Arc<dyn ObjectStore>> {
         match &self.store {
             Store::Local => None,

@@ -26,7 +26,8 @@ enum Held {
 }
 
 impl Lake {
-    /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is finished.
+    /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is
+    /// finished.
     pub fn lock(&self) -> Result<LakeLock, LakeError> {
         let held = match self.store() {
             Store::Local => Held::Files { _files: vec![self.lock_file("lock", File::try_lock)?] },
@@ -37,7 +38,8 @@ impl Lake {
         Ok(lock)
     }
 
-    /// Needs: the lake is held. Until it was, another run may have chosen other events.
+    /// Makes a lock, unless the lake keeps other events by now. Needs: the lake is held. Until it was, another run may
+    /// have chosen other events.
     fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
         let now = Self::open_at(&self.place())?;
         if now.format() == self.format() {

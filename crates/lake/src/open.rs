@@ -23,7 +23,7 @@ pub enum LakeFile {
 }
 
 impl LakeFile {
-    /// The same file once more.
+    /// Opens the same file once more.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Local(file) => Self::Local(file.try_clone()?),
@@ -31,7 +31,7 @@ impl LakeFile {
         })
     }
 
-    /// The content from its beginning on, of which nothing is kept that was read.
+    /// Reads the content from its beginning on, and keeps nothing of what was read.
     pub(crate) fn into_read(self) -> LakeRead {
         match self {
             Self::Local(file) => LakeRead::Local(BufReader::new(file)),

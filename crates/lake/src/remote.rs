@@ -35,8 +35,8 @@ use crate::listed::Listed;
 const PART_BYTES: usize = 16 << 20;
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// An object store as a lake uses it. It has a thread of its own, on which its requests make their way while the callers
-/// wait; so they may wait on any thread, those of a runtime included.
+/// An object store as a lake uses it. It has a thread of its own, on which its requests make their way while the
+/// callers wait; so they may wait on any thread, those of a runtime included.
 #[derive(Debug)]
 pub(crate) struct Remote {
     store: Arc<dyn ObjectStore>,
@@ -49,7 +49,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// The store of the bucket in which `url`, `s3://bucket/prefix`, stands.
+    /// Begins to use the store of the bucket in which `url`, `s3://bucket/prefix`, stands.
     pub(crate) fn start(url: &str, store: Arc<dyn ObjectStore>) -> Result<Arc<Self>, LakeError> {
         let url = url.trim_end_matches('/');
         let prefix = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, key)| key);
@@ -122,7 +122,7 @@ impl Remote {
         }))
     }
 
-    /// A file of this size, of which nothing is read yet.
+    /// Opens a file of this size, of which nothing is read yet.
     pub(crate) fn listed(self: &Arc<Self>, path: &Path, bytes: u64) -> RemoteFile {
         RemoteFile { remote: Arc::clone(self), key: self.key(path), bytes, held: Arc::default() }
     }
@@ -211,7 +211,7 @@ pub struct RemoteFile {
 }
 
 impl RemoteFile {
-    /// Some bytes, which must be in the file.
+    /// Returns some bytes, which must be in the file.
     pub(crate) fn get(&self, from: u64, n_bytes: usize) -> io::Result<Bytes> {
         let to = from + n_bytes as u64;
         if to > self.bytes {

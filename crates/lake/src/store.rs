@@ -1,4 +1,4 @@
-//! Where a lake's files stand: a local folder, or an object store.
+//! The store of a lake's files: a local folder, or an object store.
 //!
 //! Both are spoken to in the same words by blocking calls, because what reads and writes files is compute: it runs on
 //! threads that may wait. A path is a local path, or one that begins with the URL of the lake.
@@ -17,7 +17,7 @@ use crate::WholeFile;
 use crate::listed::Listed;
 use crate::remote::Remote;
 
-/// Where files stand.
+/// The place of files.
 #[derive(Debug, Clone)]
 pub(crate) enum Store {
     Local,
@@ -25,7 +25,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// The content of a small file; `None` where there is none.
+    /// Reads the content of a small file; `None` where there is none.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
         match self {
             Self::Local => found(fs::read(path)).map_err(LakeError::file("read", path)),
@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Writes a small file, unless it is there. Of several who try at once, one succeeds.
+    /// Writes a small file, unless it is there. One of several who try at once succeeds.
     pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
         match self {
             Self::Local => WholeFile::write_new(path, content),
@@ -60,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Everything below a folder, in the order of the paths; nothing where there is no such folder.
+    /// Lists everything below a folder, in the order of the paths; nothing where there is no such folder.
     pub(crate) fn files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
         let mut files = match self {
             Self::Local => {
@@ -121,7 +121,7 @@ fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Another process may remove what is just being listed.
+/// Lists a folder. Another process may remove what is just being listed.
 fn walk(folder: &Path, files: &mut Vec<Listed>) -> io::Result<()> {
     for entry in found(fs::read_dir(folder))?.into_iter().flatten() {
         let entry = entry?;

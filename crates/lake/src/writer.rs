@@ -119,7 +119,7 @@ impl GroupWriter {
         }
     }
 
-    /// The encoders of the next row group, one for each column of the table.
+    /// Returns the encoders of the next row group, one for each column of the table.
     pub fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
         let n_groups = self.writer.flushed_row_groups().len();
         let writers = self.columns.create_column_writers(n_groups);
@@ -177,9 +177,9 @@ fn encode(path: &Path) -> impl FnOnce(ParquetError) -> LakeError {
     move |source| LakeError::Encode { path: path.to_owned(), source }
 }
 
-/// How the files of a table are encoded: zstd, statistics down to pages, Bloom filters on the columns in which readers
-/// look for single values, and each column as it says. For a file of `n_rows` in groups of `group_rows`, which spares
-/// room that is only thrown away.
+/// Tells how the files of a table are encoded: zstd, statistics down to pages, Bloom filters on the columns in which
+/// readers look for single values, and each column as it says. For a file of `n_rows` in groups of `group_rows`, which
+/// spares room that is only thrown away.
 fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesBuilder {
     // A list may hold more values than there are rows; a filter that is too small only says "perhaps" more often.
     let n_values = n_rows.saturating_mul(2).clamp(64, group_rows) as u64;
@@ -210,12 +210,12 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
     properties
 }
 
-/// The tables' types are those of Parquet, so no file repeats them as Arrow's, which would be a third of its end.
+/// Leaves out Arrow's types: those of the tables are Parquet's, and repeated they would be a third of a file's end.
 fn options(properties: WriterPropertiesBuilder) -> ArrowWriterOptions {
     ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
 }
 
-/// The leaf columns of a file that a column of the table is stored in.
+/// Returns the leaf columns of a file that a column of the table is stored in.
 fn leaves(column: &Column) -> Vec<ColumnPath> {
     let paths: &[&[&str]] = match column.kind {
         Kind::Text | Kind::Time | Kind::Bool | Kind::Integer => &[&[]],
@@ -226,8 +226,8 @@ fn leaves(column: &Column) -> Vec<ColumnPath> {
     paths.iter().map(path).map(ColumnPath::new).collect()
 }
 
-/// Where a sort column stands among the file's leaf columns. Needs: no nested column before it, which holds because
-/// the nested columns of every table follow the columns that it sorts by.
+/// Returns where a sort column stands among the file's leaf columns. Needs: no nested column before it, which holds
+/// because the nested columns of every table follow the columns that it sorts by.
 fn sorting(table: &Table) -> Vec<SortingColumn> {
     let leaf = |column: &&str| i32::try_from(table.position(column)).expect("a table has few columns");
     table

@@ -56,7 +56,7 @@ pub enum Kind {
     TextMap,
 }
 
-/// How readers look for values in a column.
+/// The way in which readers look for values in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
     /// By ranges: statistics and the page index are enough.
@@ -79,12 +79,12 @@ pub enum Encoding {
 }
 
 impl Table {
-    /// The Arrow schema of a file of this table.
+    /// Returns the Arrow schema of a file of this table.
     pub fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(Column::field).collect::<Fields>()))
     }
 
-    /// The position of a column.
+    /// Returns the position of a column.
     ///
     /// # Panics
     /// If the table has no column of this name, which is a bug of the caller.
@@ -97,19 +97,19 @@ impl Table {
 }
 
 impl Column {
-    /// The Arrow field.
+    /// Returns the Arrow field.
     pub fn field(&self) -> Field {
         Field::new(self.name, self.kind.data_type(), true)
     }
 
-    /// The same column, written in another way.
+    /// Returns the same column, written in another way.
     pub(crate) const fn written(self, encoding: Encoding) -> Self {
         Self { encoding, ..self }
     }
 }
 
 impl Kind {
-    /// The Arrow type. Nested fields carry the names that the Parquet specification gives them.
+    /// Returns the Arrow type. Nested fields carry the names that the Parquet specification gives them.
     pub fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
@@ -137,17 +137,17 @@ pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
     column(name, Kind::Text, doc)
 }
 
-/// JSON text, which is read and not looked up.
+/// Makes a column of JSON text, which is read and not looked up.
 pub(crate) const fn json(name: &'static str, doc: &'static str) -> Column {
     Column { lookup: Lookup::Whole, ..text(name, doc) }
 }
 
-/// A text that readers look up by value.
+/// Makes a column of text that readers look up by value.
 pub(crate) const fn id(name: &'static str, doc: &'static str) -> Column {
     Column { lookup: Lookup::Needle, ..text(name, doc) }
 }
 
-/// A list of texts that readers look up by value, and of which hardly any returns.
+/// Makes a column of lists of texts that readers look up by value, and of which hardly any returns.
 pub(crate) const fn ids(name: &'static str, doc: &'static str) -> Column {
     Column { lookup: Lookup::Needle, ..column(name, Kind::TextList, doc).written(Encoding::Plain) }
 }

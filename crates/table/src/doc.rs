@@ -7,7 +7,7 @@ use crate::column::Lookup;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;
 
-/// A Markdown section per table, with a line per column.
+/// Writes a Markdown section per table, with a line per column.
 pub fn markdown(tables: &[&Table]) -> String {
     let mut out = String::new();
     for table in tables {

@@ -1,4 +1,4 @@
-//! Where the files of a table stand, and their names.
+//! The places of a table's files, and their names.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub fn table_dir(table: &Table) -> String {
     if table.name == LEDGER.name { format!("{STATE_DIR}/{}", table.name) } else { table.name.to_owned() }
 }
 
-/// The name of the `n`-th part that a batch adds to a partition. It derives from the batch alone, so a batch that
+/// Names the `n`-th part that a batch adds to a partition. The name derives from the batch alone, so a batch that
 /// is written again replaces its own parts.
 pub fn part_name(batch_id: &str, n: usize) -> String {
     format!("part-{batch_id}-{n}.parquet")
@@ -40,7 +40,7 @@ pub fn merged_part_name(id: &str) -> String {
     format!("compact-{id}-0.parquet")
 }
 
-/// The folder of a date inside a dated table.
+/// Returns the folder of a date inside a dated table.
 pub fn partition_dir(event_date: &str) -> String {
     format!("{DATE_PARTITION}={event_date}")
 }

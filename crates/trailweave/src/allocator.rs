@@ -1,8 +1,8 @@
 //! The memory that glibc keeps after it was given back.
 //!
 //! By its defaults it keeps whatever was once asked for in blocks of up to 32 MiB, and has eight arenas for each core,
-//! each with leftovers of its own: `ingest` was up to a third larger for it. Where it keeps less than is chosen here, it
-//! asks the system for the same memory again and again: a large object took a fifth more CPU.
+//! each with leftovers of its own: `ingest` was up to a third larger for it. Where it keeps less than is chosen here,
+//! it asks the system for the same memory again and again: a large object took a fifth more CPU.
 
 use std::num::NonZeroUsize;
 
@@ -28,12 +28,12 @@ pub(crate) fn keep_little(threads: NonZeroUsize, memory_bytes: u64) {
         (libc::M_TRIM_THRESHOLD, least(TRIMMED_FROM_BYTES, memory_bytes / 64)),
     ];
     for (setting, value) in settings {
-        // SAFETY: it takes two numbers and no pointer, and no other thread allocates meanwhile. A value that it does not
-        // like changes nothing.
+        // SAFETY: it takes two numbers and no pointer, and no other thread allocates meanwhile. A value that it does
+        // not like changes nothing.
         unsafe { libc::mallopt(setting, value) };
     }
 }
 
-/// Other allocators are left as they are.
+/// Leaves other allocators as they are.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn keep_little(_: NonZeroUsize, _: u64) {}

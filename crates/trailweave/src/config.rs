@@ -179,7 +179,7 @@ impl Config {
         !self.sources.is_empty() || !self.keys.is_empty() || !self.inventories.is_empty()
     }
 
-    /// A run needs at least one source, or a queue alone.
+    /// Refuses a run without a source, or with more than a queue.
     pub(crate) fn check_source(&self) -> Result<(), ConfigError> {
         let with = |with, because| Err(ConfigError::QueueWith { with, because });
         match (&self.queue_url, self.has_source()) {
@@ -250,7 +250,7 @@ fn place(key: &'static str, value: &str) -> Result<Source, ConfigError> {
     }
 }
 
-/// A day: a date, the UTC date of an RFC 3339 time, or of so many hours, days or weeks before `now`.
+/// Reads a day: a date, the UTC date of an RFC 3339 time, or of so many hours, days or weeks before `now`.
 fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, ConfigError> {
     if value.is_empty() {
         return Ok(None);
@@ -285,7 +285,7 @@ fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
     Ok(values.into_iter().collect())
 }
 
-/// As CloudTrail names its folders, such as `eu-west-1` and `us-gov-west-1`.
+/// Checks the names of regions, which are those of CloudTrail's folders, such as `eu-west-1` and `us-gov-west-1`.
 fn regions(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
     for value in &values {
         let is_named = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');

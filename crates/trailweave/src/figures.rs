@@ -33,7 +33,7 @@ pub(crate) enum Value {
     Fraction(f64),
 }
 
-/// The figures of a run that began and ended; `report` is nothing where it failed.
+/// Collects the figures of a run that began and ended; `report` is nothing where it failed.
 pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> Vec<Figure> {
     let seconds = ended.duration_since(began).as_secs_f64();
     let code_help = "Exit code of the last run: 0, 1 failed, 3 objects were quarantined.";
@@ -114,7 +114,7 @@ impl Figure {
 }
 
 impl Value {
-    /// OTLP knows no greater one than `i64::MAX`, which no run reaches.
+    /// Makes a value of a count. OTLP knows no greater one than `i64::MAX`, which no run reaches.
     fn count(count: u64) -> Self {
         Self::Whole(i64::try_from(count).unwrap_or(i64::MAX))
     }

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The one place that reads the clock: everything else takes the time, or this function, as an argument.
+/// Reads the clock, here alone: everything else takes the time, or this function, as an argument.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn now() -> Timestamp {
     Timestamp::now()
@@ -68,7 +68,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Text for people at a terminal, else a JSON object a line. Progress is said in any case.
+/// Logs text for people at a terminal, else a JSON object a line. Progress is said in any case.
 fn log(verbose: u8) {
     let level = match verbose {
         0 => Level::WARN,

@@ -21,14 +21,16 @@ use tokio::runtime::Runtime;
 
 use crate::figures::Figure;
 
-/// Where figures are posted. As text it is without what may be secret in it: user, password, query and headers.
+/// The endpoint to which figures are posted. As text it is without what may be secret in it: user, password, query and
+/// headers.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     url: Url,
     headers: HeaderMap,
 }
 
-/// Why a text is no endpoint, or gives it no headers. It does not repeat the text, in which a secret may stand.
+/// The reason why a text is not an endpoint, or gives it no headers. It does not repeat the text, in which a secret may
+/// stand.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndpointError {
     #[error("a URL such as http://localhost:4318 or https://collector.example.com/otlp is expected")]
@@ -57,7 +59,7 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint with the headers of `name=value,other=value`, whose values are percent-encoded.
+    /// Returns the endpoint with the headers of `name=value,other=value`, whose values are percent-encoded.
     pub(crate) fn with_headers(mut self, text: &str) -> Result<Self, EndpointError> {
         for (n, pair) in text.split(',').enumerate().filter(|(_, pair)| !pair.trim().is_empty()) {
             let malformed = EndpointError::Header { position: n + 1 };

@@ -49,7 +49,7 @@ impl Report {
         }
     }
 
-    /// The summary with the time that it took.
+    /// Returns the summary with the time that it took.
     pub(crate) fn timed(&self, elapsed: SignedDuration) -> impl Serialize {
         let megabytes_per_second = self.ingested.as_ref().map(|ingested| rate(ingested.bytes, elapsed));
         Timed { report: self, seconds: elapsed.as_secs_f64(), megabytes_per_second }
@@ -173,7 +173,7 @@ fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-/// Hours as `0-3 7 22-23`.
+/// Writes hours as `0-3 7 22-23`.
 fn ranges(hours: &BTreeSet<u8>) -> String {
     let mut ranges: Vec<(u8, u8)> = Vec::new();
     for &hour in hours {
@@ -270,7 +270,7 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
     counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Megabytes (10^6) a second.
+/// Returns megabytes (10^6) a second.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
 fn rate(bytes: u64, elapsed: SignedDuration) -> f64 {
     bytes as f64 / 1e6 / elapsed.as_secs_f64().max(1e-3)

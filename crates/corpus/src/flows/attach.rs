@@ -10,7 +10,7 @@ use crate::truth::Link;
 
 const DEVICE: &str = "/dev/sdf";
 
-/// Flow G.
+/// Plays flow G.
 pub(crate) fn attach(scene: &mut Scene<'_, '_>, at: i64, volume: Volume, instance: &mut Instance) {
     let request =
         json!({"volumeId": volume.id, "instanceId": instance.id, "device": DEVICE, "deleteOnTermination": false});
@@ -33,7 +33,7 @@ pub(crate) fn attach(scene: &mut Scene<'_, '_>, at: i64, volume: Volume, instanc
     instance.volumes.push(Attached { volume, device: DEVICE.to_owned(), grant: Some(grant) });
 }
 
-/// Flow G': the key is disabled; no KMS event is logged.
+/// Plays flow G': the key is disabled; no KMS event is logged.
 pub(crate) fn attach_refused(scene: &mut Scene<'_, '_>, at: i64, volume: &Volume, instance: &Instance) {
     let request = json!({"volumeId": volume.id, "instanceId": instance.id, "device": DEVICE});
     let failure = Failure {
@@ -44,7 +44,7 @@ pub(crate) fn attach_refused(scene: &mut Scene<'_, '_>, at: i64, volume: &Volume
     scene.count("G'");
 }
 
-/// Flow H: the volume that came last leaves.
+/// Plays flow H: the volume that came last leaves.
 pub(crate) fn detach(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance) -> Volume {
     let Attached { volume, device, grant } = instance.volumes.pop().expect("detach follows attach");
     let request = if scene.dice.chance(0.5) {

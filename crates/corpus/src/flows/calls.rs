@@ -21,7 +21,7 @@ pub(crate) enum Grantee<'g> {
     Other(&'static str),
 }
 
-/// When, by whom and why a call is made.
+/// The time, the caller and the reason of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'c> {
     pub(crate) at: i64,
@@ -34,7 +34,7 @@ impl<'c> Call<'c> {
         Self { at, by, link }
     }
 
-    /// A call that the front end of EC2 makes in the caller's name.
+    /// Makes a call that the front end of EC2 makes in the caller's name.
     pub(crate) fn forwarded(at: i64, link: Link<'c>) -> Self {
         Self::new(at, By::Through(FRONT_END), link)
     }
@@ -59,12 +59,12 @@ impl<'c> Call<'c> {
     }
 }
 
-/// `GenerateDataKeyWithoutPlaintext` for a volume or snapshot.
+/// Logs `GenerateDataKeyWithoutPlaintext` for a volume or snapshot.
 pub(crate) fn data_key(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, holder: &str) {
     data_key_as(scene, call, key, (holder, None, None));
 }
 
-/// The same, with a request id of its own or a failure.
+/// Logs the same, with a request id of its own or a failure.
 pub(crate) fn data_key_as(
     scene: &mut Scene<'_, '_>,
     call: Call<'_>,
@@ -80,7 +80,7 @@ pub(crate) fn data_key_as(
     scene.kms(&kms);
 }
 
-/// `Decrypt` of the data key of a volume or snapshot; `instance` is named by the principal alone.
+/// Logs `Decrypt` of the data key of a volume or snapshot; `instance` is named by the principal alone.
 pub(crate) fn decrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, holder: &str) {
     let mut serves = serving(holder);
     if let By::Infrastructure(instance) = call.by {
@@ -101,7 +101,7 @@ pub(crate) fn decrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, hold
     scene.kms(&kms);
 }
 
-/// `ReEncrypt` of a snapshot's data key for a volume.
+/// Logs `ReEncrypt` of a snapshot's data key for a volume.
 pub(crate) fn re_encrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, from: (&Key, &str), to: (&Key, &str)) {
     let serves = Serves { snapshot: Some(from.1.to_owned()), ..serving(to.1) };
     let mut kms = call.kms("ReEncrypt", vec![from.0, to.0], serves);
@@ -118,7 +118,7 @@ pub(crate) fn re_encrypt(scene: &mut Scene<'_, '_>, call: Call<'_>, from: (&Key,
     scene.kms(&kms);
 }
 
-/// `CreateGrant` for a volume or snapshot.
+/// Logs `CreateGrant` for a volume or snapshot.
 pub(crate) fn create_grant(
     scene: &mut Scene<'_, '_>,
     call: Call<'_>,
@@ -170,7 +170,7 @@ fn grant_request(scene: &Scene<'_, '_>, key: &Key, holder: &str, grantee: Grante
     request
 }
 
-/// `RetireGrant`, which names the grant in `additionalEventData` alone.
+/// Logs `RetireGrant`, which names the grant in `additionalEventData` alone.
 pub(crate) fn retire(scene: &mut Scene<'_, '_>, call: Call<'_>, grant: &Grant) {
     let mut kms = call.kms("RetireGrant", vec![&grant.key], grant.serves());
     if !scene.version.is_legacy() {
@@ -180,7 +180,7 @@ pub(crate) fn retire(scene: &mut Scene<'_, '_>, call: Call<'_>, grant: &Grant) {
     scene.kms(&kms);
 }
 
-/// `RevokeGrant`, which somebody calls by hand.
+/// Logs `RevokeGrant`, which somebody calls by hand.
 pub(crate) fn revoke(scene: &mut Scene<'_, '_>, at: i64, grant: &Grant) {
     let link = Link::none("D", "no_ec2_event").ambiguous("revoked_by_hand");
     let mut kms = Call::new(at, By::Caller, link).kms("RevokeGrant", vec![&grant.key], grant.serves());
@@ -189,7 +189,7 @@ pub(crate) fn revoke(scene: &mut Scene<'_, '_>, at: i64, grant: &Grant) {
     scene.kms(&kms);
 }
 
-/// `DescribeKey` by the front end of EC2.
+/// Logs `DescribeKey` by the front end of EC2.
 pub(crate) fn describe_key(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key) {
     let mut kms = call.kms("DescribeKey", vec![key], Serves::default());
     kms.request = json!({"keyId": key.as_typed(&mut scene.dice)});
@@ -207,7 +207,7 @@ pub(crate) fn denied(scene: &mut Scene<'_, '_>, call: Call<'_>, name: &'static s
     scene.kms(&kms);
 }
 
-/// `Decrypt` or `GenerateDataKey` by software, with an encryption context of its own.
+/// Logs `Decrypt` or `GenerateDataKey` by software, with an encryption context of its own.
 pub(crate) fn by_software(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, context: &Value) {
     let encrypts = scene.dice.chance(0.4);
     let name = if encrypts { "GenerateDataKey" } else { "Decrypt" };
@@ -220,7 +220,7 @@ pub(crate) fn by_software(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key, 
     scene.kms(&kms);
 }
 
-/// `GenerateDataKey` of the EBS direct APIs, and calls of services, with a context of several keys.
+/// Logs `GenerateDataKey` of the EBS direct APIs, and calls of services, with a context of several keys.
 pub(crate) fn with_context(
     scene: &mut Scene<'_, '_>,
     call: Call<'_>,
@@ -235,13 +235,13 @@ pub(crate) fn with_context(
     scene.kms(&kms);
 }
 
-/// The call of the part of EC2 that attaches volumes, which in 2014 had a request id of its own.
+/// Makes the call of the part of EC2 that attaches volumes, which in 2014 had a request id of its own.
 pub(crate) fn attached<'c>(scene: &Scene<'_, '_>, at: i64, instance: &'c str, link: Link<'c>) -> Call<'c> {
     let shares_request = link.shares_request && !scene.version.is_legacy();
     Call::new(at, By::Infrastructure(instance), Link { shares_request, ..link })
 }
 
-/// The EC2 service, as it retires grants.
+/// Makes the EC2 service, as it retires grants.
 pub(crate) fn internal(at: i64, link: Link<'_>) -> Call<'_> {
     Call::new(at, By::Service(INTERNAL), link)
 }

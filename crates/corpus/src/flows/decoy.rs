@@ -16,7 +16,7 @@ const NO_CAPACITY: Failure = Failure {
     message: Some("There is no Spot capacity available that matches your request."),
 };
 
-/// A launch that is tried, refused for want of capacity, and not repeated.
+/// Logs a launch that is tried, refused for want of capacity, and not repeated.
 pub(crate) fn launch_refused(scene: &mut Scene<'_, '_>, at: i64) {
     let image = scene.id("ami");
     let token = scene.dice.uuid();
@@ -31,13 +31,13 @@ pub(crate) fn launch_refused(scene: &mut Scene<'_, '_>, at: i64) {
     scene.count("decoy");
 }
 
-/// A dry run on a volume that exists.
+/// Logs a dry run on a volume that exists.
 pub(crate) fn dry_attach(scene: &mut Scene<'_, '_>, at: i64, volume: &str, instance: &str) {
     let request = json!({"volumeId": volume, "instanceId": instance, "device": "/dev/sdz", "dryRun": true});
     scene.ec2_failed(at, "AttachVolume", request, DRY_RUN);
 }
 
-/// A launch without encryption makes no KMS call.
+/// Logs a launch without encryption, which makes no KMS call.
 pub(crate) fn plain_launch(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> String {
     let id = scene.id("i");
     let plan = Plan { flow: "decoy", instances: 1, volumes: 0, key, lives: Lives::On };
@@ -46,7 +46,7 @@ pub(crate) fn plain_launch(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Str
     id
 }
 
-/// A launch whose data key KMS denies: EC2 logs a success, and the instance dies.
+/// Logs a launch whose data key KMS denies: EC2 logs a success, and the instance dies.
 pub(crate) fn launch_denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let id = scene.id("i");
     let plan = Plan { flow: "denied", instances: 1, volumes: 1, key, lives: Lives::Shortly };
@@ -57,7 +57,7 @@ pub(crate) fn launch_denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     calls::denied(scene, Call::forwarded(at + 1, link), "GenerateDataKeyWithoutPlaintext", serves);
 }
 
-/// A denied call whose EC2 event is not in the trail.
+/// Logs a denied call whose EC2 event is not in the trail.
 pub(crate) fn denied_alone(scene: &mut Scene<'_, '_>, at: i64) {
     scene.count("denied");
     calls::denied(scene, Call::forwarded(at, Link::none("denied", "denied")), "CreateGrant", Serves::default());

@@ -11,7 +11,7 @@ use crate::world::Key;
 const EBS: &str = "ebs.amazonaws.com";
 const EXTERNAL: &str = "external_service";
 
-/// Flow K: a snapshot is written and read through the EBS direct APIs.
+/// Plays flow K: a snapshot is written and read through the EBS direct APIs.
 pub(crate) fn direct(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let snapshot = scene.id("snap");
     let mut started = scene.caller_record(EBS, "StartSnapshot", at);
@@ -29,7 +29,7 @@ pub(crate) fn direct(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     calls::decrypt(scene, again, key, &snapshot);
 }
 
-/// Flow K: blocks of a snapshot are read, whose data key is that of the volume it was taken from.
+/// Plays flow K: blocks of a snapshot are read, whose data key is that of the volume it was taken from.
 pub(crate) fn read_snapshot_of(scene: &mut Scene<'_, '_>, at: i64, snapshot: &str, volume: (&str, &Key)) {
     read_blocks(scene, at, snapshot);
     scene.count("K");
@@ -45,7 +45,7 @@ fn read_blocks(scene: &mut Scene<'_, '_>, at: i64, snapshot: &str) {
     scene.write(scene.account, read);
 }
 
-/// A look at the key that names no volume; it is no part of the truth.
+/// Logs a look at the key that names no volume; it is not a part of the truth.
 fn describe_for_ebs(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let identity = scene.caller.through(EBS, at, scene.version);
     let mut record = Record::new("kms.amazonaws.com", "DescribeKey", at, identity);
@@ -59,7 +59,7 @@ fn describe_for_ebs(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     scene.write(scene.account, record);
 }
 
-/// Flow N: Fargate's ephemeral storage.
+/// Plays flow N: Fargate's ephemeral storage.
 pub(crate) fn fargate(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let volume = scene.id("vol");
     let account = scene.account_id();
@@ -101,7 +101,7 @@ pub(crate) fn fargate(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     scene.kms(&retired);
 }
 
-/// Flow N: the storage of a database.
+/// Plays flow N: the storage of a database.
 pub(crate) fn database(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let volume = scene.id("vol");
     let database = format!("db-{}", scene.dice.alphanumeric(26).to_uppercase());

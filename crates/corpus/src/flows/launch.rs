@@ -21,7 +21,7 @@ pub(crate) struct Plan<'p> {
     pub(crate) lives: Lives,
 }
 
-/// How long the instances live.
+/// The lifetime of the instances.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lives {
     /// Past the time at which EC2 retires its own grants.
@@ -41,7 +41,7 @@ pub(crate) fn launch(scene: &mut Scene<'_, '_>, at: i64, plan: &Plan<'_>) -> Vec
     ids.into_iter().map(|id| born(scene, &cause, id, plan)).collect()
 }
 
-/// The `RunInstances` event alone.
+/// Logs the `RunInstances` event alone.
 pub(crate) fn run_instances(scene: &mut Scene<'_, '_>, at: i64, ids: &[String], plan: &Plan<'_>) -> Cause {
     let scaled = plan.flow == "M";
     let token = if scaled { format!("fleet-{}-0", scene.dice.uuid()) } else { scene.dice.uuid() };
@@ -129,7 +129,7 @@ fn launched(
     instance
 }
 
-/// The KMS calls for the volumes of one new instance.
+/// Logs the KMS calls for the volumes of one new instance.
 fn born(scene: &mut Scene<'_, '_>, cause: &Cause, id: String, plan: &Plan<'_>) -> Instance {
     let mut instance = Instance::launched(id);
     for index in 0..plan.volumes {

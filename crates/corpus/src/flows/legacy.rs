@@ -9,7 +9,7 @@ use crate::scene::Scene;
 use crate::truth::Link;
 use crate::world::Key;
 
-/// Flow A: one instance with encrypted volumes.
+/// Plays flow A: one instance with encrypted volumes.
 pub(crate) fn launch(scene: &mut Scene<'_, '_>, at: i64, key: &Key, volumes: usize) -> Instance {
     let id = scene.id("i");
     let plan = Plan { flow: "A", instances: 1, volumes, key, lives: Lives::On };
@@ -32,7 +32,7 @@ pub(crate) fn launch(scene: &mut Scene<'_, '_>, at: i64, key: &Key, volumes: usi
     instance
 }
 
-/// Flow F1: a blank encrypted volume.
+/// Plays flow F1: a blank encrypted volume.
 pub(crate) fn create_volume(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Volume {
     let volume = Volume { id: scene.id("vol"), key: key.clone() };
     let zone = format!("{}a", scene.region_name());

@@ -15,7 +15,7 @@ const SHUTTING_DOWN: State = (32, "shutting-down");
 const STOPPING: State = (64, "stopping");
 const STOPPED: State = (80, "stopped");
 
-/// Flow C: every encrypted volume gets a new grant.
+/// Plays flow C: every encrypted volume gets a new grant.
 pub(crate) fn start(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance) {
     let cause = change(scene, at, "StartInstances", &instance.id, STOPPED, PENDING);
     scene.count("C");
@@ -31,7 +31,7 @@ pub(crate) fn start(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance)
     }
 }
 
-/// A start that KMS denies: EC2 logs a success, and the instance stays stopped.
+/// Logs a start that KMS denies: EC2 logs a success, and the instance stays stopped.
 pub(crate) fn start_denied(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     let cause = change(scene, at, "StartInstances", &instance.id, STOPPED, PENDING);
     scene.count("denied");
@@ -39,7 +39,7 @@ pub(crate) fn start_denied(scene: &mut Scene<'_, '_>, at: i64, instance: &Instan
     calls::denied(scene, Call::forwarded(at, Link::shared("denied", &cause)), "CreateGrant", serves);
 }
 
-/// Flow D: the grants of the last start are retired.
+/// Plays flow D: the grants of the last start are retired.
 pub(crate) fn stop(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance) {
     let cause = change(scene, at, "StopInstances", &instance.id, RUNNING, STOPPING);
     scene.count("D");
@@ -51,7 +51,7 @@ pub(crate) fn stop(scene: &mut Scene<'_, '_>, at: i64, instance: &mut Instance) 
     }
 }
 
-/// Flow E: what grants are left are retired.
+/// Plays flow E: what grants are left are retired.
 pub(crate) fn terminate(scene: &mut Scene<'_, '_>, at: i64, mut instance: Instance) {
     let cause = change(scene, at, "TerminateInstances", &instance.id, RUNNING, SHUTTING_DOWN);
     scene.count("E");
@@ -64,7 +64,7 @@ pub(crate) fn terminate(scene: &mut Scene<'_, '_>, at: i64, mut instance: Instan
     }
 }
 
-/// Flow O: AWS attaches a volume again on its own account.
+/// Plays flow O: AWS attaches a volume again on its own account.
 pub(crate) fn maintain(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     let link = Link::none("O", "no_ec2_event");
     let link = if instance.started_here { link.ambiguous("maintenance_after_start") } else { link };
@@ -75,12 +75,12 @@ pub(crate) fn maintain(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) 
     }
 }
 
-/// A reboot makes no KMS call.
+/// Logs a reboot, which makes no KMS call.
 pub(crate) fn reboot(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     scene.ec2(at, "RebootInstances", naming(&instance.id), json!({"_return": true}));
 }
 
-/// A start of a running instance, refused.
+/// Logs a start of a running instance, refused.
 pub(crate) fn start_refused(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     let failure = Failure {
         code: "Client.IncorrectInstanceState",

@@ -49,7 +49,7 @@ pub(crate) struct Grant {
 }
 
 impl Instance {
-    /// An instance without volumes that has just been launched.
+    /// Makes an instance without volumes that has just been launched.
     pub(crate) fn launched(id: String) -> Self {
         Self { id, volumes: Vec::new(), service_grants: Vec::new(), started_here: true }
     }

@@ -9,14 +9,14 @@ use crate::scene::{By, Scene};
 use crate::truth::Link;
 use crate::world::Key;
 
-/// The caller that software on `instance` is.
+/// Makes the caller that software on `instance` is.
 pub(crate) fn caller(dice: &mut Dice, account: &str, role: &str, instance: &str) -> Caller {
     let identity = Identity::role(dice, account, role, instance);
     let agent = "aws-sdk-go-v2/1.36.5 os/linux lang/go#1.24.4 md/GOOS#linux".to_owned();
     Caller::alone(identity, dice.address(), agent, false)
 }
 
-/// KMS calls of the scene's caller, who is such software: no EC2 event causes them.
+/// Logs KMS calls of the scene's caller, who is such software: no EC2 event causes them.
 pub(crate) fn use_keys(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     scene.count("role");
     for index in 0..scene.dice.between(2, 5) {

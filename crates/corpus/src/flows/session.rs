@@ -1,4 +1,4 @@
-//! How the session of a role begins: an STS call hands out the access key of all that follows.
+//! The beginning of a role's session: an STS call hands out the access key of all that follows.
 
 use serde_json::{Value, json};
 
@@ -46,14 +46,14 @@ pub(crate) fn begin(scene: &mut Scene<'_, '_>, at: i64) {
     }
 }
 
-/// An IAM user of an account.
+/// Makes an IAM user of an account.
 fn a_person(scene: &mut Scene<'_, '_>, account: usize) -> Caller {
     let users = &scene.world.accounts[account].people;
     let users: Vec<_> = users.iter().filter(|person| person.identity.session().is_none()).collect();
     (*scene.dice.pick(&users)).clone()
 }
 
-/// `AssumeRole`, logged where the caller is and where the role is.
+/// Logs `AssumeRole` where the caller is and where the role is.
 fn assume(scene: &mut Scene<'_, '_>, at: i64, (from, by): (usize, &Caller), target: &Caller) {
     let (request_id, shared) = (scene.dice.uuid(), scene.dice.name_uuid());
     let mut recipients = vec![from, scene.account];
@@ -76,7 +76,7 @@ fn assume(scene: &mut Scene<'_, '_>, at: i64, (from, by): (usize, &Caller), targ
     }
 }
 
-/// `AssumeRoleWithSAML` by a person of whom AWS knows only what the identity provider says.
+/// Logs `AssumeRoleWithSAML` by a person of whom AWS knows only what the identity provider says.
 fn by_saml(scene: &mut Scene<'_, '_>, at: i64) {
     let (name, qualifier) = ("dana@example.com", scene.dice.alphanumeric(27));
     let target = scene.caller.clone();

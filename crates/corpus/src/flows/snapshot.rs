@@ -10,7 +10,7 @@ use crate::scene::{By, Scene};
 use crate::truth::{Cause, Link};
 use crate::world::Key;
 
-/// Flow I: no KMS call.
+/// Plays flow I: no KMS call.
 pub(crate) fn take(scene: &mut Scene<'_, '_>, at: i64, volume: &Volume) -> Snapshot {
     let id = scene.id("snap");
     let response = json!({
@@ -28,7 +28,7 @@ pub(crate) fn take(scene: &mut Scene<'_, '_>, at: i64, volume: &Volume) -> Snaps
     Snapshot { id, key: volume.key.clone(), owner: scene.account }
 }
 
-/// Flow I for all volumes of an instance, in the wrapped form of the newer operations.
+/// Plays flow I for all volumes of an instance, in the wrapped form of the newer operations.
 pub(crate) fn take_all(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     let mut items = Vec::new();
     for attached in &instance.volumes {
@@ -47,7 +47,7 @@ pub(crate) fn take_all(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) 
     scene.count("I");
 }
 
-/// Flow J: only `DescribeKey` shares the request id. `from_region` is where the source lies.
+/// Plays flow J: only `DescribeKey` shares the request id. `from_region` is where the source lies.
 pub(crate) fn copy(scene: &mut Scene<'_, '_>, at: i64, source: &Snapshot, key: &Key, from_region: usize) -> Snapshot {
     let id = scene.id("snap");
     let (from, to) = (scene.world.regions[from_region], scene.region_name());
@@ -67,7 +67,7 @@ pub(crate) fn copy(scene: &mut Scene<'_, '_>, at: i64, source: &Snapshot, key: &
     Snapshot { id, key: key.clone(), owner: scene.account }
 }
 
-/// Flow L: as J, but no EC2 event names the new snapshot.
+/// Plays flow L: as J, but no EC2 event names the new snapshot.
 pub(crate) fn copy_image(scene: &mut Scene<'_, '_>, at: i64, source: &Snapshot, key: &Key) {
     let request = json!({
         "sourceRegion": scene.region_name(),
@@ -127,7 +127,7 @@ pub(crate) fn share(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot, wit
     scene.count("share");
 }
 
-/// The event by which the owner of a shared snapshot learns that a volume was made of it.
+/// Logs the event by which the owner of a shared snapshot learns that a volume was made of it.
 pub(crate) fn notify_owner(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot) {
     let owner = scene.world.accounts[snapshot.owner].id.clone();
     let identity = json!({"accountId": owner, "invokedBy": "ec2.amazonaws.com"});

@@ -18,7 +18,7 @@ pub(crate) struct Snapshot {
     pub(crate) owner: usize,
 }
 
-/// Flow F1: blank.
+/// Plays flow F1: blank.
 pub(crate) fn blank(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Volume {
     let (volume, cause) = create(scene, at, key, None);
     scene.count("F1");
@@ -26,7 +26,7 @@ pub(crate) fn blank(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Volume {
     volume
 }
 
-/// Flow F2: from an unencrypted snapshot.
+/// Plays flow F2: from an unencrypted snapshot.
 pub(crate) fn from_plain(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Volume {
     let snapshot = scene.id("snap");
     let (volume, cause) = create(scene, at, key, Some((&snapshot, None)));
@@ -39,7 +39,7 @@ pub(crate) fn from_plain(scene: &mut Scene<'_, '_>, at: i64, key: &Key) -> Volum
     volume
 }
 
-/// Flow F3: from a snapshot with the same key.
+/// Plays flow F3: from a snapshot with the same key.
 pub(crate) fn from_encrypted(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot) -> Volume {
     let key = &snapshot.key;
     let (volume, cause) = create(scene, at, key, Some((&snapshot.id, snapshot.foreign(scene))));
@@ -49,7 +49,7 @@ pub(crate) fn from_encrypted(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snap
     volume
 }
 
-/// Flow F4: from a snapshot with another key.
+/// Plays flow F4: from a snapshot with another key.
 pub(crate) fn re_keyed(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot, key: &Key) -> Volume {
     let (volume, cause) = create(scene, at, key, Some((&snapshot.id, snapshot.foreign(scene))));
     scene.count("F4");
@@ -66,7 +66,7 @@ pub(crate) fn re_keyed(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot, 
     volume
 }
 
-/// Flow F5: with a disabled key; EC2 logs a success.
+/// Plays flow F5: with a disabled key; EC2 logs a success.
 pub(crate) fn with_disabled_key(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let (volume, cause) = create(scene, at, key, None);
     scene.count("F5");
@@ -75,7 +75,7 @@ pub(crate) fn with_disabled_key(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     calls::data_key_as(scene, call, key, (&volume.id, None, Some(failure)));
 }
 
-/// A volume whose data key KMS denies; EC2 logs a success.
+/// Makes a volume whose data key KMS denies; EC2 logs a success.
 pub(crate) fn denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
     let (volume, cause) = create(scene, at, key, None);
     scene.count("denied");
@@ -85,7 +85,7 @@ pub(crate) fn denied(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
 }
 
 impl Snapshot {
-    /// The owner, when that is another account than the scene's.
+    /// Returns the owner, when that is another account than the scene's.
     fn foreign(&self, scene: &Scene<'_, '_>) -> Option<usize> {
         (self.owner != scene.account).then_some(self.owner)
     }

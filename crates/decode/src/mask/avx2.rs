@@ -53,7 +53,7 @@ fn masks(block: &Block) -> Masks {
     join(half(load(low)), half(load(high)))
 }
 
-/// Without carries, a product with all ones is the sum of all lower bits.
+/// Multiplies without carries: a product with all ones is the sum of all lower bits.
 #[inline]
 #[target_feature(enable = "pclmulqdq")]
 fn inside(quotes: u64) -> u64 {
@@ -69,7 +69,7 @@ fn load(bytes: &[u8]) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
-/// The masks of one vector, in their low 32 bits.
+/// Returns the masks of one vector, in their low 32 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn half(bytes: __m256i) -> [u32; 6] {

@@ -69,7 +69,7 @@ fn load(bytes: &[u8; 16]) -> uint8x16_t {
     unsafe { vld1q_u8(bytes.as_ptr()) }
 }
 
-/// One bit for every byte of four vectors that are all ones or all zeroes in each byte.
+/// Returns one bit for every byte of four vectors that are all ones or all zeroes in each byte.
 #[inline]
 #[target_feature(enable = "neon")]
 fn word(masks: [uint8x16_t; 4]) -> u64 {

@@ -35,7 +35,7 @@ pub(super) type Row = BTreeMap<&'static str, Cell>;
 
 type MapEntry = (String, Option<String>);
 
-/// All rows as one batch, or none.
+/// Makes one batch of all rows, or none.
 pub(super) fn batches(table: &Table, rows: &[Row]) -> Vec<RecordBatch> {
     if rows.is_empty() {
         return Vec::new();

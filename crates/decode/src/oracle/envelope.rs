@@ -34,7 +34,7 @@ pub(super) fn records(text: &[u8]) -> Result<Vec<Item>, DecodeError> {
     Ok(found)
 }
 
-/// How deep brackets nest.
+/// Counts how deep brackets nest.
 pub(super) fn depth(value: &[u8]) -> usize {
     let mut deepest = 0_usize;
     let mut depth = 0_usize;
@@ -216,7 +216,7 @@ fn elements(array: &[u8]) -> Result<Vec<&[u8]>, Broken> {
     parts(inner).into_iter().map(only_value).collect()
 }
 
-/// The fields of an object.
+/// Returns the fields of an object.
 pub(super) fn raw_fields(object: &str) -> Option<Vec<(&str, &str)>> {
     let fields = fields(object.as_bytes()).ok()?;
     let text = |bytes| std::str::from_utf8(bytes).expect("cut at ASCII");
@@ -261,13 +261,13 @@ fn parts(inner: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// `part`, if it is one value and nothing else but white space.
+/// Returns `part`, if it is one value and nothing else but white space.
 fn only_value(part: &[u8]) -> Result<&[u8], Broken> {
     let part = trim(part);
     if part.is_empty() || value_end(part) != Some(part.len()) { Err(Broken) } else { Ok(part) }
 }
 
-/// Where the value at the beginning of `text` ends; `None`: not before the text does.
+/// Returns where the value at the beginning of `text` ends; `None`: not before the text does.
 fn value_end(text: &[u8]) -> Option<usize> {
     let first = *text.first()?;
     if !matches!(first, b'"' | b'{' | b'[') {
@@ -289,7 +289,7 @@ fn value_end(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// Every byte, with whether it is outside strings; quotes that open or close a string are.
+/// Returns every byte, with whether it is outside strings; quotes that open or close a string are.
 fn bare(text: &[u8]) -> Vec<(u8, bool)> {
     let mut is_inside = false;
     let mut is_escaped = false;

@@ -423,7 +423,7 @@ fn unique(ids: Vec<String>) -> Vec<String> {
     found
 }
 
-/// The texts under a key that `is_wanted`, directly, in arrays, or in wrappers under it.
+/// Returns the texts under a key that `is_wanted`, directly, in arrays, or in wrappers under it.
 fn collect<'t>(
     tree: &'t Tree,
     is_under: bool,

@@ -20,8 +20,8 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    /// The tree of `json`, if every part of it is valid. One level at a time, so that serde's own limits on depth
-    /// do not matter.
+    /// Returns the tree of `json`, if every part of it is valid. One level at a time, so that serde's own limits on
+    /// depth do not matter.
     pub(super) fn parse(json: &str) -> Option<Self> {
         match json.trim_ascii_start().as_bytes().first()? {
             b'{' => {
@@ -40,7 +40,7 @@ impl Tree {
         }
     }
 
-    /// The last field of this name; null if there is none.
+    /// Returns the last field of this name; null if there is none.
     pub(super) fn get(&self, key: &str) -> &Self {
         match self {
             Self::Object(fields) => {
@@ -50,12 +50,12 @@ impl Tree {
         }
     }
 
-    /// The value at the end of a path of fields.
+    /// Returns the value at the end of a path of fields.
     pub(super) fn at(&self, path: &[&str]) -> &Self {
         path.iter().fold(self, |tree, key| tree.get(key))
     }
 
-    /// The first of the fields that is not null.
+    /// Returns the first of the fields that is not null.
     pub(super) fn any(&self, keys: &[&str]) -> &Self {
         keys.iter().map(|key| self.get(key)).find(|value| **value != Self::Null).unwrap_or(&Self::Null)
     }
@@ -67,7 +67,7 @@ impl Tree {
         }
     }
 
-    /// A text, an integer of 64 bits or a truth value, in words.
+    /// Returns a text, an integer of 64 bits or a truth value, in words.
     pub(super) fn scalar(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),

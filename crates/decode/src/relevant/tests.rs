@@ -1,4 +1,4 @@
-//! Which events a join needs.
+//! The events that a join needs.
 
 use super::*;
 

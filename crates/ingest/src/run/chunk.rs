@@ -132,7 +132,7 @@ pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
 }
 
 impl Chunk {
-    /// All rows of a batch, of which nothing is known.
+    /// Takes all rows of a batch, of which nothing is known.
     pub(crate) fn all(rows: RecordBatch) -> Self {
         let chosen = (0..u32::try_from(rows.num_rows()).expect("a batch has few rows")).collect();
         Self { rows, chosen, keys: Vec::new(), origins: Vec::new() }
@@ -174,7 +174,7 @@ impl Chunk {
         beside as u64 + texts.map(text_bytes).sum::<u64>()
     }
 
-    /// The same rows; where few of a batch are meant, in a batch of their own, so that the others need no memory.
+    /// Copies the rows where few of a batch are meant, so that the others need no memory.
     fn without_waste(self) -> Self {
         if self.chosen.len() > self.rows.num_rows() / 4 * 3 { self } else { self.alone() }
     }

@@ -26,17 +26,12 @@ use trailweave_table::partition_dir;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::ledger::LedgerEntry;
-use crate::run::budget::Budget;
-use crate::run::budget::Shares;
-use crate::run::chunk::Buffer;
-use crate::run::chunk::Chunk;
-use crate::run::chunk::Dated;
-use crate::run::chunk::DecodedRows;
+use crate::run::budget::{Budget, Shares};
+use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
-use crate::upkeep::amendment::Amendment;
-use crate::upkeep::amendment::Amendments;
+use crate::upkeep::amendment::{Amendment, Amendments};
 use crate::upkeep::duplicates::known_to_lake;
 
 /// A part ends where its rows take this much memory; as Parquet they take about a tenth.
@@ -395,7 +390,7 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
     }
 }
 
-/// Where a committed part turned out to be damaged, says how to have its batch read again.
+/// Says how to have the batch of a part read again that turned out to be damaged.
 pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
     match error {
         IngestError::Lake(LakeError::Damaged { path, source }) => match batch_id(&path) {

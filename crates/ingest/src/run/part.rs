@@ -42,7 +42,7 @@ pub(crate) fn write(lake: &Lake, chunks: &[Chunk], table: &'static Table, path: 
     write_merged(lake, chunks, table, path, &[])
 }
 
-/// The same, of rows that other parts hold.
+/// Does the same with rows that other parts hold.
 pub(crate) fn write_merged(
     lake: &Lake,
     chunks: &[Chunk],
@@ -95,7 +95,7 @@ impl<'a> SortBy<'a> {
         }
     }
 
-    /// Null comes first.
+    /// Compares two rows. Null comes first.
     fn compare(&self, (a, row_of_a): (usize, usize), (b, row_of_b): (usize, usize)) -> Ordering {
         match self {
             Self::Text(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
@@ -109,7 +109,7 @@ fn value<A: ArrayAccessor>(values: &A, row: usize) -> Option<A::Item> {
     values.is_valid(row).then(|| values.value(row))
 }
 
-/// Rows with every column of the table: a part that was written before the table got one lacks it.
+/// Gives rows every column of the table: a part that was written before the table got one lacks it.
 pub(crate) fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &Column| match rows.column_by_name(column.name) {
         Some(array) => ArrayRef::clone(array),
@@ -118,7 +118,7 @@ pub(crate) fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, Ar
     RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }
 
-/// The (chunk, row) of every row that is meant, in the table's order.
+/// Returns the (chunk, row) of every row that is meant, in the table's order.
 fn order(chunks: &[Chunk], table: &Table) -> Vec<(usize, usize)> {
     let others = TIE_BREAKERS.iter().filter(|column| !table.sort_by.contains(column));
     let by: Vec<SortBy<'_>> = table.sort_by.iter().chain(others).map(|name| SortBy::new(chunks, table, name)).collect();

@@ -35,18 +35,12 @@ use trailweave_lake::LakeError;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::run::budget::Reservation;
-use crate::run::pipeline::inflow::Arrived;
-use crate::run::pipeline::inflow::DECODE_FACTOR;
-use crate::run::pipeline::inflow::Inflow;
-use crate::run::pipeline::inflow::LargePiece;
-use crate::run::pipeline::inflow::MIN_DECODE_BYTES;
-use crate::run::pipeline::inflow::OpenedObject;
-use crate::run::pipeline::inflow::Planned;
+use crate::run::pipeline::inflow::{
+    Arrived, DECODE_FACTOR, Inflow, LargePiece, MIN_DECODE_BYTES, OpenedObject, Planned,
+};
 use crate::run::pipeline::large::open_large;
 use crate::run::plan::Batch;
-use crate::source::fetch::FetchError;
-use crate::source::fetch::NoRoom;
-use crate::source::fetch::read;
+use crate::source::fetch::{FetchError, NoRoom, read};
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 
@@ -210,7 +204,7 @@ impl Fetched {
     }
 }
 
-/// Every object of a batch, in the order of the plan; small files with their neighbours.
+/// Returns every object of a batch, in the order of the plan; small files with their neighbours.
 fn in_order(batch: Arc<Batch>) -> impl Iterator<Item = Planned> {
     let mut start = 0;
     iter::from_fn(move || {
@@ -221,7 +215,7 @@ fn in_order(batch: Arc<Batch>) -> impl Iterator<Item = Planned> {
     })
 }
 
-/// How many of the `objects`, from the first on, travel together; at least one.
+/// Counts the `objects`, from the first on, that travel together; at least one.
 fn together(objects: &[ObjectRef]) -> usize {
     let mut bytes = 0;
     let fits = |object: &&ObjectRef| {
@@ -252,7 +246,7 @@ fn decode_bytes(stored: &[u8], options: &DecodeOptions) -> u64 {
     (inflated_estimate_bytes(stored, options.cap_bytes) as u64).saturating_mul(DECODE_FACTOR)
 }
 
-/// The objects, decoded, or a large one in pieces. Their rows, or what they are inflated from, are paid for until they
+/// Decodes objects, or opens a large one in pieces. Their rows, or what they are inflated from, are paid for until they
 /// are dropped.
 async fn open(inflow: Arc<Inflow>, paid: Paid) -> BoxStream<'static, OpenedObject> {
     let Paid { fetched: Fetched { planned, mut stored, reservations, .. }, reservation, is_large } = paid;

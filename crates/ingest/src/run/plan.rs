@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) batches: Vec<Extent>,
 }
 
-/// How large a batch is.
+/// The size of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) batch_id: String,
@@ -106,7 +106,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plans that no run has finished, in the order of their runs.
+    /// Returns the plans that no run has finished, in the order of their runs.
     pub(crate) fn unfinished(lake: &Lake) -> Result<Vec<Self>, LakeError> {
         let files = lake.files(&lake.state_dir().join("runs"))?;
         let is_there = |path: &Path| files.binary_search_by(|file| file.path.as_path().cmp(path)).is_ok();
@@ -130,7 +130,7 @@ impl Plan {
         Ok(Self { run_id, shard, batches })
     }
 
-    /// The batches but for those that are `committed`, read one by one.
+    /// Returns the batches but for those that are `committed`, read one by one.
     pub(crate) fn batches(
         &self,
         lake: &Lake,
@@ -182,7 +182,7 @@ fn open(
     Ok((head, of_head.into_iter().map(Ok).chain(file.lines().map(batch))))
 }
 
-/// The objects of each batch, by their positions. Needs: they are sorted.
+/// Returns the objects of each batch, by their positions. Needs: they are sorted.
 pub(crate) fn batches(objects: &Listing, batch_bytes: u64) -> Vec<Range<usize>> {
     let (mut batches, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (place, place_bytes) in objects.places() {
@@ -218,7 +218,7 @@ impl Batch {
     }
 }
 
-/// A hash of what the batch reads, whatever the order. A further attempt at the same objects is another batch.
+/// Hashes what the batch reads, whatever the order. A further attempt at the same objects is another batch.
 fn id(objects: &[ObjectRef]) -> String {
     let mut read: Vec<_> =
         objects.iter().map(|it| (&*it.source_object, &*it.version, it.attempt.to_string())).collect();

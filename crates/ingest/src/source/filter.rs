@@ -1,4 +1,4 @@
-//! Which objects a run reads, chosen by their keys.
+//! The choice of the objects that a run reads, by their keys.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use crate::source::key::Place;
 
-/// Which objects a run reads. It never chooses rows, so what the ledger says of an object holds for every filter.
+/// The choice of the objects that a run reads. It never chooses rows, so what the ledger says of an object holds for
+/// every filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The first day of delivery.

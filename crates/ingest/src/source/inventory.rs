@@ -93,7 +93,7 @@ pub(crate) async fn list(
     Ok(())
 }
 
-/// Where a file of the inventory is: in its bucket, or in the folder of a manifest that was copied.
+/// Finds a file of the inventory: in its bucket, or in the folder of a manifest that was copied.
 fn beside(manifest: &Source, bucket: &str, key: &str) -> Source {
     match manifest {
         Source::Local(path) => Source::Local(path.with_file_name(key.rsplit('/').next().unwrap_or(key))),
@@ -139,7 +139,7 @@ fn read_file(
     Ok(listing)
 }
 
-/// The MD5 of a file that is read from its beginning, in hexadecimal.
+/// Returns the MD5 of a file that is read from its beginning, in hexadecimal.
 fn md5(file: &mut File) -> io::Result<String> {
     let mut hash = Md5::new();
     let mut bytes = vec![0; 1 << 16];

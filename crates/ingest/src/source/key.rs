@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::source::skipped::SkipReason;
 
-/// Where an object stands in a trail.
+/// The place of an object in a trail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     /// The UTC day on which it was delivered.
@@ -113,13 +113,13 @@ pub(crate) fn delivery_hour(key: &str) -> Option<u8> {
     time.get(9..11)?.parse().ok().filter(|hour| *hour < 24)
 }
 
-/// Where in the name of an object the time of its delivery day begins, if CloudTrail gave it.
+/// Returns where in the name of an object the time of its delivery day begins, if CloudTrail gave it.
 pub(crate) fn delivery_time(name: &str) -> Option<usize> {
     let word = name.match_indices('_').nth(2)?.0 + 1;
     delivery_day(&name[word..]).map(|_| word + "YYYYMMDDT".len())
 }
 
-/// The day of `YYYYMMDDTHHmmZ`, after which older names go on without a border.
+/// Returns the day of `YYYYMMDDTHHmmZ`, after which older names go on without a border.
 fn delivery_day(time: &str) -> Option<Date> {
     let time = time.as_bytes().first_chunk::<14>()?;
     let (day, rest) = time.split_at(8);
@@ -127,7 +127,7 @@ fn delivery_day(time: &str) -> Option<Date> {
     if clock { date(str::from_utf8(day).ok()?) } else { None }
 }
 
-/// The day of `YYYYMMDD`.
+/// Returns the day of `YYYYMMDD`.
 fn date(digits: &str) -> Option<Date> {
     if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -87,7 +87,7 @@ struct Packed<'a> {
     version: &'a [u8],
 }
 
-/// How a version is held.
+/// The form in which a version is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// The 16 bytes of an `ETag` of 32 hexadecimal digits.
@@ -174,7 +174,7 @@ impl Listing {
         self.pack(stem, name, path, version, bytes);
     }
 
-    /// Needs: the name of the object begins with the stem.
+    /// Packs an object. Needs: its name begins with the stem.
     fn pack(&mut self, stem: usize, source_object: &str, path: Option<Box<OsStr>>, version: Version<'_>, bytes: u64) {
         self.paths.extend(path.map(|path| (self.text.len(), path)));
         let name = &source_object.as_bytes()[self.stems[stem].text.len()..];
@@ -206,7 +206,7 @@ impl Listing {
         self.text.extend_from_slice(version);
     }
 
-    /// The object whose text begins there.
+    /// Returns the object whose text begins there.
     fn packed(&self, text: usize) -> Packed<'_> {
         let mut rest = &self.text[text..];
         let mut number = || take_number(&mut rest);
@@ -253,12 +253,12 @@ impl Listing {
         }
     }
 
-    /// How many objects were met.
+    /// Counts the objects that were met.
     pub(crate) fn n_listed(&self) -> u64 {
         self.len() as u64 + self.skipped.objects() + self.filtered + self.gone + self.left
     }
 
-    /// How many objects there are.
+    /// Counts the objects.
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }
@@ -267,12 +267,12 @@ impl Listing {
         self.objects.is_empty()
     }
 
-    /// An object, by its position.
+    /// Returns an object, by its position.
     pub(crate) fn get(&self, position: usize) -> ObjectRef {
         self.unpack(self.objects[position])
     }
 
-    /// The size of an object as stored.
+    /// Returns the size of an object as stored.
     pub(crate) fn bytes(&self, position: usize) -> u64 {
         self.packed(self.objects[position]).bytes
     }
@@ -347,7 +347,7 @@ impl Listing {
 }
 
 impl Version<'_> {
-    /// The text of the version of an object of so many bytes.
+    /// Returns the text of the version of an object of so many bytes.
     pub(crate) fn text(self, bytes: u64) -> String {
         match self {
             Self::Written(nanos) => format!("{bytes}-{nanos}"),
@@ -374,7 +374,7 @@ fn position(number: u64) -> usize {
     usize::try_from(number).expect("it was a length or a position")
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+/// Writes seven bits a byte, the lowest first; the highest bit says that more follow.
 fn put_number(text: &mut Vec<u8>, mut number: u64) {
     loop {
         let [low, ..] = number.to_le_bytes();
@@ -399,7 +399,7 @@ fn take_number(text: &mut &[u8]) -> u64 {
     number
 }
 
-/// A version that is `"<32 hexadecimal digits>"`, as a number.
+/// Reads a version that is `"<32 hexadecimal digits>"` as a number.
 fn digest(version: &str) -> Option<[u8; 16]> {
     let digits = version.strip_prefix('"')?.strip_suffix('"')?;
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -408,8 +408,8 @@ fn digest(version: &str) -> Option<[u8; 16]> {
     Some(digest.to_le_bytes())
 }
 
-/// How much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail gave all
-/// up to the time of the day.
+/// Tells how much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail
+/// gave all up to the time of the day.
 fn stem_bytes(name: &str) -> usize {
     let folder = name.rfind('/').map_or(0, |slash| slash + 1);
     delivery_time(&name[folder..]).map_or(folder, |time| folder + time)

@@ -145,7 +145,7 @@ enum Seen {
 }
 
 impl Walk {
-    /// A file, or a folder with all that it holds.
+    /// Lists a file, or a folder with all that it holds.
     fn source(&mut self, source: &Path) -> Result<(), IngestError> {
         let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();
         match fs::canonicalize(source) {
@@ -188,7 +188,8 @@ impl Walk {
         Ok(())
     }
 
-    /// The next folder that was not visited, and what it holds, which was looked at along with what others hold.
+    /// Returns the next folder that was not visited, and what it holds, which was looked at along with what others
+    /// hold.
     fn next(&mut self, waiting: &mut Vec<LocalFolder>) -> Option<(LocalFolder, Result<FolderContent, IngestError>)> {
         loop {
             let is_visited = self.folders.contains(&real_fingerprint(&waiting.last()?.real));
@@ -293,7 +294,7 @@ impl FolderContent {
         Ok(held)
     }
 
-    /// How many entries are kept of it and of what is below it.
+    /// Counts the entries that are kept of it and of what is below it.
     fn n_kept(&self) -> usize {
         let below = self.folders.iter().filter_map(|folder| folder.held.as_deref()?.as_ref().ok());
         self.n_entries + below.map(Self::n_kept).sum::<usize>()
@@ -394,13 +395,13 @@ fn see(folder: &LocalFolder, entry: FolderEntry, names: Names) -> Result<Option<
     Ok(Some(Seen::Object(LocalObject { name, target, version: version(&metadata), bytes: metadata.len() })))
 }
 
-/// A link may also lead to itself.
+/// Tells whether an entry is gone, or a link that leads nowhere or to itself.
 fn leads_nowhere(kind: FileType, error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || (kind.is_symlink() && error.kind() != io::ErrorKind::PermissionDenied)
 }
 
-/// The name of an object, and its path where that is another. The hash keeps two names apart that look alike once
-/// their bytes that are not UTF-8 are replaced.
+/// Returns the name of an object, and its path where that is another. The hash keeps two names apart that look alike
+/// once their bytes that are not UTF-8 are replaced.
 fn name(path: PathBuf) -> (Box<str>, Option<Box<OsStr>>) {
     match path.into_os_string().into_string() {
         Ok(name) => (name.into(), None),

@@ -117,8 +117,8 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default())
     }
 
-    /// `None` where the message tells of nothing that is understood. It is held all the same, so that this run does
-    /// not meet it again, and then left for the queue's own rules.
+    /// Holds a message; `None` where it tells of nothing that is understood. It is held all the same, so that this run
+    /// does not meet it again, and then left for the queue's own rules.
     fn hold(&self, message: SqsMessage, filter: &Filter) -> Option<Message> {
         let (id, receipt) = (message.message_id.unwrap_or_default(), message.receipt_handle.unwrap_or_default());
         self.held().insert(receipt.clone());
@@ -164,7 +164,8 @@ impl Queue {
         }
     }
 
-    /// A message that cannot be kept hidden comes back and is known then, which is not a reason to end a run.
+    /// Keeps some messages hidden. One that cannot be kept comes back and is known then, which is not a reason to end a
+    /// run.
     async fn keep_some(&self, receipts: &[String]) {
         let entry = |(n, receipt): (usize, &String)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -213,13 +214,13 @@ fn entries<T>(built: impl Iterator<Item = Result<T, BuildError>>) -> Vec<T> {
     built.map(|entry| entry.expect("an entry has an id and a receipt")).collect()
 }
 
-/// Scheme and host of a queue's URL: every partition, and every endpoint of a private network, names its own.
+/// Returns scheme and host of a queue's URL: every partition, and every endpoint of a private network, names its own.
 fn endpoint(url: &str) -> &str {
     let host = url.find("://").map_or(0, |scheme| scheme + 3);
     url[host..].find('/').map_or(url, |path| &url[..host + path])
 }
 
-/// The region that AWS's own host names tell: `sqs.<region>.amazonaws.com`.
+/// Returns the region that AWS's own host names tell: `sqs.<region>.amazonaws.com`.
 fn region(url: &str) -> Option<&str> {
     let mut labels = endpoint(url).split("://").nth(1)?.split('.');
     labels.find(|label| ["sqs", "sqs-fips"].contains(label))?;

@@ -79,7 +79,7 @@ pub(crate) struct S3 {
     lists: AtomicU64,
 }
 
-/// Why a body could not be had.
+/// The reason why a body could not be had.
 enum GetError<E> {
     /// It ended early; another attempt may have all of it.
     Cut(Box<dyn Error + Send + Sync>),
@@ -98,7 +98,7 @@ impl S3 {
         Self { options, client: OnceCell::new(), lists: AtomicU64::new(0) }
     }
 
-    /// How many LIST requests were answered.
+    /// Counts the LIST requests that were answered.
     pub(crate) fn lists(&self) -> u64 {
         self.lists.load(Relaxed)
     }
@@ -144,7 +144,7 @@ impl S3 {
     }
 }
 
-/// The body that `get` gets, which is asked for again where it ends early.
+/// Returns the body that `get` gets, and asks for it again where it ends early.
 async fn whole<T, E, F: Future<Output = Result<T, GetError<E>>>>(
     name: &str,
     get: impl Fn() -> F,
@@ -239,7 +239,7 @@ fn failed(object: &ObjectRef, error: SdkError<GetObjectError, HttpResponse>) -> 
     FetchError::S3 { source_object, remedy, source: error.into() }
 }
 
-/// A longer pause after every attempt, and another one for every object.
+/// Returns a longer pause after every attempt, and another one for every object.
 fn pause(name: &str, attempt: u32) -> Duration {
     let spread = fingerprint(&[name.as_bytes(), &attempt.to_be_bytes()]) % 100;
     Duration::from_millis((50 << attempt) + u64::try_from(spread).unwrap_or_default())

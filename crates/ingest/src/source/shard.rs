@@ -28,7 +28,7 @@ pub struct Shard {
 pub struct NoShard(String);
 
 impl Shard {
-    /// How many shards there are.
+    /// Returns the number of shards.
     pub fn count(self) -> u32 {
         self.count
     }

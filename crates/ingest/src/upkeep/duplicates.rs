@@ -69,7 +69,7 @@ impl<'a> Sought<'a> {
         sought
     }
 
-    /// Without those rows that nothing can be a duplicate of.
+    /// Collects rows, without those that nothing can be a duplicate of.
     fn rows_of(chunks: &'a [Chunk]) -> Self {
         let mut sought = Self::default();
         for chunk in chunks {

@@ -13,7 +13,7 @@ use crate::figures::Figure;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(Infallible);
 
-/// Why none can be had.
+/// The reason why none can be had.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "this program was built without the feature `otlp`; `cargo build --release -p trailweave --features otlp` builds one with it"

@@ -104,7 +104,7 @@ pub(crate) struct PartialSuccess {
     pub(crate) error_message: String,
 }
 
-/// The figures of a run that ended, as one request. A figure without points is left out: it would be an empty gauge.
+/// Puts the figures of a run that ended into one request. One without points is left out: it would be an empty gauge.
 pub(crate) fn request(figures: &[Figure], ended: Timestamp) -> Request {
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let told = figures.iter().filter(|figure| !figure.points.is_empty());

@@ -17,7 +17,7 @@ pub(super) fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     Ok(Report { ingested: None, correlated: Some(correlated) })
 }
 
-/// Needs: the lock of the lake.
+/// Settles amendments, then correlates. Needs: the lock of the lake.
 pub(super) fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trailweave_correlate::Summary> {
     trailweave_ingest::settle(lake)?;
     let state = trailweave_correlate::Progress::default();

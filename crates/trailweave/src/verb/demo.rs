@@ -29,7 +29,7 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
     let (folder, lake) = (args.dir.join("trail"), args.dir.join("lake"));
     clear(&args.dir)?;
     let corpus = generate(args, &folder)?;
-    // The generator's truth stands beside it, and is no object of the trail.
+    // The generator's truth stands beside it, and is not an object of the trail.
     let trail = folder.join("AWSLogs");
     say(&format!("# trailweave run --source {} --lake {}", trail.display(), lake.display()))?;
     let typed = |path: &Path| path.to_string_lossy().into_owned();

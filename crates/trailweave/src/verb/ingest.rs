@@ -103,7 +103,8 @@ fn options(job: &Job) -> anyhow::Result<IngestOptions> {
     })
 }
 
-/// As many as the threads may want in the time that an answer takes, and as may be open beside the files of a lake.
+/// Returns as many as the threads may want in the time that an answer takes, and as may be open beside the files of a
+/// lake.
 fn fetches(threads: NonZeroUsize) -> NonZeroUsize {
     let wanted = threads.get().saturating_mul(FETCHES_PER_THREAD).clamp(MIN_FETCHES, MAX_FETCHES);
     let open_files = rlimit::increase_nofile_limit(4 * MAX_FETCHES as u64);
@@ -111,7 +112,7 @@ fn fetches(threads: NonZeroUsize) -> NonZeroUsize {
     NonZeroUsize::new(wanted.min(allowed)).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The time at which the run began, and its share, so that shards that begin together differ.
+/// Returns the time at which the run began, and its share, so that shards that begin together differ.
 fn run_id(job: &Job) -> String {
     let began = job.began.strftime("%Y%m%dT%H%M%S%3fZ");
     match job.config.shard {
@@ -120,7 +121,7 @@ fn run_id(job: &Job) -> String {
     }
 }
 
-/// Needs: the lock of the lake.
+/// Ingests, and shows how far it is. Needs: the lock of the lake.
 fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Summary> {
     let options = options(job)?;
     let state = trailweave_ingest::Progress::default();

@@ -13,17 +13,12 @@ use trailweave_decode::Piece;
 use trailweave_decode::Read;
 
 use crate::IngestOptions;
-use crate::cpu::Cpu;
-use crate::cpu::Panicked;
-use crate::cpu::caught;
+use crate::cpu::{Cpu, Panicked, caught};
 use crate::error::chain;
-use crate::run::budget::Budget;
-use crate::run::budget::Reservation;
-use crate::run::budget::Shares;
+use crate::run::budget::{Budget, Reservation, Shares};
 use crate::run::chunk::DecodedRows;
 use crate::run::plan::Batch;
-use crate::source::fetch::FetchError;
-use crate::source::fetch::NoRoom;
+use crate::source::fetch::{FetchError, NoRoom};
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 
@@ -277,12 +272,12 @@ impl Done {
         Self { batch, outcomes: Vec::new(), rows: DecodedRows::default() }
     }
 
-    /// Needs: one object is planned.
+    /// Makes the outcome of one object. Needs: it alone is planned.
     pub(super) fn of_one(planned: &Planned, outcome: ObjectOutcome, rows: DecodedRows) -> Self {
         Self { batch: Arc::clone(&planned.batch), outcomes: vec![(planned.positions.start, outcome)], rows }
     }
 
-    /// How many objects this is the last of.
+    /// Counts the objects that this is the last of.
     pub(crate) fn n_finished(&self) -> usize {
         self.outcomes.iter().filter(|(_, outcome)| !matches!(outcome, ObjectOutcome::Begun(_))).count()
     }

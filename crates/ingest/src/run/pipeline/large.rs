@@ -10,19 +10,10 @@ use trailweave_decode::DecodeError;
 use trailweave_decode::Pieces;
 use trailweave_decode::Survey;
 
-use super::inflow::Arrived;
-use super::inflow::DECODE_FACTOR;
-use super::inflow::Done;
-use super::inflow::Inflow;
-use super::inflow::LargePiece;
-use super::inflow::ObjectOutcome;
-use super::inflow::OpenedObject;
-use super::inflow::Planned;
-use super::inflow::origin;
+use super::inflow::{Arrived, DECODE_FACTOR, Done, Inflow, LargePiece, ObjectOutcome, OpenedObject, Planned, origin};
 use crate::cpu::Panicked;
 use crate::error::chain;
-use crate::run::budget::Reservation;
-use crate::run::budget::Shares;
+use crate::run::budget::{Reservation, Shares};
 use crate::run::chunk::DecodedRows;
 use crate::source::fetch::NoRoom;
 

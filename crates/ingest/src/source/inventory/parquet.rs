@@ -35,7 +35,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// `None` where a column is of a type that S3 does not give it.
+/// Gives every row of a batch to `take`; `None` where a column is of a type that S3 does not give it.
 fn read_batch(
     rows: &RecordBatch,
     names: &[String],

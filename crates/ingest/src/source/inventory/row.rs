@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// Why an inventory cannot be used.
+/// The reason why an inventory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("it is no manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
@@ -30,7 +30,7 @@ pub(super) struct InventoryRow<'a> {
     pub(super) is_current: bool,
 }
 
-/// Where the columns stand that are needed.
+/// The positions of the columns that are needed.
 pub(super) struct Columns {
     pub(super) bucket: usize,
     pub(super) key: usize,
@@ -42,7 +42,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// CSV and Parquet name the same columns in two ways: `IsLatest` and `is_latest`.
+    /// Finds the columns by their names, which CSV and Parquet write in two ways: `IsLatest` and `is_latest`.
     pub(super) fn find<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Unusable> {
         let names: Vec<String> = names.map(|name| name.trim().replace('_', "").to_ascii_lowercase()).collect();
         let find = |name: &str| names.iter().position(|it| it.eq_ignore_ascii_case(name));

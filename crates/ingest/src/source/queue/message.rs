@@ -12,7 +12,7 @@ use crate::source::listing::ObjectRef;
 use crate::source::skipped::SkipReason;
 use crate::source::url_decoded;
 
-/// Why a message is not understood.
+/// The reason why a message is not understood.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Foreign {
     #[error("it is not a notification of S3 or CloudTrail")]
@@ -163,7 +163,7 @@ mod tests {
         json!({ "eventName": event, "eventSource": "aws:s3", "s3": { "bucket": { "name": "b" }, "object": object } })
     }
 
-    /// Names, version and size of the objects, and how many were passed over.
+    /// Returns names, version and size of the objects, and how many were passed over.
     fn told(body: &Value) -> (Vec<(String, String, u64)>, u64) {
         let listing = listing(&body.to_string()).unwrap();
         let object = |it: ObjectRef| (it.source_object.to_string(), it.version.to_string(), it.bytes);

@@ -111,7 +111,7 @@ impl S3 {
         Ok(unseen)
     }
 
-    /// The name of an object, and its version and size.
+    /// Returns the name of an object, and its version and size.
     async fn head(
         &self,
         object: &Location,

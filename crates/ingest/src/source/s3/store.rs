@@ -24,7 +24,7 @@ use crate::Location;
 /// Credentials are renewed so long before they expire.
 const BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
-/// The store of a bucket. Nothing is asked of it yet.
+/// Makes the store of a bucket. Nothing is asked of it yet.
 pub async fn object_store(location: &Location, options: &S3Options) -> object_store::Result<Arc<dyn ObjectStore>> {
     let shared = Box::pin(shared(options)).await;
     let region = shared.region().map_or(FALLBACK_REGION, |region| region.as_ref());

@@ -1,4 +1,4 @@
-//! Which folders of a trail have to be listed for a filter.
+//! The folders of a trail that have to be listed for a filter.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::source::key::is_account;
 use crate::source::key::skips_folder;
 use crate::source::skipped::SkipReason;
 
-/// How a prefix is listed.
+/// The way to list a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
     /// It holds nothing that is asked for.
@@ -22,7 +22,7 @@ pub(super) enum Visit {
     All,
 }
 
-/// How the folder `prefix`, which ends with `/` or is empty, is listed. A folder whose name says nothing is never
+/// Tells how the folder `prefix`, which ends with `/` or is empty, is listed. A folder whose name says nothing is never
 /// left out.
 pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
     let folders: Vec<&str> = prefix.split_terminator('/').collect();
@@ -51,7 +51,7 @@ fn asks_for_account(filter: &Filter, account: &str) -> bool {
     !is_account(account) || filter.accounts.is_empty() || filter.accounts.contains(account)
 }
 
-/// `date` is a year, a month and a day, as far as they are named.
+/// Decides by a year, a month and a day, as far as they are named.
 fn visit_date(date: &[&str], filter: &Filter) -> Visit {
     if filter.from.is_none() && filter.to.is_none() {
         return Visit::All;
