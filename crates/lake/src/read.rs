@@ -116,6 +116,29 @@ pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Res
     read().map_err(|source| damaged(&part.path, source))
 }
 
+/// Reads the values of a column of texts that pass; none where the part lacks the column.
+pub fn values(lake: &Lake, part: &Part, column: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Keys, LakeError> {
+    let file = lake.open_listed(part)?;
+    let read = || {
+        let mut found = Keys::default();
+        // As a dictionary, for a text that rows share is looked at once.
+        let end = load_shared(&file, |name| name == column)?;
+        if leaf(&end, column).is_none() {
+            return Ok(found);
+        }
+        let columns = ProjectionMask::columns(end.parquet_schema(), [column]);
+        let reader = Reader::new_with_metadata(file, end).with_projection(columns).with_batch_size(BATCH_ROWS);
+        for rows in reader.build()? {
+            let rows = rows?;
+            let shared = rows.column(0).as_dictionary::<Int32Type>();
+            let values = shared.values().as_string::<i32>().iter().flatten();
+            found.extend(values.filter(|value| is_wanted(value)).map(str::to_owned));
+        }
+        Ok(found)
+    };
+    read().map_err(|source| damaged(&part.path, source))
+}
+
 /// Selects rows of a row group that has `n_rows`.
 pub fn selection(rows: &[u32], n_rows: usize) -> RowSelection {
     let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);

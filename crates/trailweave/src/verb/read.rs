@@ -50,10 +50,7 @@ fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
 /// Draws a chain.
 pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    let chain = job.runtime.block_on(async {
-        let session = trailweave_query::open(&lake, &job.session_options()).await?;
-        trailweave_query::trace(&session, id).await
-    })?;
+    let chain = trailweave_correlate::trace(&lake, job.config.threads, id)?;
     if is_dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;
     } else {
