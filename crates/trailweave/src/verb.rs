@@ -2,6 +2,8 @@
 
 mod demo;
 mod ingest;
+#[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
+mod query;
 mod read;
 mod tidy;
 
@@ -19,7 +21,6 @@ use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LeaseTimes;
 use trailweave_lake::Place;
-use trailweave_query::SessionOptions;
 
 use crate::allocator;
 use crate::args::Cli;
@@ -77,7 +78,7 @@ pub(crate) fn carry_out(cli: Cli, now: Timestamp) -> anyhow::Result<Outcome> {
         }
         Verb::Compact => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
-        Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),
@@ -118,11 +119,6 @@ impl Job {
     /// The lake.
     fn lake(&self) -> anyhow::Result<Lake> {
         Ok(Lake::open_at(&self.place()?)?)
-    }
-
-    /// What answers questions may use.
-    fn session_options(&self) -> SessionOptions {
-        SessionOptions { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
     }
 
     /// How the join is to work.
