@@ -8,15 +8,15 @@ use criterion::Criterion;
 use criterion::Throughput;
 use criterion::criterion_group;
 use criterion::criterion_main;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Decoder;
-use trailweave_decode::Options;
 use trailweave_decode::Selection;
 
 /// The shapes of `peers.py` in small, which differ in what most of the time is spent on.
-fn shapes() -> [(&'static str, trailweave_corpus::Options); 3] {
-    let of = |records_per_object| trailweave_corpus::Options { records_per_object, ..Default::default() };
+fn shapes() -> [(&'static str, trailweave_corpus::CorpusOptions); 3] {
+    let of = |records_per_object| trailweave_corpus::CorpusOptions { records_per_object, ..Default::default() };
     let one_object =
-        trailweave_corpus::Options { accounts: 1, regions: 1, days: 1, late: 0.0, doubled: 0.0, ..of(20_000) };
+        trailweave_corpus::CorpusOptions { accounts: 1, regions: 1, days: 1, late: 0.0, doubled: 0.0, ..of(20_000) };
     [("busy", of(1_500)), ("quiet", of(3)), ("giant", one_object)]
 }
 
@@ -31,7 +31,7 @@ fn decode(bench: &mut Criterion) {
         group.throughput(Throughput::Bytes(objects.iter().map(|object| object.len() as u64).sum()));
         group.sample_size(10);
         for selection in [Selection::Relevant, Selection::All] {
-            let mut decoder = Decoder::new(Options { selection, ..Options::default() });
+            let mut decoder = Decoder::new(DecodeOptions { selection, ..DecodeOptions::default() });
             group.bench_function(selection.to_string(), |bencher| {
                 bencher.iter(|| {
                     for object in &objects {

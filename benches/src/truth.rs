@@ -18,11 +18,11 @@ use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::StringArray;
 use serde::Deserialize;
-use trailweave_corpus::Options;
+use trailweave_corpus::CorpusOptions;
 use trailweave_correlate::Correlate;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
@@ -130,7 +130,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     for n in 0..n_trails {
         let trail = folder.join(TRAILS).join(n.to_string());
         let seed = seed + 1000 * n as u64;
-        let options = Options { seed, records: records / n_trails, ..Options::default() };
+        let options = CorpusOptions { seed, records: records / n_trails, ..CorpusOptions::default() };
         if trail.exists() {
             delivered = None;
         } else {
@@ -145,7 +145,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     }
     let lake = Lake::open_or_create(&folder.join("lake"), None)?;
     let _lock = lake.lock()?;
-    let ingest = Ingest {
+    let ingest = IngestOptions {
         sources,
         keys: Vec::new(),
         inventories: Vec::new(),
@@ -208,7 +208,7 @@ pub fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 4 << 30, threads: threads(), scope: Scope::New }
+    Correlate { memory_bytes: 4 << 30, threads: threads(), slice_rows: None, scope: Scope::New }
 }
 
 fn threads() -> NonZeroUsize {

@@ -1,18 +1,18 @@
 //! Writes a corpus and prints what it holds: `corpus DIR [OPTION=VALUE]..`, the options being those of
-//! [`Options`]: `seed=7 records=200000 records_per_object=3`.
+//! [`CorpusOptions`]: `seed=7 records=200000 records_per_object=3`.
 
 use std::env;
 use std::error::Error;
 use std::path::Path;
 use std::str::FromStr;
 
-use trailweave_corpus::{Options, generate};
+use trailweave_corpus::{CorpusOptions, generate};
 
 #[expect(clippy::print_stdout, reason = "the example's only output")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let root = arguments.next().filter(|root| !root.starts_with('-')).ok_or("usage: corpus DIR [OPTION=VALUE]..")?;
-    let mut options = Options::default();
+    let mut options = CorpusOptions::default();
     for argument in arguments {
         let (name, value) = argument.split_once('=').ok_or_else(|| format!("`{argument}` is no OPTION=VALUE"))?;
         match name {

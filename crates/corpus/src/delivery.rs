@@ -10,7 +10,7 @@ use crate::Error;
 use crate::clock::{DAY_SECS, bucket, day_folders, day_of};
 use crate::dice::Dice;
 use crate::noise::{self, Slot};
-use crate::options::Options;
+use crate::options::CorpusOptions;
 use crate::scene::Placed;
 use crate::world::World;
 
@@ -24,7 +24,7 @@ pub(crate) struct Records<'r> {
     pub(crate) noise: &'r [Slot],
 }
 
-/// What was written.
+/// The objects that were written, in numbers.
 #[derive(Default)]
 pub(crate) struct Delivered {
     pub(crate) objects: usize,
@@ -40,7 +40,7 @@ struct Item {
 }
 
 /// Writes every record at least once.
-pub(crate) fn deliver(records: &Records<'_>, options: &Options, root: &Path) -> Result<Delivered, Error> {
+pub(crate) fn deliver(records: &Records<'_>, options: &CorpusOptions, root: &Path) -> Result<Delivered, Error> {
     let mut scopes: Vec<Vec<usize>> = vec![Vec::new(); records.world.scopes()];
     for index in 0..records.len() {
         scopes[records.scope(index)].push(index);
@@ -80,7 +80,7 @@ impl Records<'_> {
 /// The trail of one account in one region.
 struct Trail<'t> {
     records: &'t Records<'t>,
-    options: &'t Options,
+    options: &'t CorpusOptions,
     folder: PathBuf,
     scope: usize,
     delivered: Delivered,

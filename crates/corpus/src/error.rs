@@ -12,7 +12,7 @@ pub enum Error {
     Options {
         /// The option's name.
         option: &'static str,
-        /// What it may be.
+        /// The values that it may have.
         allowed: &'static str,
     },
     /// A file or folder could not be written.
@@ -20,7 +20,7 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's own error.
         #[source]
         source: io::Error,
     },

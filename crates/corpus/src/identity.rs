@@ -12,7 +12,7 @@ pub(crate) struct Caller {
     pub(crate) identity: Identity,
     pub(crate) address: String,
     pub(crate) agent: String,
-    /// Whether its calls come from a browser.
+    /// True if its calls come from a browser.
     pub(crate) console: bool,
     /// The principal behind it, as far as the trail tells, and how it tells.
     pub(crate) root: (String, &'static str),

@@ -51,14 +51,14 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use crate::error::Error;
-pub use crate::options::{Generations, Options};
+pub use crate::options::{CorpusOptions, Generations};
 
 use crate::delivery::Records;
 use crate::scene::Stage;
 use crate::truth::Row;
 use crate::world::World;
 
-/// What a generated corpus holds.
+/// A generated corpus, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Corpus {
     /// Objects written.
@@ -76,7 +76,7 @@ pub struct Corpus {
 }
 
 /// Writes `root/AWSLogs/..` and `root/truth.jsonl`. Equal options give equal bytes.
-pub fn generate(options: &Options, root: &Path) -> Result<Corpus, Error> {
+pub fn generate(options: &CorpusOptions, root: &Path) -> Result<Corpus, Error> {
     let world = World::new(options, options.span()?);
     let mut stage = Stage::new(&world);
     stories::tell(&mut stage, share(options.records, options.flows));

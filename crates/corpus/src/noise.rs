@@ -38,7 +38,7 @@ pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
     let version = dice.weighted(&versions);
     let mut scene =
         Setting { region: world.regions[region], account, key_region: region, caller, version, at: slot.at, dice };
-    let kinds: [(Kind, usize); 12] = [
+    let kinds: [(NoiseKind, usize); 12] = [
         (describe, 36),
         (service_key_use, 17),
         (key_look, 3),
@@ -65,7 +65,7 @@ pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
 }
 
 /// Makes one record of a kind.
-type Kind = fn(&mut Setting<'_>) -> Record;
+type NoiseKind = fn(&mut Setting<'_>) -> Record;
 
 struct Setting<'w> {
     account: &'w Account,

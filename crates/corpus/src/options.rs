@@ -1,14 +1,25 @@
-//! What a corpus is to look like.
+//! The options of a corpus.
 
 use jiff::civil::{Date, date};
 
 use crate::Error;
 use crate::clock::{DAY_SECS, midnight};
-use crate::world::REGION_NAMES;
 
-/// What a corpus is to look like. Equal options give equal bytes.
+/// Regions that accounts may use, the first ones first.
+pub(crate) const REGION_NAMES: [&str; 8] = [
+    "eu-central-1",
+    "us-east-1",
+    "us-west-2",
+    "eu-west-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
+    "ca-central-1",
+];
+
+/// The options of a corpus. Equal options give equal bytes.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CorpusOptions {
     /// Seed of every choice.
     pub seed: u64,
     /// Accounts; when there are several, all but the last are in one organization with one trail.
@@ -29,11 +40,11 @@ pub struct Options {
     pub doubled: f64,
     /// Share of the records that arrive in a later day's folder.
     pub late: f64,
-    /// Which years' record shapes occur.
+    /// The years whose record shapes occur.
     pub generations: Generations,
 }
 
-/// Which years' record shapes occur. All are dated by [`Options::first_day`].
+/// The years whose record shapes occur. All are dated by [`CorpusOptions::first_day`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generations {
     /// As in 2014: `eventVersion` 1.02, short ids, a request id of its own for nearly every KMS call.
@@ -44,7 +55,7 @@ pub enum Generations {
     Both,
 }
 
-impl Default for Options {
+impl Default for CorpusOptions {
     fn default() -> Self {
         Self {
             seed: 1,
@@ -62,7 +73,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl CorpusOptions {
     /// First second, and the second after the last, that events may have.
     pub(crate) fn span(&self) -> Result<(i64, i64), Error> {
         self.check()?;

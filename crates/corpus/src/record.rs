@@ -12,7 +12,7 @@ impl Version {
     pub(crate) const LEGACY: Self = Self(2);
     pub(crate) const LATEST: Self = Self(11);
 
-    /// Whether records look as in 2014.
+    /// Tells whether records look as in 2014.
     pub(crate) fn is_legacy(self) -> bool {
         self < Self(8)
     }

@@ -114,7 +114,7 @@ impl Scene<'_, '_> {
         self.world.regions[self.region]
     }
 
-    /// Whether the window lasts long enough after `at` for a whole flow.
+    /// Tells whether the window lasts long enough after `at` for a whole flow.
     pub(crate) fn lasts_after(&self, at: i64) -> bool {
         at + 600 < self.world.end
     }

@@ -75,7 +75,7 @@ fn open<'s, 'w>(stage: &'s mut Stage<'w>, stream: u64, full: bool, shape: Genera
 struct Clock {
     at: i64,
     longest: i64,
-    /// Whether everything that may happen does.
+    /// True if everything that may happen does.
     full: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the correlation of a corpus should find: one row per KMS event that touches EC2 or EBS.
+//! The rows that the correlation of a corpus should find: one per KMS event that touches EC2 or EBS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub(crate) struct Cause {
     pub(crate) request_id: String,
     /// Account and event id of each delivered copy, the caller's first.
     pub(crate) copies: Vec<(String, String)>,
-    /// Whether its response names the volume that it created.
+    /// True if its response names the volume that it created.
     pub(crate) names_its_volume: bool,
     /// The principal behind the call, and how the trail tells.
     pub(crate) root: (String, &'static str),
@@ -33,7 +33,7 @@ impl Cause {
 pub(crate) struct Link<'c> {
     pub(crate) flow: &'static str,
     pub(crate) cause: Option<&'c Cause>,
-    /// Whether the KMS event carries the cause's request id.
+    /// True if the KMS event carries the cause's request id.
     pub(crate) shares_request: bool,
     pub(crate) unmatched: Option<&'static str>,
     pub(crate) ambiguous: Option<&'static str>,
@@ -60,7 +60,7 @@ impl<'c> Link<'c> {
     }
 }
 
-/// What a KMS event touches.
+/// The things that a KMS event touches.
 #[derive(Clone, Default)]
 pub(crate) struct Serves {
     pub(crate) instance: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) struct Draft {
     pub(crate) ambiguous: Option<&'static str>,
 }
 
-/// What the events of a corpus show beyond the single event.
+/// Facts that the events of a corpus show together.
 #[derive(Default)]
 pub(crate) struct Facts {
     /// By volume: when an event showed it at which instance.

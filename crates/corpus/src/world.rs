@@ -2,20 +2,9 @@
 
 use crate::dice::Dice;
 use crate::identity::{Caller, Identity};
-use crate::options::{Generations, Options};
+use crate::options::{CorpusOptions, Generations, REGION_NAMES};
 
-pub(crate) const REGION_NAMES: [&str; 8] = [
-    "eu-central-1",
-    "us-east-1",
-    "us-west-2",
-    "eu-west-1",
-    "ap-southeast-2",
-    "ap-northeast-1",
-    "sa-east-1",
-    "ca-central-1",
-];
-
-/// What exists before the first event.
+/// The things that exist before the first event.
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) start: i64,
@@ -31,12 +20,12 @@ pub(crate) struct Account {
     pub(crate) people: Vec<Caller>,
     pub(crate) scaling: Caller,
     /// One per region.
-    pub(crate) keys: Vec<Keys>,
+    pub(crate) keys: Vec<RegionKeys>,
     pub(crate) in_organization: bool,
 }
 
 /// The KMS keys of one account in one region.
-pub(crate) struct Keys {
+pub(crate) struct RegionKeys {
     /// The AWS managed key `alias/aws/ebs`.
     pub(crate) ebs: Key,
     pub(crate) own: Vec<Key>,
@@ -66,7 +55,7 @@ impl Key {
 }
 
 impl World {
-    pub(crate) fn new(options: &Options, (start, end): (i64, i64)) -> Self {
+    pub(crate) fn new(options: &CorpusOptions, (start, end): (i64, i64)) -> Self {
         let mut dice = Dice::new(options.seed, 0);
         let regions = REGION_NAMES[..options.regions].to_vec();
         let mut ids = std::collections::BTreeSet::new();
@@ -116,13 +105,13 @@ impl Account {
         .map(|identity| Caller::new(dice, identity))
         .collect();
         let multi_region = format!("mrk-{}", dice.hex(32));
-        let keys = regions.iter().map(|region| Keys::new(dice, &id, region, &multi_region)).collect();
+        let keys = regions.iter().map(|region| RegionKeys::new(dice, &id, region, &multi_region)).collect();
         let scaling = Caller::service(Identity::scaling(dice, &id), "autoscaling.amazonaws.com");
         Self { id, people, scaling, keys, in_organization }
     }
 }
 
-impl Keys {
+impl RegionKeys {
     fn new(dice: &mut Dice, account: &str, region: &str, multi_region: &str) -> Self {
         let key = |id: String, alias: Option<&str>| Key {
             account: account.to_owned(),

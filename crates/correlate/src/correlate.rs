@@ -1,4 +1,4 @@
-//! One correlation: what is new, or all.
+//! One correlation: which events are new, the fold over them, and the change that puts the products in their place.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
@@ -12,6 +12,7 @@ use trailweave_table::EVENTS;
 use crate::CorrelateError;
 use crate::Summary;
 use crate::in_memory;
+use crate::in_memory::Limits;
 use crate::pool::pool;
 use crate::product::Replacement;
 use crate::summary;
@@ -25,10 +26,12 @@ const MANY_BYTES: u64 = 64 << 20;
 /// What a correlation may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Correlate {
-    /// Memory for the join.
+    /// Memory for the events that are joined at once, and for all that is made of them.
     pub memory_bytes: u64,
-    /// How many threads compute.
+    /// How many threads join them.
     pub threads: NonZeroUsize,
+    /// About how many new events are joined at once at most; `None`: as many as fit into the memory.
+    pub slice_rows: Option<NonZeroUsize>,
     /// Which products are computed.
     pub scope: Scope,
 }
@@ -37,7 +40,7 @@ pub struct Correlate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// What events can change that have come since the products were made, where that can be told and fits into memory.
+    /// What events can change that have come since the products were made, where that can be told.
     #[default]
     New,
     /// All of them.
@@ -47,14 +50,16 @@ pub enum Scope {
 /// How far a correlation is; read it from another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Steps that are known so far; 0 until it begins.
-    pub steps: AtomicU64,
-    /// Steps that are done.
-    pub steps_done: AtomicU64,
+    /// About how many events are to be joined; 0 until it begins.
+    pub rows: AtomicU64,
+    /// How many of them are done.
+    pub rows_done: AtomicU64,
+    /// Slices of time that are done.
+    pub slices_done: AtomicU64,
 }
 
 /// Brings the products of `lake` up to its events, and replaces what that changes together, so that a kill leaves the old
-/// products or the new ones. The products of the same events are the same rows, whatever `options` say and however
+/// products or the new ones. The products of the same events are the same bytes, whatever `options` say and however
 /// often it was done while the events came.
 ///
 /// Needs: the lake's lock, held by the caller.
@@ -71,24 +76,21 @@ pub fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Resul
         _ => None,
     };
     let pool = pool(options.threads)?;
-    let summary = |scope, files| pool.install(|| summary::read(lake, scope, files));
     if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
-        return summary(Scope::New, 0);
+        return pool.install(|| summary::read(lake, Scope::New, 0, 0));
     }
-    let products = Replacement::new(lake);
-    if let Some(covered) = covered.filter(|it| is_worth_it(lake, it, &parts))
-        && let Some(files) =
-            pool.install(|| in_memory::correlate_new(&products, &parts, &covered, options.memory_bytes, progress))?
-    {
-        products.commit(covers)?;
-        return summary(Scope::New, files);
-    }
-    drop(products);
-    let products = Replacement::new(lake);
-    let files = pool.install(|| in_memory::correlate(&products, &parts, options.memory_bytes, progress))?;
-    let files = files.ok_or(CorrelateError::Memory { memory_bytes: options.memory_bytes })?;
-    products.commit(covers)?;
-    summary(Scope::Whole, files)
+    let covered = covered.filter(|it| is_worth_it(lake, it, &parts));
+    let (products, scope) = match covered {
+        Some(_) => (Replacement::of_what_is(lake)?, Scope::New),
+        None => (Replacement::of_nothing(lake)?, Scope::Whole),
+    };
+    let is_new = |part: &Part| !covered.as_ref().is_some_and(|it| it.has(lake.below(&part.path), part.bytes));
+    let limits = Limits { memory_bytes: options.memory_bytes, slice_rows: options.slice_rows };
+    pool.install(|| {
+        let slices = in_memory::fold(&products, parts, is_new, limits, progress)?;
+        let files = products.commit(covers)?;
+        summary::read(lake, scope, files, slices)
+    })
 }
 
 /// Warns that the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.

@@ -10,11 +10,16 @@ pub enum CorrelateError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// The events take more memory than was given.
-    #[error("the events take more than {memory_bytes} bytes of memory while they are joined; give more with --memory")]
+    /// The events of one instant do not fit, with those that they reach.
+    #[error(
+        "the events of {} and those that share an identifier with them do not fit into {memory_bytes} bytes of memory; \
+         give more with --memory", time(*time_ms)
+    )]
     Memory {
         /// The memory that was given.
         memory_bytes: u64,
+        /// When the events happened, in milliseconds since the epoch.
+        time_ms: i64,
     },
     /// Rows of a product could not be put together. This is a bug of this crate.
     #[error("cannot put the rows of `{table}` together")]
@@ -42,4 +47,8 @@ pub enum CorrelateError {
         /// The identifier as asked.
         id: String,
     },
+}
+
+fn time(time_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(time_ms).map_or_else(|_| format!("{time_ms} ms"), |time| time.to_string())
 }

@@ -1,15 +1,18 @@
-//! The join of `docs/join.md`, with the whole of it in memory.
+//! The join of `docs/join.md` in memory: of all events where they fit, else of one slice of time after the other.
 //!
 //! ```text
-//!  events/ --read--> batches --rows--> numbered by (event_time, rid) --join--> links --tables--> correlated/ ..
-//!  Parquet            + flags           ids as numbers                by index, as-of           one file per date
+//!  events/ --slice--> batches --rows--> numbered by (event_time, rid) --rules--> links --tables--> correlated/ ..
+//!  Parquet             + flags           ids as numbers                by index, as-of            one file per date
 //!     ^                                    |
-//!     '-- keys of what they reach --reach--'  where only new events are joined, with those that they need
+//!     '---- keys of what they reach -------'  what earlier slices, and what the products cover, must be read again
 //! ```
 //!
 //! Rows are numbered in the order in which the page means "first" and "latest", and identifiers become numbers too.
 //! So every rule is a look into a sorted list of row numbers, and no text is compared after the rows are read. All of it
 //! uses the threads of the pool that it is called in.
+//!
+//! A slice is joined as new events are: with what it reaches among the earlier ones. It replaces rows of the products that
+//! the slices before it made, and the lake sees those of the last slice only.
 
 mod id;
 mod ids;
@@ -23,106 +26,179 @@ mod roots;
 mod rows;
 mod tables;
 
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use trailweave_lake::Covered;
-use trailweave_lake::Lake;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Ask, Keys};
+use trailweave_lake::read::Ask;
 use trailweave_table::CORRELATED;
 
 use crate::CorrelateError;
 use crate::Progress;
 use crate::in_memory::join::Join;
 use crate::in_memory::parts::{Parts, look_up};
-use crate::in_memory::reach::{Reach, Wanted};
-use crate::in_memory::read::{Batch, IdColumn};
+use crate::in_memory::reach::{Linked, Reach, Wanted};
+use crate::in_memory::read::Batch;
 use crate::in_memory::rows::Rows;
 use crate::product::Replacement;
 
 /// Tenths of the given memory for the rows as read. The numbers and sorted lists take about half as much again.
 const ROWS_TENTHS: u64 = 6;
+/// The memory that a row takes as read, as long as nothing better is known.
+const ROW_BYTES: f64 = 220.0;
+/// The share of the memory for rows that a slice is meant to take, with what it reaches.
+const SHARE: f64 = 0.8;
 
-/// Computes every product of the lake, whose events stand in `parts`; returns how many files, or nothing if the events
-/// do not fit.
-pub(crate) fn correlate(
-    products: &Replacement<'_>,
-    parts: &[Part],
-    memory_bytes: u64,
-    progress: &Progress,
-) -> Result<Option<u64>, CorrelateError> {
-    let mut open = open(products, parts, memory_bytes)?;
-    let Some(batches) = open.all(|_| true)? else {
-        return Ok(None);
-    };
-    progress.steps.store(3, Ordering::Relaxed);
-    progress.steps_done.store(1, Ordering::Relaxed);
-    let mut rows = Rows::new(&batches);
-    let join = Join::new(&mut rows);
-    progress.steps_done.store(2, Ordering::Relaxed);
-    let files = tables::write(products, &rows, &join, None)?;
-    progress.steps_done.store(3, Ordering::Relaxed);
-    Ok(Some(files))
+/// What a fold may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) memory_bytes: u64,
+    pub(crate) slice_rows: Option<NonZeroUsize>,
 }
 
-/// Computes what the events that the products do not cover can change; returns how many files that were, or nothing if
-/// that cannot be told from others or does not fit.
-pub(crate) fn correlate_new(
+/// Brings `products` up to the events of `parts`, of which they cover those that `is_new` does not take. Returns in how
+/// many slices.
+pub(crate) fn fold(
     products: &Replacement<'_>,
-    parts: &[Part],
-    covered: &Covered,
-    memory_bytes: u64,
+    parts: Vec<Part>,
+    is_new: impl Fn(&Part) -> bool + Sync,
+    limits: Limits,
     progress: &Progress,
-) -> Result<Option<u64>, CorrelateError> {
-    let lake = products.lake();
-    let mut open = open(products, parts, memory_bytes)?;
-    let Some(mut batches) = open.all(|part| !covered.has(lake.below(&part.path), part.bytes))? else {
-        return Ok(None);
-    };
-    let n_new = batches.len();
-    let (mut asked, mut linked) = (Wanted::default(), Keys::default());
-    loop {
-        let mut rows = Rows::new(&batches);
-        if !rows.all().all(|row| rows.id(IdColumn::Event, row as usize).is_some()) {
-            // Without its id a row cannot be told from others of its product.
-            return Ok(None);
+) -> Result<u64, CorrelateError> {
+    let mut parts = Parts::open(products.lake(), parts, is_new, limits.memory_bytes / 10 * ROWS_TENTHS)?;
+    let Some(times) = parts.times() else { return Ok(0) };
+    let (mut from, end) = (*times.start(), times.end().saturating_add(1));
+    let mut steps = Steps::new(&parts, from..end, limits);
+    progress.rows.store(parts.n_rows(&(from..end)) as u64, Ordering::Relaxed);
+    let mut n_slices = 0;
+    while from < end {
+        let slice = from..steps.end_of(&parts, from, end);
+        let outcome = join(products, &mut parts, slice.clone())?;
+        let n_rows = parts.n_rows(&slice);
+        if outcome.is_some() {
+            n_slices += 1;
+            from = slice.end;
+            steps.has_taken(n_rows, parts.share_taken());
+            progress.slices_done.fetch_add(1, Ordering::Relaxed);
+            progress.rows_done.fetch_add(n_rows as u64, Ordering::Relaxed);
+        } else if slice.end - slice.start > 1 {
+            steps.was_too_much(n_rows);
+            tracing::debug!(n_rows, "a slice does not fit into memory with what it reaches; again with half of it");
+        } else {
+            return Err(CorrelateError::Memory { memory_bytes: limits.memory_bytes, time_ms: slice.start });
         }
-        let reach = Reach::new(&rows, |row| rows.batch(row) < n_new, &linked);
-        let mut wanted = reach.wanted();
-        wanted.take_new(&mut asked);
-        progress.steps.store(progress.steps.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if wanted.is_empty() {
-            let replaced = replaced::of(&reach, lake)?;
-            drop(reach);
-            let join = Join::new(&mut rows);
-            return tables::write(products, &rows, &join, Some(&replaced)).map(Some);
+    }
+    Ok(n_slices)
+}
+
+/// How far the next slice goes.
+#[derive(Debug)]
+struct Steps {
+    /// Rows in the next slice.
+    n_rows: f64,
+    max_rows: f64,
+}
+
+impl Steps {
+    fn new(parts: &Parts<'_>, all: Range<i64>, limits: Limits) -> Self {
+        let max_rows = limits.slice_rows.map_or(f64::INFINITY, |rows| rows.get() as f64);
+        let fitting = (limits.memory_bytes / 10 * ROWS_TENTHS) as f64 / ROW_BYTES;
+        let n_rows = if parts.n_rows(&all) <= fitting { f64::INFINITY } else { fitting * SHARE };
+        Self { n_rows: n_rows.min(max_rows), max_rows }
+    }
+
+    /// The end of the slice that begins at `from`.
+    fn end_of(&self, parts: &Parts<'_>, from: i64, end: i64) -> i64 {
+        let (mut fits, mut beyond) = (from + 1, end);
+        if self.n_rows == f64::INFINITY || parts.n_rows(&(from..end)) <= self.n_rows {
+            return end;
         }
-        drop(reach);
-        let Some(found) = find(&mut open, lake, &wanted, &mut linked)? else { return Ok(None) };
-        batches.extend(found);
-        progress.steps_done.fetch_add(1, Ordering::Relaxed);
+        while beyond - fits > 1 {
+            let middle = fits + (beyond - fits) / 2;
+            if parts.n_rows(&(from..middle)) <= self.n_rows { fits = middle } else { beyond = middle }
+        }
+        fits
+    }
+
+    /// Learns from a slice of so many rows, which took this share of the memory for rows.
+    fn has_taken(&mut self, n_rows: f64, share: f64) {
+        let fitting = n_rows * (SHARE / share).clamp(0.5, 2.0);
+        if n_rows > 0.0 && fitting.is_finite() {
+            self.n_rows = fitting.max(1.0).min(self.max_rows);
+        }
+    }
+
+    fn was_too_much(&mut self, n_rows: f64) {
+        self.n_rows = n_rows / 2.0;
     }
 }
 
-fn open<'l>(products: &Replacement<'l>, parts: &[Part], memory_bytes: u64) -> Result<Parts<'l>, CorrelateError> {
-    Parts::open(products.lake(), parts.to_vec(), memory_bytes / 10 * ROWS_TENTHS)
+/// Joins a slice with what it reaches; nothing if they do not fit.
+fn join<'l>(
+    products: &Replacement<'l>,
+    parts: &mut Parts<'l>,
+    slice: Range<i64>,
+) -> Result<Option<()>, CorrelateError> {
+    let Some(batches) = parts.begin(slice)? else { return Ok(None) };
+    if batches.is_empty() {
+        return Ok(Some(()));
+    }
+    let mut rows = Rows::default();
+    if parts.has_earlier() {
+        let mut follow =
+            Follow { products, parts, n_new: batches.len(), asked: Wanted::default(), linked: Linked::default() };
+        return follow.join(rows, &batches);
+    }
+    rows.add(&batches);
+    let join = Join::new(&mut rows);
+    tables::write(products, &rows, &join, None)?;
+    Ok(Some(()))
 }
 
-/// Reads what is wanted. The ids of KMS events that `correlated` links to wanted causes and callers go to `linked`.
-fn find(
-    parts: &mut Parts<'_>,
-    lake: &Lake,
-    wanted: &Wanted,
-    linked: &mut Keys,
-) -> Result<Option<Vec<Batch>>, CorrelateError> {
-    let asks = [
-        Ask { column: "ec2_event_id", keys: &wanted.causes },
-        Ask { column: "launch_event_id", keys: &wanted.causes },
-        Ask { column: "caller_instance_id", keys: &wanted.callers },
-    ];
-    let found = look_up(lake, &CORRELATED, "kms_event_id", &asks)?;
-    let Some(ids) = found.values.into_iter().collect::<Option<Keys>>() else { return Ok(None) };
-    let of_linked = Wanted::of_events(&ids);
-    linked.extend(ids);
-    parts.find(&[wanted.asks(), of_linked.asks()].concat())
+/// A slice that is followed among earlier events.
+struct Follow<'f, 'l> {
+    products: &'f Replacement<'l>,
+    parts: &'f mut Parts<'l>,
+    /// The batches of the slice, which are the first.
+    n_new: usize,
+    asked: Wanted,
+    linked: Linked,
+}
+
+impl Follow<'_, '_> {
+    /// Joins `rows` with those of more batches, and with what they reach.
+    fn join<'a>(&mut self, mut rows: Rows<'a>, batches: &'a [Batch]) -> Result<Option<()>, CorrelateError> {
+        rows.add(batches);
+        let reach = Reach::new(&rows, |row| rows.batch(row) < self.n_new, &self.linked);
+        let mut wanted = reach.wanted();
+        wanted.take_new(&mut self.asked);
+        let n_linked = self.linked.len();
+        let Some(found) = self.find(&wanted)? else { return Ok(None) };
+        if !found.is_empty() || self.linked.len() > n_linked {
+            drop(reach);
+            return self.join(rows, &found);
+        }
+        let replaced = replaced::of(&reach, self.products)?;
+        drop(reach);
+        let join = Join::new(&mut rows);
+        tables::write(self.products, &rows, &join, Some(&replaced))?;
+        Ok(Some(()))
+    }
+
+    /// Reads what is wanted, and the KMS events that `correlated` links to wanted causes and callers.
+    fn find(&mut self, wanted: &Wanted) -> Result<Option<Vec<Batch>>, CorrelateError> {
+        if wanted.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let asks = [
+            Ask { column: "ec2_event_id", keys: &wanted.causes },
+            Ask { column: "launch_event_id", keys: &wanted.causes },
+            Ask { column: "caller_instance_id", keys: &wanted.callers },
+        ];
+        let found = look_up(self.products, &CORRELATED, ["kms_event_id", "kms_source_object"], &asks)?;
+        self.linked.extend(found.values);
+        let of_linked = Wanted::of_linked(&self.linked);
+        self.parts.find(&[wanted.asks(), of_linked.asks()].concat())
+    }
 }

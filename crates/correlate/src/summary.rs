@@ -46,11 +46,13 @@ pub struct Summary {
     pub scope: Scope,
     /// Files that changed.
     pub files: u64,
+    /// Slices of time in which the new events were joined: one where they fit into memory.
+    pub slices: u64,
 }
 
 /// Counts what stands in the lake, on the threads of the caller's pool: rows by the ends of files, links by the columns
 /// that say how rows of `correlated` are linked.
-pub(crate) fn read(lake: &Lake, scope: Scope, files: u64) -> Result<Summary, CorrelateError> {
+pub(crate) fn read(lake: &Lake, scope: Scope, files: u64, slices: u64) -> Result<Summary, CorrelateError> {
     let Linked { rows: kms_rows, by: [links, confidence, unmatched] } =
         over_parts(lake, &CORRELATED, Linked::of, Linked::and)?;
     let mut products = BTreeMap::from([(CORRELATED.name.to_owned(), kms_rows)]);
@@ -58,7 +60,7 @@ pub(crate) fn read(lake: &Lake, scope: Scope, files: u64) -> Result<Summary, Cor
         products.insert(table.name.to_owned(), over_parts(lake, table, rows_of, u64::add)?);
     }
     let events = over_parts(lake, &EVENTS, rows_of, u64::add)?;
-    Ok(Summary { events, kms_rows, links, confidence, unmatched, products, scope, files })
+    Ok(Summary { events, kms_rows, links, confidence, unmatched, products, scope, files, slices })
 }
 
 /// What `count` finds in the files of a table, put together.

@@ -31,8 +31,12 @@ use crate::correlate;
 
 use events::*;
 
-const OPTIONS: Correlate =
-    Correlate { memory_bytes: 256 << 20, threads: NonZeroUsize::new(2).unwrap(), scope: Scope::Whole };
+const OPTIONS: Correlate = Correlate {
+    memory_bytes: 256 << 20,
+    threads: NonZeroUsize::new(2).unwrap(),
+    slice_rows: None,
+    scope: Scope::Whole,
+};
 
 /// A lake of `events`.
 fn lake_of(events: &[Event]) -> (TempDir, Lake) {
@@ -42,10 +46,14 @@ fn lake_of(events: &[Event]) -> (TempDir, Lake) {
     (folder, lake)
 }
 
-/// Correlates `events`, and returns the products, which are the oracle's.
+/// Correlates `events` in slices of one and at once, and returns the products, which are the oracle's.
 fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
+    let one_by_one = Correlate { slice_rows: Some(NonZeroUsize::MIN), ..OPTIONS };
+    correlate(&lake, &one_by_one, &Progress::default()).unwrap();
+    let folded = files(&lake);
     let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), folded);
     let found = products(&lake);
     let count = |column: &str| {
         let mut counts = BTreeMap::new();
@@ -88,7 +96,7 @@ fn an_empty_lake_has_empty_products() {
     let progress = Progress::default();
     let summary = correlate(&lake, &OPTIONS, &progress).unwrap();
     assert_eq!((summary.events, summary.kms_rows, summary.files), (0, 0, 0));
-    assert_eq!(progress.steps.load(Ordering::Relaxed), progress.steps_done.load(Ordering::Relaxed));
+    assert_eq!(progress.rows.load(Ordering::Relaxed), progress.rows_done.load(Ordering::Relaxed));
     assert_eq!(products(&lake), Products::default());
 }
 
@@ -380,11 +388,11 @@ fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
 }
 
 #[test]
-fn events_that_do_not_fit_are_an_error_that_says_so() {
+fn an_instant_that_does_not_fit_is_an_error_that_says_so() {
     let (_folder, lake) = lake_of(&published_launch());
     let options = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
     let refused = correlate(&lake, &options, &Progress::default());
-    assert!(matches!(refused, Err(CorrelateError::Memory { memory_bytes: 1024 })), "{refused:?}");
+    assert!(matches!(refused, Err(CorrelateError::Memory { memory_bytes: 1024, .. })), "{refused:?}");
     assert_eq!(files(&lake), []);
 }
 

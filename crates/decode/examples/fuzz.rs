@@ -21,7 +21,7 @@ const SEEDS: [&str; 4] = [
     include_str!("../tests/it/fixtures/odd_types.json"),
 ];
 
-/// What mutations insert: the grammar's own tokens, and what parsers differ about.
+/// Texts that mutations insert: the grammar's own tokens, and those that parsers differ about.
 const TOKENS: [&str; 48] = [
     "{",
     "}",

@@ -1,7 +1,7 @@
 //! Columns that grow row by row, driven by a table: a column is added there, and here it is only filled.
 //!
-//! The buffers stay from object to object. What is taken is copied out of them once, at its exact size, so that what
-//! waits to be written holds no spare room and nothing is moved while it grows.
+//! The buffers stay from object to object. Rows that are taken are copied out of them once, at its exact size, so that
+//! what waits to be written holds no spare room and nothing is moved while it grows.
 
 use std::mem;
 use std::sync::Arc;
@@ -26,35 +26,19 @@ use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 
+use crate::position::{BoolAt, IntegerAt, TextAt, TextListAt, TextMapAt, TimeAt};
+
 /// A batch ends at this many rows, so that of a giant object little is held twice when a batch is made.
 const BATCH_ROWS: usize = 1 << 14;
 /// A batch ends before any of its columns can hold more text than this, so that little is held twice of long rows too.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// The position of a column, known when the program is compiled, as is its absence.
-pub(crate) const fn position(table: &Table, name: &str) -> usize {
-    let mut at = 0;
-    while at < table.columns.len() {
-        if same(table.columns[at].name, name) {
-            return at;
-        }
-        at += 1;
-    }
-    panic!("the table has no such column")
-}
-
-const fn same(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut at = 0;
-    while at < left.len() && at < right.len() && left[at] == right[at] {
-        at += 1;
-    }
-    at == left.len() && at == right.len()
-}
+/// A position says the kind of its column, so this is only reached by that of a column of another table.
+const OTHER_TABLE: &str = "the column is of another table";
 
 /// Rows of one table. A column that a row does not set is null in it; none is set twice in a row.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowBuilder {
     schema: SchemaRef,
     columns: Vec<Values>,
     n_pending: usize,
@@ -62,7 +46,7 @@ pub(crate) struct Rows {
     batches: Vec<RecordBatch>,
 }
 
-/// How many rows there were.
+/// A number of rows, to which a builder can go back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     n_batches: usize,
@@ -81,7 +65,7 @@ enum Values {
     TextMap(Spans, Texts, Texts),
 }
 
-/// Which rows hold something, and where it ends among the values of all rows.
+/// The rows that hold something, and where it ends among the values of all rows.
 #[derive(Debug)]
 struct Spans {
     present: Vec<bool>,
@@ -107,7 +91,7 @@ struct Truths {
     values: Vec<bool>,
 }
 
-impl Rows {
+impl RowBuilder {
     pub(crate) fn new(table: &Table) -> Self {
         Self {
             schema: table.schema(),
@@ -159,54 +143,48 @@ impl Rows {
         self.columns.iter().map(Values::held_bytes).sum()
     }
 
-    pub(crate) fn text(&mut self, column: usize, value: Option<impl AsRef<str>>) {
+    pub(crate) fn text(&mut self, column: TextAt, value: Option<impl AsRef<str>>) {
         if let Some(value) = value {
             self.text_of(column, [value.as_ref()]);
         }
     }
 
     /// A text in lower case.
-    pub(crate) fn lower_text(&mut self, column: usize, value: Option<&str>) {
-        let (Values::Text(texts), Some(value)) = (&mut self.columns[column], value) else {
-            return;
-        };
+    pub(crate) fn lower_text(&mut self, column: TextAt, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let row = self.n_pending;
+        let texts = self.texts_at(column);
         let start = texts.text.len();
-        texts.push(self.n_pending, [value]);
+        texts.push(row, [value]);
         texts.text[start..].make_ascii_lowercase();
     }
 
     /// A text in pieces.
-    pub(crate) fn text_of<'a>(&mut self, column: usize, pieces: impl IntoIterator<Item = &'a str>) {
-        if let Values::Text(texts) = &mut self.columns[column] {
-            texts.push(self.n_pending, pieces);
-        }
+    pub(crate) fn text_of<'a>(&mut self, column: TextAt, pieces: impl IntoIterator<Item = &'a str>) {
+        let row = self.n_pending;
+        self.texts_at(column).push(row, pieces);
     }
 
-    pub(crate) fn time(&mut self, column: usize, value_ms: i64) {
-        if let Values::Time(numbers) = &mut self.columns[column] {
-            numbers.push(self.n_pending, value_ms);
-        }
+    pub(crate) fn time(&mut self, column: TimeAt, value_ms: i64) {
+        let Values::Time(numbers) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
+        numbers.push(self.n_pending, value_ms);
     }
 
-    pub(crate) fn truth(&mut self, column: usize, value: Option<bool>) {
-        let (Values::Bool(truths), Some(value)) = (&mut self.columns[column], value) else {
-            return;
-        };
+    pub(crate) fn truth(&mut self, column: BoolAt, value: Option<bool>) {
+        let Some(value) = value else { return };
+        let Values::Bool(truths) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
         push_at(&mut truths.present, self.n_pending, true);
         push_at(&mut truths.values, self.n_pending, value);
     }
 
-    pub(crate) fn integer(&mut self, column: usize, value: i64) {
-        if let Values::Integer(numbers) = &mut self.columns[column] {
-            numbers.push(self.n_pending, value);
-        }
+    pub(crate) fn integer(&mut self, column: IntegerAt, value: i64) {
+        let Values::Integer(numbers) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
+        numbers.push(self.n_pending, value);
     }
 
     /// An empty list is null.
-    pub(crate) fn texts(&mut self, column: usize, values: impl IntoIterator<Item = impl AsRef<str>>) {
-        let Values::TextList(spans, elements) = &mut self.columns[column] else {
-            return;
-        };
+    pub(crate) fn texts(&mut self, column: TextListAt, values: impl IntoIterator<Item = impl AsRef<str>>) {
+        let Values::TextList(spans, elements) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
         let before = elements.spans.len();
         for value in values {
             elements.push(elements.spans.len(), [value.as_ref()]);
@@ -217,10 +195,8 @@ impl Rows {
     }
 
     /// An empty map is null.
-    pub(crate) fn text_map(&mut self, column: usize, entries: &[(&str, Option<impl AsRef<str>>)]) {
-        let Values::TextMap(spans, keys, values) = &mut self.columns[column] else {
-            return;
-        };
+    pub(crate) fn text_map(&mut self, column: TextMapAt, entries: &[(&str, Option<impl AsRef<str>>)]) {
+        let Values::TextMap(spans, keys, values) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
         for (key, value) in entries {
             let at = keys.spans.len();
             keys.push(at, [*key]);
@@ -231,6 +207,11 @@ impl Rows {
         if !entries.is_empty() {
             spans.push(self.n_pending, keys.spans.len());
         }
+    }
+
+    fn texts_at(&mut self, column: TextAt) -> &mut Texts {
+        let Values::Text(texts) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
+        texts
     }
 
     fn flush(&mut self) {
@@ -414,7 +395,7 @@ fn push_at<T: Clone + Default>(values: &mut Vec<T>, row: usize, value: T) {
     values.push(value);
 }
 
-/// Which of `n_rows` are null; `present` is forgotten.
+/// Tells which of `n_rows` are null; `present` is forgotten.
 fn nulls(present: &mut Vec<bool>, n_rows: usize) -> Option<NullBuffer> {
     present.resize(n_rows, false);
     let nulls = NullBuffer::from(present.as_slice());

@@ -7,9 +7,9 @@ use crate::split::{Broken, Field, Span};
 /// Wrappers inside wrappers are opened this deep; no delivery needs more than two.
 const MAX_WRAPPERS: usize = 4;
 
-/// What was found where a record should be.
+/// The bytes that were found where a record should be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Found<'a> {
+pub(crate) struct RawRecord<'a> {
     /// The bytes as logged.
     pub(crate) raw: &'a [u8],
     /// Its nesting, the record itself included.
@@ -19,7 +19,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// A value, looked into as far as needed to know whether it is a record.
-enum Opened {
+enum Contents {
     Records(Vec<Span>),
     /// Events of CloudWatch Logs, each with a record as the text `message`.
     LogEvents(Vec<Span>),
@@ -37,7 +37,7 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     /// Calls `each` for every record of `bytes`, in logged order.
-    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
+    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(RawRecord<'_>)) -> Result<(), DecodeError> {
         match split::documents(bytes)?.as_slice() {
             [] => Err(DecodeError::NotAnEnvelope),
             [only] => self.only_document(bytes, *only, each),
@@ -56,13 +56,18 @@ impl Envelope {
     /// Calls `each` for what `raw` holds, an element of an object's `Records`.
     ///
     /// Needs: `raw` is one container.
-    pub(crate) fn record(&mut self, raw: &[u8], each: &mut impl FnMut(Found<'_>)) {
+    pub(crate) fn record(&mut self, raw: &[u8], each: &mut impl FnMut(RawRecord<'_>)) {
         if let Ok([record]) = split::documents(raw).as_deref() {
             self.element(raw, record.depth, MAX_WRAPPERS - 1, each);
         }
     }
 
-    fn only_document(&mut self, bytes: &[u8], span: Span, each: &mut impl FnMut(Found<'_>)) -> Result<(), DecodeError> {
+    fn only_document(
+        &mut self,
+        bytes: &[u8],
+        span: Span,
+        each: &mut impl FnMut(RawRecord<'_>),
+    ) -> Result<(), DecodeError> {
         let document = span.of(bytes);
         let opened = self.open_document(document).map_err(|broken| shifted(broken, span.start))?;
         if !self.is_wrapper_or_event(document, &opened) {
@@ -73,12 +78,12 @@ impl Envelope {
     }
 
     /// Needs: `self.fields` are those of `document`.
-    fn is_wrapper_or_event(&mut self, document: &[u8], opened: &Opened) -> bool {
+    fn is_wrapper_or_event(&mut self, document: &[u8], opened: &Contents) -> bool {
         match opened {
-            Opened::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
-            Opened::Text(_) if document[0] == b'"' => self.is_event_text(document),
-            Opened::Other => false,
-            Opened::Records(_) | Opened::LogEvents(_) | Opened::Detail(_) | Opened::Text(_) => true,
+            Contents::Object => self.fields.iter().any(|field| is_event_key(field.key.of(document))),
+            Contents::Text(_) if document[0] == b'"' => self.is_event_text(document),
+            Contents::Other => false,
+            Contents::Records(_) | Contents::LogEvents(_) | Contents::Detail(_) | Contents::Text(_) => true,
         }
     }
 
@@ -94,11 +99,11 @@ impl Envelope {
             && self.fields.iter().any(|field| is_event_key(field.key.of(event)))
     }
 
-    /// Whether one document of several is something that CloudTrail delivers. Any text falls into documents, which are
-    /// its words; some of them may be in brackets.
+    /// Tells whether one document of several is something that CloudTrail delivers. Any text falls into documents,
+    /// which are its words; some of them may be in brackets.
     pub(crate) fn is_delivered(&mut self, document: &[u8]) -> bool {
         match self.open_document(document) {
-            Ok(Opened::Records(elements)) if document[0] == b'[' => {
+            Ok(Contents::Records(elements)) if document[0] == b'[' => {
                 elements.iter().any(|element| holds_object(element.of(document)))
             }
             Ok(opened) => self.is_wrapper_or_event(document, &opened),
@@ -107,42 +112,42 @@ impl Envelope {
     }
 
     /// Calls `each` for what a document of several holds.
-    pub(crate) fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
+    pub(crate) fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(RawRecord<'_>)) {
         match self.open_document(document) {
             Ok(opened) => self.unwrap(document, depth, opened, MAX_WRAPPERS, each),
-            Err(_) => each(Found { raw: document, depth, fields: None }),
+            Err(_) => each(RawRecord { raw: document, depth, fields: None }),
         }
     }
 
     /// Only a whole document may be a bare array of records: an array among records is no record.
-    fn open_document(&mut self, document: &[u8]) -> Result<Opened, Broken> {
+    fn open_document(&mut self, document: &[u8]) -> Result<Contents, Broken> {
         match document[0] {
-            b'[' => split::elements(document).map(Opened::Records),
+            b'[' => split::elements(document).map(Contents::Records),
             _ => self.open(document, MAX_WRAPPERS),
         }
     }
 
     /// Leaves the fields of an object in `self.fields`.
-    fn open(&mut self, value: &[u8], wrappers_left: usize) -> Result<Opened, Broken> {
+    fn open(&mut self, value: &[u8], wrappers_left: usize) -> Result<Contents, Broken> {
         self.fields.clear();
         match value[0] {
             b'{' => {}
             b'"' if wrappers_left > 0 && holds_object(value) => {
-                return Ok(Opened::Text(Span { start: 0, end: value.len(), depth: 0 }));
+                return Ok(Contents::Text(Span { start: 0, end: value.len(), depth: 0 }));
             }
-            _ => return Ok(Opened::Other),
+            _ => return Ok(Contents::Other),
         }
         split::fields(value, &mut self.fields)?;
         if wrappers_left == 0 {
-            return Ok(Opened::Object);
+            return Ok(Contents::Object);
         }
         wrapper(value, &self.fields)
     }
 
-    fn element(&mut self, value: &[u8], depth: usize, wrappers_left: usize, each: &mut impl FnMut(Found<'_>)) {
+    fn element(&mut self, value: &[u8], depth: usize, wrappers_left: usize, each: &mut impl FnMut(RawRecord<'_>)) {
         match self.open(value, wrappers_left) {
             Ok(opened) => self.unwrap(value, depth, opened, wrappers_left, each),
-            Err(_) => each(Found { raw: value, depth, fields: None }),
+            Err(_) => each(RawRecord { raw: value, depth, fields: None }),
         }
     }
 
@@ -151,69 +156,76 @@ impl Envelope {
         &mut self,
         value: &[u8],
         depth: usize,
-        opened: Opened,
+        opened: Contents,
         wrappers_left: usize,
-        each: &mut impl FnMut(Found<'_>),
+        each: &mut impl FnMut(RawRecord<'_>),
     ) {
         match opened {
-            Opened::Object | Opened::Other => each(Found { raw: value, depth, fields: Some(&self.fields) }),
-            Opened::Records(spans) => {
+            Contents::Object | Contents::Other => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
+            Contents::Records(spans) => {
                 for span in spans {
                     self.element(span.of(value), span.depth, wrappers_left - 1, each);
                 }
             }
-            Opened::LogEvents(spans) => {
+            Contents::LogEvents(spans) => {
                 for span in spans {
                     self.log_event(span.of(value), span.depth, each);
                 }
             }
-            Opened::Detail(span) => self.element(span.of(value), span.depth, 0, each),
-            Opened::Text(span) => self.text(value, depth, span, 0, each),
+            Contents::Detail(span) => self.element(span.of(value), span.depth, 0, each),
+            Contents::Text(span) => self.text(value, depth, span, 0, each),
         }
     }
 
     /// Calls `each` for the record that an event of CloudWatch Logs holds, or for what stands in its place.
-    fn log_event(&mut self, value: &[u8], depth: usize, each: &mut impl FnMut(Found<'_>)) {
+    fn log_event(&mut self, value: &[u8], depth: usize, each: &mut impl FnMut(RawRecord<'_>)) {
         match self.open(value, 0) {
-            Ok(Opened::Object) => match last(value, &self.fields, b"message", b'"') {
+            Ok(Contents::Object) => match last(value, &self.fields, b"message", b'"') {
                 // EventBridge writes its events to log groups, too.
                 Some(message) => self.text(value, depth, message, 1, each),
-                None => each(Found { raw: value, depth, fields: Some(&self.fields) }),
+                None => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
             },
-            Ok(_) => each(Found { raw: value, depth, fields: Some(&self.fields) }),
-            Err(_) => each(Found { raw: value, depth, fields: None }),
+            Ok(_) => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
+            Err(_) => each(RawRecord { raw: value, depth, fields: None }),
         }
     }
 
     /// A record that was delivered as a JSON string.
-    fn text(&mut self, value: &[u8], depth: usize, span: Span, wrappers_left: usize, each: &mut impl FnMut(Found<'_>)) {
+    fn text(
+        &mut self,
+        value: &[u8],
+        depth: usize,
+        span: Span,
+        wrappers_left: usize,
+        each: &mut impl FnMut(RawRecord<'_>),
+    ) {
         let text = unescaped(span.of(value));
         match split::documents(text.as_bytes()).as_deref() {
             Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, wrappers_left, each),
-            _ => each(Found { raw: value, depth, fields: None }),
+            _ => each(RawRecord { raw: value, depth, fields: None }),
         }
     }
 }
 
-/// What an object wraps, if it is a wrapper. Keys may stand anywhere among others.
-fn wrapper(object: &[u8], fields: &[Field]) -> Result<Opened, Broken> {
+/// Finds what an object wraps, if it is a wrapper. Keys may stand anywhere among others.
+fn wrapper(object: &[u8], fields: &[Field]) -> Result<Contents, Broken> {
     if let Some(records) = arrays(object, fields, b"Records")? {
-        return Ok(Opened::Records(records));
+        return Ok(Contents::Records(records));
     }
     let is_bridged = fields.iter().any(|field| is_key(field.key.of(object), b"detail-type"));
     if let Some(detail) = last(object, fields, b"detail", b'{').filter(|_| is_bridged) {
-        return Ok(Opened::Detail(detail));
+        return Ok(Contents::Detail(detail));
     }
     if let Some(events) = arrays(object, fields, b"Events")? {
-        return Ok(Opened::Records(events));
+        return Ok(Contents::Records(events));
     }
     if let Some(events) = arrays(object, fields, b"logEvents")? {
         // With such a message CloudWatch Logs only tries whether its destination can be reached.
         let is_control =
             last(object, fields, b"messageType", b'"').is_some_and(|kind| is_key(kind.of(object), b"CONTROL_MESSAGE"));
-        return Ok(if is_control { Opened::Records(Vec::new()) } else { Opened::LogEvents(events) });
+        return Ok(if is_control { Contents::Records(Vec::new()) } else { Contents::LogEvents(events) });
     }
-    Ok(last(object, fields, b"CloudTrailEvent", b'"').map_or(Opened::Object, Opened::Text))
+    Ok(last(object, fields, b"CloudTrailEvent", b'"').map_or(Contents::Object, Contents::Text))
 }
 
 /// Finds the value of the last field of this name, if it begins with this byte.

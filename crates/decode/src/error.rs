@@ -9,7 +9,7 @@ pub enum DecodeError {
     Gzip {
         /// Where in the stored bytes the fault was noticed.
         offset: usize,
-        /// What is wrong with it.
+        /// The fault, in words.
         fault: &'static str,
     },
     /// A gzip member's checksum or size is not that of its content.

@@ -3,7 +3,7 @@
 //! CloudTrail logs `"requestParameters":{"keyId":".."}`. Tables of text columns, and log shippers that fill them, hold
 //! `"requestParameters":"{\"keyId\":\"..\"}"` instead.
 
-use crate::MAX_DEPTH;
+use crate::parser::MAX_DEPTH;
 use crate::split;
 use crate::split::Field;
 

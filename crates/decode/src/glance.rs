@@ -1,16 +1,16 @@
-//! What can be told of a record without parsing it: whether it surely is no row.
+//! A look at a record without parsing it, which tells those that surely are not rows.
 
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memchr;
 
-use crate::Selection;
-use crate::ordinary::Found;
+use crate::options::Selection;
+use crate::ordinary::OrdinaryRecord;
 use crate::relevant;
 use crate::split;
 
-/// What is to be done with a record.
+/// The next step with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Glance {
     /// It is a record without interest: it has all that a row must have, and the selection leaves it out.
@@ -30,7 +30,7 @@ static SIGNS: LazyLock<AhoCorasick> = LazyLock::new(|| {
 });
 
 /// Looks at the names of a plain record's own fields, and at three of their values.
-pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
+pub(crate) fn glance(record: &OrdinaryRecord<'_>, selection: Selection) -> Glance {
     let raw = record.raw;
     let (mut time, mut source, mut name) = (None, None, None);
     let mut has_addendum = false;
@@ -63,14 +63,14 @@ pub(crate) fn glance(record: &Found<'_>, selection: Selection) -> Glance {
     if is_ordinary_time(time) && !may_be_relevant(raw, source, name) { Glance::Filtered } else { Glance::Parse }
 }
 
-/// The text after a colon, if it is one and not empty.
+/// Returns the text after a colon, if it is one and not empty.
 fn text(raw: &[u8], colon: usize) -> Option<&[u8]> {
     let value = raw[split::skip_space(raw, colon + 1)..].strip_prefix(b"\"")?;
     let end = memchr(b'"', value)?;
     (end > 0).then_some(&value[..end])
 }
 
-/// Whether `time` is `YYYY-MM-DDThh:mm:ssZ` of this century, and no leap day. Any other is left to the parser.
+/// Tells whether `time` is `YYYY-MM-DDThh:mm:ssZ` of this century, and not a leap day. Any other is left to the parser.
 fn is_ordinary_time(time: &[u8]) -> bool {
     let [b'2', b'0', y1, y2, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', i1, i2, b':', s1, s2, b'Z'] = time else {
         return false;
@@ -85,7 +85,7 @@ fn is_ordinary_time(time: &[u8]) -> bool {
         && number(s1, s2).is_some_and(|second| second < 60)
 }
 
-/// The days that a month has every year.
+/// Returns the days that a month has every year.
 fn days(month: u8) -> u8 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,

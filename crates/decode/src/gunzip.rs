@@ -26,7 +26,7 @@ const KEEP_BYTES: usize = 256 << 20;
 /// Inflates objects into a buffer that it reuses.
 pub(crate) struct Gunzip {
     whole: Decompressor,
-    /// What was inflated, and after it what larger objects have left: to clear that takes time.
+    /// The inflated object, and after it the rest of larger ones: to clear that takes time.
     inflated: Vec<u8>,
 }
 
@@ -91,7 +91,7 @@ impl Gunzip {
     }
 }
 
-/// Whether `stored` says that it is gzip.
+/// Tells whether `stored` says that it is gzip.
 pub(crate) fn is_gzip(stored: &[u8]) -> bool {
     stored.starts_with(&MAGIC)
 }
@@ -120,8 +120,8 @@ pub(crate) fn usual_bytes(gzip_bytes: usize) -> usize {
     gzip_bytes.saturating_mul(USUAL_RATIO)
 }
 
-/// Whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified the trailer that stands
-/// where the member ends; its last four bytes are the content's size. If these stand nowhere but at the end of
+/// Tells whether the member that inflated to `inflated` is all of `stored`. libdeflate has verified the trailer that
+/// stands where the member ends; its last four bytes are the content's size. If these stand nowhere but at the end of
 /// `stored`, the member ends there; else the whole trailer is searched for.
 fn ends_with_only_trailer(stored: &[u8], inflated: &[u8]) -> bool {
     let size = size_mod_2_32(inflated.len()).to_le_bytes();

@@ -4,20 +4,21 @@ use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::RowBuilder;
 use crate::json::Json;
 use crate::normalise;
+use crate::position::TextAt;
 
-const USER_IDENTITY_TYPE: usize = position(&EVENTS, "user_identity_type");
-const PRINCIPAL_ID: usize = position(&EVENTS, "principal_id");
-const PRINCIPAL_ARN: usize = position(&EVENTS, "principal_arn");
-const PRINCIPAL_ACCOUNT_ID: usize = position(&EVENTS, "principal_account_id");
-const ACCESS_KEY_ID: usize = position(&EVENTS, "access_key_id");
-const USER_NAME: usize = position(&EVENTS, "user_name");
-const SESSION_ISSUER_ARN: usize = position(&EVENTS, "session_issuer_arn");
-const SESSION_NAME: usize = position(&EVENTS, "session_name");
-const SOURCE_IDENTITY: usize = position(&EVENTS, "source_identity");
-const INVOKED_BY: usize = position(&EVENTS, "invoked_by");
+const USER_IDENTITY_TYPE: TextAt = TextAt::of(&EVENTS, "user_identity_type");
+const PRINCIPAL_ID: TextAt = TextAt::of(&EVENTS, "principal_id");
+const PRINCIPAL_ARN: TextAt = TextAt::of(&EVENTS, "principal_arn");
+const PRINCIPAL_ACCOUNT_ID: TextAt = TextAt::of(&EVENTS, "principal_account_id");
+const ACCESS_KEY_ID: TextAt = TextAt::of(&EVENTS, "access_key_id");
+const USER_NAME: TextAt = TextAt::of(&EVENTS, "user_name");
+const SESSION_ISSUER_ARN: TextAt = TextAt::of(&EVENTS, "session_issuer_arn");
+const SESSION_NAME: TextAt = TextAt::of(&EVENTS, "session_name");
+const SOURCE_IDENTITY: TextAt = TextAt::of(&EVENTS, "source_identity");
+const INVOKED_BY: TextAt = TextAt::of(&EVENTS, "invoked_by");
 
 /// The fields of a record's `userIdentity`; what is not there is null.
 #[derive(Debug, Clone, Copy)]
@@ -72,14 +73,15 @@ impl<'t> Identity<'t> {
         self.arn.string().and_then(normalise::session_name)
     }
 
-    /// Whether the caller is EC2 itself, acting for an instance.
+    /// Tells whether the caller is EC2 itself, acting for an instance.
     pub(crate) fn is_infrastructure(&self) -> bool {
         let issuer = self.session_context.get("sessionIssuer");
         let names = [self.principal_id, self.arn, issuer.get("principalId"), issuer.get("arn")];
         names.into_iter().filter_map(Json::string).any(normalise::is_infrastructure)
     }
 
-    /// The instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves nothing.
+    /// Returns the instance for which EC2 itself acts. An ordinary role has `inScopeOf` too, so that alone proves
+    /// nothing.
     pub(crate) fn infrastructure_instance(&self) -> Option<Cow<'t, str>> {
         let mut principals = [self.principal_id, self.arn].into_iter().filter_map(Json::string);
         let named = principals.find_map(normalise::infrastructure_instance);
@@ -92,7 +94,7 @@ impl<'t> Identity<'t> {
         }
     }
 
-    pub(crate) fn append(&self, rows: &mut Rows) {
+    pub(crate) fn append(&self, rows: &mut RowBuilder) {
         rows.text(USER_IDENTITY_TYPE, self.kind.scalar());
         rows.text(PRINCIPAL_ID, self.principal_id.scalar());
         rows.text(PRINCIPAL_ARN, self.arn.scalar());

@@ -10,7 +10,7 @@ use simd_json::StaticNode;
 /// Up to so many are compared with each other rather than hashed.
 pub(crate) const FEW: usize = 16;
 
-/// A value on the tape. What is not there reads as null, so paths chain.
+/// A value on the tape. One that is not there reads as null, so paths chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Json<'t>(&'t [Node<'t>]);
 

@@ -1,29 +1,30 @@
-//! What a KMS event says of its key, its grant and its encryption context.
+//! The key, the grant and the encryption context of a KMS event.
 
 use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::RowBuilder;
 use crate::identity::Identity;
 use crate::json;
 use crate::json::Json;
 use crate::normalise;
 use crate::normalise::Resource;
-use crate::record::{Key, Record};
+use crate::position::{TextAt, TextListAt, TextMapAt};
+use crate::record::{FieldName, Record};
 use crate::resource_ids::ResourceIds;
 
-const KEY_ARN: usize = position(&EVENTS, "key_arn");
-const SOURCE_KEY_ARN: usize = position(&EVENTS, "source_key_arn");
-const GRANT_ID: usize = position(&EVENTS, "grant_id");
-const GRANTEE_PRINCIPAL: usize = position(&EVENTS, "grantee_principal");
-const RETIRING_PRINCIPAL: usize = position(&EVENTS, "retiring_principal");
-const OPERATIONS: usize = position(&EVENTS, "operations");
-const ENCRYPTION_CONTEXT: usize = position(&EVENTS, "encryption_context");
+const KEY_ARN: TextAt = TextAt::of(&EVENTS, "key_arn");
+const SOURCE_KEY_ARN: TextAt = TextAt::of(&EVENTS, "source_key_arn");
+const GRANT_ID: TextAt = TextAt::of(&EVENTS, "grant_id");
+const GRANTEE_PRINCIPAL: TextAt = TextAt::of(&EVENTS, "grantee_principal");
+const RETIRING_PRINCIPAL: TextAt = TextAt::of(&EVENTS, "retiring_principal");
+const OPERATIONS: TextListAt = TextListAt::of(&EVENTS, "operations");
+const ENCRYPTION_CONTEXT: TextMapAt = TextMapAt::of(&EVENTS, "encryption_context");
 
 const EBS_ID: &str = "aws:ebs:id";
-/// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names, holds
-/// no space.
+/// How a message says that a `ReEncrypt` lacks a permission on its source key. A user's path, which it also names,
+/// holds no space.
 const RE_ENCRYPT_FROM: &str = "perform: kms:ReEncryptFrom";
 
 /// The encryption contexts of a call, the one that describes it best first; absent ones are null.
@@ -42,7 +43,7 @@ impl<'t> Contexts<'t> {
         ])
     }
 
-    /// Whether any of them is about an EBS volume or snapshot.
+    /// Tells whether any of them is about an EBS volume or snapshot.
     pub(crate) fn name_ebs(&self) -> bool {
         self.0.iter().any(|context| !context.get(EBS_ID).is_null())
     }
@@ -51,7 +52,7 @@ impl<'t> Contexts<'t> {
         self.0.into_iter().filter_map(|context| context.get(EBS_ID).string())
     }
 
-    /// The entries of the first that has any.
+    /// Returns the entries of the first that has any.
     fn entries(&self) -> Vec<(&'t str, Option<Cow<'t, str>>)> {
         let Some(context) = self.0.iter().find(|context| context.fields().next().is_some()) else {
             return Vec::new();
@@ -62,15 +63,15 @@ impl<'t> Contexts<'t> {
     }
 }
 
-/// The principal that a grant lets use its key.
+/// Returns the principal that a grant lets use its key.
 pub(crate) fn grantee(parameters: Json<'_>) -> Json<'_> {
     parameters.get_any(&["granteePrincipal", "granteeServicePrincipal"])
 }
 
 /// Fills the columns of a KMS event.
-pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
-    let parameters = record.json(Key::RequestParameters);
-    let event_name = record.json(Key::EventName).string().unwrap_or_default();
+pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut RowBuilder) {
+    let parameters = record.json(FieldName::RequestParameters);
+    let event_name = record.json(FieldName::EventName).string().unwrap_or_default();
     if event_name == "ReEncrypt" {
         append_keys_of_reencrypt(record, rows);
     } else {
@@ -88,7 +89,7 @@ pub(crate) fn append(record: &Record<'_>, identity: &Identity<'_>, contexts: &Co
     append_resource_ids(parameters, identity, contexts, rows);
 }
 
-fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut Rows) {
+fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: &Contexts<'_>, rows: &mut RowBuilder) {
     let mut ids = ResourceIds::default();
     let grantee = grantee(parameters).string().and_then(normalise::infrastructure_instance);
     for instance in grantee.into_iter().chain(identity.infrastructure_instance()) {
@@ -101,10 +102,10 @@ fn append_resource_ids(parameters: Json<'_>, identity: &Identity<'_>, contexts: 
 }
 
 fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
-    let parameters = record.json(Key::RequestParameters);
+    let parameters = record.json(FieldName::RequestParameters);
     match event_name {
-        "CreateGrant" => record.json(Key::ResponseElements).get("grantId"),
-        "RetireGrant" => match record.json(Key::AdditionalEventData).get("grantId") {
+        "CreateGrant" => record.json(FieldName::ResponseElements).get("grantId"),
+        "RetireGrant" => match record.json(FieldName::AdditionalEventData).get("grantId") {
             data if data.is_null() => parameters.get("grantId"),
             data => data,
         },
@@ -113,16 +114,16 @@ fn grant_id<'t>(record: &Record<'t>, event_name: &str) -> Json<'t> {
     }
 }
 
-/// The keys among the event's `resources`, in logged order: the only place where an alias is resolved.
+/// Returns the keys among the event's `resources`, in logged order: the only place where an alias is resolved.
 fn keys_in_resources<'t>(record: &Record<'t>) -> impl Iterator<Item = Cow<'t, str>> {
-    let resources = record.json(Key::Resources).elements();
+    let resources = record.json(FieldName::Resources).elements();
     resources.filter_map(|resource| resource.get_any(&["ARN", "arn"]).string().and_then(normalise::key_arn))
 }
 
-/// The key that the payload names in full; else the one that it names by a bare id.
+/// Finds the key that the payload names in full; else the one that it names by a bare id.
 fn key_in_payload(record: &Record<'_>) -> Option<String> {
-    let parameters = record.json(Key::RequestParameters);
-    let response = record.json(Key::ResponseElements);
+    let parameters = record.json(FieldName::RequestParameters);
+    let response = record.json(FieldName::ResponseElements);
     let named = [
         parameters.get("keyId"),
         parameters.get("destinationKeyId"),
@@ -131,7 +132,7 @@ fn key_in_payload(record: &Record<'_>) -> Option<String> {
         response.get("keyMetadata").get("arn"),
         response.get("keyMetadata").get("keyId"),
     ];
-    resolve(record, named.into_iter().filter_map(Json::string))
+    normalise::first_key_arn(record.called(), named.into_iter().filter_map(Json::string))
 }
 
 /// Finds the key that the message of a refused call names: such a record may hide everything else.
@@ -141,35 +142,22 @@ fn key_in_refusal<'t>(record: &Record<'t>) -> Option<Cow<'t, str>> {
 
 /// Returns why a call was refused, in words.
 fn refusal<'t>(record: &Record<'t>) -> Option<&'t str> {
-    record.id(Key::ErrorCode)?;
-    record.json(Key::ErrorMessage).string()
-}
-
-/// The first full key ARN among `named`; else the first bare key id, completed with the event's own region and the
-/// account that was called: of the copy that the owner of a shared resource gets, the caller's.
-pub(crate) fn resolve<'t>(record: &Record<'t>, named: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
-    if let Some(arn) = named.clone().find_map(normalise::key_arn) {
-        return Some(arn.into_owned());
-    }
-    let region = record.json(Key::AwsRegion).string();
-    let identity = record.json(Key::UserIdentity);
-    let is_copy = identity.get("type").string() == Some("AWSAccount");
-    let account = record.id(Key::RecipientAccountId).filter(|_| !is_copy);
-    let account = account.or_else(|| identity.get("accountId").string());
-    named.into_iter().find_map(|key| normalise::complete_key_arn(key, region, account))
+    record.id(FieldName::ErrorCode)?;
+    record.json(FieldName::ErrorMessage).string()
 }
 
 /// `resources` lists the source first and the destination second, also when they are equal.
-fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut Rows) {
-    let parameters = record.json(Key::RequestParameters);
+fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut RowBuilder) {
+    let parameters = record.json(FieldName::RequestParameters);
     let in_resources: Vec<_> = keys_in_resources(record).collect();
     if let [source, destination, ..] = in_resources.as_slice() {
         rows.text(SOURCE_KEY_ARN, Some(source));
         rows.text(KEY_ARN, Some(destination));
         return;
     }
-    let source = resolve(record, parameters.get("sourceKeyId").string().into_iter());
-    let destination = resolve(record, parameters.get("destinationKeyId").string().into_iter());
+    let source = normalise::first_key_arn(record.called(), parameters.get("sourceKeyId").string().into_iter());
+    let destination =
+        normalise::first_key_arn(record.called(), parameters.get("destinationKeyId").string().into_iter());
     let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let refused = key_in_refusal(record).map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let is_source = refusal(record).is_some_and(|refusal| refusal.contains(RE_ENCRYPT_FROM));

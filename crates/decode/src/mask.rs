@@ -1,6 +1,6 @@
-//! Which of 64 bytes are what JSON's structure is made of: one bit a byte, the first byte lowest.
+//! The bytes among 64 that JSON's structure is made of: one bit a byte, the first byte lowest.
 //!
-//! What the machine can do is found out when the program runs; the portable code is what the others must equal.
+//! The processor is asked for its instructions when the program runs; the portable code is what the others must equal.
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
@@ -8,6 +8,7 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "vector instructions; the file holds nothing else")]
 mod neon;
+pub(crate) mod processor;
 
 /// Bytes that are looked at together.
 pub(crate) const BLOCK_BYTES: usize = 64;
@@ -15,7 +16,7 @@ pub(crate) const BLOCK_BYTES: usize = 64;
 /// So many bytes of JSON.
 pub(crate) type Block = [u8; BLOCK_BYTES];
 
-/// What stands where in a block.
+/// The structure of a block, a mask for each kind of byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Masks {
     /// `"`
@@ -47,45 +48,9 @@ pub(crate) trait Work {
     fn work(self, instructions: impl Instructions) -> Self::Output;
 }
 
-/// The instructions that this processor has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Processor {
-    #[cfg(target_arch = "x86_64")]
-    Avx2(avx2::Avx2),
-    #[cfg(target_arch = "aarch64")]
-    Neon(neon::Neon),
-    Portable,
-}
-
 /// Words of any machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
-
-impl Processor {
-    /// Asks the processor.
-    pub(crate) fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = avx2::Avx2::detect() {
-            return Self::Avx2(avx2);
-        }
-        #[cfg(target_arch = "aarch64")]
-        if let Some(neon) = neon::Neon::detect() {
-            return Self::Neon(neon);
-        }
-        Self::Portable
-    }
-
-    /// Does the work.
-    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(avx2) => avx2.run(work),
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon(neon) => neon.run(work),
-            Self::Portable => work.work(Portable),
-        }
-    }
-}
 
 impl Instructions for Portable {
     fn masks(self, block: &Block) -> Masks {

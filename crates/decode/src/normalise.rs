@@ -13,7 +13,7 @@ const LATEST_MS: i64 = 4_102_444_800_000;
 /// The role that EC2 takes on for an instance's own calls.
 const INFRASTRUCTURE_ROLE: &str = "aws:ec2-infrastructure";
 
-/// What an EC2 identifier names.
+/// The kind of resource that an EC2 identifier names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Resource {
     /// `i-..`
@@ -26,7 +26,7 @@ pub(crate) enum Resource {
     Image,
 }
 
-/// Milliseconds since the epoch of an RFC 3339 time, rounded down; none if it is no time between 2000 and 2099.
+/// Reads an RFC 3339 time as milliseconds since the epoch, rounded down; none if it is not between 2000 and 2099.
 pub(crate) fn event_time_ms(text: &str) -> Option<i64> {
     if !is_rfc3339(text.as_bytes()) {
         return None;
@@ -35,7 +35,7 @@ pub(crate) fn event_time_ms(text: &str) -> Option<i64> {
     Some(timestamp.as_millisecond()).filter(|ms| (EARLIEST_MS..LATEST_MS).contains(ms))
 }
 
-/// The shape alone; what the digits may be is left to the parser.
+/// Checks the shape alone; the parser checks the digits.
 fn is_rfc3339(text: &[u8]) -> bool {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00";
     let Some((head, mut rest)) = text.split_at_checked(SHAPE.len()) else {
@@ -63,7 +63,8 @@ fn is_rfc3339(text: &[u8]) -> bool {
     }
 }
 
-/// The EC2 resource that `text` names, bare or as an ARN of EC2, and its id in lower case with 8 or 17 hexadecimal digits.
+/// Finds the EC2 resource that `text` names, bare or as an ARN of EC2, and its id in lower case with 8 or 17
+/// hexadecimal digits.
 /// `vol-ffffffff`, which stands for "no volume", is none.
 pub(crate) fn ec2_resource(text: &str) -> Option<(Resource, Cow<'_, str>)> {
     let bare = match text.strip_prefix("arn:") {
@@ -89,24 +90,24 @@ fn lower(text: &str) -> Cow<'_, str> {
     if has_upper { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
 }
 
-/// Whether `text` is a bare instance id.
+/// Tells whether `text` is a bare instance id.
 pub(crate) fn is_instance_id(text: &str) -> bool {
     !text.starts_with("arn:") && matches!(ec2_resource(text), Some((Resource::Instance, _)))
 }
 
-/// The instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
+/// Finds the instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
 /// `..role/aws:ec2-infrastructure/i-..`. An ordinary role's session named `i-..` is none.
 pub(crate) fn infrastructure_instance(principal: &str) -> Option<Cow<'_, str>> {
     let (_, session) = infrastructure_session(principal)?;
     is_instance_id(session).then(|| lower(session))
 }
 
-/// Whether a principal id or ARN is EC2's own role, for whichever instance.
+/// Tells whether a principal id or ARN is EC2's own role, for whichever instance.
 pub(crate) fn is_infrastructure(principal: &str) -> bool {
     infrastructure_session(principal).is_some()
 }
 
-/// What stands before the infrastructure role's name, and the session after it.
+/// Splits a principal into what stands before the infrastructure role's name, and the session after it.
 fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
     static ROLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(INFRASTRUCTURE_ROLE));
     let at = ROLE.find(principal.as_bytes())?;
@@ -116,14 +117,14 @@ fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
     is_role.then_some((before, session))
 }
 
-/// The session of an assumed role's ARN. The role's own name may contain `:`.
+/// Returns the session of an assumed role's ARN. The role's own name may contain `:`.
 pub(crate) fn session_name(arn: &str) -> Option<&str> {
     let resource = arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)?;
     let (_, session) = resource.strip_prefix("assumed-role/")?.rsplit_once('/')?;
     (!session.is_empty()).then_some(session)
 }
 
-/// A key's full ARN, the key id in lower case; none for an alias or anything else.
+/// Returns a key's full ARN, the key id in lower case; none for an alias or anything else.
 pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     let mut parts = text.splitn(6, ':');
     let is_kms = parts.next() == Some("arn")
@@ -142,6 +143,15 @@ pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(text))
 }
 
+/// Returns the first full key ARN among `named`; else the first bare key id, completed with a region and an account.
+pub(crate) fn first_key_arn<'a>(
+    (region, account): (Option<&str>, Option<&str>),
+    named: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    let full = named.clone().find_map(key_arn).map(Cow::into_owned);
+    full.or_else(|| named.into_iter().find_map(|key| complete_key_arn(key, region, account)))
+}
+
 /// Finds the key that a sentence names by an ARN as a word of its own. It must be whole and well-formed: a message may
 /// be cut off, and the path of a user, which may stand in a message too, is any text.
 pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {
@@ -154,7 +164,7 @@ pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {
     })
 }
 
-/// A bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
+/// Returns a bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
 pub(crate) fn key_id(text: &str) -> Option<String> {
     let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_uuid = || text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex);
@@ -162,7 +172,7 @@ pub(crate) fn key_id(text: &str) -> Option<String> {
     (is_multi_region() || is_uuid()).then(|| text.to_ascii_lowercase())
 }
 
-/// The ARN of a bare key id in a region and an account, if these are known.
+/// Makes the ARN of a bare key id in a region and an account, if these are known.
 pub(crate) fn complete_key_arn(key: &str, region: Option<&str>, account: Option<&str>) -> Option<String> {
     let id = key_id(key)?;
     let region = region.filter(|region| is_region(region))?;
@@ -174,7 +184,7 @@ fn is_region(text: &str) -> bool {
     text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// The partition to which a region belongs.
+/// Returns the partition to which a region belongs.
 pub(crate) fn partition(region: &str) -> &'static str {
     const PARTITIONS: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),

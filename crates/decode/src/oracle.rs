@@ -16,16 +16,17 @@ use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Tally;
 
-use crate::Decoded;
-use crate::Options;
-use crate::Selection;
+use crate::decoder::Decoded;
 use crate::error::DecodeError;
+use crate::options::DecodeOptions;
+use crate::options::Selection;
 use crate::oracle::batch::{Cell, Row, batches};
 use crate::oracle::envelope::Item;
+use crate::oracle::row::Fault;
 
 /// Does what [`Decoder::decode`](crate::Decoder::decode) does. It gives [`DecodeError::Gzip`] also for a wrong
 /// checksum, all offsets as 0, and never more than one batch.
-pub fn decode(options: Options, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
+pub fn decode(options: DecodeOptions, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
     let mut inflated = inflate_or_vouch(stored, options.cap_bytes)?;
     if is_gzip(stored) && is_gzip(&inflated) {
         inflated = inflate_or_vouch(&inflated, options.cap_bytes)?;
@@ -110,7 +111,7 @@ fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-/// What libdeflate makes of one member that zlib refuses. It reads the length codes 286 and 287, which no encoder
+/// Inflates one member that zlib refuses, as libdeflate does. It reads the length codes 286 and 287, which no encoder
 /// writes, as it reads 285; when the checksum vouches for the content, so does the decoder.
 fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let damaged = DecodeError::Gzip { offset: 0, fault: "damaged" };
@@ -133,9 +134,7 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-type Fault = (&'static str, &'static str);
-
-/// What a sound record is to the lake.
+/// The fate of a sound record.
 enum Fate {
     Row,
     /// No row, but it amends one.
@@ -155,7 +154,7 @@ fn event(selection: Selection, item: &Item) -> Result<(Fate, Row), Fault> {
         return Err(("too_deep", "the record nests deeper than 128"));
     }
     let text = std::str::from_utf8(&item.raw).map_err(|_| INVALID_JSON)?;
-    let record = row::Record::parse(text).ok_or(INVALID_JSON)?;
+    let record = row::RecordTree::parse(text).ok_or(INVALID_JSON)?;
     let event_time_ms = record.validate()?;
     let fate = match record.amended_event_id() {
         _ if selection == Selection::All || record.is_relevant() => Fate::Row,

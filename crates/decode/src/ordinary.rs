@@ -4,11 +4,12 @@
 //! a block stays inside a record's own values, which most do, counting its brackets is all that happens. So a
 //! record's border and the colons of its own fields are found at several times the speed of a parser.
 //!
-//! What is odd is left to those who can deal with it: another envelope to [`envelope`](crate::envelope), a record with
-//! escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
+//! Odd ones are left to those modules that can deal with them: another envelope to [`envelope`](crate::envelope), a
+//! record with escapes or bytes beyond ASCII to [`split`](crate::split) and the parser.
 
-use crate::MAX_DEPTH;
-use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Processor, Work};
+use crate::mask::processor::Processor;
+use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Work};
+use crate::parser::MAX_DEPTH;
 use crate::split;
 use crate::split::{Field, MAX_FIELDS, Span};
 
@@ -18,14 +19,14 @@ pub(crate) struct Odd;
 
 /// A record as it was found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Found<'a> {
+pub(crate) struct OrdinaryRecord<'a> {
     /// From its `{` to its `}`.
     pub(crate) raw: &'a [u8],
     /// Where in the object that is.
     pub(crate) at: usize,
     /// Where in `raw` the colons of its own fields are.
     pub(crate) colons: &'a [usize],
-    /// Whether its strings are printable ASCII without escapes.
+    /// True if its strings are printable ASCII without escapes.
     pub(crate) is_plain: bool,
 }
 
@@ -44,7 +45,7 @@ impl Default for Ordinary {
 
 impl Ordinary {
     /// Calls `each` for every record of `bytes`, in logged order.
-    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(Found<'_>)) -> Result<(), Odd> {
+    pub(crate) fn records(&mut self, bytes: &[u8], each: &mut impl FnMut(OrdinaryRecord<'_>)) -> Result<(), Odd> {
         let end = match head(bytes)? {
             Next::Element(first) => self.records_from(first, bytes, each)?,
             Next::End(end) => end,
@@ -58,7 +59,7 @@ impl Ordinary {
         &mut self,
         first: usize,
         bytes: &[u8],
-        each: &mut impl FnMut(Found<'_>),
+        each: &mut impl FnMut(OrdinaryRecord<'_>),
     ) -> Result<usize, Odd> {
         self.processor.run(Pass { first, bytes, colons: &mut self.colons, each })
     }
@@ -72,7 +73,7 @@ struct Pass<'p, F> {
     each: &'p mut F,
 }
 
-impl<F: FnMut(Found<'_>)> Work for Pass<'_, F> {
+impl<F: FnMut(OrdinaryRecord<'_>)> Work for Pass<'_, F> {
     type Output = Result<usize, Odd>;
 
     #[expect(clippy::inline_always, reason = "only what is inlined is compiled for the instructions")]
@@ -123,7 +124,7 @@ impl<'a> Walk<'a> {
         instructions: impl Instructions,
         at: usize,
         masks: Masks,
-        each: &mut impl FnMut(Found<'_>),
+        each: &mut impl FnMut(OrdinaryRecord<'_>),
     ) -> Result<Option<usize>, Odd> {
         let quote = masks.quote & !self.escaped(masks.backslash);
         let in_string = instructions.inside(quote) ^ self.in_string;
@@ -175,9 +176,9 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(never)]
-    fn end_record(&mut self, end: usize, each: &mut impl FnMut(Found<'_>)) -> Result<Next, Odd> {
+    fn end_record(&mut self, end: usize, each: &mut impl FnMut(OrdinaryRecord<'_>)) -> Result<Next, Odd> {
         let raw = &self.bytes[self.start..end];
-        each(Found { raw, at: self.start, colons: self.colons, is_plain: self.is_plain });
+        each(OrdinaryRecord { raw, at: self.start, colons: self.colons, is_plain: self.is_plain });
         self.colons.clear();
         self.is_plain = true;
         separator(self.bytes, end)
@@ -213,7 +214,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What follows a record, or the object's beginning.
+/// The continuation of an object after a record, or after its beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next {
     /// A record, which begins here.
@@ -222,7 +223,7 @@ pub(crate) enum Next {
     End(usize),
 }
 
-/// What follows the beginning of an ordinary object.
+/// Finds what follows the beginning of an ordinary object.
 pub(crate) fn head(bytes: &[u8]) -> Result<Next, Odd> {
     let expect = |at, token| expect(bytes, at, token).ok_or(Odd);
     let object = split::skip_space_and_marks(bytes, 0);
@@ -233,14 +234,14 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Next, Odd> {
     if bytes.get(first) == Some(&b']') { Ok(Next::End(first)) } else { element(bytes, first).map(Next::Element) }
 }
 
-/// Whether the array ends at `end`, and nothing but the object's own end follows.
+/// Checks that the array ends at `end`, and that nothing but the object's own end follows.
 pub(crate) fn tail(bytes: &[u8], end: usize) -> Result<(), Odd> {
     let array = expect(bytes, end, b"]").ok_or(Odd)?;
     let object = expect(bytes, split::skip_space(bytes, array), b"}").ok_or(Odd)?;
     if split::skip_space_and_marks(bytes, object) == bytes.len() { Ok(()) } else { Err(Odd) }
 }
 
-/// What follows the record that ends at `end`.
+/// Finds what follows the record that ends at `end`.
 #[inline]
 pub(crate) fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     let at = split::skip_space(bytes, end);
@@ -251,17 +252,17 @@ pub(crate) fn separator(bytes: &[u8], end: usize) -> Result<Next, Odd> {
     }
 }
 
-/// `at`, if an object begins there.
+/// Returns `at`, if an object begins there.
 fn element(bytes: &[u8], at: usize) -> Result<usize, Odd> {
     expect(bytes, at, b"{").map(|_| at).ok_or(Odd)
 }
 
-/// Where `token` ends, if it stands at `at`.
+/// Returns where `token` ends, if it stands at `at`.
 fn expect(bytes: &[u8], at: usize, token: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(token).then_some(at + token.len())
 }
 
-impl Found<'_> {
+impl OrdinaryRecord<'_> {
     /// Replaces `found` by the record's own fields, if their borders are clear. They are right if the record is JSON.
     ///
     /// Needs: the record is plain.

@@ -10,6 +10,8 @@ use simd_json::Tape;
 
 use crate::reject::Reason;
 
+/// How deep a record may nest; the record itself is the first level.
+pub(crate) const MAX_DEPTH: usize = 128;
 /// The largest record that is parsed. CloudTrail's own limit is 256 KB, and 1 MB for a channel of CloudTrail Lake.
 pub(crate) const MAX_RECORD_BYTES: usize = 4 << 20;
 /// The most values and keys of such a record: each takes some thirty bytes on the tape.

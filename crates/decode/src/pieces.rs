@@ -1,8 +1,8 @@
 //! A large object in pieces, which several threads can decode, and whose text is never held whole.
 //!
 //! It is inflated twice: once to learn where it can be cut, and that nothing refuses it, and once for its pieces, one
-//! after the other. What a piece holds becomes rows, or rejects, whatever comes after it. So rows of the first piece may
-//! go their way while the last one is still deflated, which is what keeps memory low.
+//! after the other. The records of a piece become rows, or rejects, whatever comes after it. So rows of the first piece
+//! may go their way while the last one is still deflated, which is what keeps memory low.
 //!
 //! ```text
 //!  {"Records":[ r r | r r | r ]}     records      pieces: r r   r r   r
@@ -10,36 +10,33 @@
 //!  {..} {..} | {..} {..}             documents    pieces: {..} {..}   {..} {..}
 //! ```
 //!
-//! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object of
-//! the same kind: what its elements are is decided in one place, the envelope.
+//! A piece of an array that is not an ordinary object's is framed by what stands around the array, and so is an object
+//! of the same kind: what its elements are is decided in one place, the envelope.
 
-mod survey;
+pub(crate) mod survey;
 mod text;
 
 use std::fmt;
 use std::ops::Range;
 use std::vec;
 
-use crate::Decoder;
-use crate::ROW_OVERHEAD_BYTES;
-use crate::Read;
+use crate::decoder::{Decoder, Read};
 use crate::envelope::Envelope;
 use crate::ordinary;
 use crate::pieces::text::Text;
+use crate::records::ROW_OVERHEAD_BYTES;
 use crate::reject::KEEP_BYTES;
 use crate::reject::Reason;
 use crate::split;
 
-pub use crate::pieces::survey::Survey;
-
 /// A piece has no more records, so that however small they are, their rows are few.
 const RECORDS_OF_A_PIECE: u64 = 1 << 12;
 
-/// Where an object can be cut, between records.
+/// The places where an object can be cut, between records.
 #[derive(Debug)]
 pub struct Cuts {
     places: Vec<Cut>,
-    kind: Kind,
+    kind: Around,
     piece_bytes: usize,
 }
 
@@ -47,7 +44,7 @@ pub struct Cuts {
 pub struct Pieces {
     text: Text<Vec<u8>>,
     cuts: vec::IntoIter<Cut>,
-    kind: Kind,
+    kind: Around,
 }
 
 /// Some records of an object.
@@ -59,7 +56,7 @@ pub struct Piece {
 
 /// The text around the records.
 #[derive(Debug)]
-enum Kind {
+enum Around {
     /// An ordinary object.
     Records,
     /// Another array, between these.
@@ -82,7 +79,7 @@ enum Way {
 struct Cut {
     /// Where the piece stands in the text.
     bytes: Range<usize>,
-    /// Which record of the object its first one is.
+    /// The position in the object of its first record.
     first_record: u64,
     /// The number of records and empty elements that it holds.
     weight: u64,
@@ -124,9 +121,9 @@ impl Iterator for Pieces {
         let bytes = &text.rest()[..n_bytes];
         let (way, piece) = match kind {
             _ if cut.is_giant => (Way::Giant, bytes.to_vec()),
-            Kind::Records => (Way::Records, bytes.to_vec()),
-            Kind::Array { head, tail } => (Way::Object, [head, bytes, tail].concat()),
-            Kind::Documents => (Way::Documents, bytes.to_vec()),
+            Around::Records => (Way::Records, bytes.to_vec()),
+            Around::Array { head, tail } => (Way::Object, [head, bytes, tail].concat()),
+            Around::Documents => (Way::Documents, bytes.to_vec()),
         };
         text.pass(n_bytes);
         Some(Piece { text: piece, cut, way })
@@ -147,15 +144,16 @@ impl Piece {
 }
 
 impl Decoder {
-    /// Decodes a piece, and puts its rows behind those of what was read before. What is said of all pieces adds up to
-    /// what is said of the object.
+    /// Decodes a piece, and puts its rows behind those of what was read before. The counts of all pieces add up to
+    /// those of the object.
     pub fn read_piece(&mut self, source_object: &str, piece: &Piece) -> Read {
         let Self { ordinary, envelope, fields, records, .. } = self;
         let Piece { text, cut, way } = piece;
         records.begin(cut.first_record, usize::MAX);
         match way {
             Way::Records => {
-                let mut take = |found: ordinary::Found<'_>| records.take(source_object, &found, fields, envelope);
+                let mut take =
+                    |found: ordinary::OrdinaryRecord<'_>| records.take(source_object, &found, fields, envelope);
                 let end = ordinary.records_from(0, text, &mut take);
                 assert_eq!(end, Ok(text.len()), "a piece was found to hold whole records");
             }
@@ -176,7 +174,7 @@ impl Decoder {
 }
 
 /// Calls `each` for every record of documents that stand one after the other.
-fn documents(envelope: &mut Envelope, text: &[u8], each: &mut impl FnMut(crate::envelope::Found<'_>)) {
+fn documents(envelope: &mut Envelope, text: &[u8], each: &mut impl FnMut(crate::envelope::RawRecord<'_>)) {
     let found = split::documents(text).expect("a piece was found to hold whole documents");
     for document in found {
         envelope.document(document.of(text), document.depth, each);

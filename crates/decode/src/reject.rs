@@ -5,16 +5,17 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use trailweave_table::REJECTS;
 
-use crate::append::{Mark, Rows, position};
+use crate::append::{Mark, RowBuilder};
+use crate::position::{IntegerAt, TextAt};
 
 /// No more of a rejected record is kept than this; the message says so.
 pub(crate) const KEEP_BYTES: usize = 1 << 20;
 
-const SOURCE_OBJECT: usize = position(&REJECTS, "source_object");
-const SOURCE_INDEX: usize = position(&REJECTS, "source_index");
-const REASON: usize = position(&REJECTS, "reason");
-const MESSAGE: usize = position(&REJECTS, "message");
-const RECORD: usize = position(&REJECTS, "record");
+const SOURCE_OBJECT: TextAt = TextAt::of(&REJECTS, "source_object");
+const SOURCE_INDEX: IntegerAt = IntegerAt::of(&REJECTS, "source_index");
+const REASON: TextAt = TextAt::of(&REJECTS, "reason");
+const MESSAGE: TextAt = TextAt::of(&REJECTS, "message");
+const RECORD: TextAt = TextAt::of(&REJECTS, "record");
 
 /// Why a record could not become a row. Its `Display` is the column `message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +63,11 @@ impl fmt::Display for Reason {
 
 /// Collects rows of `rejects`.
 #[derive(Debug)]
-pub(crate) struct Rejects(Rows);
+pub(crate) struct Rejects(RowBuilder);
 
 impl Rejects {
     pub(crate) fn new() -> Self {
-        Self(Rows::new(&REJECTS))
+        Self(RowBuilder::new(&REJECTS))
     }
 
     /// Adds a row for a record of `n_bytes`, of which `record` is all or the beginning.

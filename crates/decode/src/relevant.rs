@@ -1,35 +1,35 @@
-//! Which records a lake of relevant events keeps.
+//! The choice of the records that a lake of relevant events keeps.
 
-/// What the choice depends on.
+/// The facts that the choice depends on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Facts<'a> {
     /// `eventSource`.
     pub(crate) event_source: &'a str,
     /// `eventName`.
     pub(crate) event_name: &'a str,
-    /// Whether an encryption context or a grant's constraint has the key `aws:ebs:id`.
+    /// True if an encryption context or a grant's constraint has the key `aws:ebs:id`.
     pub(crate) names_ebs: bool,
-    /// Whether EC2's own role `aws:ec2-infrastructure` is the caller or the grantee.
+    /// True if EC2's own role `aws:ec2-infrastructure` is the caller or the grantee.
     pub(crate) is_infrastructure: bool,
     /// `invokedBy`, `userAgent` and `sourceIPAddress`, as far as they are texts.
     pub(crate) callers: [Option<&'a str>; 3],
     /// The session name of the caller's assumed role.
     pub(crate) session_name: Option<&'a str>,
-    /// Whether the call was refused and hides what it asked for: then nothing but its request id tells what it was for.
+    /// True if the call was refused and hides what it asked for: then nothing but its request id tells what it was for.
     pub(crate) is_blind: bool,
 }
 
-/// Whether the event is KMS's.
+/// Tells whether the event is KMS's.
 pub(crate) fn is_kms(event_source: &str) -> bool {
     service(event_source.as_bytes()) == Some(b"kms")
 }
 
-/// Whether the event is EC2's.
+/// Tells whether the event is EC2's.
 pub(crate) fn is_ec2(event_source: &str) -> bool {
     service(event_source.as_bytes()) == Some(b"ec2")
 }
 
-/// Whether the event is STS's.
+/// Tells whether the event is STS's.
 pub(crate) fn is_sts(event_source: &str) -> bool {
     service(event_source.as_bytes()) == Some(b"sts")
 }
@@ -40,13 +40,13 @@ pub(crate) fn is_notification(event_source: &[u8]) -> bool {
     event_source.starts_with(b"aws:")
 }
 
-/// The name of a service, such as `ec2` of `ec2.amazonaws.com`; of a host, what stands before that.
+/// Returns the name of a service, such as `ec2` of `ec2.amazonaws.com`; of a host, what stands before that.
 fn service(event_source: &[u8]) -> Option<&[u8]> {
     event_source.strip_suffix(b".cn").unwrap_or(event_source).strip_suffix(b".amazonaws.com")
 }
 
-/// Whether a record carries or creates an identifier that the join can use, or changes the state, the policy or the
-/// alias of a key, or issues the credentials with which others are made.
+/// Tells whether a record carries or creates an identifier that the join can use, or changes the state, the policy or
+/// the alias of a key, or issues the credentials with which others are made.
 pub(crate) fn is_relevant(facts: &Facts<'_>) -> bool {
     by_name(facts.event_source.as_bytes(), facts.event_name.as_bytes()).unwrap_or_else(|| {
         facts.names_ebs
@@ -57,7 +57,7 @@ pub(crate) fn is_relevant(facts: &Facts<'_>) -> bool {
     })
 }
 
-/// What the two names alone decide; none for those KMS events that need a sign of EC2.
+/// Decides by the two names alone; none for those KMS events that need a sign of EC2.
 pub(crate) fn by_name(event_source: &[u8], event_name: &[u8]) -> Option<bool> {
     // Few names are as long as another, so this is faster than a search.
     let is_among = |names: &[&str]| names.iter().any(|name| name.as_bytes() == event_name);
@@ -69,7 +69,7 @@ pub(crate) fn by_name(event_source: &[u8], event_name: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
+/// Tells whether a service's host name is of EC2, EBS or what launches instances: `ec2-frontend-api.amazonaws.com`,
 /// `prod.kms-caller.ebs.us-east-1.amazonaws.com`.
 fn is_ec2_family(caller: &str) -> bool {
     const FAMILY: [&[u8]; 7] =
@@ -83,7 +83,7 @@ fn is_aws(caller: &str) -> bool {
     AWS_ITSELF.contains(&caller) || service(caller.as_bytes()).is_some()
 }
 
-/// What stands for any service of AWS, EC2 too.
+/// The names that stand for any service of AWS, EC2 too.
 const AWS_ITSELF: [&str; 3] = ["AWS Internal", "Amazon Internal", "&AWS; Internal"];
 
 /// KMS events that are kept whoever calls: grants, and what changes a key.

@@ -5,23 +5,24 @@ use std::collections::HashSet;
 
 use trailweave_table::EVENTS;
 
-use crate::append::{Rows, position};
+use crate::append::RowBuilder;
 use crate::json::{FEW, Json};
 use crate::normalise;
 use crate::normalise::Resource;
+use crate::position::TextListAt;
 
-const COLUMNS: [(Resource, usize); 4] = [
-    (Resource::Instance, position(&EVENTS, "instance_ids")),
-    (Resource::Volume, position(&EVENTS, "volume_ids")),
-    (Resource::Snapshot, position(&EVENTS, "snapshot_ids")),
-    (Resource::Image, position(&EVENTS, "image_ids")),
+const COLUMNS: [(Resource, TextListAt); 4] = [
+    (Resource::Instance, TextListAt::of(&EVENTS, "instance_ids")),
+    (Resource::Volume, TextListAt::of(&EVENTS, "volume_ids")),
+    (Resource::Snapshot, TextListAt::of(&EVENTS, "snapshot_ids")),
+    (Resource::Image, TextListAt::of(&EVENTS, "image_ids")),
 ];
 
 /// Identifiers found so far.
 #[derive(Debug, Default)]
 pub(crate) struct ResourceIds<'t> {
     found: Vec<(Resource, Cow<'t, str>)>,
-    /// What was found, once there is much of it.
+    /// The identifiers found, once they are many.
     seen: HashSet<Cow<'t, str>>,
 }
 
@@ -56,7 +57,8 @@ impl<'t> ResourceIds<'t> {
 
     /// Adds every identifier under a key that holds identifiers, however EC2 wraps it: text, array, `{"items":[..]}`,
     /// `{"item":..}`, `{"tag":1,"content":".."}`; and however Systems Manager and load balancers name their targets:
-    /// text, `[{"key":"InstanceIds","values":[..]}]`, `[{"id":".."}]`. Keys decide, not values, because tags and names are the user's own.
+    /// text, `[{"key":"InstanceIds","values":[..]}]`, `[{"id":".."}]`. Keys decide, not values, because tags and names
+    /// are the user's own.
     pub(crate) fn add_all(&mut self, payload: Json<'t>) {
         self.walk(payload, false);
     }
@@ -76,7 +78,7 @@ impl<'t> ResourceIds<'t> {
         }
     }
 
-    pub(crate) fn append(&self, rows: &mut Rows) {
+    pub(crate) fn append(&self, rows: &mut RowBuilder) {
         for (resource, column) in COLUMNS {
             let ids = self.found.iter().filter(|(found, _)| *found == resource).map(|(_, id)| id);
             rows.texts(column, ids);

@@ -43,7 +43,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
@@ -117,8 +117,11 @@ struct Trail {
 impl Trail {
     fn new(folder: &Path, records: usize, records_per_object: usize) -> Self {
         let root = folder.join("trail");
-        let options =
-            trailweave_corpus::Options { records, records_per_object, ..trailweave_corpus::Options::default() };
+        let options = trailweave_corpus::CorpusOptions {
+            records,
+            records_per_object,
+            ..trailweave_corpus::CorpusOptions::default()
+        };
         trailweave_corpus::generate(&options, &root).unwrap();
         let (mut keys, mut bytes, mut rows) = (Vec::new(), 0, String::new());
         let mut waiting = vec![root.join("AWSLogs")];
@@ -147,10 +150,10 @@ impl Trail {
         Self { keys, bytes, manifest }
     }
 
-    fn options(&self, url: &str) -> Ingest {
+    fn options(&self, url: &str) -> IngestOptions {
         let s3 =
             S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
-        Ingest {
+        IngestOptions {
             sources: Vec::new(),
             keys: Vec::new(),
             inventories: vec![Source::Local(self.manifest.clone())],

@@ -21,7 +21,7 @@ pub(crate) struct Cpu {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a bug: {message}")]
 pub struct Panicked {
-    /// What the panic said.
+    /// The message of the panic.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What ends a run.
+//! The errors that end a run.
 
 use std::borrow::Cow;
 use std::io;
@@ -9,7 +9,7 @@ use trailweave_table::Tally;
 
 use crate::cpu::Panicked;
 
-/// Why a run ended early. What it had committed stays, the rest of its plan is finished by the next run.
+/// The reason why a run ended early. Its committed batches stay; the next run finishes its plan.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IngestError {
@@ -22,24 +22,24 @@ pub enum IngestError {
     /// A source that cannot be listed.
     #[error("cannot {action} `{}`; make it readable for this user, or leave it out of the sources", path.display())]
     Source {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's own error.
         #[source]
         source: io::Error,
     },
     /// A source in S3, or a queue, that cannot be asked.
     #[error("cannot {action} `{name}`; {remedy}")]
     Aws {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The bucket and prefix, or the queue, as a URL.
         name: String,
-        /// What can be done about it.
+        /// The remedy.
         remedy: Cow<'static, str>,
-        /// What AWS or its client said.
+        /// The error of AWS or its client.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -55,7 +55,7 @@ pub enum IngestError {
     /// A temporary file that cannot be written.
     #[error("cannot write a temporary file; free some space there, or set TMPDIR to a folder that has some")]
     Scratch {
-        /// What the operating system said.
+        /// The operating system's own error.
         #[source]
         source: io::Error,
     },
@@ -74,7 +74,7 @@ pub enum IngestError {
         path: PathBuf,
         /// The ledger file of its batch.
         ledger: PathBuf,
-        /// What its reader said.
+        /// The reader's own error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -83,7 +83,7 @@ pub enum IngestError {
     Threads {
         /// How many were asked for.
         threads: usize,
-        /// What the pool said.
+        /// The pool's own error.
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
@@ -102,7 +102,7 @@ pub enum IngestError {
     Arrange {
         /// The part that they were for.
         path: PathBuf,
-        /// What Arrow said.
+        /// Arrow's own error.
         #[source]
         source: arrow::error::ArrowError,
     },
@@ -133,9 +133,9 @@ pub enum IngestError {
     /// A worker ended without an answer: a bug.
     #[error("a worker ended early while it was to {task}; run again, and please report this")]
     Worker {
-        /// What the worker was to do.
+        /// The task of the worker.
         task: &'static str,
-        /// What it said.
+        /// Its panic.
         #[source]
         source: Panicked,
     },

@@ -28,28 +28,29 @@ use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
+use trailweave_table::batch_id;
 use trailweave_table::part_name;
 
-use crate::amendment::Amendment;
-use crate::amendment::Amendments;
 use crate::fingerprint::fingerprint;
-use crate::listing::ObjectRef;
-use crate::part;
+use crate::run::part;
+use crate::source::listing::ObjectRef;
+use crate::upkeep::amendment::Amendment;
+use crate::upkeep::amendment::Amendments;
 
 /// The columns that say whether an object is known, in the order of the table.
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
 
-/// What was read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints grow leaf by leaf,
-/// where a table of hashes would double.
+/// The objects that were read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints
+/// grow leaf by leaf, where a table of hashes would double.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// What earlier runs have read.
+    /// Objects that earlier runs have read.
     done: BTreeSet<u128>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
-    /// What this run has read and may be asked for.
+    /// Objects that this run has read and may be asked for.
     fresh: BTreeSet<u128>,
     batches: HashSet<String>,
     /// Those of this run.
@@ -57,7 +58,7 @@ pub(crate) struct Ledger {
     amendments: Amendments,
 }
 
-/// What the ledger knows of an object.
+/// The ledger's knowledge of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// Nothing: it is new, or has changed.
@@ -70,9 +71,9 @@ pub(crate) enum Known {
     Quarantined(u32),
 }
 
-/// What became of an object that was read.
+/// An object that was read, with what became of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct LedgerEntry {
     pub(crate) source_object: Box<str>,
     pub(crate) version: Box<str>,
     pub(crate) bytes: u64,
@@ -140,7 +141,7 @@ impl Ledger {
         }
     }
 
-    /// What is known of an object. Once done it is never read again, so that outweighs every quarantine before.
+    /// Returns what is known of an object. Once done it is never read again, so that outweighs every quarantine before.
     pub(crate) fn knows(&self, object: &ObjectRef) -> Known {
         if self.fresh.is_empty() && self.done.is_empty() && self.quarantined.is_empty() {
             return Known::New;
@@ -164,13 +165,13 @@ impl Ledger {
         &self.amendments
     }
 
-    /// Whether this run has committed a batch.
+    /// Tells whether this run has committed a batch.
     pub(crate) fn is_fresh(&self, batch_id: &str) -> bool {
         self.fresh_batches.contains(batch_id)
     }
 
     /// Notes that this run reads objects, in case another listing names them.
-    pub(crate) fn note_fresh(&mut self, entries: &[Entry]) {
+    pub(crate) fn note_fresh(&mut self, entries: &[LedgerEntry]) {
         self.fresh.extend(entries.iter().map(|entry| identity(&entry.source_object, &entry.version)));
     }
 
@@ -180,7 +181,7 @@ impl Ledger {
         lake: &Lake,
         batch_id: &str,
         run_id: &str,
-        mut entries: Vec<Entry>,
+        mut entries: Vec<LedgerEntry>,
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
@@ -198,26 +199,17 @@ impl Ledger {
     }
 }
 
-/// The batches that are committed, by the names of the ledger's files alone.
+/// Returns the batches that are committed, by the names of the ledger's files alone.
 pub(crate) fn committed(lake: &Lake) -> Result<HashSet<String>, LakeError> {
     Ok(lake.parts(&LEDGER)?.iter().filter_map(|part| batch_id(&part.path)).map(str::to_owned).collect())
 }
 
-/// Whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
+/// Tells whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
 pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
     batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
-/// The batch that a part belongs to: `part-<16 hex digits>-<n>.parquet`. Files of other names are not this crate's.
-pub(crate) fn batch_id(path: &Path) -> Option<&str> {
-    let name = path.file_name()?.to_str()?;
-    let (batch_id, n) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let is_ours = batch_id.len() == 16 && batch_id.bytes().all(is_hex) && n.bytes().all(|byte| byte.is_ascii_digit());
-    is_ours.then_some(batch_id)
-}
-
-/// Columns of a file of the ledger, which holds the objects of one batch.
+/// Reads columns of a file of the ledger, which holds the objects of one batch.
 pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || {
@@ -228,14 +220,15 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     read().map_err(LakeError::parquet(path))
 }
 
-/// Rows that the objects of a batch have lost to amendments.
+/// The rows that the objects of a batch have lost to amendments.
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) batch_id: String,
     pub(crate) n_rows: u64,
 }
 
-/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of `change`.
+/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of
+/// `change`.
 pub(crate) fn move_to_duplicates(
     lake: &Lake,
     mut leaving: BTreeMap<String, u64>,
@@ -265,7 +258,7 @@ pub(crate) fn move_to_duplicates(
     Ok(lost)
 }
 
-/// A file of the ledger, with every column of the table.
+/// Reads a file of the ledger, with every column of the table.
 fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
     let rows = read_columns(lake, path, &columns)?;
@@ -298,16 +291,16 @@ fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
 
-fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
-    let text = |value: fn(&Entry) -> Option<&str>| -> ArrayRef {
+fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
+    let text = |value: fn(&LedgerEntry) -> Option<&str>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<StringArray>())
     };
     let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value; entries.len()])) };
-    let number = |value: fn(&Entry) -> u64| -> ArrayRef {
+    let number = |value: fn(&LedgerEntry) -> u64| -> ArrayRef {
         let numbers = entries.iter().map(|entry| i64::try_from(value(entry)).unwrap_or(i64::MAX));
         Arc::new(Int64Array::from_iter_values(numbers))
     };
-    let time = |value: fn(&Entry) -> Option<i64>| -> ArrayRef {
+    let time = |value: fn(&LedgerEntry) -> Option<i64>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     };
     let amendments = || -> ArrayRef {
@@ -346,8 +339,8 @@ fn rows(entries: &[Entry], batch_id: &str, run_id: &str) -> RecordBatch {
 mod tests {
     use super::*;
 
-    fn entry(version: &str, error: Option<&str>) -> Entry {
-        Entry {
+    fn entry(version: &str, error: Option<&str>) -> LedgerEntry {
+        LedgerEntry {
             source_object: "a.json.gz".into(),
             version: version.into(),
             bytes: 1,
@@ -387,13 +380,5 @@ mod tests {
         assert_eq!(ledger.knows(&object("2")), Known::Quarantined(2));
         assert_eq!(ledger.knows(&object("3")), Known::New);
         assert!(batches.iter().all(|batch| ledger.batches().contains(*batch)));
-    }
-
-    #[test]
-    fn only_names_that_ingest_gives_belong_to_a_batch() {
-        assert_eq!(batch_id(Path::new("x/part-00ff00ff00ff00ff-12.parquet")), Some("00ff00ff00ff00ff"));
-        for name in ["part-0.parquet", "part-00ff-1.parquet", "compact-00ff00ff00ff00ff-1.parquet", "lake.json"] {
-            assert_eq!(batch_id(Path::new(name)), None, "{name}");
-        }
     }
 }

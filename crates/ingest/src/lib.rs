@@ -16,52 +16,35 @@
 //!
 //! It is no decoder (`trailweave-decode`), no file format (`trailweave-lake`), and knows nothing of the join.
 
-mod amendment;
-mod borders;
-mod budget;
-mod chunk;
-mod commit;
-mod compact;
 mod cpu;
-mod duplicates;
 mod error;
-mod fetch;
-mod filter;
 mod fingerprint;
-mod inventory;
-mod key;
 mod ledger;
-mod leftover;
-mod list;
-mod listing;
-mod part;
-mod pipeline;
-mod plan;
+mod options;
 mod progress;
-mod queue;
+mod row_key;
 mod run;
-mod s3;
-mod settle;
-mod shard;
-mod skipped;
 mod source;
-mod status;
 mod summary;
+mod upkeep;
 
-pub use compact::{Compact, Compacted, compact};
 pub use cpu::Panicked;
 pub use error::IngestError;
-pub use filter::{Filter, Names};
-pub use leftover::{gc, remove_uncommitted};
+pub use options::IngestOptions;
 pub use progress::Progress;
-pub use run::{Ingest, ingest, plan};
-pub use s3::{S3Options, cut_uploads, object_store};
-pub use settle::settle;
-pub use shard::{NoShard, Shard};
-pub use skipped::{SkipReason, Skipped, SkippedObjects};
+pub use run::{ingest, plan};
+pub use source::filter::{Filter, Names};
+pub use source::s3::S3Options;
+pub use source::s3::store::object_store;
+pub use source::s3::uploads::cut_uploads;
+pub use source::shard::{NoShard, Shard};
+pub use source::skipped::{SkipReason, Skipped, SkippedObjects};
 pub use source::{Location, Source};
-pub use status::{Coverage, Status, status};
 pub use summary::{PlanSummary, Quarantined, Summary};
+pub use upkeep::compact::{CompactOptions, Compacted, compact};
+pub use upkeep::gc::{gc, remove_uncommitted};
+pub use upkeep::settle::settle;
+pub use upkeep::status::{Coverage, Status, status};
 
 #[cfg(test)]
 #[path = "../tests/it/trail.rs"]

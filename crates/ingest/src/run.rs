@@ -1,108 +1,72 @@
 //! A run from its listing to its summary.
 
-mod rounds;
+pub(crate) mod budget;
+pub(crate) mod choice;
+pub(crate) mod chunk;
+pub(crate) mod commit;
+pub(crate) mod crash_points;
+mod drain;
+pub(crate) mod part;
+pub(crate) mod pipeline;
+pub(crate) mod plan;
 
 use std::collections::HashSet;
 use std::mem;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use trailweave_decode::Options;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Selection;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-use crate::Filter;
 use crate::IngestError;
+use crate::IngestOptions;
 use crate::Location;
 use crate::PlanSummary;
 use crate::Progress;
-use crate::S3Options;
 use crate::Shard;
-use crate::SkipReason;
-use crate::Source;
 use crate::Summary;
-use crate::borders::Borders;
-use crate::budget::Shares;
-use crate::commit::OpenBatch;
-use crate::commit::Outflow;
 use crate::cpu::Cpu;
 use crate::cpu::Panicked;
 use crate::error::chain;
-use crate::fetch::FetchError;
-use crate::fingerprint::fingerprint;
-use crate::inventory;
-use crate::ledger::Known;
 use crate::ledger::Ledger;
-use crate::leftover;
-use crate::list::list;
-use crate::listing::Listing;
-use crate::listing::ObjectRef;
-use crate::pipeline;
-use crate::pipeline::Arrived;
-use crate::pipeline::Inflow;
-use crate::pipeline::Outcome;
-use crate::plan::Batch;
-use crate::plan::Extent;
-use crate::plan::Plan;
-use crate::plan::batches;
 use crate::progress::add;
-use crate::s3::S3;
-use crate::settle;
+use crate::run::budget::Shares;
+use crate::run::choice::Chosen;
+use crate::run::choice::choose;
+use crate::run::commit::OpenBatch;
+use crate::run::commit::Outflow;
+use crate::run::crash_points::CrashPoints;
+use crate::run::pipeline::inflow::Arrived;
+use crate::run::pipeline::inflow::Inflow;
+use crate::run::pipeline::inflow::ObjectOutcome;
+use crate::run::plan::Batch;
+use crate::run::plan::Extent;
+use crate::run::plan::Plan;
+use crate::run::plan::batches;
+use crate::source::fetch::FetchError;
+use crate::source::list::list;
+use crate::source::listing::Listing;
+use crate::source::listing::ObjectRef;
+use crate::source::s3::S3;
+use crate::upkeep::gc;
+use crate::upkeep::settle;
 
 /// Below this a single part could not be written.
 const MIN_MEMORY_BYTES: u64 = 48 << 20;
 
-/// What a run reads, and with what means.
-#[derive(Debug, Clone)]
-pub struct Ingest {
-    /// Where the objects are.
-    pub sources: Vec<Source>,
-    /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
-    /// lines and those that begin with `#` say nothing.
-    pub keys: Vec<PathBuf>,
-    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Of what they
-    /// name only objects of trails are read.
-    pub inventories: Vec<Source>,
-    /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
-    /// lake has all that it tells of.
-    pub queue_url: Option<String>,
-    /// How those in S3 are reached.
-    pub s3: S3Options,
-    /// Which objects.
-    pub filter: Filter,
-    /// The memory of the whole process, which may take a quarter more: bytes that are fetched, decoded, gathered and
-    /// being written, and some for the program itself. A listing of many objects comes on top.
-    pub memory_bytes: u64,
-    /// Threads that decode and encode.
-    pub threads: NonZeroUsize,
-    /// Objects of S3 that are fetched at once, which hides the time that each answer takes. Each needs a connection.
-    pub fetches: NonZeroUsize,
-    /// An object that inflates past this is quarantined.
-    pub cap_bytes: u64,
-    /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
-    pub batch_bytes: u64,
-    /// Whether objects that were quarantined are read again.
-    pub retry_quarantined: bool,
-    /// The share of the objects that is read, while other processes read theirs.
-    pub shard: Option<Shard>,
-    /// The name of the run, under which its plan is kept.
-    pub run_id: String,
-}
-
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
-/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that of
-/// the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
-pub async fn ingest(lake: &Lake, options: &Ingest, progress: &Progress) -> Result<Summary, IngestError> {
-    ingest_across(Borders::default(), lake, options, progress).await
+/// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that
+/// of the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
+pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
+    ingest_until(CrashPoints::default(), lake, options, progress).await
 }
 
-/// What a run with these options would read into a lake, or into one that is not made yet. It writes nothing, and
-/// reads the listing and the ledger alone.
-pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, IngestError> {
+/// Foresees what a run with these options would read into a lake, or into one that is not made yet. It writes nothing,
+/// and reads the listing and the ledger alone.
+pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
     let Chosen { objects, known } = foresee(lake, &s3, options).await?;
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
@@ -121,15 +85,15 @@ pub async fn plan(lake: Option<&Lake>, options: &Ingest) -> Result<PlanSummary, 
     })
 }
 
-/// [`ingest`], which may be made to end at a border between two steps.
-pub(crate) async fn ingest_across(
-    borders: Borders,
+/// Does what [`ingest`] does, and may be made to end at a crash point between two steps.
+pub(crate) async fn ingest_until(
+    crash_points: CrashPoints,
     lake: &Lake,
-    options: &Ingest,
+    options: &IngestOptions,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
     let unfinished = unfinished(lake, options.shard)?;
-    let mut run = Run::start(borders, lake, options, &unfinished, progress).await?;
+    let mut run = Run::start(crash_points, lake, options, &unfinished, progress).await?;
     for plan in unfinished {
         tracing::info!(run_id = plan.run_id, "finishing the plan of an earlier run");
         run.carry_out(&plan).await?;
@@ -139,28 +103,28 @@ pub(crate) async fn ingest_across(
         run.drain(lake, url).await?;
     } else {
         run.is_listed_again = false;
-        let listing = list_all(&run.cpu, &run.inflow.s3, options).await?;
+        let listing = list(&run.cpu, &run.inflow.s3, options).await?;
         run.read(lake, listing, &options.run_id).await?;
     }
     run.summary.close();
     Ok(run.summary)
 }
 
-/// The objects that a run with these options would read.
-pub(crate) async fn unread(lake: &Lake, options: &Ingest) -> Result<Listing, IngestError> {
+/// Lists the objects that a run with these options would read.
+pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Listing, IngestError> {
     Ok(foresee(Some(lake), &S3::new(options.s3.clone()), options).await?.objects)
 }
 
-/// What a run with these options would find to be new.
-async fn foresee(lake: Option<&Lake>, s3: &S3, options: &Ingest) -> Result<Chosen, IngestError> {
+/// Lists what a run with these options would find to be new.
+async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Result<Chosen, IngestError> {
     let threads = options.threads.get();
     let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
-    choose(list_all(&cpu, s3, options).await?, &ledger, options, selection)
+    choose(list(&cpu, s3, options).await?, &ledger, options, selection)
 }
 
-/// The plans that a run has to finish first: all that no run has finished; of a shard, its own.
+/// Finds the plans that a run has to finish first: all that no run has finished; of a shard, its own.
 fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestError> {
     let mut plans = Plan::unfinished(lake)?;
     if let Some(shard) = shard {
@@ -173,118 +137,15 @@ fn unfinished(lake: &Lake, shard: Option<Shard>) -> Result<Vec<Plan>, IngestErro
     Ok(plans)
 }
 
-/// Lists every source. An object that several reach is listed once.
-async fn list_all(cpu: &Cpu, s3: &S3, options: &Ingest) -> Result<Listing, IngestError> {
-    let mut folders = Vec::new();
-    let mut files = Vec::new();
-    let mut locations = Vec::new();
-    let mut objects = Vec::new();
-    for source in &options.sources {
-        match source {
-            Source::Local(path) => folders.push(path.clone()),
-            Source::S3(location) => locations.push(location),
-        }
-    }
-    for file in &options.keys {
-        let text = tokio::fs::read_to_string(file).await.map_err(IngestError::source("read", file))?;
-        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            match Location::of(name) {
-                Some(location) => objects.push(location),
-                None => files.push(name.into()),
-            }
-        }
-    }
-    let names = options.filter.names;
-    let listed = cpu.run(move || list(&folders, &files, names)).await;
-    let mut listing = listed.map_err(IngestError::worker("list the sources"))??;
-    for location in &locations {
-        let before = listing.len();
-        s3.list(location, &options.filter, &mut listing).await?;
-        if listing.len() == before {
-            tracing::warn!(source = %location, "it holds no object that is asked for");
-        }
-    }
-    let mut unseen = s3.look_at(&objects, &mut listing).await?;
-    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
-    listing.gone += gone;
-    listing.left += unseen.len() as u64 - gone;
-    // A bucket that is not there looks like objects that are not.
-    if !objects.is_empty() && unseen.len() == objects.len() {
-        return Err(unseen.swap_remove(0).why);
-    }
-    for manifest in &options.inventories {
-        inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
-    }
-    if locations.len() + options.inventories.len() > 1 || !objects.is_empty() {
-        let mut seen = HashSet::new();
-        listing.retain(|object| seen.insert(fingerprint(&[object.source_object.as_bytes()])));
-    }
-    if let Some(others) = listing.skipped.get(SkipReason::OtherName) {
-        tracing::warn!(
-            objects = others.objects,
-            example = others.example,
-            "passed over by name: none ends with .gz, .json, .jsonl or .ndjson; --all-names reads them by their content"
-        );
-    }
-    Ok(listing)
-}
-
-/// What is new in a listing, sorted.
-struct Chosen {
-    objects: Listing,
-    known: u64,
-}
-
-fn choose(
-    mut listing: Listing,
-    ledger: &Ledger,
-    options: &Ingest,
-    selection: Selection,
-) -> Result<Chosen, IngestError> {
-    let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
-    listing.retain(|object| {
-        let state = ledger.knows(object);
-        if !options.filter.takes(object.place.as_deref()) {
-            // What was read for an unfinished plan is counted there.
-            filtered += u64::from(state != Known::Fresh);
-            return false;
-        }
-        match (options.shard, &object.place) {
-            (Some(shard), Some(place)) if !shard.takes(place, selection) => {
-                filtered += 1;
-                return false;
-            }
-            (Some(_), None) => not_to_share = Some(object.source_object.clone()),
-            _ => {}
-        }
-        match state {
-            Known::New => return true,
-            Known::Quarantined(times) if options.retry_quarantined => {
-                object.attempt = times;
-                return true;
-            }
-            Known::Done | Known::Quarantined(_) => known += 1,
-            Known::Fresh => {}
-        }
-        false
-    });
-    if let Some(source_object) = not_to_share {
-        return Err(IngestError::NotToShare { source_object });
-    }
-    listing.filtered += filtered;
-    listing.sort();
-    Ok(Chosen { objects: listing, known })
-}
-
 struct Run<'a> {
-    options: &'a Ingest,
+    options: &'a IngestOptions,
     progress: &'a Progress,
     cpu: Cpu,
     inflow: Arc<Inflow>,
     outflow: Arc<Outflow>,
     ledger: Ledger,
     summary: Summary,
-    /// Whether another listing follows the one that is read.
+    /// True if another listing follows the one that is read.
     is_listed_again: bool,
     /// Objects that were deleted before they were read.
     gone: HashSet<Box<str>>,
@@ -295,25 +156,25 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Reads the ledger and removes what it does not know; of a shard, what its own unfinished plans left.
     async fn start(
-        borders: Borders,
+        crash_points: CrashPoints,
         lake: &Lake,
-        options: &'a Ingest,
+        options: &'a IngestOptions,
         unfinished: &[Plan],
         progress: &'a Progress,
     ) -> Result<Self, IngestError> {
         let threads = options.threads.get();
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
-        let decode = Options { cap_bytes, selection: selection(lake)? };
+        let decode = DecodeOptions { cap_bytes, selection: selection(lake)? };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
         let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
-        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, borders);
+        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points);
         let of_ledger = lake.clone();
         let batches = unfinished.iter().flat_map(|plan| &plan.batches);
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
-            leftover::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
+            gc::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
             Ok::<_, LakeError>(ledger)
         });
         let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
@@ -346,7 +207,7 @@ impl<'a> Run<'a> {
         // From here on the plan's file alone knows the objects.
         let plan = self.cpu.run(move || Plan::write(&of_plan, &run_id, shard, &objects, batch_bytes));
         let plan = plan.await.map_err(IngestError::worker("write the plan"))??;
-        self.outflow.borders.cross()?;
+        self.outflow.crash_points.pass()?;
         self.carry_out(&plan).await?;
         if self.options.shard.is_none() {
             self.settle().await?;
@@ -376,7 +237,7 @@ impl<'a> Run<'a> {
                 Ok(()) => {}
                 Err(IngestError::Stopped) => {
                     // As after a kill, nobody writes any more and everything stays as it is.
-                    open.settle().await;
+                    open.wait().await;
                     return Err(IngestError::Stopped);
                 }
                 Err(error) => {
@@ -403,7 +264,7 @@ impl<'a> Run<'a> {
             self.take(batch, open, arrived).await?;
         }
         let finished = open.finish().await?;
-        self.outflow.borders.cross()?;
+        self.outflow.crash_points.pass()?;
         for entry in &finished.entries {
             self.summary.add(entry);
         }
@@ -419,15 +280,15 @@ impl<'a> Run<'a> {
             let run_id = &self.options.run_id;
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
-        self.outflow.borders.cross()
+        self.outflow.crash_points.pass()
     }
 
-    /// Lets the rows leave that amendments have replaced.
+    /// Removes rows that amendments replaced.
     async fn settle(&mut self) -> Result<(), IngestError> {
         let ledger = mem::take(&mut self.ledger);
         let outflow = Arc::clone(&self.outflow);
         let settled = self.cpu.run(move || {
-            let lost = settle::settle_across(&outflow.borders, &outflow.lake, &ledger);
+            let lost = settle::settle_until(&outflow.crash_points, &outflow.lake, &ledger);
             (ledger, lost)
         });
         let (ledger, lost) = settled.await.map_err(IngestError::worker("settle amendments"))?;
@@ -444,23 +305,25 @@ impl<'a> Run<'a> {
         let n_objects = arrived.done.n_finished() as u64;
         for (position, outcome) in arrived.done.outcomes {
             let object = &batch.objects[position];
-            bytes += if matches!(outcome, Outcome::Begun(_)) { 0 } else { object.bytes };
+            bytes += if matches!(outcome, ObjectOutcome::Begun(_)) { 0 } else { object.bytes };
             match outcome {
-                Outcome::Broken(source) => return Err(IngestError::Worker { task: "decode a large object", source }),
-                Outcome::Read(read) | Outcome::Begun(read) => {
+                ObjectOutcome::Broken(source) => {
+                    return Err(IngestError::Worker { task: "decode a large object", source });
+                }
+                ObjectOutcome::Read(read) | ObjectOutcome::Begun(read) => {
                     self.summary.inflated_bytes += read.inflated_bytes;
                     read_objects.push((position, read));
                 }
-                Outcome::Quarantined(error) => {
+                ObjectOutcome::Quarantined(error) => {
                     tracing::warn!(object = &*object.source_object, error, "quarantined");
                     open.quarantine(position, object, error);
                 }
-                Outcome::Left(FetchError::Gone { source_object }) => {
+                ObjectOutcome::Left(FetchError::Gone { source_object }) => {
                     tracing::warn!(object = &*source_object, "deleted before it was read");
                     self.gone.insert(source_object);
                     self.summary.objects_gone += 1;
                 }
-                Outcome::Left(error) => {
+                ObjectOutcome::Left(error) => {
                     if matches!(error, FetchError::Changed { .. }) {
                         self.changed.extend(Location::of(&object.source_object));
                     }
@@ -478,7 +341,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What comes next out of the pipeline, which does not end before its plan.
+/// Waits for what comes next out of the pipeline, which does not end before its plan.
 async fn arrive(arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>) -> Result<Arrived, IngestError> {
     arrivals.recv().await.unwrap_or_else(|| {
         let source = Panicked { message: "the pipeline ended before the plan".to_owned() };
@@ -486,7 +349,7 @@ async fn arrive(arrivals: &mut mpsc::Receiver<Result<Arrived, IngestError>>) -> 
     })
 }
 
-/// The lake decides which records become rows.
+/// Reads which records become rows, which the lake decides.
 fn selection(lake: &Lake) -> Result<Selection, LakeError> {
     lake.format().events.parse().map_err(|source| {
         let path = lake.state_dir().join("lake.json");

@@ -1,5 +1,17 @@
 //! Where trail objects come from.
 
+pub(crate) mod fetch;
+pub(crate) mod filter;
+pub(crate) mod inventory;
+pub(crate) mod key;
+pub(crate) mod list;
+pub(crate) mod listing;
+pub(crate) mod local;
+pub(crate) mod queue;
+pub(crate) mod s3;
+pub(crate) mod shard;
+pub(crate) mod skipped;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +20,7 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
-/// What the name of every object in S3 begins with.
+/// The beginning of the name of every object in S3.
 const SCHEME: &str = "s3://";
 
 /// Where trail objects come from.

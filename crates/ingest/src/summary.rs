@@ -1,18 +1,19 @@
-//! What a run did, and what a run would do.
+//! The results of a run, done or planned.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use trailweave_table::Tally;
 
-use crate::ledger::Entry;
+use crate::ledger::LedgerEntry;
 use crate::ledger::Lost;
-use crate::skipped::Skipped;
+use crate::source::skipped::Skipped;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;
 
-/// What a run did. Each object that it met is counted once: `objects_listed` is the sum of the other counts of objects.
+/// The results of a run. Each object that it met is counted once: `objects_listed` is the sum of the other counts of
+/// objects.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
     /// Objects that the sources hold, and those that only the plan of an unfinished run named.
@@ -41,7 +42,7 @@ pub struct Summary {
     pub bytes: u64,
     /// Size of the objects done, inflated.
     pub inflated_bytes: u64,
-    /// What became of the records of the objects done.
+    /// The counts of the records of the objects done.
     pub tally: Tally,
     /// Rows of earlier runs that records of this one amend: they are rows no more.
     pub rows_amended: u64,
@@ -62,7 +63,7 @@ pub struct Quarantined {
     pub error: String,
 }
 
-/// What a run would read.
+/// The objects that a run would read, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
     /// Objects that the sources hold.
@@ -91,7 +92,7 @@ pub struct PlanSummary {
 
 impl Summary {
     /// Counts what was committed.
-    pub(crate) fn add(&mut self, entry: &Entry) {
+    pub(crate) fn add(&mut self, entry: &LedgerEntry) {
         self.bytes += entry.bytes;
         self.tally += entry.tally;
         let Some(error) = &entry.error else {

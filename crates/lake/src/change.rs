@@ -40,7 +40,7 @@ pub struct HeldChange<'a> {
     path: PathBuf,
 }
 
-/// What a change does, with paths below the lake's folder.
+/// The files of a change, with paths below the lake's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
     appear: BTreeSet<PathBuf>,
@@ -54,18 +54,30 @@ impl<'a> Change<'a> {
     }
 
     /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to
-    /// be written whole before the change is committed.
+    /// be written whole before the change is committed, and from where it may be read until then.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
-        self.note.appear.insert(self.lake.below(path).to_owned());
+        let below = self.lake.below(path);
+        self.note.vanish.remove(below);
+        self.note.appear.insert(below.to_owned());
         staged(path)
     }
 
-    /// Lets the file at `path` vanish.
+    /// Lets the file at `path` vanish, also one that was promised.
     pub fn remove(&mut self, path: &Path) {
-        self.note.vanish.insert(self.lake.below(path).to_owned());
+        let below = self.lake.below(path);
+        if self.note.appear.remove(below) {
+            // A leftover is harmless, and the next change overwrites it.
+            let _ = self.lake.remove(&staged(path));
+        }
+        self.note.vanish.insert(below.to_owned());
     }
 
-    /// What `files`, named below the lake's folder, will be after the change.
+    /// How many files appear or vanish.
+    pub fn n_files(&self) -> u64 {
+        (self.note.appear.len() + self.note.vanish.len()) as u64
+    }
+
+    /// Returns the files that there will be after the change where `files` are now, all named below the lake's folder.
     pub(crate) fn outcome(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         files.extend(self.note.appear.iter().cloned());
         files.retain(|file| !self.note.vanish.contains(file));
@@ -136,12 +148,12 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
         let file = lake.root().join(file);
         lake.store().rename(&staged(&file), &file)?;
     }
-    lake.store().settle(&folders(lake, &note.appear))?;
+    lake.store().sync(&folders(lake, &note.appear))?;
     for file in &note.vanish {
         lake.remove(&lake.root().join(file))?;
     }
     // Else a power failure could forget a removal and remember that of the note.
-    lake.store().settle(&folders(lake, &note.vanish))?;
+    lake.store().sync(&folders(lake, &note.vanish))?;
     lake.remove(path)
 }
 

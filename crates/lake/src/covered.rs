@@ -41,12 +41,12 @@ pub struct Merged {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// What it was merged from itself.
+    /// The parts that it was merged from itself.
     pub from: Vec<Merged>,
 }
 
 impl Merged {
-    /// What the footer of a part says that it was merged from; nothing where it was not.
+    /// Reads from the footer of a part what it was merged from; nothing where it was not.
     pub fn read(lake: &Lake, path: &Path) -> Result<Vec<Self>, LakeError> {
         let file = lake.open_part(path)?;
         let read = || {
@@ -82,17 +82,17 @@ impl Covered {
         Self { rules, parts, products: BTreeSet::new() }
     }
 
-    /// Whether the same parts are covered.
+    /// Tells whether the same parts are covered.
     pub fn has_parts_of(&self, other: &Self) -> bool {
         self.parts == other.parts
     }
 
-    /// Whether the files of the products are still the ones that were made, whoever had a hand in the lake.
+    /// Tells whether the files of the products are still the ones that were made.
     pub fn has_its_products(&self, lake: &Lake) -> Result<bool, LakeError> {
         Ok(self.products == products(lake)?)
     }
 
-    /// What the products of the lake were made of; `None` where there are none, or nothing says it.
+    /// Reads which parts the products of the lake were made of; `None` where there are none, or nothing says it.
     pub fn read(lake: &Lake) -> Result<Option<Self>, LakeError> {
         // A run that cannot read it makes the products anew, which is slow and right.
         Ok(lake.read(&path(lake))?.and_then(|text| serde_json::from_slice(&text).ok()))
@@ -135,7 +135,7 @@ impl Covered {
         change.remove(&path(lake));
     }
 
-    /// Whether a part, as it is now, is among them.
+    /// Tells whether a part, as it is now, is among them.
     pub fn has(&self, path: &Path, bytes: u64) -> bool {
         self.parts.get(path) == Some(&bytes)
     }
@@ -145,7 +145,7 @@ impl Covered {
         self.parts.len()
     }
 
-    /// Whether there were none.
+    /// Tells whether there were none.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a lake.
+//! Errors of a lake, each with its remedy.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -14,6 +14,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::PRODUCTS;
 use trailweave_table::REJECTS;
+use trailweave_table::batch_id;
 
 use crate::answer::Answer;
 use crate::answer::OTHER_SERVER;
@@ -57,7 +58,7 @@ pub enum LakeError {
     /// Another run took the lake, because this one did not renew its lease for too long.
     #[error("cannot write `{}`: this run has lost its lease of the lake to another; run again later", path.display())]
     LeaseLost {
-        /// What was to be written.
+        /// The file that was to be written.
         path: PathBuf,
     },
     /// This run did not renew its lease for so long that another may take the lake.
@@ -79,22 +80,22 @@ pub enum LakeError {
     /// An object of the lake could not be read or written.
     #[error("cannot {action} `{}`; {}", path.display(), remedy(source))]
     Store {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The object.
         path: PathBuf,
-        /// What the store said.
+        /// The store's own error.
         #[source]
         source: Box<object_store::Error>,
     },
     /// A file of the lake could not be read or written.
     #[error("cannot {action} `{}`{}", path.display(), aid(source))]
     File {
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's own error.
         #[source]
         source: io::Error,
     },
@@ -103,7 +104,7 @@ pub enum LakeError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What its reader said.
+        /// The reader's own error.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -112,7 +113,7 @@ pub enum LakeError {
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the encoder said.
+        /// The encoder's own error.
         #[source]
         source: ParquetError,
     },
@@ -136,7 +137,7 @@ impl LakeError {
     }
 }
 
-/// What a user can do about a file that is damaged, by where it stands. Whatever a run makes up for, it does so as far as
+/// Says what a user can do about a file that is damaged, by where it stands. A run makes up for a loss only as far as
 /// it reads what the file told of.
 fn repair(path: &Path) -> &'static str {
     let folders = path.ancestors().skip(1).filter_map(Path::file_name);
@@ -147,7 +148,7 @@ fn repair(path: &Path) -> &'static str {
     } else if table == LEDGER.name || path.ends_with("plan.json") {
         "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
          missing from the lake until it is read again"
-    } else if (table == EVENTS.name || table == REJECTS.name) && is_of_batch(path) {
+    } else if (table == EVENTS.name || table == REJECTS.name) && batch_id(path).is_some() {
         "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
          sources and without --from, --to, --account and --region: its rows are missing until they are read again"
     } else {
@@ -155,12 +156,7 @@ fn repair(path: &Path) -> &'static str {
     }
 }
 
-/// Whether it is a part of one batch, and not merged of several.
-fn is_of_batch(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"part-"))
-}
-
-/// What a user can do about a full disk.
+/// Says what a user can do about a full disk.
 fn room(kind: Option<io::ErrorKind>) -> &'static str {
     match kind {
         Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
@@ -170,7 +166,7 @@ fn room(kind: Option<io::ErrorKind>) -> &'static str {
     }
 }
 
-/// What the operating system said to who reads or writes Parquet.
+/// Returns what the operating system said to a reader or writer of Parquet.
 fn kind(error: &ParquetError) -> Option<io::ErrorKind> {
     match error {
         ParquetError::External(source) => Some(source.downcast_ref::<io::Error>()?.kind()),
@@ -250,10 +246,13 @@ mod tests {
         };
         for (path, remedy) in [
             ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
-            ("lake/events/event_date=2026-09-01/part-0.parquet", "the file of its batch"),
+            ("lake/events/event_date=2026-09-01/part-00ff00ff00ff00ff-0.parquet", "the file of its batch"),
             ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
             ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
-            ("lake/events/event_date=2026-09-01/compact-0.parquet", "is damaged; restore it from a copy"),
+            (
+                "lake/events/event_date=2026-09-01/compact-00ff00ff00ff00ff-0.parquet",
+                "is damaged; restore it from a copy",
+            ),
             ("events/lake/_trailweave/lake.json", "is damaged; restore it from a copy"),
         ] {
             assert!(said(path).contains(remedy), "{}", said(path));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What a lake is. Written once; a run that disagrees with it refuses to start.
+/// The properties of a lake. They are written once; a run that disagrees with it refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
     /// The version of the layout and of the tables.
@@ -16,7 +16,7 @@ impl Format {
     /// The version that this release writes, and the newest that it reads.
     pub const VERSION: u32 = 1;
 
-    /// What the file holds.
+    /// Returns the text of the file.
     pub(crate) fn text(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a format is plain data")
     }

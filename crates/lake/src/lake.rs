@@ -1,7 +1,5 @@
-//! A lake: its folders, its format and its lock.
+//! A lake: its folders and its format.
 
-use std::fs::File;
-use std::fs::TryLockError;
 use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
@@ -21,9 +19,6 @@ use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
 use crate::WholeFile;
-use crate::change;
-use crate::lease::Claim;
-use crate::lease::Lease;
 use crate::remote::Remote;
 use crate::store::Store;
 
@@ -38,23 +33,10 @@ pub struct Lake {
 
 /// Where a lake stands.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct LakePlace {
     root: PathBuf,
     store: Store,
     lease_times: LeaseTimes,
-}
-
-/// The right to write a lake, held until dropped. When the process dies, the operating system releases it; that of a
-/// lake in an object store expires.
-#[derive(Debug)]
-pub struct LakeLock {
-    _held: Held,
-}
-
-#[derive(Debug)]
-enum Held {
-    Files { _files: Vec<File> },
-    Lease { _lease: Lease },
 }
 
 /// A committed file of a table.
@@ -68,7 +50,7 @@ pub struct Part {
     pub bytes: u64,
 }
 
-impl Place {
+impl LakePlace {
     /// A folder.
     pub fn local(root: &Path) -> Self {
         Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default() }
@@ -85,11 +67,11 @@ impl Place {
 impl Lake {
     /// Opens the lake in the folder `root`.
     pub fn open(root: &Path) -> Result<Self, LakeError> {
-        Self::open_at(&Place::local(root))
+        Self::open_at(&LakePlace::local(root))
     }
 
     /// Opens the lake at a place.
-    pub fn open_at(place: &Place) -> Result<Self, LakeError> {
+    pub fn open_at(place: &LakePlace) -> Result<Self, LakeError> {
         let root = place.root.clone();
         let path = format_file(&root);
         let Some(text) = place.store.read(&path)? else {
@@ -105,12 +87,12 @@ impl Lake {
 
     /// Opens the lake in the folder `root`, or makes one, as [`Lake::open_or_create_at`].
     pub fn open_or_create(root: &Path, events: Option<&str>) -> Result<Self, LakeError> {
-        Self::open_or_create_at(&Place::local(root), events)
+        Self::open_or_create_at(&LakePlace::local(root), events)
     }
 
     /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run has
     /// planned to write must have been made with the same choice.
-    pub fn open_or_create_at(place: &Place, events: Option<&str>) -> Result<Self, LakeError> {
+    pub fn open_or_create_at(place: &LakePlace, events: Option<&str>) -> Result<Self, LakeError> {
         let lake = match Self::open_at(place) {
             Ok(lake) => lake,
             Err(LakeError::NotALake { .. }) => Self::create(place, events.unwrap_or("relevant"))?,
@@ -136,7 +118,7 @@ impl Lake {
         Ok(self)
     }
 
-    /// Whether its state is more than its format and who writes it.
+    /// Tells whether its state is more than its format and the locks of its writers.
     fn is_begun(&self) -> Result<bool, LakeError> {
         let beside = [format_file(&self.root), self.state_dir().join("leases")];
         let is_more = |file: &Listed| {
@@ -148,13 +130,13 @@ impl Lake {
         Ok(self.files(&self.state_dir())?.iter().any(is_more))
     }
 
-    fn other_events(&self, asked: &str) -> LakeError {
+    pub(crate) fn other_events(&self, asked: &str) -> LakeError {
         let (root, kept, asked) = (self.root.clone(), self.format.events.clone(), asked.to_owned());
         LakeError::OtherEvents { root, kept, asked }
     }
 
     /// Makes a lake, unless another run has just made it, which may keep other events.
-    fn create(place: &Place, events: &str) -> Result<Self, LakeError> {
+    fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
         let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned() };
         let lake = Self { root, format, store, lease_times };
@@ -182,65 +164,9 @@ impl Lake {
         path.strip_prefix(&self.root).expect("a lake's file stands in the lake")
     }
 
-    /// What the lake is.
+    /// Returns the properties of the lake.
     pub fn format(&self) -> &Format {
         &self.format
-    }
-
-    /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is finished.
-    pub fn lock(&self) -> Result<LakeLock, LakeError> {
-        let held = match &self.store {
-            Store::Local => Held::Files { _files: vec![self.lock_file("lock", File::try_lock)?] },
-            Store::Remote(remote) => self.lease(remote, &Claim::Whole)?,
-        };
-        let lock = self.locked(held)?;
-        change::finish_all(self)?;
-        Ok(lock)
-    }
-
-    /// Needs: the lake is held. Until it was, another run may have chosen other events.
-    fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
-        let Self { root, store, lease_times, .. } = self.clone();
-        let now = Self::open_at(&Place { root, store, lease_times })?;
-        if now.format == self.format {
-            Ok(LakeLock { _held: held })
-        } else {
-            Err(now.other_events(&self.format.events))
-        }
-    }
-
-    /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
-    /// or this share. Shares are told apart by `name`, and only those of the same count write together.
-    pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
-        if let Store::Remote(remote) = &self.store {
-            let claim = Claim::Share { name: name.to_owned(), count };
-            return self.locked(self.lease(remote, &claim)?);
-        }
-        let whole = self.lock_file("lock", File::try_lock_shared)?;
-        let ours = format!("lock-shards-of-{count}");
-        let counted = self.lock_file(&ours, File::try_lock_shared)?;
-        for other in self.files(&self.state_dir())? {
-            let other = other.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if other.starts_with("lock-shards-of-") && other != ours {
-                drop(self.lock_file(&other, File::try_lock)?);
-            }
-        }
-        let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
-        self.locked(Held::Files { _files: vec![share, counted, whole] })
-    }
-
-    fn lease(&self, remote: &Arc<Remote>, claim: &Claim) -> Result<Held, LakeError> {
-        Ok(Held::Lease { _lease: Lease::take(remote, &self.state_dir(), claim, self.lease_times)? })
-    }
-
-    fn lock_file(&self, name: &str, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<File, LakeError> {
-        let path = self.state_dir().join(name);
-        let file = File::options().create(true).append(true).open(&path).map_err(LakeError::file("open", &path))?;
-        match lock(&file) {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(LakeError::Locked { root: self.root.clone() }),
-            Err(TryLockError::Error(source)) => Err(LakeError::file("lock", path)(source)),
-        }
     }
 
     /// `_trailweave`: the lake's own state, which query engines do not list.
@@ -321,6 +247,15 @@ impl Lake {
     /// Removes a file, if it is there.
     pub fn remove(&self, path: &Path) -> Result<(), LakeError> {
         self.store.remove(path)
+    }
+
+    /// The place where it stands.
+    pub(crate) fn place(&self) -> LakePlace {
+        LakePlace { root: self.root.clone(), store: self.store.clone(), lease_times: self.lease_times }
+    }
+
+    pub(crate) fn lease_times(&self) -> LeaseTimes {
+        self.lease_times
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -7,13 +7,14 @@
 //!    no:  it is mine; renew it until it is dropped
 //! ```
 //!
-//! Each writes its own object first and lists then, so of two who come at once at least one sees the other. Who waits
-//! measures on his own steady clock how long a lease stands as it is; a renewal changes its content. So no time of day
-//! takes part, neither a machine's nor the store's, and none can jump. A renewal is conditional: an owner who slept for
-//! so long that another took the lake learns it there, and writes no more. So a lease protects nothing on a server that
-//! ignores conditions, which [`condition`] finds out.
+//! Each writes its own object first and lists then, so of two who come at once at least one sees the other. A run that
+//! waits measures on its own steady clock how long a lease stands as it is; a renewal changes its content. So no time
+//! of day takes part, neither a machine's nor the store's, and none can jump. A renewal is conditional: an owner who
+//! slept for so long that another took the lake learns it there, and writes no more. So a lease protects nothing on a
+//! server that ignores conditions, which [`condition`] finds out.
 
 mod condition;
+pub(crate) mod loss;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -33,15 +34,16 @@ use self::condition::NotRenewed;
 use self::condition::NotTaken;
 use self::condition::Renewals;
 use crate::LakeError;
+use crate::lease::loss::Loss;
 use crate::remote::Remote;
 use crate::remote::failed;
 
-/// How long a lease holds, and how often it is renewed.
+/// The times of a lease.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTimes {
-    /// A lease that somebody has seen to stand so long without being renewed has no owner any more.
+    /// The time after which a lease that was not renewed has no owner any more.
     pub expiry: Duration,
-    /// How often an owner renews it; a small part of `expiry`.
+    /// The time between two renewals; a small part of `expiry`.
     pub renewal: Duration,
 }
 
@@ -51,22 +53,11 @@ impl Default for LeaseTimes {
     }
 }
 
-/// Whom a lease is for: the whole lake, or a share.
+/// The part of a lake that a lease is for: the whole, or a share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Claim {
     Whole,
     Share { name: String, count: u32 },
-}
-
-/// The reason why a lease is no longer held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// Another run took it.
-    Taken,
-    /// It could not be renewed for so long that another run may take it.
-    Late,
-    /// The server refuses to renew it, though it stands.
-    Refused,
 }
 
 /// A lease that is held and renewed until it is dropped.
@@ -78,7 +69,7 @@ pub(crate) struct Lease {
 }
 
 impl Claim {
-    /// What a lease's object is named by, before its id.
+    /// Returns the name of a lease's object before its id.
     fn name(&self) -> String {
         match self {
             Self::Whole => "whole".to_owned(),
@@ -86,7 +77,7 @@ impl Claim {
         }
     }
 
-    /// Whether the owner of the object `other` stands in the way.
+    /// Tells whether the owner of the object `other` stands in the way.
     fn collides(&self, other: &Key) -> bool {
         let other = other.filename().unwrap_or_default().split('.').next().unwrap_or_default();
         match self {

@@ -19,6 +19,8 @@ mod file;
 mod format;
 mod lake;
 mod lease;
+mod listed;
+mod lock;
 mod open;
 pub mod read;
 mod remote;
@@ -31,11 +33,12 @@ pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use format::Format;
-pub use lake::{Lake, LakeLock, Part, Place};
+pub use lake::{Lake, LakePlace, Part};
 pub use lease::LeaseTimes;
+pub use listed::Listed;
+pub use lock::LakeLock;
 pub use open::{LakeFile, LakeRead};
 pub use remote::{RemoteFile, RemoteRead};
-pub use store::Listed;
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter};
 
 #[cfg(test)]

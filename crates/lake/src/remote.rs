@@ -27,11 +27,11 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::LakeError;
-use crate::lease::Loss;
-use crate::store::Listed;
+use crate::lease::loss::Loss;
+use crate::listed::Listed;
 
-/// What one request of an upload carries, and what one read asks for at least. S3 takes parts of 5 MiB and more, at most
-/// 10,000 of them.
+/// The bytes that one request of an upload carries, and those that one read asks for at least. S3 takes parts of 5 MiB
+/// and more, at most 10,000 of them.
 const PART_BYTES: usize = 16 << 20;
 const BLOCK_BYTES: u64 = 1 << 20;
 
@@ -245,7 +245,7 @@ impl RemoteFile {
 pub struct RemoteRead {
     pub(crate) file: RemoteFile,
     pub(crate) at: u64,
-    /// Whether the file keeps what was read.
+    /// True if the file keeps what was read.
     pub(crate) is_kept: bool,
 }
 
@@ -326,13 +326,13 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(mut parts) = self.parts.take() {
-            // What stays is invisible, and `gc` finds it.
+            // A part that stays is invisible, and `gc` finds it.
             let _ = self.remote.wait(|_| async move { parts.abort().await });
         }
     }
 }
 
-/// What a request gave; `None` where there is no such object.
+/// Tells an object that is not there from a request that failed; it is `None`.
 fn found<T>(outcome: object_store::Result<T>) -> object_store::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::LakeError;
 use crate::LakeFile;
 use crate::WholeFile;
+use crate::listed::Listed;
 use crate::remote::Remote;
 
 /// Where files stand.
@@ -21,15 +22,6 @@ use crate::remote::Remote;
 pub(crate) enum Store {
     Local,
     Remote(Arc<Remote>),
-}
-
-/// A file that is listed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Where it stands.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
 }
 
 impl Store {
@@ -102,7 +94,7 @@ impl Store {
     }
 
     /// Makes durable what was renamed and removed in `folders`, and removes those that are empty.
-    pub(crate) fn settle(&self, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
+    pub(crate) fn sync(&self, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
         if matches!(self, Self::Remote(_)) {
             return Ok(());
         }
@@ -120,7 +112,7 @@ impl Store {
     }
 }
 
-/// What an operation on a file gave; `None` where there is no such file.
+/// Tells a file that is not there from an operation that failed; it is `None`.
 fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),

@@ -281,7 +281,7 @@ fn in_a_store(times: LeaseTimes) -> [Lake; 2] {
 
 fn two_views(store: &Arc<dyn ObjectStore>, times: LeaseTimes) -> [Lake; 2] {
     [(); 2].map(|()| {
-        let place = Place::remote("s3://bucket/a/lake/", Arc::clone(store), times).unwrap();
+        let place = LakePlace::remote("s3://bucket/a/lake/", Arc::clone(store), times).unwrap();
         Lake::open_or_create_at(&place, Some("all")).unwrap()
     })
 }

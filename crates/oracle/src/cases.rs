@@ -10,8 +10,8 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use serde_json::Value;
 use serde_json::json;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Decoder;
-use trailweave_decode::Options;
 use trailweave_decode::Selection;
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
@@ -41,7 +41,7 @@ fn read(path: &Path) -> Case {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
     let case: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let object = json!({ "Records": case["events"] }).to_string();
-    let mut objects = Decoder::new(Options { selection: Selection::All, ..Options::default() });
+    let mut objects = Decoder::new(DecodeOptions { selection: Selection::All, ..DecodeOptions::default() });
     let decoded = objects.decode(&name, object.as_bytes()).unwrap();
     assert!(decoded.rejects.is_empty(), "{name}");
     let mut expected = BTreeMap::new();

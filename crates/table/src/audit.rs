@@ -1,4 +1,4 @@
-//! What proves that nothing was lost: `rejects` and the ledger.
+//! The tables that prove that nothing was lost: `rejects` and the ledger.
 
 use crate::column::Kind::{Integer, TextList, Time};
 use crate::column::{Table, column, id, text};

@@ -14,7 +14,7 @@ use arrow_schema::TimeUnit;
 pub struct Table {
     /// Its name in SQL, and its folder in the lake.
     pub name: &'static str,
-    /// What one row is.
+    /// The meaning of one row.
     pub doc: &'static str,
     /// Its columns in file order, without the partition column.
     pub columns: &'static [Column],

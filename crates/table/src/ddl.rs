@@ -4,6 +4,7 @@ mod athena;
 mod clickhouse;
 mod duckdb;
 mod spark;
+mod words;
 
 use std::fmt;
 use std::fmt::Write;
@@ -12,13 +13,12 @@ use crate::TABLES;
 use crate::audit::LEDGER;
 use crate::column::Kind;
 use crate::column::Table;
-use crate::layout::DATE_PARTITION;
+use crate::ddl::words::TEMPORARY_VIEW;
+use crate::ddl::words::VIEW;
+use crate::ddl::words::columns;
 use crate::layout::table_dir;
 use crate::views::VIEWS;
 use crate::views::View;
-
-const VIEW: &str = "CREATE OR REPLACE VIEW";
-const TEMPORARY_VIEW: &str = "CREATE OR REPLACE TEMPORARY VIEW";
 
 /// A query engine that reads the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +69,6 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
     Ok(())
 }
 
-/// Returns the files of a table, as a glob below its folder.
-fn files(table: &Table) -> &'static str {
-    if table.dated_by.is_some() { "*/*.parquet" } else { "*.parquet" }
-}
-
-/// Lists the columns of a table with its date, and their types as `kind` names them.
-fn columns(table: &Table, kind: fn(Kind) -> &'static str) -> Vec<(&'static str, &'static str)> {
-    let date = table.dated_by.map(|_| (DATE_PARTITION, "DATE"));
-    table.columns.iter().map(|column| (column.name, kind(column.kind))).chain(date).collect()
-}
-
 /// Writes the view of a table without files, `create` being its beginning.
 fn empty_view(out: &mut String, create: &str, table: &Table, kind: fn(Kind) -> &'static str) -> fmt::Result {
     writeln!(out, "-- {} It has no file yet: print these statements again when it has.", table.doc)?;
@@ -89,20 +78,4 @@ fn empty_view(out: &mut String, create: &str, table: &Table, kind: fn(Kind) -> &
         write!(out, "{comma}\n  CAST(NULL AS {kind}) AS {name}")?;
     }
     writeln!(out, "\nWHERE false;\n")
-}
-
-/// Quotes a text for engines in whose literals a backslash is an ordinary character.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Quotes a text for engines in whose literals a backslash escapes the next character. Hive loses a quote that is
-/// doubled.
-fn escaped(text: &str) -> String {
-    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
-}
-
-/// Replaces each character of a text for which there is an `escape`.
-fn replaced(text: &str, escape: impl Fn(char) -> Option<String>) -> String {
-    text.chars().map(|char| escape(char).unwrap_or_else(|| char.to_string())).collect()
 }

@@ -1,4 +1,6 @@
-//! Where the files of a table stand.
+//! Where the files of a table stand, and their names.
+
+use std::path::Path;
 
 use crate::audit::LEDGER;
 use crate::column::Table;
@@ -23,7 +25,36 @@ pub fn part_name(batch_id: &str, n: usize) -> String {
     format!("part-{batch_id}-{n}.parquet")
 }
 
+/// Returns the batch that a part belongs to, of the name `part-<16 hexadecimal digits>-<n>.parquet`; none for a part of
+/// several batches, and for other files.
+pub fn batch_id(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let (batch_id, n) = name.strip_prefix("part-")?.strip_suffix(".parquet")?.split_once('-')?;
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_ours = batch_id.len() == 16 && batch_id.bytes().all(is_hex) && n.bytes().all(|byte| byte.is_ascii_digit());
+    is_ours.then_some(batch_id)
+}
+
+/// Names a part that is merged from others; `id` derives from these.
+pub fn merged_part_name(id: &str) -> String {
+    format!("compact-{id}-0.parquet")
+}
+
 /// The folder of a date inside a dated table.
 pub fn partition_dir(event_date: &str) -> String {
     format!("{DATE_PARTITION}={event_date}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_ingest_gives_belong_to_a_batch() {
+        let batch = "00ff00ff00ff00ff";
+        assert_eq!(batch_id(&Path::new("x").join(part_name(batch, 12))), Some(batch));
+        for name in [PRODUCT_FILE, "part-00ff-1.parquet", &merged_part_name(batch), "lake.json"] {
+            assert_eq!(batch_id(Path::new(name)), None, "{name}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What every table of the lake is: its columns as data, its partitions, its file names, its sort order.
+//! The tables of the lake: their columns as data, their partitions, their file names, their sort order.
 //!
 //! ```text
 //! lake/  events/  event_date=2026-09-01/part-<batch_id>-<n>.parquet     one row per CloudTrail record
@@ -13,6 +13,7 @@
 
 mod audit;
 mod column;
+mod day;
 mod ddl;
 mod doc;
 mod events;
@@ -23,10 +24,13 @@ mod views;
 
 pub use audit::{LEDGER, REJECTS};
 pub use column::{Column, Encoding, Kind, Lookup, Table};
+pub use day::{date_of_day, day_of_date, day_of_time};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
-pub use layout::{DATE_PARTITION, PRODUCT_FILE, STATE_DIR, part_name, partition_dir, table_dir};
+pub use layout::{
+    DATE_PARTITION, PRODUCT_FILE, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, table_dir,
+};
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;
 pub use views::{VIEWS, View, view_markdown};

@@ -1,4 +1,4 @@
-//! What the read arm writes: `correlated` and the dimensions of its star.
+//! The tables that the read arm writes: `correlated` and the dimensions of its star.
 
 use crate::column::Encoding::Plain;
 use crate::column::Kind::{Bool, Integer, TextList, Time};

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-/// What became of the records of an object, a batch or a run.
+/// The counts of the records of an object, a batch or a run, by what became of them.
 ///
 /// ```
 /// let tally = trailweave_table::Tally { records: 5, rows: 2, duplicates: 1, filtered: 1, rejects: 1 };
@@ -26,7 +26,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Whether every record is accounted for.
+    /// Tells whether every record is accounted for.
     pub fn balances(&self) -> bool {
         self.records == self.rows + self.duplicates + self.filtered + self.rejects
     }

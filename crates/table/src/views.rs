@@ -8,7 +8,7 @@ use std::fmt::Write;
 pub struct View {
     /// Its name.
     pub name: &'static str,
-    /// What a row of its answer is.
+    /// The meaning of a row of its answer.
     pub doc: &'static str,
     /// The SELECT.
     pub sql: &'static str,
@@ -55,7 +55,7 @@ pub const VIEWS: [View; 7] = [
     },
 ];
 
-/// What is said of the views beside the tables.
+/// Documents the views, to stand beside the tables.
 pub fn view_markdown() -> String {
     let mut out =
         "\n# Views\n\nQuestions that `query` answers by name, and that `ddl` prints for other engines.\n".to_owned();

@@ -1,4 +1,4 @@
-//! What glibc keeps of memory that was given back.
+//! The memory that glibc keeps after it was given back.
 //!
 //! By its defaults it keeps whatever was once asked for in blocks of up to 32 MiB, and has eight arenas for each core,
 //! each with leftovers of its own: `ingest` was up to a third larger for it. Where it keeps less than is chosen here, it

@@ -140,7 +140,7 @@ Examples:
     Demo(DemoArgs),
 }
 
-/// What every verb understands.
+/// The arguments that every verb understands.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct Common {
     /// A TOML file of settings, such as config/default.toml; flags and environment override it
@@ -178,7 +178,7 @@ pub(crate) struct Common {
     pub(crate) s3: S3Args,
 }
 
-/// What `run` and `ingest` understand.
+/// The arguments that `run` and `ingest` understand.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct IngestArgs {
     /// A bucket's prefix or a folder of trail objects, or one object; repeatable, or with commas between them. Names that
@@ -278,7 +278,7 @@ pub(crate) enum Engine {
 }
 
 impl IngestArgs {
-    /// Whether anything is named that is to be read.
+    /// Tells whether anything is named that is to be read.
     pub(crate) fn names_objects(&self) -> bool {
         let names_queue = self.queue_url.as_ref().is_some_and(|url| !url.is_empty());
         !self.source.is_empty() || !self.keys.is_empty() || !self.inventory.is_empty() || names_queue

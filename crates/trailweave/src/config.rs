@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) otlp_endpoint: Option<Endpoint>,
 }
 
-/// What is wrong with a configuration. Ends the program with exit code 2.
+/// A fault of a configuration. It ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration `{}`", path.display())]
@@ -141,7 +141,7 @@ impl Config {
     /// Resolves and checks the settings; `now` gives relative times their meaning.
     pub(crate) fn resolve(common: &Common, ingest: &IngestArgs, now: Timestamp) -> Result<Self, ConfigError> {
         let mut file = read(common.config.as_deref())?;
-        // What is read is one choice, however it is named.
+        // Sources, keys and the like are one choice, however they are named.
         if ingest.names_objects() {
             (file.source, file.keys, file.inventory, file.queue_url) = Default::default();
         }
@@ -179,7 +179,7 @@ impl Config {
         })
     }
 
-    /// Whether anything is named that could be listed.
+    /// Tells whether anything is named that could be listed.
     pub(crate) fn has_source(&self) -> bool {
         !self.sources.is_empty() || !self.keys.is_empty() || !self.inventories.is_empty()
     }
@@ -350,7 +350,7 @@ fn threads(value: &str, memory: ByteSize) -> Result<NonZeroUsize, ConfigError> {
     }
 }
 
-/// What is said to this program goes before what is said to all; an empty text that is typed goes before both.
+/// Takes what is said to this program before what is said to all; an empty text that is typed goes before both.
 fn otlp_endpoint(typed: Option<&str>, filed: &str) -> Result<Option<Endpoint>, ConfigError> {
     let said = typed.or_else(|| Some(filed).filter(|filed| !filed.is_empty()));
     let (key, value) = match said {
@@ -373,7 +373,7 @@ const STANDARD_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// can see, is no place for a vendor's key.
 const STANDARD_HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 
-/// What a variable says to every program; nothing to one that could not follow it.
+/// Reads what a variable says to every program; nothing where this one could not follow it.
 #[expect(clippy::disallowed_methods, reason = "clap takes one variable for an argument, and that one is ours")]
 fn standard(name: &str) -> String {
     if cfg!(feature = "otlp") { env::var(name).unwrap_or_default() } else { String::new() }

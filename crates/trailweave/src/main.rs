@@ -10,9 +10,11 @@ mod allocator;
 mod args;
 mod config;
 mod figures;
+mod job;
 mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]
 mod otlp;
+mod outcome;
 mod progress;
 mod report;
 mod trace;
@@ -41,26 +43,27 @@ fn main() -> ExitCode {
             let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(verb::USAGE) };
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(outcome::USAGE) };
         }
     };
     log(cli.common.verbose);
-    match verb::carry_out(cli, now()) {
+    match verb::carry_out(cli, now) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trailweave: {error:#}");
-            ExitCode::from(verb::exit_code(&error))
+            ExitCode::from(job::exit_code(&error))
         }
     }
 }
 
-/// The one place that reads the clock: everything else takes the time as an argument.
+/// The one place that reads the clock: everything else takes the time, or this function, as an argument.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Whether a reader such as `head` has had enough of our output.
+/// Tells whether a reader such as `head` has had enough of our output.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -17,7 +17,7 @@ use crate::args::Common;
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE: Duration = Duration::from_secs(10);
-/// What the log calls progress.
+/// The log's name for progress.
 pub(crate) const TARGET: &str = "trailweave::progress";
 
 /// Shows how far an ingest is while `work` runs.
@@ -42,8 +42,9 @@ pub(crate) fn ingesting<T>(common: &Common, state: &trailweave_ingest::Progress,
 /// Shows how far a correlation is while `work` runs.
 pub(crate) fn correlating<T>(common: &Common, state: &trailweave_correlate::Progress, work: impl FnOnce() -> T) -> T {
     let look = || {
-        let (done, of) = (state.steps_done.load(Relaxed), state.steps.load(Relaxed));
-        Look { done, of, text: format!("correlate: step {done} of {of}") }
+        let (done, of) = (state.rows_done.load(Relaxed), state.rows.load(Relaxed));
+        let slices = state.slices_done.load(Relaxed);
+        Look { done, of, text: format!("correlate: {done} of {of} events, in {slices} slices of time") }
     };
     watch(common, &look, work)
 }

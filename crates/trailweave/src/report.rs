@@ -16,9 +16,9 @@ use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
 use trailweave_ingest::Status;
 
-use crate::verb::Outcome;
+use crate::outcome::Outcome;
 
-/// What a run did.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// The write arm's part.
@@ -186,7 +186,7 @@ fn ranges(hours: &BTreeSet<u8>) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
-/// What a thousand LIST and GET requests cost in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
+/// The price of a thousand LIST and GET requests in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
 const LIST_USD: f64 = 0.005;
 const GET_USD: f64 = 0.0004;
 

@@ -126,7 +126,7 @@ fn caller(call: &Call) -> String {
     }
 }
 
-/// What a call touched, the narrow first.
+/// Names what a call touched, the narrow first.
 fn touched(call: &Call) -> String {
     let grant = call
         .grant_id

@@ -196,7 +196,7 @@ pub(crate) fn describe_key(scene: &mut Scene<'_, '_>, call: Call<'_>, key: &Key)
     scene.kms(&kms);
 }
 
-/// Logs a call that KMS denied: nothing but the request id, the principal and the time is logged. What it serves is
+/// Logs a call that KMS denied: nothing but the request id, the principal and the time is logged. Its purpose is
 /// known where an event that names a single instance or volume shares the request id.
 pub(crate) fn denied(scene: &mut Scene<'_, '_>, call: Call<'_>, name: &'static str, serves: Serves) {
     let mut kms = call.kms(name, Vec::new(), serves);

@@ -1,4 +1,4 @@
-//! What must not be taken for a cause: dry runs, failures, unencrypted launches; and calls that KMS denies.
+//! Decoys, which must not be taken for causes: dry runs, failures, unencrypted launches; and calls that KMS denies.
 
 use serde_json::json;
 

@@ -11,7 +11,7 @@ use crate::world::Key;
 const TYPES: [&str; 5] = ["t3.micro", "t3.large", "m7g.large", "c7i.2xlarge", "r7i.xlarge"];
 const EBS: &str = "ebs.amazonaws.com";
 
-/// What is launched.
+/// The instances and volumes that are launched.
 pub(crate) struct Plan<'p> {
     pub(crate) flow: &'static str,
     pub(crate) instances: usize,

@@ -1,4 +1,4 @@
-//! What happens to an instance later: stop (D), start (C), terminate (E), maintenance (O).
+//! The later life of an instance: stop (D), start (C), terminate (E), maintenance (O).
 
 use serde_json::{Value, json};
 

@@ -34,7 +34,7 @@ pub(crate) struct Instance {
     pub(crate) volumes: Vec<Attached>,
     /// Grants to the EC2 service of its launch that nothing has retired yet.
     pub(crate) service_grants: Vec<Grant>,
-    /// Whether the corpus has an EC2 event that made it run.
+    /// True if the corpus has an EC2 event that made it run.
     pub(crate) started_here: bool,
 }
 

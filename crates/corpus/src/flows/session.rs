@@ -93,7 +93,7 @@ fn by_saml(scene: &mut Scene<'_, '_>, at: i64) {
     scene.caller.root = (principal_id, "assume_role");
 }
 
-/// What the call asked for and got.
+/// Fills in what the call asked for and got.
 fn fill(record: &mut crate::record::Record, scene: &Scene<'_, '_>, target: &Caller) {
     let (arn, session) = (target.identity.role_arn(), target.identity.session().unwrap_or_default());
     record.read_only = true;

@@ -1,9 +1,9 @@
-//! What stands in the objects and in the truth.
+//! The content of the objects and of the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use trailweave_corpus::{Generations, Options};
+use trailweave_corpus::{CorpusOptions, Generations};
 
 use crate::{Read, small, write_and_read};
 
@@ -27,7 +27,7 @@ fn events(read: &Read) -> BTreeMap<(&str, &str), Vec<&Value>> {
 
 #[test]
 fn every_flow_occurs_in_the_default_corpus() {
-    let read = write_and_read(&Options::default());
+    let read = write_and_read(&CorpusOptions::default());
     assert_eq!(read.corpus.chains.keys().copied().collect::<Vec<_>>(), FLOWS);
     let flows: BTreeSet<&str> = read.truth.iter().map(|row| text(row, "flow")).collect();
     let without_kms = BTreeSet::from(["G'", "I", "decoy"]);
@@ -58,7 +58,7 @@ fn counts_match_what_was_written() {
 
 #[test]
 fn doubled_records_are_equal_and_lie_in_other_objects() {
-    let read = write_and_read(&Options { doubled: 0.3, ..small() });
+    let read = write_and_read(&CorpusOptions { doubled: 0.3, ..small() });
     assert!(read.corpus.delivered > read.corpus.records * 12 / 10);
     assert!(events(&read).values().all(|copies| copies.iter().all(|copy| *copy == copies[0])));
     for records in read.objects.values() {
@@ -187,9 +187,9 @@ fn the_first_instance_was_launched_stopped_and_started() {
 
 #[test]
 fn each_generation_can_be_had_alone() {
-    let legacy = write_and_read(&Options { generations: Generations::Legacy, records: 500, ..small() });
+    let legacy = write_and_read(&CorpusOptions { generations: Generations::Legacy, records: 500, ..small() });
     assert!(legacy.corpus.chains.contains_key("A") && !legacy.corpus.chains.contains_key("B"));
-    let modern = write_and_read(&Options { generations: Generations::Modern, ..small() });
+    let modern = write_and_read(&CorpusOptions { generations: Generations::Modern, ..small() });
     assert!(modern.corpus.chains.contains_key("B") && !modern.corpus.chains.contains_key("A"));
     let versions = modern.objects.values().flatten().map(|record| text(record, "eventVersion"));
     assert!(versions.into_iter().all(|version| version != "1.02"));
@@ -197,7 +197,7 @@ fn each_generation_can_be_had_alone() {
 
 #[test]
 fn one_account_in_one_region_on_one_day_is_enough() {
-    let read = write_and_read(&Options { accounts: 1, regions: 1, days: 1, ..small() });
+    let read = write_and_read(&CorpusOptions { accounts: 1, regions: 1, days: 1, ..small() });
     assert_eq!(read.corpus.records, 2_000);
     assert!(!read.corpus.first_instance.is_empty());
     let missing: Vec<_> = FLOWS.iter().filter(|flow| !read.corpus.chains.contains_key(**flow)).collect();

@@ -1,4 +1,4 @@
-//! What the generated corpora promise, read back from the files.
+//! The promises of generated corpora, read back from the files.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its corpus has failed")]
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 use serde_json::Value;
 use tempfile::TempDir;
-use trailweave_corpus::{Corpus, Options, generate};
+use trailweave_corpus::{Corpus, CorpusOptions, generate};
 
 /// A corpus on disk, read back.
 struct Read {
@@ -24,7 +24,7 @@ struct Read {
     truth: Vec<Value>,
 }
 
-fn write_and_read(options: &Options) -> Read {
+fn write_and_read(options: &CorpusOptions) -> Read {
     let folder = tempfile::tempdir().unwrap();
     let corpus = generate(options, folder.path()).unwrap();
     let mut paths = Vec::new();
@@ -54,6 +54,6 @@ fn records_of(path: &Path) -> Vec<Value> {
     envelope["Records"].as_array().unwrap().clone()
 }
 
-fn small() -> Options {
-    Options { records: 2_000, days: 2, ..Options::default() }
+fn small() -> CorpusOptions {
+    CorpusOptions { records: 2_000, days: 2, ..CorpusOptions::default() }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use trailweave_corpus::{Error, Options, generate};
+use trailweave_corpus::{CorpusOptions, Error, generate};
 
 use crate::{below, files_below, small};
 
-fn bytes_of(options: &Options) -> BTreeMap<PathBuf, Vec<u8>> {
+fn bytes_of(options: &CorpusOptions) -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     generate(options, folder.path()).unwrap();
     let mut paths = Vec::new();
@@ -24,7 +24,7 @@ fn the_same_options_give_the_same_bytes() {
 #[test]
 fn another_seed_gives_another_corpus() {
     let one = bytes_of(&small());
-    let other = bytes_of(&Options { seed: 2, ..small() });
+    let other = bytes_of(&CorpusOptions { seed: 2, ..small() });
     let truth = PathBuf::from("truth.jsonl");
     assert_ne!(one[&truth], other[&truth]);
     assert!(one.keys().filter(|path| **path != truth).all(|path| !other.contains_key(path)));
@@ -33,7 +33,7 @@ fn another_seed_gives_another_corpus() {
 #[test]
 fn options_out_of_range_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong = Options { regions: 9, ..Options::default() };
+    let wrong = CorpusOptions { regions: 9, ..CorpusOptions::default() };
     let error = generate(&wrong, folder.path()).unwrap_err();
     assert!(matches!(error, Error::Options { option: "regions", .. }));
     assert_eq!(error.to_string(), "option `regions` must be 1 to 8");

@@ -12,9 +12,15 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Ids<K>(HashMap<K, u32, RandomState>);
 
+impl<K> Default for Ids<K> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
 impl<K: Copy + Eq + Hash> Ids<K> {
     pub(super) fn new() -> Self {
-        Self(HashMap::default())
+        Self::default()
     }
 
     /// The number of a key, which may be new.
@@ -34,17 +40,13 @@ impl<K: Copy + Eq + Hash> Ids<K> {
 }
 
 /// Numbers texts as they come, and knows the text of each number.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Names<'a> {
     ids: Ids<&'a str>,
     texts: Vec<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new() -> Self {
-        Self { ids: Ids::new(), texts: Vec::new() }
-    }
-
     pub(super) fn number(&mut self, text: &'a str) -> u32 {
         let number = self.ids.number(text);
         if number as usize == self.texts.len() {

@@ -214,7 +214,7 @@ pub(super) fn shows(rows: &Rows<'_>, row: u32) -> bool {
 
 /// The rows of `correlated`, with what they take from their grants.
 fn calls(rows: &Rows<'_>) -> Vec<Call> {
-    let mut requested = vec![false; rows.n_requests];
+    let mut requested = vec![false; rows.n_requests()];
     for row in rows.all().filter(|row| rows.is_ec2(*row)) {
         if let Some(requested) = requested.get_mut(rows.requests[row as usize] as usize) {
             *requested = true;
@@ -273,7 +273,7 @@ struct RequestedCopies(Vec<u32>);
 
 impl RequestedCopies {
     fn new(rows: &Rows<'_>, is_requested: impl Fn(u32) -> bool) -> Self {
-        let mut firsts = vec![NONE; rows.n_shared];
+        let mut firsts = vec![NONE; rows.n_shared()];
         for row in rows.all().filter(|row| rows.is_kms(*row) && is_requested(*row)) {
             if let Some(first) = firsts.get_mut(rows.shared[row as usize] as usize) {
                 *first = rows.first_copy(*first, row);
@@ -302,8 +302,8 @@ impl Creates {
         let mut creates = Self {
             by_account: Ids::new(),
             firsts: Vec::new(),
-            first_of_any: vec![NONE; rows.n_grants],
-            touches: vec![false; rows.n_grants],
+            first_of_any: vec![NONE; rows.n_grants()],
+            touches: vec![false; rows.n_grants()],
         };
         for row in rows.all().filter(|row| rows.kind(*row) == Kind::CreateGrant) {
             let grant = rows.grants[row as usize];
@@ -446,7 +446,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         }
         Self {
             rows,
-            requests: Index::new(rows.n_requests, requests),
+            requests: Index::new(rows.n_requests(), requests),
             launched: Index::new(n, named.launched),
             launches: Index::new(n, launches),
             attached: Index::new(named.pairs.len(), named.attached),

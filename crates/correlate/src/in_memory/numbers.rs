@@ -11,80 +11,100 @@ use crate::in_memory::ids::{Ids, NONE, Names};
 use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
 use crate::in_memory::rows::Kind;
 
-/// The identifiers of resources and grants, by row. What a row lacks is [`NONE`].
-#[derive(Debug)]
+/// The numbers that have been given, and those of the rows that were added last, in the order of their batches. What a
+/// row lacks is [`NONE`].
+#[derive(Debug, Default)]
+pub(super) struct Numbers<'a> {
+    pub(super) resources: Resources<'a>,
+    pub(super) origins: Origins<'a>,
+    pub(super) copies: Copies<'a>,
+}
+
+/// The identifiers of resources and grants, by row.
+#[derive(Debug, Default)]
 pub(super) struct Resources<'a> {
     pub(super) names: Names<'a>,
+    grant_ids: Ids<&'a str>,
     /// The first of each list.
     pub(super) instances: Vec<u32>,
     pub(super) volumes: Vec<u32>,
     pub(super) snapshots: Vec<u32>,
     pub(super) caller_instances: Vec<u32>,
     pub(super) grants: Vec<u32>,
-    pub(super) n_grants: usize,
 }
 
 /// What tells where a row belongs, by row.
-#[derive(Debug)]
-pub(super) struct Origins {
+#[derive(Debug, Default)]
+pub(super) struct Origins<'a> {
+    account_ids: Ids<&'a str>,
+    regions: Ids<&'a str>,
+    home_ids: Ids<(u32, u32)>,
+    request_ids: Requests<'a>,
     pub(super) kinds: Vec<Kind>,
     pub(super) accounts: Vec<u32>,
     pub(super) homes: Vec<u32>,
     pub(super) requests: Vec<u32>,
     /// The request and the home of a KMS event in the account of its caller, where that is another.
     pub(super) callers: Vec<(u32, u32)>,
-    pub(super) n_requests: usize,
 }
 
 /// What the copies of an event have in common, by row.
-#[derive(Debug)]
-pub(super) struct Copies {
+#[derive(Debug, Default)]
+pub(super) struct Copies<'a> {
+    ids: IdNumbers<'a>,
+    names: Ids<&'a str>,
+    by_name: HashMap<(u32, u32), u32, RandomState>,
     pub(super) shared: Vec<u32>,
-    pub(super) n_shared: usize,
 }
 
-/// All of them, made side by side.
-pub(super) fn of(batches: &[Batch]) -> (Resources<'_>, Origins, Copies) {
-    let others = || rayon::join(|| Origins::new(batches), || Copies::new(batches));
-    let (resources, (origins, copies)) = rayon::join(|| Resources::new(batches), others);
-    (resources, origins, copies)
+impl<'a> Numbers<'a> {
+    /// Numbers more rows, each kind of number side by side with the others.
+    pub(super) fn add(&mut self, batches: &'a [Batch]) {
+        let Self { resources, origins, copies } = self;
+        let others = || rayon::join(|| origins.add(batches), || copies.add(batches));
+        rayon::join(|| resources.add(batches), others);
+    }
+
+    pub(super) fn n_requests(&self) -> usize {
+        self.origins.request_ids.len()
+    }
+
+    pub(super) fn n_grants(&self) -> usize {
+        self.resources.grant_ids.len()
+    }
+
+    pub(super) fn n_shared(&self) -> usize {
+        self.copies.ids.len()
+    }
 }
 
 impl<'a> Resources<'a> {
-    fn new(batches: &'a [Batch]) -> Self {
-        let (mut names, mut grants) = (Names::new(), Ids::new());
+    fn add(&mut self, batches: &'a [Batch]) {
+        let Self { names, grant_ids, .. } = self;
         let mut first = |list| {
             let first = |batch: &'a Batch, row: usize| batch.list(list, row).next();
             by_row(batches, |batch, row| first(batch, row).map_or(NONE, |id| names.number(id)))
         };
-        let instances = first(List::InstanceIds);
-        let volumes = first(List::VolumeIds);
-        let snapshots = first(List::SnapshotIds);
+        self.instances = first(List::InstanceIds);
+        self.volumes = first(List::VolumeIds);
+        self.snapshots = first(List::SnapshotIds);
         let caller = |batch: &'a Batch, row| batch.caller_instance(row).map_or(NONE, |id| names.number(id));
-        let caller_instances = by_row(batches, caller);
-        let grant = |batch: &'a Batch, row| batch.text(Text::GrantId, row).map_or(NONE, |id| grants.number(id));
-        let by_grant = by_row(batches, grant);
-        Self { names, instances, volumes, snapshots, caller_instances, grants: by_grant, n_grants: grants.len() }
+        self.caller_instances = by_row(batches, caller);
+        let grant = |batch: &'a Batch, row| batch.text(Text::GrantId, row).map_or(NONE, |id| grant_ids.number(id));
+        self.grants = by_row(batches, grant);
     }
 }
 
-impl Origins {
-    fn new<'a>(batches: &'a [Batch]) -> Self {
-        let (mut accounts, mut regions, mut homes, mut requests) =
-            (Ids::new(), Ids::new(), Ids::new(), Requests::default());
+impl<'a> Origins<'a> {
+    fn add(&mut self, batches: &'a [Batch]) {
+        let Self { account_ids, regions, home_ids, request_ids, .. } = self;
         let n = n_rows(batches);
         let column = || Vec::with_capacity(n);
-        let mut by_row = Self {
-            kinds: Vec::with_capacity(n),
-            accounts: column(),
-            homes: column(),
-            requests: column(),
-            callers: Vec::with_capacity(n),
-            n_requests: 0,
-        };
+        (self.kinds, self.callers) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        (self.accounts, self.homes, self.requests) = (column(), column(), column());
         for batch in batches {
-            let of_none = accounts.number("");
-            let mut account = |id: Option<&'a str>| id.map(|id| accounts.number(id));
+            let of_none = account_ids.number("");
+            let mut account = |id: Option<&'a str>| id.map(|id| account_ids.number(id));
             let of_trail = batch.each(Text::RecipientAccountId, &mut account);
             let of_caller = batch.each(Text::PrincipalAccountId, &mut account);
             let regions = batch.each(Text::AwsRegion, |region| regions.number(region.unwrap_or_default()));
@@ -101,36 +121,33 @@ impl Origins {
                 };
                 let id = batch.id(IdColumn::Request, row);
                 let caller = of_caller[row].filter(|caller| flags.has(Flags::KMS) && *caller != account);
-                let at_caller = |(caller, id)| (requests.number(caller, id), homes.number((caller, regions[row])));
-                by_row.callers.push(caller.zip(id).map_or((NONE, NONE), at_caller));
-                let request = id.map(|id| requests.number(account, id));
-                by_row.kinds.push(kind);
-                by_row.accounts.push(account);
-                by_row.homes.push(homes.number((account, regions[row])));
-                by_row.requests.push(request.unwrap_or(NONE));
+                let at_caller =
+                    |(caller, id)| (request_ids.number(caller, id), home_ids.number((caller, regions[row])));
+                self.callers.push(caller.zip(id).map_or((NONE, NONE), at_caller));
+                let request = id.map(|id| request_ids.number(account, id));
+                self.kinds.push(kind);
+                self.accounts.push(account);
+                self.homes.push(home_ids.number((account, regions[row])));
+                self.requests.push(request.unwrap_or(NONE));
             }
         }
-        Self { n_requests: requests.len(), ..by_row }
     }
 }
 
-impl Copies {
-    fn new<'a>(batches: &'a [Batch]) -> Self {
-        let mut ids = IdNumbers::default();
-        let mut names = Ids::new();
-        let mut by_name: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
+impl<'a> Copies<'a> {
+    fn add(&mut self, batches: &'a [Batch]) {
+        let Self { ids, names, by_name, .. } = self;
         let number = |batch: &'a Batch, row: usize| {
             let Some(id) = batch.id(IdColumn::SharedEvent, row) else { return NONE };
             let shared = ids.number(id);
             if !batch.flags[row].has(Flags::EC2) {
                 return shared;
             }
-            // What EC2 itself says of a call may share the id of the call, and is no copy of it.
+            // What EC2 itself says of a call may share the id of the call, and is not a copy of it.
             let name = names.number(batch.text(Text::EventName, row).unwrap_or_default());
             *by_name.entry((shared, name)).or_insert_with(|| ids.fresh())
         };
-        let shared = by_row(batches, number);
-        Self { shared, n_shared: ids.len() }
+        self.shared = by_row(batches, number);
     }
 }
 

@@ -6,20 +6,25 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use arrow::array::Array;
 use arrow::array::AsArray;
+use arrow::array::StringArray;
 use arrow::datatypes::Int32Type;
+use arrow::datatypes::TimestampMillisecondType;
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowPredicate;
 use parquet::arrow::arrow_reader::ArrowPredicateFn;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::RowFilter;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::errors::ParquetError;
+use parquet::file::statistics::Statistics;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::IntoParallelRefMutIterator;
@@ -27,20 +32,25 @@ use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Ask, damaged, load_shared, rows_with, selection};
+use trailweave_lake::read::{Ask, Reader, damaged, load, load_shared, rows_with, selection};
 use trailweave_table::Table;
 
 use crate::CorrelateError;
 use crate::in_memory::ids::NONE;
 use crate::in_memory::read::{Batch, columns, is_joined, is_shared};
+use crate::product::Replacement;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// The parts of `events`. A row is given out once, whoever asks for it.
+/// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
+/// ones cannot be seen; within it, a row is given out once, whoever asks for it.
 pub(super) struct Parts<'l> {
     lake: &'l Lake,
     open: Vec<OpenPart>,
+    /// When the slice begins, and when the next one does: milliseconds since the epoch.
+    slice: Range<i64>,
+    memory_bytes: u64,
     room: Room,
 }
 
@@ -48,14 +58,20 @@ pub(super) struct Parts<'l> {
 struct OpenPart {
     part: Part,
     metadata: ArrowReaderMetadata,
-    given: Vec<Given>,
+    /// Whether its rows are to be joined, in slices; all others can always be seen.
+    is_new: bool,
+    /// The first and the last time of each row group.
+    times: Vec<(i64, i64)>,
+    /// The rows of each row group that were found for the slice, in order.
+    given: Vec<Vec<u32>>,
 }
 
-/// Rows of a row group, in order.
-#[derive(Debug)]
-enum Given {
+/// How much of a row group can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    None,
+    Some,
     All,
-    Rows(Vec<u32>),
 }
 
 /// What rows may still take.
@@ -72,46 +88,99 @@ struct Sink {
 }
 
 impl<'l> Parts<'l> {
-    /// The parts, whose rows may take `max_bytes` together.
-    pub(super) fn open(lake: &'l Lake, parts: Vec<Part>, max_bytes: u64) -> Result<Self, CorrelateError> {
-        let open = parts.into_par_iter().map(|part| OpenPart::open(lake, part)).collect::<Result<_, _>>()?;
-        Ok(Self { lake, open, room: Room { bytes: max_bytes, rows: NONE as usize } })
+    /// Opens the parts, of which those that `is_new` takes are to be joined. The rows that are read for a slice may take
+    /// `memory_bytes` together.
+    pub(super) fn open(
+        lake: &'l Lake,
+        parts: Vec<Part>,
+        is_new: impl Fn(&Part) -> bool + Sync,
+        memory_bytes: u64,
+    ) -> Result<Self, CorrelateError> {
+        let open = |part: Part| {
+            let is_new = is_new(&part);
+            OpenPart::open(lake, part, is_new)
+        };
+        let open = parts.into_par_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { lake, open, slice: 0..0, memory_bytes, room: Room { bytes: 0, rows: 0 } })
     }
 
-    /// All rows of the parts that `is_wanted` takes; nothing if they do not fit.
-    pub(super) fn all(
-        &mut self,
-        is_wanted: impl Fn(&Part) -> bool + Sync,
-    ) -> Result<Option<Vec<Batch>>, CorrelateError> {
-        self.each(|lake, part, push| {
-            let groups = if is_wanted(&part.part) { part.given.len() } else { 0 };
-            for group in 0..groups {
-                part.given[group] = Given::All;
-                part.read(lake, group, None, push)?;
-            }
-            Ok(())
-        })
+    /// Tells when the first row that is to be joined happened, and when the last one did; nothing where there is none.
+    pub(super) fn times(&self) -> Option<RangeInclusive<i64>> {
+        let new = || self.open.iter().filter(|part| part.is_new).flat_map(|part| &part.times);
+        let first = new().map(|(first, _)| *first).min()?;
+        Some(first..=new().map(|(_, last)| *last).max()?)
     }
 
-    /// The rows that answer a question and have not been given out; nothing if they do not fit.
-    pub(super) fn find(&mut self, asks: &[Ask<'_>]) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    /// Estimates how many rows of a range of time are to be joined, as if those of a row group lay evenly in its time.
+    pub(super) fn n_rows(&self, range: &Range<i64>) -> f64 {
+        let of_group = |(n_rows, (first, last)): (i64, &(i64, i64))| {
+            let (begin, end) = (range.start.max(*first), range.end.min(last.saturating_add(1)));
+            let share = |part: i64, whole: i64| part as f64 / whole as f64;
+            n_rows as f64 * share(end.saturating_sub(begin).max(0), last.saturating_sub(*first).saturating_add(1))
+        };
+        let of_part = |part: &OpenPart| {
+            let n_rows = part.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
+            n_rows.zip(&part.times).map(of_group).sum::<f64>()
+        };
+        self.open.iter().filter(|part| part.is_new).map(of_part).sum()
+    }
+
+    /// Tells whether rows can be seen that are not to be joined with the slice.
+    pub(super) fn has_earlier(&self) -> bool {
+        self.open
+            .iter()
+            .any(|part| (0..part.given.len()).any(|group| part.seen(group, self.slice.start) != Share::None))
+    }
+
+    /// Begins a slice, and reads its rows; nothing if they do not fit.
+    pub(super) fn begin(&mut self, slice: Range<i64>) -> Result<Option<Vec<Batch>>, CorrelateError> {
+        self.slice = slice.clone();
+        self.room = Room { bytes: self.memory_bytes, rows: NONE as usize };
         self.each(|lake, part, push| {
-            let file = lake.open_listed(&part.part)?;
-            for group in 0..part.given.len() {
-                let Given::Rows(given) = &mut part.given[group] else { continue };
-                let found = rows_with(&file, &part.metadata, group, asks);
-                let mut found = found.map_err(|source| damaged(&part.part.path, source))?;
-                found.retain(|row| given.binary_search(row).is_err());
-                if !found.is_empty() {
-                    let n_rows = part.metadata.metadata().row_group(group).num_rows();
-                    let selection = selection(&found, usize::try_from(n_rows).unwrap_or(usize::MAX));
-                    given.extend(found);
-                    given.sort_unstable();
-                    part.read(lake, group, Some(selection), push)?;
+            part.given.iter_mut().for_each(Vec::clear);
+            for group in 0..part.times.len() {
+                let (first, last) = part.times[group];
+                if part.is_new && first < slice.end && last >= slice.start {
+                    let is_whole = slice.contains(&first) && slice.contains(&last);
+                    part.read(lake, group, None, (!is_whole).then(|| slice.clone()), push)?;
                 }
             }
             Ok(())
         })
+    }
+
+    /// The rows that can be seen, answer a question, and have not been given out; nothing if they do not fit.
+    pub(super) fn find(&mut self, asks: &[Ask<'_>]) -> Result<Option<Vec<Batch>>, CorrelateError> {
+        let until = self.slice.start;
+        self.each(|lake, part, push| {
+            let file = lake.open_listed(&part.part)?;
+            for group in 0..part.given.len() {
+                let share = part.seen(group, until);
+                if share == Share::None {
+                    continue;
+                }
+                let damaged = |source| damaged(&part.part.path, source);
+                let mut found = rows_with(&file, &part.metadata, group, asks).map_err(damaged)?;
+                if share == Share::Some && !found.is_empty() {
+                    let times = times(&file, &part.metadata, group).map_err(damaged)?;
+                    found.retain(|row| times[*row as usize] < until);
+                }
+                found.retain(|row| part.given[group].binary_search(row).is_err());
+                if !found.is_empty() {
+                    let n_rows = part.metadata.metadata().row_group(group).num_rows();
+                    let selection = selection(&found, usize::try_from(n_rows).unwrap_or(usize::MAX));
+                    part.given[group].extend(found);
+                    part.given[group].sort_unstable();
+                    part.read(lake, group, Some(selection), None, push)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Tells which share of the memory for rows the slice has taken.
+    pub(super) fn share_taken(&self) -> f64 {
+        1.0 - self.room.bytes as f64 / self.memory_bytes as f64
     }
 
     /// Lets all threads read from the parts, each from another.
@@ -135,13 +204,13 @@ impl<'l> Parts<'l> {
 }
 
 impl Sink {
-    /// Takes a batch; whether there was room for it, as there must be for all.
+    /// Takes a batch; tells whether there was room for it, as there must be for all.
     fn push(&mut self, at: usize, batch: Batch) -> bool {
         self.room = self.room.and_then(|room| {
             let bytes = room.bytes.checked_sub(batch.memory_bytes())?;
             Some(Room { bytes, rows: room.rows.checked_sub(batch.len())? })
         });
-        if self.room.is_some() {
+        if self.room.is_some() && batch.len() > 0 {
             self.batches.push((at, batch));
         }
         self.room.is_some()
@@ -149,23 +218,35 @@ impl Sink {
 }
 
 impl OpenPart {
-    fn open(lake: &Lake, part: Part) -> Result<Self, CorrelateError> {
+    fn open(lake: &Lake, part: Part, is_new: bool) -> Result<Self, CorrelateError> {
         let file = lake.open_part(&part.path)?;
         let metadata = load_shared(&file, is_shared).map_err(|source| damaged(&part.path, source))?;
-        let given = (0..metadata.metadata().num_row_groups()).map(|_| Given::Rows(Vec::new())).collect();
-        Ok(Self { part, metadata, given })
+        let times: Vec<_> = (0..metadata.metadata().num_row_groups()).map(|group| bounds(&metadata, group)).collect();
+        let given = vec![Vec::new(); times.len()];
+        Ok(Self { part, metadata, is_new, times, given })
     }
 
-    /// Reads the joined rows of a row group, or of some of its rows, until there is no room.
+    /// Tells how much of a row group can be seen in a slice that begins at `until`.
+    fn seen(&self, group: usize, until: i64) -> Share {
+        match self.times[group] {
+            _ if !self.is_new => Share::All,
+            (_, last) if last < until => Share::All,
+            (first, _) if first < until => Share::Some,
+            _ => Share::None,
+        }
+    }
+
+    /// Reads the joined rows of a row group, or of some of its rows, or of those of some time, until there is no room.
     fn read(
         &self,
         lake: &Lake,
         group: usize,
         selection: Option<RowSelection>,
+        time: Option<Range<i64>>,
         push: &mut dyn FnMut(Batch) -> bool,
     ) -> Result<(), CorrelateError> {
         let file = lake.open_listed(&self.part)?;
-        let rows = joined_rows(file, &self.metadata, group, selection);
+        let rows = joined_rows(file, &self.metadata, group, selection, time);
         for rows in rows.map_err(|source| damaged(&self.part.path, source))? {
             let rows = rows.map_err(|source| damaged(&self.part.path, source.into()))?;
             if !push(Batch::new(rows)) {
@@ -176,40 +257,75 @@ impl OpenPart {
     }
 }
 
-/// What was found in a table.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// The values of the column that was asked for; nothing for those that are null.
-    pub(super) values: Vec<Option<String>>,
-    /// The dates of the files.
-    pub(super) dates: BTreeSet<String>,
+/// The first and the last time of a row group, as its statistics say.
+fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
+    let columns = metadata.metadata().row_group(group).columns();
+    let column = columns.iter().find(|column| column.column_path().string() == "event_time");
+    match column.and_then(|column| column.statistics()) {
+        Some(Statistics::Int64(times)) => {
+            (times.min_opt().copied().unwrap_or(i64::MIN), times.max_opt().copied().unwrap_or(i64::MAX))
+        }
+        _ => (i64::MIN, i64::MAX),
+    }
 }
 
-/// A text column of the rows of a product that answer a question.
-pub(super) fn look_up(lake: &Lake, table: &Table, column: &str, asks: &[Ask<'_>]) -> Result<Found, CorrelateError> {
-    let mut found = Found::default();
-    for part in lake.parts(table)? {
-        let file = lake.open_listed(&part)?;
+/// The times of the rows of a row group.
+fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Result<Vec<i64>, ParquetError> {
+    let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
+        .with_projection(ProjectionMask::columns(metadata.parquet_schema(), ["event_time"]))
+        .with_row_groups(vec![group]);
+    let mut times = Vec::new();
+    for rows in reader.build()? {
+        times.extend(rows?.column(0).as_primitive::<TimestampMillisecondType>().values());
+    }
+    Ok(times)
+}
+
+/// What was found in a table.
+#[derive(Debug)]
+pub(super) struct Found<const N: usize> {
+    /// The values of the columns that were asked for; nothing for those that are null.
+    pub(super) values: Vec<[Option<String>; N]>,
+    /// The days of the files.
+    pub(super) days: BTreeSet<i32>,
+}
+
+/// Text columns, in the order of the table, of the rows of a product, as it stands so far, that answer a question.
+pub(super) fn look_up<const N: usize>(
+    products: &Replacement<'_>,
+    table: &Table,
+    columns: [&str; N],
+    asks: &[Ask<'_>],
+) -> Result<Found<N>, CorrelateError> {
+    let mut found = Found { values: Vec::new(), days: BTreeSet::new() };
+    if asks.iter().all(|ask| ask.keys.is_empty()) {
+        return Ok(found);
+    }
+    for (day, path) in products.files(table) {
+        let file = products.lake().open_part(&path)?;
         let mut read = || {
-            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+            let metadata = load(&file)?;
             let n_before = found.values.len();
             for group in 0..metadata.metadata().num_row_groups() {
                 let rows = rows_with(&file, &metadata, group, asks)?;
                 let n_rows = usize::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
-                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
-                    .with_projection(ProjectionMask::columns(metadata.parquet_schema(), [column]))
+                let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
+                    .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns))
                     .with_row_groups(vec![group])
                     .with_row_selection(selection(&rows, n_rows));
                 for rows in reader.build()? {
-                    let values = rows?;
-                    let values = values.column(0).as_string::<i32>();
-                    found.values.extend(values.iter().map(|value| value.map(str::to_owned)));
+                    let rows = rows?;
+                    let columns = columns.map(|column| rows[column].as_string::<i32>());
+                    let value = |column: &StringArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
+                    let values = |row| columns.map(|column| value(column, row));
+                    found.values.extend((0..rows.num_rows()).map(values));
                 }
             }
             Ok(found.values.len() > n_before)
         };
-        let has_some = read().map_err(|source| damaged(&part.path, source))?;
-        found.dates.extend(part.event_date.filter(|_| has_some));
+        if read().map_err(|source| damaged(&path, source))? {
+            found.days.insert(day);
+        }
     }
     Ok(found)
 }
@@ -220,6 +336,7 @@ fn joined_rows(
     metadata: &ArrowReaderMetadata,
     group: usize,
     selection: Option<RowSelection>,
+    time: Option<Range<i64>>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
     let schema = metadata.parquet_schema();
     let is_joined = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_source"]), |rows| {
@@ -229,10 +346,18 @@ fn joined_rows(
         let pass = |key: Option<i32>| key.and_then(|key| passed.get(usize::try_from(key).ok()?)).copied();
         Ok(sources.keys().iter().map(|key| Some(pass(key).unwrap_or(false))).collect())
     });
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+    let mut filters: Vec<Box<dyn ArrowPredicate>> = vec![Box::new(is_joined)];
+    if let Some(time) = time {
+        let is_then = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_time"]), move |rows| {
+            let times = rows.column(0).as_primitive::<TimestampMillisecondType>().values();
+            Ok(times.iter().map(|it| Some(time.contains(it))).collect())
+        });
+        filters.insert(0, Box::new(is_then));
+    }
+    let reader = Reader::new_with_metadata(file, metadata.clone())
         .with_projection(ProjectionMask::columns(schema, columns()))
         .with_row_groups(vec![group])
-        .with_row_filter(RowFilter::new(vec![Box::new(is_joined)]))
+        .with_row_filter(RowFilter::new(filters))
         .with_batch_size(BATCH_ROWS);
     match selection {
         Some(selection) => reader.with_row_selection(selection).build(),

@@ -57,6 +57,10 @@ struct Groups {
     copies: Grouped<u32>,
     /// What surely shows a volume at an instance, by volume and home, in the order of time.
     evidence: Grouped<(u32, u32)>,
+    /// The KMS events without an id, by account and object: rows of `correlated` tell no more of them.
+    nameless: Vec<Vec<u32>>,
+    /// What shows a volume and has no id, by account and volume: rows of `attachments` tell no more of it.
+    nameless_shows: Vec<Vec<u32>>,
 }
 
 type Grouped<K> = HashMap<K, Vec<u32>, RandomState>;
@@ -76,8 +80,25 @@ impl Groups {
                 let at = row as usize;
                 (is_sure && shows(rows, row)).then(|| (rows.volumes[at], rows.homes[at]))
             }),
+            nameless: grouped(rows, |row| {
+                let object = rows.text(Text::SourceObject, row as usize);
+                (rows.is_kms(row) && is_nameless(rows, row)).then(|| (rows.accounts[row as usize], object))
+            })
+            .into_values()
+            .collect(),
+            nameless_shows: grouped(rows, |row| {
+                let at = row as usize;
+                let place = || (rows.accounts[at], rows.volumes[at]);
+                (is_nameless(rows, row) && shows(rows, row)).then(place)
+            })
+            .into_values()
+            .collect(),
         }
     }
+}
+
+fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
+    rows.id(IdColumn::Event, row as usize).is_none()
 }
 
 fn grouped<K: Eq + Hash>(rows: &Rows<'_>, key: impl Fn(u32) -> Option<K>) -> Grouped<K> {
@@ -114,7 +135,7 @@ struct Ways<'a> {
 }
 
 /// The columns of `events` by which rows are asked for.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "access_key_id",
     "event_id",
     "grant_id",
@@ -123,6 +144,7 @@ const COLUMNS: [&str; 9] = [
     "request_id",
     "shared_event_id",
     "snapshot_ids",
+    "source_object",
     "volume_ids",
 ];
 
@@ -137,6 +159,7 @@ enum By {
     Request,
     Shared,
     Snapshot,
+    SourceObject,
     Volume,
 }
 
@@ -169,10 +192,11 @@ impl Wanted {
         }
     }
 
-    /// Asks for KMS events by their ids.
-    pub(super) fn of_events(ids: &Keys) -> Self {
+    /// Asks for KMS events by their ids, or by the objects of those that have none.
+    pub(super) fn of_linked(linked: &Linked) -> Self {
         let mut wanted = Self::default();
-        wanted.events[By::Event as usize].clone_from(ids);
+        wanted.events[By::Event as usize].clone_from(&linked.ids);
+        wanted.events[By::SourceObject as usize].clone_from(&linked.objects);
         wanted
     }
 
@@ -189,32 +213,79 @@ impl Wanted {
     }
 }
 
+/// The KMS events that `correlated` gave.
+#[derive(Debug, Default)]
+pub(super) struct Linked {
+    ids: Keys,
+    /// The objects of those that have no id.
+    objects: Keys,
+}
+
+impl Linked {
+    pub(super) fn len(&self) -> usize {
+        self.ids.len() + self.objects.len()
+    }
+
+    /// Adds the events of rows of `correlated`, each told by its `kms_event_id` and `kms_source_object`.
+    pub(super) fn extend(&mut self, rows: Vec<[Option<String>; 2]>) {
+        for row in rows {
+            match row {
+                [Some(id), _] => self.ids.insert(id),
+                [None, Some(object)] => self.objects.insert(object),
+                [None, None] => false,
+            };
+        }
+    }
+
+    fn has(&self, rows: &Rows<'_>, row: u32) -> bool {
+        if self.len() == 0 {
+            return false;
+        }
+        match rows.id(IdColumn::Event, row as usize) {
+            Some(id) => self.ids.contains(id.text(&mut [0; size_of::<Room>()])),
+            None => rows.text(Text::SourceObject, row as usize).is_some_and(|it| self.objects.contains(it)),
+        }
+    }
+}
+
 impl<'r, 'a> Reach<'r, 'a> {
-    /// Follows the new rows as far as the rows that have been read allow. `linked` are the ids of KMS events that
-    /// `correlated` gave.
-    pub(super) fn new(rows: &'r Rows<'a>, is_new: impl Fn(u32) -> bool, linked: &Keys) -> Self {
-        let is_linked = |row: u32| {
-            rows.id(IdColumn::Event, row as usize)
-                .is_some_and(|id| linked.contains(id.text(&mut [0; size_of::<Room>()])))
-        };
+    /// Follows the new rows as far as the rows that have been read allow.
+    pub(super) fn new(rows: &'r Rows<'a>, is_new: impl Fn(u32) -> bool, linked: &Linked) -> Self {
         let mut reach = Self {
             rows,
             groups: Groups::new(rows),
             changed: rows.all().map(&is_new).collect(),
-            reopened: rows.all().map(|row| rows.is_kms(row) && (is_new(row) || is_linked(row))).collect(),
+            reopened: rows.all().map(|row| rows.is_kms(row) && (is_new(row) || linked.has(rows, row))).collect(),
             instances: Set::default(),
             volumes: Set::default(),
             ways: Ways::default(),
             access_keys: Set::default(),
         };
-        while reach.spread() {}
         reach.spread_access_keys();
+        while reach.spread() || reach.spread_to_nameless() {}
         reach
+    }
+
+    /// Reaches those that cannot be told from others that are reached, in the products; tells whether there are any.
+    fn spread_to_nameless(&mut self) -> bool {
+        let (rows, groups) = (self.rows, &self.groups);
+        let mut has_spread = false;
+        for group in groups.nameless.iter().chain(&groups.nameless_shows) {
+            let is_reached = |row: &u32| self.reopened[*row as usize] || self.changed[*row as usize];
+            if group.iter().any(is_reached) {
+                for row in group {
+                    let mark = if rows.is_kms(*row) { &mut self.reopened } else { &mut self.changed };
+                    has_spread |= !std::mem::replace(&mut mark[*row as usize], true);
+                }
+            }
+        }
+        has_spread
     }
 
     /// Goes one step further; whether that reached anything.
     fn spread(&mut self) -> bool {
         self.mark_copies();
+        self.collect_resources();
         let mut ways = Ways::default();
         for row in self.rows.all() {
             if self.rows.is_ec2(row) {
@@ -245,8 +316,26 @@ impl<'r, 'a> Reach<'r, 'a> {
         }
     }
 
+    /// Collects whose rows of `instances` and `volumes` may be others now, before any way that hangs on it is taken.
+    fn collect_resources(&mut self) {
+        let rows = self.rows;
+        for row in rows.all() {
+            let at = row as usize;
+            let is_ec2 = rows.is_ec2(row) && self.changed[at];
+            match rows.kind(row) {
+                // Whatever its time: it may be the launch of all that the instance ever did.
+                Kind::RunInstances if is_ec2 => self.instances.extend(rows.list(List::InstanceIds, at)),
+                Kind::CreateVolume if is_ec2 => self.volumes.extend(rows.list(List::VolumeIds, at)),
+                Kind::GenerateDataKey | Kind::ReEncrypt if self.reopened[at] => {
+                    self.volumes.extend(rows.resource(rows.volumes[at]));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// What an EC2 event offers: rules 1, 3 and 4, evidence, and launches.
-    fn ways_of_ec2(&mut self, row: u32, ways: &mut Ways<'a>) {
+    fn ways_of_ec2(&self, row: u32, ways: &mut Ways<'a>) {
         let rows = self.rows;
         let at = row as usize;
         // A call that is linked by the request learns the one instance that its cause names, and so its launch.
@@ -267,11 +356,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         let (instances, volumes) = (rows.list(List::InstanceIds, at), rows.list(List::VolumeIds, at));
         let snapshots = rows.list(List::SnapshotIds, at);
         match rows.kind(row) {
-            // Whatever its time: it may be the launch of all that the instance ever did.
-            Kind::RunInstances => instances.for_each(|id| {
-                self.instances.insert(id);
-                ways.by_instance.insert(id, i64::MIN);
-            }),
+            Kind::RunInstances => instances.for_each(|id| reach_since(&mut ways.by_instance, id, i64::MIN)),
             Kind::StartInstances | Kind::CreateReplaceRootVolumeTask => {
                 instances.for_each(|id| reach_since(&mut ways.by_instance, id, since));
             }
@@ -286,10 +371,7 @@ impl<'r, 'a> Reach<'r, 'a> {
                 }
             }
             Kind::CreateVolume => {
-                for id in volumes {
-                    self.volumes.insert(id);
-                    reach_since(&mut ways.by_volume, id, since);
-                }
+                volumes.for_each(|id| reach_since(&mut ways.by_volume, id, since));
                 snapshots.for_each(|id| reach_since(&mut ways.by_snapshot, id, since));
             }
             Kind::CreateSnapshot | Kind::Snapshot => {
@@ -300,7 +382,7 @@ impl<'r, 'a> Reach<'r, 'a> {
     }
 
     /// What others take from a KMS event: its grant, its copies, evidence and data keys.
-    fn ways_of_kms(&mut self, row: u32, ways: &mut Ways<'a>) {
+    fn ways_of_kms(&self, row: u32, ways: &mut Ways<'a>) {
         let rows = self.rows;
         let at = row as usize;
         let since = rows.times[at] - LATE_MS;
@@ -324,7 +406,6 @@ impl<'r, 'a> Reach<'r, 'a> {
                 ways.evidence.entry(volume).or_default().push(row);
             }
             (Kind::GenerateDataKey | Kind::ReEncrypt, Some(volume)) => {
-                self.volumes.insert(volume);
                 if may_teach && !self.has_earlier_data_key(row) {
                     reach_since(&mut ways.by_volume, volume, i64::MIN);
                 }
@@ -414,7 +495,8 @@ impl<'r, 'a> Reach<'r, 'a> {
         self.groups.creates.get(&grant).map_or(&[], Vec::as_slice)
     }
 
-    /// Follows what new STS events issued to those who used it, and so on.
+    /// Follows what new STS events issued to those who used it, and so on. `correlated` cannot be asked for what an EC2
+    /// event without an id caused, so it counts as new where somebody else stands behind it now.
     fn spread_access_keys(&mut self) {
         let rows = self.rows;
         let is_sts = |row: &u32| rows.has(*row, Flags::STS) && !rows.has(*row, Flags::FAILED);
@@ -429,6 +511,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             if self.access_keys.len() == before {
                 break;
             }
+        }
+        let is_behind = |key: &str| self.access_keys.contains(key);
+        for row in rows.all().filter(|row| rows.is_ec2(*row) && is_nameless(rows, *row)) {
+            self.changed[row as usize] |= rows.text(Text::AccessKeyId, row as usize).is_some_and(is_behind);
         }
     }
 }
@@ -464,6 +550,9 @@ impl Reach<'_, '_> {
                 if text(Text::AccessKeyId).is_some_and(|key| self.access_keys.contains(key)) {
                     wanted.causes.extend(id(IdColumn::Event).map(Id::to_text));
                 }
+            }
+            if self.reopened[at] && is_nameless(rows, row) {
+                wanted.add(By::SourceObject, text(Text::SourceObject));
             }
             let is_volume = |id: &str| {
                 ways.by_volume.contains_key(id)

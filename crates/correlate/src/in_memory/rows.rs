@@ -9,9 +9,8 @@ use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSliceMut;
 
 use crate::in_memory::id::Id;
-use crate::in_memory::ids::{NONE, Names};
-use crate::in_memory::numbers;
-
+use crate::in_memory::ids::NONE;
+use crate::in_memory::numbers::Numbers;
 use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
 
 /// What kind of event a row is, as far as rules tell kinds apart.
@@ -64,9 +63,9 @@ impl Kind {
 }
 
 /// All rows, each named by its number. An identifier that a row lacks is [`NONE`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rows<'a> {
-    batches: &'a [Batch],
+    batches: Vec<&'a Batch>,
     /// Where each row stands: its batch, and its row there.
     places: Vec<(u32, u32)>,
     /// Milliseconds since the epoch.
@@ -91,47 +90,78 @@ pub(super) struct Rows<'a> {
     pub(super) shared: Vec<u32>,
     /// For an EC2 event the first copy of it, an owner's copy last.
     pub(super) canonical: Vec<u32>,
-    pub(super) n_requests: usize,
-    pub(super) n_grants: usize,
-    pub(super) n_shared: usize,
-    resources: Names<'a>,
+    numbers: Numbers<'a>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(batches: &'a [Batch]) -> Self {
-        let places = in_order(batches);
-        let (resources, origins, copies) = numbers::of(batches);
-        let first = |n_rows: &mut usize, batch: &Batch| Some(mem::replace(n_rows, *n_rows + batch.len()));
-        let firsts = batches.iter().scan(0, first).collect();
-        let ordered = Ordered { places: &places, firsts };
-        let mut rows = Self {
-            batches,
-            times: places.par_iter().map(|&(batch, row)| batches[batch as usize].times.value(row as usize)).collect(),
-            flags: places.par_iter().map(|&(batch, row)| batches[batch as usize].flags[row as usize]).collect(),
-            kinds: ordered.take(origins.kinds),
-            homes: ordered.take(origins.homes),
-            accounts: ordered.take(origins.accounts),
-            requests: ordered.take(origins.requests),
-            callers: ordered.take(origins.callers),
-            shared: ordered.take(copies.shared),
-            grants: ordered.take(resources.grants),
-            instances: ordered.take(resources.instances),
-            volumes: ordered.take(resources.volumes),
-            snapshots: ordered.take(resources.snapshots),
-            caller_instances: ordered.take(resources.caller_instances),
-            canonical: Vec::new(),
-            n_requests: origins.n_requests,
-            n_grants: resources.n_grants,
-            n_shared: copies.n_shared,
-            resources: resources.names,
-            places,
+    /// Adds rows, which may stand anywhere in the order of time: numbers of rows are others afterwards, those of
+    /// identifiers the same.
+    pub(super) fn add(&mut self, batches: &'a [Batch]) {
+        let (n_before, first_batch) = (self.len(), self.batches.len());
+        self.batches.extend(batches);
+        self.numbers.add(batches);
+        for (at, batch) in (first_batch..).zip(batches) {
+            let at = u32::try_from(at).expect("rows that do not fit are not read");
+            self.places.extend((0..).take(batch.len()).map(|row| (at, row)));
+            self.times.extend(batch.times.values());
+            self.flags.extend(&batch.flags);
+        }
+        let order = self.order(n_before);
+        let Numbers { resources, origins, copies } = &mut self.numbers;
+        put_in(&mut self.places, Vec::new(), &order);
+        put_in(&mut self.times, Vec::new(), &order);
+        put_in(&mut self.flags, Vec::new(), &order);
+        put_in(&mut self.kinds, mem::take(&mut origins.kinds), &order);
+        put_in(&mut self.homes, mem::take(&mut origins.homes), &order);
+        put_in(&mut self.accounts, mem::take(&mut origins.accounts), &order);
+        put_in(&mut self.requests, mem::take(&mut origins.requests), &order);
+        put_in(&mut self.callers, mem::take(&mut origins.callers), &order);
+        put_in(&mut self.shared, mem::take(&mut copies.shared), &order);
+        put_in(&mut self.grants, mem::take(&mut resources.grants), &order);
+        put_in(&mut self.instances, mem::take(&mut resources.instances), &order);
+        put_in(&mut self.volumes, mem::take(&mut resources.volumes), &order);
+        put_in(&mut self.snapshots, mem::take(&mut resources.snapshots), &order);
+        put_in(&mut self.caller_instances, mem::take(&mut resources.caller_instances), &order);
+        self.canonical = self.canonical();
+    }
+
+    /// The order of time of the first `n_before` rows, which are in it, and of those that were added behind them.
+    fn order(&self, n_before: usize) -> Vec<u32> {
+        let n_before = u32::try_from(n_before).expect("rows that do not fit are not read");
+        let n_rows = u32::try_from(self.places.len()).expect("rows that do not fit are not read");
+        // The time beside the row spares a look elsewhere at each step.
+        let timed = |row: u32| (self.times[row as usize], row);
+        let by_rid = |row: u32, other: u32| {
+            let place = |row: u32| self.place(row as usize);
+            by_rid(place(row), place(other))
         };
-        rows.canonical = rows.canonical();
-        rows
+        let before = |(time, row): &(i64, u32), (other_time, other): &(i64, u32)| {
+            time.cmp(other_time).then_with(|| by_rid(*row, *other))
+        };
+        let mut added: Vec<(i64, u32)> = (n_before..n_rows).map(timed).collect();
+        // Files are sorted by time, so most of it is merging.
+        added.par_sort_by(before);
+        let mut order = Vec::with_capacity(n_rows as usize);
+        let mut next = 0;
+        for added in added {
+            let rest: &[i64] = &self.times[next as usize..n_before as usize];
+            // Most rows that are added lie near each other.
+            let n_earlier = rest.partition_point(|time| *time < added.0);
+            let n_equal = rest[n_earlier..]
+                .iter()
+                .zip(next + n_earlier as u32..)
+                .take_while(|(time, row)| **time == added.0 && by_rid(*row, added.1).is_lt());
+            let until = next + (n_earlier + n_equal.count()) as u32;
+            order.extend(next..until);
+            order.push(added.1);
+            next = until;
+        }
+        order.extend(next..n_before);
+        order
     }
 
     fn canonical(&self) -> Vec<u32> {
-        let mut firsts = vec![NONE; self.n_shared];
+        let mut firsts = vec![NONE; self.n_shared()];
         for row in self.all().filter(|row| self.is_ec2(*row)) {
             if let Some(first) = firsts.get_mut(self.shared[row as usize] as usize) {
                 *first = self.first_copy(*first, row);
@@ -185,7 +215,7 @@ impl<'a> Rows<'a> {
 
     fn place(&self, row: usize) -> (&'a Batch, usize) {
         let (batch, row) = self.places[row];
-        (&self.batches[batch as usize], row as usize)
+        (self.batches[batch as usize], row as usize)
     }
 
     /// The position of the batch in which a row stands.
@@ -230,12 +260,12 @@ impl<'a> Rows<'a> {
 
     /// The numbers of a list's identifiers.
     pub(super) fn numbers(&mut self, column: List, row: u32) -> Vec<u32> {
-        self.list(column, row as usize).map(|id| self.resources.number(id)).collect()
+        self.list(column, row as usize).map(|id| self.numbers.resources.names.number(id)).collect()
     }
 
     /// The identifier of a number.
     pub(super) fn resource(&self, number: u32) -> Option<&'a str> {
-        self.resources.text(number)
+        self.numbers.resources.names.text(number)
     }
 
     /// By number: where the identifier stands in the order of their texts.
@@ -250,38 +280,30 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn n_resources(&self) -> usize {
-        self.resources.len()
+        self.numbers.resources.names.len()
+    }
+
+    pub(super) fn n_requests(&self) -> usize {
+        self.numbers.n_requests()
+    }
+
+    pub(super) fn n_grants(&self) -> usize {
+        self.numbers.n_grants()
+    }
+
+    pub(super) fn n_shared(&self) -> usize {
+        self.numbers.n_shared()
     }
 }
 
-/// Where rows stand in the order of time.
-struct Ordered<'p> {
-    places: &'p [(u32, u32)],
-    /// The position of each batch's first row in the order of the batches.
-    firsts: Vec<usize>,
-}
-
-impl Ordered<'_> {
-    /// Values in the order of the batches, put into that of time.
-    #[expect(clippy::needless_pass_by_value, reason = "so that each is gone before the next is copied")]
-    fn take<T: Copy + Send + Sync>(&self, values: Vec<T>) -> Vec<T> {
-        self.places.par_iter().map(|&(batch, row)| values[self.firsts[batch as usize] + row as usize]).collect()
+/// Appends values to a column, and puts it in an order.
+fn put_in<T: Copy + Send + Sync>(column: &mut Vec<T>, added: Vec<T>, order: &[u32]) {
+    if column.is_empty() {
+        *column = added;
+    } else {
+        column.extend_from_slice(&added);
     }
-}
-
-/// The places of all rows that have a time, in order.
-fn in_order(batches: &[Batch]) -> Vec<(u32, u32)> {
-    let mut places = Vec::with_capacity(batches.iter().map(Batch::len).sum());
-    for (at, batch) in (0..).zip(batches) {
-        let timed = (0..).take(batch.len()).filter(|row| batch.times.is_valid(*row as usize));
-        places.extend(timed.map(|row: u32| (batch.times.value(row as usize), at, row)));
-    }
-    // Files are sorted by time, so most of it is merging.
-    places.par_sort_by(|(time, batch, row), (other_time, other_batch, other_row)| {
-        let rid = |batch: &u32, row: &u32| (&batches[*batch as usize], *row as usize);
-        time.cmp(other_time).then_with(|| by_rid(rid(batch, row), rid(other_batch, other_row)))
-    });
-    places.into_iter().map(|(_, batch, row)| (batch, row)).collect()
+    *column = order.par_iter().map(|row| column[*row as usize]).collect();
 }
 
 /// Compares row ids: `account/event_id`, or `account/source_object#source_index`.

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -21,6 +20,7 @@ use trailweave_table::GRANTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Table;
 use trailweave_table::VOLUMES;
+use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::in_memory::id::{Id, Room};
@@ -32,18 +32,16 @@ use crate::in_memory::roots::{Root, Roots};
 use crate::in_memory::rows::{Kind, Rows};
 use crate::product;
 use crate::product::BATCH_ROWS;
-use crate::product::DateFile;
 use crate::product::Replaced;
 use crate::product::Replacement;
-use crate::product::date;
 
-/// Writes every product, or of each what is `opened`; returns how many files.
+/// Writes every product, or of each what is `opened`.
 pub(super) fn write(
     replacement: &Replacement<'_>,
     rows: &Rows<'_>,
     join: &Join,
     opened: Option<&Opened>,
-) -> Result<u64, CorrelateError> {
+) -> Result<(), CorrelateError> {
     let (roots, ranks) = rayon::join(|| Roots::new(rows), || rows.resource_ranks());
     let products = Products { rows, join, roots, ranks, opened };
     let out = Out { replacement };
@@ -51,42 +49,41 @@ pub(super) fn write(
         || products.correlated(),
         || (products.instances(), products.volumes(), products.attachments(), products.grants()),
     );
-    let mut files = out.write(
+    out.write(
         &CORRELATED,
         opened.map(|it| &it.correlated),
         &correlated,
         |it| rows.times[it.row as usize],
         |name, calls| products.correlated_column(name, calls),
     )?;
-    files += out.write(
+    out.write(
         &INSTANCES,
         opened.map(|it| &it.instances),
         &instances,
         |it| rows.times[it.1 as usize],
         |name, launches| products.instances_column(name, launches),
     )?;
-    files += out.write(
+    out.write(
         &VOLUMES,
         opened.map(|it| &it.volumes),
         &volumes,
         |it| it.created_at,
         |name, volumes| products.volumes_column(name, volumes),
     )?;
-    files += out.write(
+    out.write(
         &ATTACHMENTS,
         opened.map(|it| &it.attachments),
         &attachments,
         |it| rows.times[*it as usize],
         |name, shown| products.attachments_column(name, shown),
     )?;
-    files += out.write(
+    out.write(
         &GRANTS,
         opened.map(|it| &it.grants),
         &grants,
         |it| rows.times[*it as usize],
         |name, grants| products.grants_column(name, grants),
-    )?;
-    Ok(files)
+    )
 }
 
 /// Where products go.
@@ -96,7 +93,7 @@ struct Out<'a, 'l> {
 
 impl Out<'_, '_> {
     /// Writes the items of a table, which are in the order of their dates and then of the table: all that it has, or
-    /// those in the place of the replaced ones. Returns how many files changed.
+    /// those in the place of the replaced ones.
     fn write<T: Sync>(
         &self,
         table: &'static Table,
@@ -104,8 +101,8 @@ impl Out<'_, '_> {
         items: &[T],
         time: impl Fn(&T) -> i64,
         column: impl Fn(&str, &[T]) -> ArrayRef + Sync,
-    ) -> Result<u64, CorrelateError> {
-        let day = |item: &T| product::day(time(item));
+    ) -> Result<(), CorrelateError> {
+        let day = |item: &T| day_of_time(time(item));
         let mut days: BTreeMap<i32, &[T]> =
             items.chunk_by(|a, b| day(a) == day(b)).map(|day_of| (day(&day_of[0]), day_of)).collect();
         for day in replaced.iter().flat_map(|replaced| &replaced.days) {
@@ -116,25 +113,13 @@ impl Out<'_, '_> {
             let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
             RecordBatch::try_new(table.schema(), columns).expect("each column is made as the table says")
         };
-        let write = |(day, items): &(i32, &[T])| -> Result<u64, CorrelateError> {
-            let batches = items.chunks(BATCH_ROWS).map(batch);
-            let has_changed = if let Some(replaced) = replaced {
-                replaced.write(self.replacement, table, *day, &batches.collect::<Vec<_>>())?
-            } else {
-                let mut file = DateFile::create(self.replacement, table, *day)?;
-                for rows in batches {
-                    file.write(rows)?;
-                }
-                file.commit()? > 0
-            };
-            Ok(u64::from(has_changed))
-        };
-        let n_files = days.par_iter().map(write).try_reduce(|| 0, |a, b| Ok(a + b))?;
-        if replaced.is_none() {
-            let dates: BTreeSet<String> = days.iter().map(|(day, _)| date(*day)).collect();
-            self.replacement.remove_others(table, &dates)?;
-        }
-        Ok(n_files)
+        days.par_iter().try_for_each(|(day, items)| {
+            let rows = || items.chunks(BATCH_ROWS).map(batch);
+            match replaced {
+                Some(replaced) => replaced.write(self.replacement, table, *day, items.len(), rows),
+                None => product::write(self.replacement, table, *day, rows()),
+            }
+        })
     }
 }
 
@@ -182,7 +167,7 @@ impl<'a> Products<'_, 'a> {
     }
 
     fn day(&self, row: u32) -> i32 {
-        product::day(self.rows.times[row as usize])
+        day_of_time(self.rows.times[row as usize])
     }
 
     /// Whether the rows of a resource in one of its tables are computed anew.
@@ -242,7 +227,7 @@ impl<'a> Products<'_, 'a> {
             volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
         volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
-        let place = |it: &Volume| (product::day(it.created_at), self.rank(it.id), it.created_at);
+        let place = |it: &Volume| (day_of_time(it.created_at), self.rank(it.id), it.created_at);
         let home = |it: &Volume| (self.account(it.row), self.region(it.row));
         volumes.sort_unstable_by(|it, other| place(it).cmp(&place(other)).then_with(|| home(it).cmp(&home(other))));
         volumes

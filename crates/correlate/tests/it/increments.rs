@@ -1,5 +1,6 @@
 //! A lake that is correlated delivery by delivery has the products, to the byte, of one that is correlated at once.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -61,42 +62,41 @@ fn a_later_attachment_reaches_what_a_detachment_has_left_without_one() {
             decrypt,
         ];
         let later = [at("i-0000000b", event("attach-again", 210, attached, "ec2", "AttachVolume"))];
-        delivered(&[&first, &later]).unwrap();
+        delivered(&[&first, &later], None).unwrap();
     }
 }
 
 /// Delivers several worlds in parts, in a random order; an event may be up to so many days later.
 fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
-    let strategy = (worlds(n_worlds, n_events), 2..6_usize, any::<u64>());
-    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_deliveries, seed)| {
+    let strategy = (worlds(n_worlds, n_events), 2..6_usize, any::<u64>(), 1..2000_usize);
+    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_deliveries, seed, slice_rows)| {
         let mut events = worlds.concat();
         shuffle(&mut events, seed);
         for (n, event) in (0..).zip(&mut events) {
-            // Without an id an event opens the whole lake.
-            event.event_id.get_or_insert_with(|| format!("unnamed-{n}"));
             event.event_time += if days == 0 { 0 } else { (n * 7919 + 3) % days * DAY_MS };
         }
         let size = events.len().div_ceil(n_deliveries);
         let deliveries: Vec<&[Event]> = events.chunks(size).collect();
-        delivered(&deliveries)
+        delivered(&deliveries, NonZeroUsize::new(slice_rows))
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn delivered(deliveries: &[&[Event]]) -> Result<(), TestCaseError> {
+/// Joins what is new after each delivery, in slices, and all of it at the end, at once.
+fn delivered(deliveries: &[&[Event]], slice_rows: Option<NonZeroUsize>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
-    let run = |scope| {
-        let options = Correlate { scope, ..OPTIONS };
+    let run = |scope, slice_rows| {
+        let options = Correlate { scope, slice_rows, ..OPTIONS };
         correlate(&lake, &options, &Progress::default()).unwrap()
     };
     for (at, events) in deliveries.iter().enumerate() {
         deliver(&lake, at, &batch(events));
-        let summary = run(Scope::New);
+        let summary = run(Scope::New, slice_rows);
         prop_assert_eq!(summary.scope, if at == 0 { Scope::Whole } else { Scope::New });
     }
     let found = files(&lake);
-    run(Scope::Whole);
+    run(Scope::Whole, None);
     let expected = files(&lake);
     let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
     prop_assert_eq!(names(&found), names(&expected));

@@ -1,6 +1,6 @@
-use crate::Selection;
 use crate::glance::{Glance, glance, is_ordinary_time};
-use crate::ordinary::Found;
+use crate::options::Selection;
+use crate::ordinary::OrdinaryRecord;
 
 fn of(raw: &str, selection: Selection) -> Glance {
     let mut depth = 0;
@@ -13,7 +13,7 @@ fn of(raw: &str, selection: Selection) -> Glance {
             _ => {}
         }
     }
-    glance(&Found { raw: raw.as_bytes(), at: 0, colons: &colons, is_plain: true }, selection)
+    glance(&OrdinaryRecord { raw: raw.as_bytes(), at: 0, colons: &colons, is_plain: true }, selection)
 }
 
 fn record(source: &str, name: &str, more: &str) -> String {

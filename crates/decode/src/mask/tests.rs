@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Portable, Processor, Work};
+use crate::mask::processor::Processor;
+use crate::mask::{BLOCK_BYTES, Block, Instructions, Masks, Portable, Work};
 
 #[test]
 fn a_bit_for_every_byte_that_matters() {

@@ -27,13 +27,13 @@ pub(super) enum Cell {
     Bool(bool),
     Integer(i64),
     TextList(Vec<String>),
-    TextMap(Vec<Entry>),
+    TextMap(Vec<MapEntry>),
 }
 
 /// Cells by column; a column that is not there is null.
 pub(super) type Row = BTreeMap<&'static str, Cell>;
 
-type Entry = (String, Option<String>);
+type MapEntry = (String, Option<String>);
 
 /// All rows as one batch, or none.
 pub(super) fn batches(table: &Table, rows: &[Row]) -> Vec<RecordBatch> {
@@ -77,7 +77,7 @@ fn texts(cell: &Cell) -> &[String] {
     texts
 }
 
-fn entries(cell: &Cell) -> &[Entry] {
+fn entries(cell: &Cell) -> &[MapEntry] {
     let Cell::TextMap(entries) = cell else { panic!("{cell:?} is no map") };
     entries
 }
@@ -90,7 +90,7 @@ fn list(data_type: &DataType, lists: &[Option<&[String]>]) -> ArrayRef {
     Arc::new(ListArray::new(Arc::clone(element), lengths, Arc::new(values), Some(nulls)))
 }
 
-fn map(data_type: &DataType, maps: &[Option<&[Entry]>]) -> ArrayRef {
+fn map(data_type: &DataType, maps: &[Option<&[MapEntry]>]) -> ArrayRef {
     let DataType::Map(entry, _) = data_type else { panic!("{data_type} is no map") };
     let DataType::Struct(fields) = entry.data_type() else { panic!("{entry} is no struct") };
     let lengths = OffsetBuffer::from_lengths(maps.iter().map(|map| map.map_or(0, <[_]>::len)));

@@ -2,11 +2,11 @@
 
 use crate::error::DecodeError;
 
-/// What stands where a record should.
+/// An element that stands where a record should.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) raw: Vec<u8>,
-    /// Whether its own fields could be told apart.
+    /// True if its own fields could be told apart.
     pub(super) is_intact: bool,
 }
 
@@ -68,7 +68,7 @@ fn documents(text: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     }
 }
 
-/// Whether a document that stands alone is something that CloudTrail delivers.
+/// Tells whether a document that stands alone is something that CloudTrail delivers.
 fn is_envelope(document: &[u8]) -> Result<bool, DecodeError> {
     let broken = |_| DecodeError::JsonBroken { offset: 0 };
     if document[0] == b'[' {
@@ -101,7 +101,7 @@ fn object_text(value: &[u8]) -> Option<String> {
     Some(serde_json::from_slice::<String>(value).unwrap_or_default())
 }
 
-/// Whether one document of several is something that CloudTrail delivers; a bare array must hold an object.
+/// Tells whether one document of several is something that CloudTrail delivers; a bare array must hold an object.
 fn is_delivered(document: &[u8]) -> bool {
     match elements(document) {
         Ok(elements) => elements.iter().any(|element| element[0] == b'{' || object_text(element).is_some()),
@@ -238,7 +238,7 @@ fn field(part: &[u8]) -> Result<Field<'_>, Broken> {
     Ok((key, only_value(value)?))
 }
 
-/// What stands between commas outside all brackets and strings; nothing at all if there is but white space.
+/// Splits a text at the commas outside all brackets and strings; into nothing at all if there is but white space.
 fn parts(inner: &[u8]) -> Vec<&[u8]> {
     if trim(inner).is_empty() {
         return Vec::new();

@@ -2,16 +2,18 @@
 
 use crate::normalise;
 use crate::normalise::Resource;
-use crate::oracle::Fault;
 use crate::oracle::batch::{Cell, Row};
 use crate::oracle::envelope;
 use crate::oracle::tree::Tree;
 use crate::relevant::{Facts, is_relevant};
 use std::borrow::Cow;
 
+/// The reason of a reject, and its message.
+pub(super) type Fault = (&'static str, &'static str);
+
 /// A record, parsed; of fields that are there twice only the last.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct RecordTree<'a> {
     fields: Vec<TopField<'a>>,
 }
 
@@ -69,10 +71,10 @@ const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
     ("invoked_by", &["invokedBy"]),
 ];
 
-/// What some tools write as an empty text when it is absent.
+/// Columns that some tools write as an empty text when they are absent.
 const NULL_WHEN_EMPTY: [&str; 3] = ["recipient_account_id", "error_code", "invoked_by"];
 
-impl<'a> Record<'a> {
+impl<'a> RecordTree<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         Tree::parse(text)?;
         let raw_fields = envelope::raw_fields(text)?;

@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use crate::DecodeError;
-use crate::Decoder;
-use crate::Selection;
+use crate::decoder::Decoder;
 use crate::envelope::Envelope;
 use crate::envelope::may_wrap;
+use crate::error::DecodeError;
 use crate::glance::{Glance, glance};
 use crate::gunzip;
+use crate::options::Selection;
 use crate::ordinary;
 use crate::ordinary::Next;
 use crate::ordinary::Ordinary;
 use crate::parser::MAX_RECORD_BYTES;
+use crate::pieces::Around;
 use crate::pieces::Cut;
 use crate::pieces::Cuts;
-use crate::pieces::Kind;
 use crate::pieces::RECORDS_OF_A_PIECE;
 use crate::pieces::documents;
 use crate::pieces::text::Text;
@@ -115,7 +115,7 @@ fn records(
             }
             Ok(Next::End(_)) if goes_on && rest.len() <= MAX_RECORD_BYTES => {}
             Ok(Next::End(array)) if !goes_on && ordinary::tail(rest, array).is_ok() => {
-                return Ok(cutter.finish(at + rest.len(), Kind::Records));
+                return Ok(cutter.finish(at + rest.len(), Around::Records));
             }
             Ok(Next::End(_)) | Err(ordinary::Odd) => return Ok(None),
         }
@@ -124,7 +124,7 @@ fn records(
 }
 
 /// Counts the records of an ordinary object's element, which may wrap several.
-fn count(envelope: &mut Envelope, found: &ordinary::Found<'_>) -> u64 {
+fn count(envelope: &mut Envelope, found: &ordinary::OrdinaryRecord<'_>) -> u64 {
     let mut n_records = 0;
     match glance(found, Selection::All) {
         Glance::Parse if found.is_plain => n_records = 1,
@@ -218,7 +218,7 @@ fn array(
     if around.is_err() || n_around > 0 {
         return Ok(None);
     }
-    Ok(cutter.finish(text.at() + tail.len(), Kind::Array { head, tail }))
+    Ok(cutter.finish(text.at() + tail.len(), Around::Array { head, tail }))
 }
 
 /// Cuts an object of several documents.
@@ -239,7 +239,7 @@ fn several(envelope: &mut Envelope, mut text: Text<&[u8]>, piece_bytes: usize) -
         n_documents += 1;
     }
     let is_cut = n_documents > 1 && is_delivered;
-    Ok(if is_cut { cutter.finish(text.at(), Kind::Documents) } else { None })
+    Ok(if is_cut { cutter.finish(text.at(), Around::Documents) } else { None })
 }
 
 impl Cutter {
@@ -277,7 +277,7 @@ impl Cutter {
     }
 
     /// Returns the cuts of a text of this size; none where it holds no record.
-    fn finish(mut self, inflated_bytes: usize, kind: Kind) -> Option<Cuts> {
+    fn finish(mut self, inflated_bytes: usize, kind: Around) -> Option<Cuts> {
         let mut end = inflated_bytes;
         for cut in self.cuts.iter_mut().rev() {
             cut.share_bytes = (end - cut.bytes.start) as u64;

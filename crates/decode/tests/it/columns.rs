@@ -1,4 +1,4 @@
-//! What stands in the columns of the fixtures' rows.
+//! The columns of the fixtures' rows.
 
 use arrow::array::Array;
 use trailweave_decode::Selection;

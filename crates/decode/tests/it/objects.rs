@@ -5,9 +5,9 @@ use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use trailweave_decode::DecodeError;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Decoded;
 use trailweave_decode::Decoder;
-use trailweave_decode::Options;
 use trailweave_decode::Selection;
 
 pub(crate) const LAUNCH: &str = include_str!("fixtures/launch.json");
@@ -21,7 +21,7 @@ pub(crate) const LEAST: &str =
     r#"{"eventTime":"2026-09-01T06:04:25Z","eventSource":"kms.amazonaws.com","eventName":"CreateGrant"}"#;
 
 pub(crate) fn decode(selection: Selection, stored: impl AsRef<[u8]>) -> Result<Decoded, DecodeError> {
-    let options = Options { selection, ..Options::default() };
+    let options = DecodeOptions { selection, ..DecodeOptions::default() };
     Decoder::new(options).decode("trail/object.json.gz", stored.as_ref())
 }
 

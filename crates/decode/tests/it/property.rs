@@ -93,7 +93,7 @@ const SCALARS: [&str; 27] = [
     "\"Decrypt\"",
 ];
 
-/// What spoils its record; rare, so that most records have none.
+/// Texts that spoil their record; rare, so that most records have none.
 const INVALID: [&str; 8] = ["tru", "1e999", "01", "1.", "+1", "\"\\udc00\"", "\"\\x\"", "\"\u{1}\""];
 
 fn value() -> impl Strategy<Value = String> {
@@ -287,7 +287,7 @@ fn only_a_record_is_passed_over_as_larger_than_any() {
         (format!("{{\"Records\":[{LEAST},{{\"a\":\"{long}\"}},{LEAST}]}}"), true),
         (format!("[{LEAST},{{\"a\":\"{long}\"}},{LEAST}]"), true),
     ] {
-        let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::Options::default());
+        let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::DecodeOptions::default());
         let survey = decoder.survey(&gzip(object.as_bytes()), 1 << 20).unwrap();
         assert_eq!(matches!(survey, trailweave_decode::Survey::Cut(_)), is_cut, "{}", &object[..100]);
     }

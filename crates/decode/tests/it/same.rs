@@ -9,9 +9,9 @@ use arrow::compute::concat_batches;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use trailweave_decode::DecodeError;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Decoded;
 use trailweave_decode::Decoder;
-use trailweave_decode::Options;
 use trailweave_decode::Pieces;
 use trailweave_decode::Selection;
 use trailweave_decode::Survey;
@@ -21,7 +21,7 @@ use trailweave_table::Tally;
 /// Decodes `stored` under both selections, twice over; says how decoder and oracle differ, or what does not balance.
 pub(crate) fn check(cap_bytes: usize, stored: &[u8]) -> Result<(), String> {
     for selection in [Selection::Relevant, Selection::All] {
-        let options = Options { cap_bytes, selection };
+        let options = DecodeOptions { cap_bytes, selection };
         let fast = Decoder::new(options).decode("an/object.json.gz", stored);
         let slow = oracle::decode(options, "an/object.json.gz", stored);
         match (fast, slow) {
@@ -35,7 +35,7 @@ pub(crate) fn check(cap_bytes: usize, stored: &[u8]) -> Result<(), String> {
 
 /// Reads `objects` one after the other with one decoder, and compares the rows with those of each alone.
 pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<(), String> {
-    let options = Options { cap_bytes, selection: Selection::All };
+    let options = DecodeOptions { cap_bytes, selection: Selection::All };
     let mut decoder = Decoder::new(options);
     let (mut events, mut rejects) = (Vec::new(), Vec::new());
     for stored in objects {
@@ -61,7 +61,7 @@ pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<()
 pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) -> Result<bool, String> {
     let mut is_cut = false;
     for selection in [Selection::Relevant, Selection::All] {
-        let options = Options { cap_bytes, selection };
+        let options = DecodeOptions { cap_bytes, selection };
         let whole = Decoder::new(options).decode("an/object.json.gz", stored);
         match (Decoder::new(options).survey(stored, piece_bytes), whole) {
             (Ok(Survey::Cut(cuts)), Ok(whole)) => {
@@ -81,7 +81,7 @@ pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) 
     Ok(is_cut)
 }
 
-fn same_in_pieces(options: Options, pieces: Pieces, whole: &Decoded) -> Result<(), String> {
+fn same_in_pieces(options: DecodeOptions, pieces: Pieces, whole: &Decoded) -> Result<(), String> {
     let (mut events, mut rejects) = (Vec::new(), Vec::new());
     let (mut tally, mut inflated_bytes) = (Tally::default(), 0);
     for piece in pieces {

@@ -1,15 +1,19 @@
-//! A run that is killed at any border between two steps is finished by the next.
+//! A run that is killed at any crash point between two steps is finished by the next.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroUsize;
 
 use object_store::memory::InMemory;
+use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
 use super::*;
+use crate::Filter;
+use crate::S3Options;
+use crate::Source;
 use crate::trail::ACCOUNT;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -19,8 +23,8 @@ use crate::trail::object;
 use crate::trail::read;
 use crate::trail::texts;
 
-fn options(trail: &Trail) -> Ingest {
-    Ingest {
+fn options(trail: &Trail) -> IngestOptions {
+    IngestOptions {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
         inventories: Vec::new(),
@@ -58,7 +62,7 @@ fn trail() -> Trail {
 
 /// A lake in an object store that keeps every record.
 fn lake_in_memory(name: &str) -> Lake {
-    let place = Place::remote(&format!("s3://bucket/{name}"), Arc::new(InMemory::new()), LeaseTimes::default());
+    let place = LakePlace::remote(&format!("s3://bucket/{name}"), Arc::new(InMemory::new()), LeaseTimes::default());
     Lake::open_or_create_at(&place.unwrap(), Some("all")).unwrap()
 }
 
@@ -66,10 +70,10 @@ fn lake_in_memory(name: &str) -> Lake {
 const LAKES: [fn(&Trail, &str) -> Lake; 2] = [Trail::lake, |_, name| lake_in_memory(name)];
 
 #[tokio::test]
-async fn a_run_killed_at_any_border_leaves_what_the_next_makes_whole() {
+async fn a_run_killed_at_any_crash_point_leaves_what_the_next_makes_whole() {
     for lake in LAKES {
         // The plan; per batch its parts, their end and the ledger.
-        assert!(kill_at_every_border(&trail(), lake, (15, 6, 6, 3)).await > 12);
+        assert!(kill_at_every_crash_point(&trail(), lake, (15, 6, 6, 3)).await > 12);
     }
 }
 
@@ -94,15 +98,15 @@ fn amended_trail() -> Trail {
 }
 
 #[tokio::test]
-async fn a_run_that_amends_killed_at_any_border_leaves_what_the_next_makes_whole() {
+async fn a_run_that_amends_killed_at_any_crash_point_leaves_what_the_next_makes_whole() {
     for lake in LAKES {
         // Besides: the part of the amended date, and before and after its change holds.
-        assert!(kill_at_every_border(&amended_trail(), lake, (10, 4, 6, 0)).await > 14);
+        assert!(kill_at_every_crash_point(&amended_trail(), lake, (10, 4, 6, 0)).await > 14);
     }
 }
 
-/// Returns how many borders there are.
-async fn kill_at_every_border(
+/// Returns how many crash points there are.
+async fn kill_at_every_crash_point(
     trail: &Trail,
     new_lake: fn(&Trail, &str) -> Lake,
     expected: (u64, u64, u64, u64),
@@ -112,14 +116,14 @@ async fn kill_at_every_border(
     let _lock = whole.lock().unwrap();
     let tally = ingest(&whole, &options, &Progress::default()).await.unwrap().tally;
     assert_eq!((tally.records, tally.rows, tally.duplicates, tally.rejects), expected);
-    let mut borders = 0;
+    let mut crash_points = 0;
     loop {
-        let lake = new_lake(trail, &format!("killed-{borders}"));
-        let killed = ingest_across(Borders::end_after(borders), &lake, &options, &Progress::default()).await;
+        let lake = new_lake(trail, &format!("killed-{crash_points}"));
+        let killed = ingest_until(CrashPoints::end_after(crash_points), &lake, &options, &Progress::default()).await;
         if killed.is_ok() {
-            return borders;
+            return crash_points;
         }
-        // What a kill in the middle of a file leaves as well.
+        // A kill in the middle of a file leaves this as well.
         let half = if lake.object_store().is_none() {
             ".part-0123456789abcdef-0.parquet.tmp"
         } else {
@@ -129,9 +133,9 @@ async fn kill_at_every_border(
         lake.write(&half, b"PAR1").unwrap();
         let _lock = lake.lock().unwrap();
         let again = ingest(&lake, &options, &Progress::default()).await.unwrap();
-        assert_eq!(again.objects_listed, 4, "killed at border {borders}");
-        assert!(files(&lake) == files(&whole), "killed at border {borders}");
-        borders += 1;
+        assert_eq!(again.objects_listed, 4, "killed at crash point {crash_points}");
+        assert!(files(&lake) == files(&whole), "killed at crash point {crash_points}");
+        crash_points += 1;
     }
 }
 
@@ -144,11 +148,11 @@ async fn a_run_killed_twice_is_finished_by_the_third() {
         ingest(&whole, &options, &Progress::default()).await.unwrap();
         let lake = new_lake(&trail, &format!("killed-{first}"));
         for end in [first, 3] {
-            let killed = ingest_across(Borders::end_after(end), &lake, &options, &Progress::default()).await;
+            let killed = ingest_until(CrashPoints::end_after(end), &lake, &options, &Progress::default()).await;
             assert!(matches!(killed, Err(IngestError::Stopped)));
         }
         ingest(&lake, &options, &Progress::default()).await.unwrap();
-        assert!(files(&lake) == files(&whole), "killed at border {first}");
+        assert!(files(&lake) == files(&whole), "killed at crash point {first}");
     }
 }
 
@@ -157,7 +161,7 @@ async fn an_unfinished_plan_is_finished_as_it_was_planned() {
     let trail = trail();
     let mut options = options(&trail);
     let lake = trail.lake("lake");
-    let killed = ingest_across(Borders::end_after(0), &lake, &options, &Progress::default()).await;
+    let killed = ingest_until(CrashPoints::end_after(0), &lake, &options, &Progress::default()).await;
     assert!(matches!(killed, Err(IngestError::Stopped)));
     let path = trail.deliver("eu-west-1", "2026/09/01", "late", &[event("late", "2026-09-01T00:00:00Z")]);
     options.batch_bytes = 1 << 20;
@@ -201,7 +205,7 @@ async fn a_killed_shard_is_finished_by_itself_or_by_a_run_and_by_no_other_job() 
     let whole = trail.lake("whole");
     ingest(&whole, &options, &Progress::default()).await.unwrap();
     // All of the trail is of one account, so of one share.
-    let shard = |index: u32, count: u32| Ingest {
+    let shard = |index: u32, count: u32| IngestOptions {
         shard: Some(format!("{index}/{count}").parse().unwrap()),
         run_id: format!("{index}-of-{count}"),
         ..options.clone()
@@ -211,7 +215,7 @@ async fn a_killed_shard_is_finished_by_itself_or_by_a_run_and_by_no_other_job() 
     for finisher in [shard(busy, 2), options.clone()] {
         for end in [0, 2, 5] {
             let lake = trail.lake(&format!("killed-{end}-{}", finisher.run_id));
-            let killed = ingest_across(Borders::end_after(end), &lake, &shard(busy, 2), &Progress::default()).await;
+            let killed = ingest_until(CrashPoints::end_after(end), &lake, &shard(busy, 2), &Progress::default()).await;
             assert!(matches!(killed, Err(IngestError::Stopped)));
             let other = ingest(&lake, &shard(0, 3), &Progress::default()).await;
             assert!(matches!(other, Err(IngestError::OtherPlan { .. })), "{other:?}");

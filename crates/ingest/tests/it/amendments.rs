@@ -8,9 +8,9 @@ use arrow::datatypes::Int64Type;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::sample::select;
-use trailweave_ingest::Compact;
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::compact;
 use trailweave_ingest::settle;
 use trailweave_ingest::status;
@@ -47,7 +47,7 @@ enum Addendum {
     UpdatedData { original: Option<u8> },
 }
 
-/// What tells rows apart: account, event id, time, user agent, and what it amends.
+/// The values that tell rows apart: account, event id, time, user agent, and what it amends.
 type Row = [String; 5];
 
 impl Record {
@@ -104,8 +104,8 @@ impl Record {
     }
 }
 
-/// The slow, obvious answer: for each family the rows that may stay, of which one does. `None`: no row. There are several
-/// only where amendments differ in neither time nor id.
+/// The slow, obvious answer: for each family the rows that may stay, of which one does. `None`: no row. There are
+/// several only where amendments differ in neither time nor id.
 fn families(records: &[&Record], keeps_all: bool) -> Vec<BTreeSet<Option<Row>>> {
     let mut label: BTreeMap<(u8, u8), (u8, u8)> =
         records.iter().flat_map(|record| record.events()).map(|event| (event, event)).collect();
@@ -159,7 +159,8 @@ fn check(lake: &Lake, records: &[&Record], keeps_all: bool) {
     assert!(left.is_empty(), "{left:?} should not have stayed of {records:?}");
 }
 
-/// What the ledger counts of each object is what `events` holds of it, and every count balances. Returns the rows.
+/// Checks that the ledger counts of each object what `events` holds of it, and that every count balances. Returns the
+/// rows.
 fn check_ledger(lake: &Lake) -> u64 {
     let mut held: BTreeMap<String, i64> = BTreeMap::new();
     for name in texts(lake, &EVENTS, "source_object") {
@@ -218,7 +219,7 @@ fn put(trail: &Trail, name: &str, records: &[&Record]) {
 async fn deliver_in_runs(
     lake: &Lake,
     trail: &Trail,
-    options: &Ingest,
+    options: &IngestOptions,
     keeps_all: bool,
     deliveries: &[(Record, u8, u8)],
 ) {
@@ -235,7 +236,7 @@ async fn deliver_in_runs(
         assert_eq!(check_ledger(lake), n_rows);
         if run == 1 {
             let _lock = lake.lock().unwrap();
-            compact(lake, &Compact { memory_bytes: 64 << 20, threads: options.threads }).unwrap();
+            compact(lake, &CompactOptions { memory_bytes: 64 << 20, threads: options.threads }).unwrap();
         }
     }
 }
@@ -294,7 +295,7 @@ async fn within_a_run_what_is_amended_counts_as_a_duplicate_and_status_counts_wh
 async fn what_shards_amend_is_settled_by_whoever_has_the_lake_next() {
     let trail = Trail::new();
     let lake = lake(&trail, "lake", true);
-    let options = Ingest { batch_bytes: 1, ..options(&trail) };
+    let options = IngestOptions { batch_bytes: 1, ..options(&trail) };
     let records = [Record::plain(0, 0, Addendum::None), Record::amendment(0, 1, Some(0), 1)];
     for (day, record) in ["2026/09/01", "2026/09/02"].into_iter().zip(&records) {
         trail.deliver("eu-west-1", day, "object", &[record.json()]);
@@ -302,7 +303,8 @@ async fn what_shards_amend_is_settled_by_whoever_has_the_lake_next() {
     for index in 0..2 {
         let name = format!("{index}/2");
         let _lock = lake.lock_shard(&name, 2).unwrap();
-        let options = Ingest { shard: Some(name.parse().unwrap()), run_id: format!("run-{index}"), ..options.clone() };
+        let options =
+            IngestOptions { shard: Some(name.parse().unwrap()), run_id: format!("run-{index}"), ..options.clone() };
         trailweave_ingest::ingest(&lake, &options, &trailweave_ingest::Progress::default()).await.unwrap();
         assert_eq!(
             check_ledger(&lake),

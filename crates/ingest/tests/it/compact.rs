@@ -3,7 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 
-use trailweave_ingest::Compact;
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::compact;
 use trailweave_ingest::gc;
 use trailweave_lake::Lake;
@@ -18,7 +18,7 @@ use crate::trail::object;
 use crate::trail::read;
 use crate::trail::texts;
 
-const OPTIONS: Compact = Compact { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN };
+const OPTIONS: CompactOptions = CompactOptions { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN };
 
 /// A lake of many small parts of two days, with rejects.
 async fn lake_of_small_parts(trail: &Trail) -> Lake {

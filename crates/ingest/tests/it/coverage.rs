@@ -1,4 +1,4 @@
-//! What `status` says of a lake and its sources.
+//! The answers of `status` about a lake and its sources.
 
 use jiff::civil::date;
 use trailweave_ingest::Filter;

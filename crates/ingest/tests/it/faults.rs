@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use trailweave_ingest::Ingest;
 use trailweave_ingest::IngestError;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
@@ -26,7 +26,7 @@ fn trail() -> Trail {
     trail
 }
 
-async fn fails(lake: &Lake, options: &Ingest) -> IngestError {
+async fn fails(lake: &Lake, options: &IngestOptions) -> IngestError {
     let _lock = lake.lock().unwrap();
     trailweave_ingest::ingest(lake, options, &Progress::default()).await.unwrap_err()
 }
@@ -53,7 +53,7 @@ fn is_full_disk(error: &IngestError) -> bool {
 async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
     let trail = trail();
     // A share removes only what its own plan left, so the full disk waits for it.
-    let options = Ingest { shard: Some("0/1".parse().unwrap()), ..options(&trail) };
+    let options = IngestOptions { shard: Some("0/1".parse().unwrap()), ..options(&trail) };
     let whole = trail.lake("whole");
     ingest(&whole, &options).await;
     let plan = Path::new("_trailweave/runs/run/plan.json").to_owned();
@@ -87,7 +87,7 @@ async fn a_disk_that_is_full_when_amendments_are_settled_costs_no_row() {
     let amended = lake.parts(&EVENTS).unwrap().remove(0).path;
     let staged = amended.with_file_name(format!(".{}.next", amended.file_name().unwrap().to_str().unwrap()));
     // A share notes the amendment, and leaves it to the next.
-    let shard = Ingest { shard: Some("0/1".parse().unwrap()), run_id: "shard".to_owned(), ..options(&trail) };
+    let shard = IngestOptions { shard: Some("0/1".parse().unwrap()), run_id: "shard".to_owned(), ..options(&trail) };
     ingest(&lake, &shard).await;
     let _lock = lake.lock().unwrap();
     let before = files(&lake);

@@ -29,7 +29,7 @@ use crate::trail::texts;
 const CSV_SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag";
 const DAY: &str = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01";
 
-/// What an inventory says of a version of an object.
+/// An inventory's words about a version of an object.
 struct Version {
     key: String,
     is_latest: bool,
@@ -127,9 +127,9 @@ fn put(trail: &Trail, format: &str, schema: &str, stored: &[&[u8]]) -> String {
     format!("trail/daily/{format}/manifest.json")
 }
 
-fn of_inventory(trail: &Trail, url: &str, manifest: &str) -> Ingest {
+fn of_inventory(trail: &Trail, url: &str, manifest: &str) -> IngestOptions {
     let manifest = format!("s3://inventories/{manifest}").parse().unwrap();
-    Ingest { sources: Vec::new(), inventories: vec![manifest], ..options_for(trail, url, "") }
+    IngestOptions { sources: Vec::new(), inventories: vec![manifest], ..options_for(trail, url, "") }
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn an_inventory_that_was_copied_is_read_where_it_stands() {
     let inventory = trail.source().with_file_name("inventories").join("trail/daily");
     let manifest = inventory.join("data/manifest.json");
     fs::copy(inventory.join("CSV/manifest.json"), &manifest).unwrap();
-    let options = Ingest { inventories: vec![Source::Local(manifest)], ..of_inventory(&trail, &url, "") };
+    let options = IngestOptions { inventories: vec![Source::Local(manifest)], ..of_inventory(&trail, &url, "") };
     assert_eq!(ingest(&trail.lake("lake"), &options).await.objects_done, 3);
 }
 

@@ -20,7 +20,7 @@ mod trail;
 use std::num::NonZeroUsize;
 
 use trailweave_ingest::Filter;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
@@ -29,8 +29,8 @@ use trailweave_lake::Lake;
 
 use crate::trail::Trail;
 
-fn options(trail: &Trail) -> Ingest {
-    Ingest {
+fn options(trail: &Trail) -> IngestOptions {
+    IngestOptions {
         sources: vec![Source::Local(trail.source())],
         keys: Vec::new(),
         inventories: Vec::new(),
@@ -48,7 +48,7 @@ fn options(trail: &Trail) -> Ingest {
     }
 }
 
-async fn ingest(lake: &Lake, options: &Ingest) -> Summary {
+async fn ingest(lake: &Lake, options: &IngestOptions) -> Summary {
     let _lock = lake.lock().unwrap();
     let summary = trailweave_ingest::ingest(lake, options, &Progress::default()).await.unwrap();
     assert!(summary.tally.balances());

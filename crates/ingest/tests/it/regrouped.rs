@@ -14,8 +14,8 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
-use trailweave_corpus::Options;
-use trailweave_ingest::Compact;
+use trailweave_corpus::CorpusOptions;
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 use trailweave_ingest::compact;
 use trailweave_lake::Lake;
@@ -94,7 +94,7 @@ proptest! {
     fn any_grouping_in_any_order_over_several_runs_makes_the_rows_of_one(seed: u64, n_objects in 1..20u64, is_cut: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (generated, dealt) = (Trail::new(), Trail::new());
-        let of_corpus = Options { seed, records: 500, days: 3, ..Options::default() };
+        let of_corpus = CorpusOptions { seed, records: 500, days: 3, ..CorpusOptions::default() };
         trailweave_corpus::generate(&of_corpus, &generated.source()).unwrap();
         let mut paths = objects(&generated.source().join("AWSLogs"));
         paths.sort();
@@ -116,7 +116,7 @@ proptest! {
             runtime.block_on(ingest(&lake, &in_runs));
             if run == 1 {
                 let _lock = lake.lock().unwrap();
-                compact(&lake, &Compact { memory_bytes: 64 << 20, threads: in_runs.threads }).unwrap();
+                compact(&lake, &CompactOptions { memory_bytes: 64 << 20, threads: in_runs.threads }).unwrap();
             }
         }
         prop_assert!(rows(&lake) == rows(&at_once), "seed {seed}, {n_objects} objects");

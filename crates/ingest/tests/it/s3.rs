@@ -42,7 +42,7 @@ pub(crate) async fn serve(trail: &Trail) -> String {
     serve_behind(trail, Gate::default()).await
 }
 
-/// What a server does before it answers.
+/// The behaviour of a server before it answers.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     /// A file that is replaced when it is asked for, once: its time is its version.
@@ -92,7 +92,7 @@ pub(crate) async fn serve_behind(trail: &Trail, gate: Gate) -> String {
 /// After so many bytes of a connection an answer is cut. A listing has fewer.
 const LONG: usize = 4096;
 
-/// What a proxy does.
+/// The faults of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// It ends the connection in the middle of an answer.
@@ -164,10 +164,10 @@ async fn until_closed(client: &mut TcpStream) {
     while client.read(&mut bytes).await.is_ok_and(|n| n > 0) {}
 }
 
-pub(crate) fn options_for(trail: &Trail, url: &str, key: &str) -> Ingest {
+pub(crate) fn options_for(trail: &Trail, url: &str, key: &str) -> IngestOptions {
     let s3 =
         S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
-    Ingest { sources: vec![format!("s3://{BUCKET}/{key}").parse().unwrap()], s3, ..options(trail) }
+    IngestOptions { sources: vec![format!("s3://{BUCKET}/{key}").parse().unwrap()], s3, ..options(trail) }
 }
 
 fn deliver(trail: &Trail, region: &str, day: &str, id: &str) {
@@ -186,7 +186,7 @@ async fn a_bucket_gives_the_rows_that_its_folder_gives_and_a_rerun_nothing() {
     let url = serve(&trail).await;
     let options_s3 = options_for(&trail, &url, "AWSLogs");
     let (local, s3) = (trail.lake("local"), trail.lake("s3"));
-    let from_folder = Ingest { sources: vec![Source::Local(trail.source().join("AWSLogs"))], ..options(&trail) };
+    let from_folder = IngestOptions { sources: vec![Source::Local(trail.source().join("AWSLogs"))], ..options(&trail) };
     ingest(&local, &from_folder).await;
     let summary = ingest(&s3, &options_s3).await;
     assert_eq!((summary.objects_done, summary.objects_listed, summary.tally.rows), (1101, 1101, 1101));
@@ -314,7 +314,7 @@ async fn of_keys_that_are_named_one_may_be_denied_and_one_gone() {
         let lines: Vec<String> = ids.iter().map(|id| format!("s3://{BUCKET}/{}", key(id))).collect();
         trail.put("keys.txt", lines.join("\n").as_bytes());
         let keys = vec![trail.source().join("keys.txt")];
-        Ingest { sources: Vec::new(), keys, ..options_for(&trail, &url, "") }
+        IngestOptions { sources: Vec::new(), keys, ..options_for(&trail, &url, "") }
     };
     let summary = ingest(&lake, &named(&["a", "b", "c"])).await;
     assert_eq!((summary.objects_done, summary.objects_left, summary.objects_gone), (1, 1, 1));

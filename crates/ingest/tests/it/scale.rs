@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::TimestampMillisecondType;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
@@ -30,7 +30,7 @@ async fn five_thousand_tiny_objects_become_few_parts() {
     }
     let lake = trail.lake("lake");
     let progress = Progress::default();
-    let options = Ingest { memory_bytes: 128 << 20, ..options(&trail) };
+    let options = IngestOptions { memory_bytes: 128 << 20, ..options(&trail) };
     let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();
     assert_eq!((summary.objects_done, summary.tally.rows, summary.parts), (5_000, 5_000, 1));
     assert_eq!(progress.objects_done.load(Relaxed), progress.objects_planned.load(Relaxed));
@@ -56,7 +56,7 @@ async fn a_large_object_is_decoded_in_pieces_and_cut_into_parts_whatever_the_mem
     }
     let inflated_bytes = 40 << 20;
     for memory_bytes in [1, 3 * inflated_bytes] {
-        let options = Ingest { memory_bytes, ..options(&trail) };
+        let options = IngestOptions { memory_bytes, ..options(&trail) };
         let lake = trail.lake(&format!("lake-{memory_bytes}"));
         let progress = Progress::default();
         let summary = trailweave_ingest::ingest(&lake, &options, &progress).await.unwrap();

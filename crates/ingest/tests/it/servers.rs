@@ -37,8 +37,8 @@ use trailweave_ingest::object_store;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 use trailweave_table::partition_dir;
 
@@ -68,7 +68,7 @@ enum Fault {
 /// A server and a lake on it, whose bucket is a folder.
 struct World {
     folder: tempfile::TempDir,
-    place: Place,
+    place: LakePlace,
 }
 
 impl World {
@@ -83,7 +83,7 @@ impl World {
         let options = S3Options { endpoint_url: Some(url), path_style: true, anonymous: true, ..S3Options::default() };
         let bucket = Location { bucket: "bucket".to_owned(), key: String::new() };
         let store = object_store(&bucket, &options).await.unwrap();
-        Self { folder, place: Place::remote("s3://bucket/lake", store, times).unwrap() }
+        Self { folder, place: LakePlace::remote("s3://bucket/lake", store, times).unwrap() }
     }
 
     fn lake(&self) -> Lake {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use trailweave_ingest::Ingest;
 use trailweave_ingest::IngestError;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::Summary;
 use trailweave_lake::Lake;
@@ -33,11 +33,11 @@ fn trail() -> Trail {
     trail
 }
 
-async fn shard(lake: &Lake, options: &Ingest, index: u32, count: u32) -> Result<Summary, IngestError> {
+async fn shard(lake: &Lake, options: &IngestOptions, index: u32, count: u32) -> Result<Summary, IngestError> {
     let name = format!("{index}/{count}");
     let _lock = lake.lock_shard(&name, count)?;
     let shard = Some(name.parse().unwrap());
-    let options = Ingest { shard, run_id: format!("run-{index}-of-{count}"), ..options.clone() };
+    let options = IngestOptions { shard, run_id: format!("run-{index}-of-{count}"), ..options.clone() };
     trailweave_ingest::ingest(lake, &options, &Progress::default()).await
 }
 

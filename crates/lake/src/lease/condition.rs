@@ -14,7 +14,7 @@ use object_store::PutPayload;
 use object_store::UpdateVersion;
 use object_store::path::Path as Key;
 
-use super::Loss;
+use super::loss::Loss;
 
 /// An `ETag` that no lease has.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";

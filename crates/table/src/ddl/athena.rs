@@ -3,8 +3,8 @@
 use std::fmt;
 use std::fmt::Write;
 
-use super::escaped;
 use super::spark::kind;
+use super::words::escaped;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::fmt::Write;
 
-use super::VIEW;
-use super::files;
-use super::quoted;
-use super::replaced;
+use super::words::VIEW;
+use super::words::files;
+use super::words::quoted;
+use super::words::replaced;
 use crate::column::Kind;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;

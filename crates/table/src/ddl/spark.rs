@@ -3,10 +3,10 @@
 use std::fmt;
 use std::fmt::Write;
 
-use super::TEMPORARY_VIEW;
-use super::columns;
-use super::escaped;
-use super::replaced;
+use super::words::TEMPORARY_VIEW;
+use super::words::columns;
+use super::words::escaped;
+use super::words::replaced;
 use crate::column::Kind;
 use crate::column::Table;
 

@@ -1,4 +1,4 @@
-//! What stands in the place of `otlp` where the program is built without that feature: no endpoint.
+//! Stands in the place of `otlp` where the program is built without that feature: there is no endpoint.
 
 use std::convert::Infallible;
 use std::fmt;

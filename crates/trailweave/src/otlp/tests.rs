@@ -1,4 +1,4 @@
-//! What an endpoint is, what of it is said, and what its server may do wrong.
+//! Endpoints: their texts, and the faults of their servers.
 
 use std::io::Read;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn figures_go_below_the_endpoint_and_no_secret_is_said() {
     }
 }
 
-/// What an endpoint says that is given headers.
+/// Returns what an endpoint says that is given headers.
 fn with_headers(text: &str) -> Result<Endpoint, EndpointError> {
     "http://host".parse::<Endpoint>().unwrap().with_headers(text)
 }
@@ -66,7 +66,7 @@ fn a_figure_without_points_is_no_gauge() {
     assert!(contains(b"zero") && !contains(b"none"), "{request:?}");
 }
 
-/// What comes of a request to a server that answers with `answer`, once it has the head of the request.
+/// Sends a request to a server that answers with `answer`, once it has the head of the request.
 fn posted(answer: &str) -> String {
     let server = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://me:word@{}/?key=secret", server.local_addr().unwrap()).parse().unwrap();

@@ -9,14 +9,14 @@ use anyhow::Context;
 use anyhow::bail;
 use jiff::Timestamp;
 
-use super::Job;
-use super::Outcome;
 use super::ingest;
 use super::query;
 use super::read;
 use crate::args::Common;
 use crate::args::DemoArgs;
 use crate::args::IngestArgs;
+use crate::job::Job;
+use crate::outcome::Outcome;
 
 const QUESTION: &str = "\
 SELECT ec2_event_name, link, confidence, unmatched_reason, count(*) AS calls, count(DISTINCT instance_id) AS instances
@@ -26,7 +26,7 @@ FROM correlated GROUP BY ALL ORDER BY calls DESC LIMIT 12";
 const MARKER: &str = ".trailweave-demo";
 
 /// Generates, runs, and shows what comes out.
-pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::Result<Outcome> {
+pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
     let (folder, lake) = (args.dir.join("trail"), args.dir.join("lake"));
     clear(&args.dir)?;
     let corpus = generate(args, &folder)?;
@@ -55,8 +55,11 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: Timestamp) -> anyhow::R
 }
 
 fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::Corpus> {
-    let options =
-        trailweave_corpus::Options { seed: args.seed, records: args.records, ..trailweave_corpus::Options::default() };
+    let options = trailweave_corpus::CorpusOptions {
+        seed: args.seed,
+        records: args.records,
+        ..trailweave_corpus::CorpusOptions::default()
+    };
     let corpus = trailweave_corpus::generate(&options, trail)?;
     say(&format!(
         "A week of synthetic trail: {} records in {} objects, some late, some delivered twice ({})\n",

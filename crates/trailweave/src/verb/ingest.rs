@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 
 use trailweave_correlate::Scope;
-use trailweave_ingest::Ingest;
+use trailweave_ingest::IngestOptions;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-use super::Job;
-use super::Outcome;
-use super::correlate_locked;
+use super::correlate::correlate_locked;
 use crate::config::ConfigError;
+use crate::job::Job;
+use crate::outcome::Outcome;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
@@ -83,9 +83,9 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     })
 }
 
-fn options(job: &Job) -> anyhow::Result<Ingest> {
+fn options(job: &Job) -> anyhow::Result<IngestOptions> {
     job.config.check_source()?;
-    Ok(Ingest {
+    Ok(IngestOptions {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
         inventories: job.config.inventories.clone(),

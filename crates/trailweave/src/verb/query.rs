@@ -10,8 +10,8 @@ use arrow::json::writer::LineDelimited;
 use arrow::util::pretty::pretty_format_batches;
 use trailweave_query::SessionOptions;
 
-use super::Job;
-use super::Outcome;
+use crate::job::Job;
+use crate::outcome::Outcome;
 
 /// Answers a question in SQL, as a table or as JSON lines.
 pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {

@@ -9,9 +9,9 @@ use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
-use super::Job;
-use super::Outcome;
 use crate::args::Engine;
+use crate::job::Job;
+use crate::outcome::Outcome;
 use crate::trace;
 
 /// Draws a chain.

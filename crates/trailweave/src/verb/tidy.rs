@@ -3,18 +3,18 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use trailweave_ingest::Compact;
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 
-use super::Job;
-use super::Outcome;
+use crate::job::Job;
+use crate::outcome::Outcome;
 use crate::report;
 
 /// Merges small parts.
 pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let _lock = lake.lock()?;
-    let options = Compact { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
+    let options = CompactOptions { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let compacted = trailweave_ingest::compact(&lake, &options)?;
     job.put(&compacted, |out, compacted| report::write_compacted(out, compacted))?;
     Ok(Outcome::Done)

@@ -1,4 +1,4 @@
-//! What an inventory names and what a listing of the same bucket names are the same objects in the same versions.
+//! An inventory and a listing of the same bucket name the same objects in the same versions.
 
 use std::fs::File;
 use std::io;

@@ -55,7 +55,7 @@ fn a_program_that_is_built_without_query_has_no_engine() {
     assert!(!tree.contains("datafusion"), "{tree}");
 }
 
-/// What the crate is built with; its tests may use more.
+/// Names what the crate is built with; its tests may use more.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let folder = if name == "bench" { root().join("benches") } else { root().join("crates").join(name) };
     let manifest: Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();

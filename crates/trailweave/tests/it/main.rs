@@ -5,6 +5,7 @@
 mod aws;
 mod bad_input;
 mod beside;
+mod circles;
 mod decisions;
 mod duckdb;
 mod inventory;

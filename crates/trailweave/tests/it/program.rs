@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The python that `make test` sets up: it has DuckDB, a server that answers as S3 and SQS do, and the messages of OTLP.
 pub(crate) const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/bin/python");
 
-/// What a run of the program said.
+/// The output of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,

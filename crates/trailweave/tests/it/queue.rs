@@ -86,7 +86,7 @@ impl World {
         arn.to_owned()
     }
 
-    /// What CloudTrail says to a topic.
+    /// Publishes what CloudTrail says to a topic.
     fn publish(&self, topic: &str, messages: &[String]) {
         let publish = |message| ("sns", "publish", json!({ "TopicArn": topic, "Message": message }));
         self.aws.call(&messages.iter().map(publish).collect::<Vec<_>>());
@@ -113,7 +113,7 @@ fn key(name: &str) -> String {
     format!("{DAY}/{name}.json.gz")
 }
 
-/// What S3 says of an object.
+/// Writes what S3 says of an object.
 fn record(key: &str, etag: &str, bytes: usize) -> Value {
     let object = json!({ "key": key, "size": bytes, "eTag": etag });
     json!({ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": "trail" }, "object": object } })
@@ -180,7 +180,7 @@ fn only_what_is_settled_is_deleted() {
     assert_eq!(world.n_messages(), 2);
 }
 
-/// What CloudTrail says of objects that it has delivered.
+/// Writes what CloudTrail says of objects that it has delivered.
 fn delivered(bucket: &str, keys: &[&str]) -> String {
     json!({ "s3Bucket": bucket, "s3ObjectKey": keys }).to_string()
 }

@@ -22,8 +22,8 @@ use trailweave_ingest::Location;
 use trailweave_ingest::S3Options;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_lake::Place;
 use trailweave_table::EVENTS;
 
 use crate::aws::Aws;
@@ -274,7 +274,7 @@ fn a_lease_holds_on_seaweedfs() {
     let store = Runtime::new().unwrap().block_on(trailweave_ingest::object_store(&bucket, &s3)).unwrap();
     let times = LeaseTimes { expiry: Duration::from_hours(1), renewal: Duration::from_millis(1) };
     let [lake, other] = [(); 2].map(|()| {
-        let place = Place::remote("s3://lakes/main", Arc::clone(&store), times).unwrap();
+        let place = LakePlace::remote("s3://lakes/main", Arc::clone(&store), times).unwrap();
         Lake::open_or_create_at(&place, None).unwrap()
     });
     let _held = lake.lock().unwrap();

@@ -12,7 +12,8 @@ use crate::program::utf8;
 
 /// A small trail of several accounts and regions; returns its source.
 pub(crate) fn trail(folder: &Path) -> std::path::PathBuf {
-    let options = trailweave_corpus::Options { records: 2_000, days: 2, ..trailweave_corpus::Options::default() };
+    let options =
+        trailweave_corpus::CorpusOptions { records: 2_000, days: 2, ..trailweave_corpus::CorpusOptions::default() };
     trailweave_corpus::generate(&options, folder).unwrap();
     folder.join("AWSLogs")
 }

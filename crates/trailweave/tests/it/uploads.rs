@@ -1,4 +1,4 @@
-//! What a killed run has begun to upload to a lake in S3.
+//! Uploads to a lake in S3 that a killed run has begun.
 
 use serde_json::Value;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a user sees who types something wrong, or asks for help.
+//! The answers to a user who types something wrong, or asks for help.
 
 use std::fs;
 

@@ -1,0 +1,46 @@
+//! The options of a run.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::Filter;
+use crate::S3Options;
+use crate::Shard;
+use crate::Source;
+
+/// The sources and the means of a run.
+#[derive(Debug, Clone)]
+pub struct IngestOptions {
+    /// Where the objects are.
+    pub sources: Vec<Source>,
+    /// Files that name objects, one in a line, as a path or as `s3://bucket/key`; nothing is listed for them. Empty
+    /// lines and those that begin with `#` say nothing.
+    pub keys: Vec<PathBuf>,
+    /// Manifests of S3 Inventory, which name the objects of a bucket; nothing is listed for them either. Only
+    /// those objects are read that are of a trail.
+    pub inventories: Vec<Source>,
+    /// A queue of SQS, whose messages tell of new objects; nothing else is read then. A message is deleted when the
+    /// lake has all that it tells of.
+    pub queue_url: Option<String>,
+    /// How those in S3 are reached.
+    pub s3: S3Options,
+    /// Which objects.
+    pub filter: Filter,
+    /// The memory of the whole process, which may take a quarter more: bytes that are fetched, decoded, gathered and
+    /// being written, and some for the program itself. A listing of many objects comes on top.
+    pub memory_bytes: u64,
+    /// Threads that decode and encode.
+    pub threads: NonZeroUsize,
+    /// Objects of S3 that are fetched at once, which hides the time that each answer takes. Each needs a connection.
+    pub fetches: NonZeroUsize,
+    /// An object that inflates past this is quarantined.
+    pub cap_bytes: u64,
+    /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
+    pub batch_bytes: u64,
+    /// True if objects that were quarantined are read again.
+    pub retry_quarantined: bool,
+    /// The share of the objects that is read, while other processes read theirs.
+    pub shard: Option<Shard>,
+    /// The name of the run, under which its plan is kept.
+    pub run_id: String,
+}

@@ -1,0 +1,58 @@
+//! The choice of what a run reads.
+
+use trailweave_decode::Selection;
+
+use crate::IngestError;
+use crate::IngestOptions;
+use crate::ledger::Known;
+use crate::ledger::Ledger;
+use crate::source::listing::Listing;
+
+/// The new objects of a listing, sorted.
+pub(crate) struct Chosen {
+    pub(crate) objects: Listing,
+    /// The number of objects that the ledger knows.
+    pub(crate) known: u64,
+}
+
+/// Takes the objects out of a listing that the options ask for and the ledger does not know.
+pub(crate) fn choose(
+    mut listing: Listing,
+    ledger: &Ledger,
+    options: &IngestOptions,
+    selection: Selection,
+) -> Result<Chosen, IngestError> {
+    let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
+    listing.retain(|object| {
+        let state = ledger.knows(object);
+        if !options.filter.takes(object.place.as_deref()) {
+            // An object that was read for an unfinished plan is counted there.
+            filtered += u64::from(state != Known::Fresh);
+            return false;
+        }
+        match (options.shard, &object.place) {
+            (Some(shard), Some(place)) if !shard.takes(place, selection) => {
+                filtered += 1;
+                return false;
+            }
+            (Some(_), None) => not_to_share = Some(object.source_object.clone()),
+            _ => {}
+        }
+        match state {
+            Known::New => return true,
+            Known::Quarantined(times) if options.retry_quarantined => {
+                object.attempt = times;
+                return true;
+            }
+            Known::Done | Known::Quarantined(_) => known += 1,
+            Known::Fresh => {}
+        }
+        false
+    });
+    if let Some(source_object) = not_to_share {
+        return Err(IngestError::NotToShare { source_object });
+    }
+    listing.filtered += filtered;
+    listing.sort();
+    Ok(Chosen { objects: listing, known })
+}

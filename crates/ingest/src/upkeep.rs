@@ -1,0 +1,9 @@
+//! Care of the rows that the lake has: each kept once, amended rows removed, parts merged, leftovers removed, all of
+//! it counted.
+
+pub(crate) mod amendment;
+pub(crate) mod compact;
+pub(crate) mod duplicates;
+pub(crate) mod gc;
+pub(crate) mod settle;
+pub(crate) mod status;

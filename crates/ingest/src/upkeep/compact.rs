@@ -1,0 +1,160 @@
+//! Merges the small parts of a partition, which many small batches leave, into larger ones.
+//!
+//! The merged part holds the same rows in the table's order. It appears, and the parts that it holds vanish, in one
+//! change of the lake (see `trailweave_lake::Change`): a kill costs nothing but time. A reader who lists the partition
+//! in that moment may see both and so rows twice, never none.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use parquet::file::reader::Length;
+use rayon::ThreadPoolBuilder;
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
+use serde::Serialize;
+use trailweave_lake::Change;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::Merged;
+use trailweave_lake::Part;
+use trailweave_table::EVENTS;
+use trailweave_table::REJECTS;
+use trailweave_table::Table;
+use trailweave_table::merged_part_name;
+
+use crate::IngestError;
+use crate::fingerprint::short_hex;
+use crate::ledger::committed;
+use crate::ledger::is_committed;
+use crate::run::chunk::Chunk;
+use crate::run::part;
+use crate::upkeep::settle::settle;
+
+/// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
+const TARGET_BYTES: u64 = 128 << 20;
+/// How much larger rows are in memory than as Parquet, with what sorting and encoding them needs: 20 was measured.
+const MEMORY_FACTOR: u64 = 24;
+
+/// The means by which parts are merged.
+#[derive(Debug, Clone, Copy)]
+pub struct CompactOptions {
+    /// The memory that the rows that are being merged may occupy.
+    pub memory_bytes: u64,
+    /// Parts that are merged at once.
+    pub threads: NonZeroUsize,
+}
+
+/// The results of merging, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Compacted {
+    /// Committed parts that `events` and `rejects` had.
+    pub parts_before: u64,
+    /// Parts that they have.
+    pub parts_after: u64,
+    /// Bytes of the parts that were merged.
+    pub bytes_before: u64,
+    /// Bytes of the parts made of them.
+    pub bytes_after: u64,
+    /// Rows in these.
+    pub rows: u64,
+}
+
+/// Parts of one partition that become one.
+struct Group {
+    table: &'static Table,
+    parts: Vec<Part>,
+    bytes: u64,
+}
+
+/// Merges the small parts of `events` and `rejects`, partition by partition. A second call finds nothing to do.
+///
+/// Needs: the caller holds the lake's lock.
+pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, IngestError> {
+    settle(lake)?;
+    let batches = committed(lake)?;
+    let threads = options.threads.get();
+    let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
+    let mut compacted = Compacted::default();
+    let mut groups = Vec::new();
+    for table in [&EVENTS, &REJECTS] {
+        let mut parts = lake.parts(table)?;
+        parts.retain(|part| is_committed(&part.path, &batches));
+        compacted.parts_before += parts.len() as u64;
+        for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
+            groups.extend(group(table, partition, group_bytes));
+        }
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|source| IngestError::Threads { threads, source })?;
+    let merged = pool.install(|| groups.par_iter().map(|group| merge(lake, group)).collect::<Result<Vec<_>, _>>())?;
+    compacted.parts_after = compacted.parts_before;
+    for (group, (rows, bytes)) in groups.iter().zip(merged) {
+        compacted.parts_after -= group.parts.len() as u64 - 1;
+        compacted.bytes_before += group.bytes;
+        compacted.bytes_after += bytes;
+        compacted.rows += rows;
+    }
+    Ok(compacted)
+}
+
+/// Puts the parts of a partition together as long as they fit, in the order of their names.
+fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for part in parts {
+        match groups.last_mut() {
+            Some(group) if group.bytes + part.bytes <= group_bytes => {
+                group.bytes += part.bytes;
+                group.parts.push(part.clone());
+            }
+            _ => groups.push(Group { table, parts: vec![part.clone()], bytes: part.bytes }),
+        }
+    }
+    groups.retain(|group| group.parts.len() > 1);
+    groups
+}
+
+/// Makes one part of a group; returns its rows and bytes.
+fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
+    let (mut chunks, mut merged) = (Vec::new(), Vec::new());
+    for Part { path, bytes, .. } in &group.parts {
+        chunks.extend(read(lake, path, group.table)?);
+        let from = Merged::read(lake, path)?;
+        merged.push(Merged { path: lake.below(path).to_owned(), bytes: *bytes, from });
+    }
+    // Below the lake's folder, so that a lake that is moved gives the same names.
+    let id = short_hex(merged.iter().map(|part| part.path.as_os_str().as_encoded_bytes()));
+    let path = group.parts[0].path.with_file_name(merged_part_name(&id));
+    let mut change = Change::new(lake, &format!("compact-{id}"));
+    let staged = change.promise(&path);
+    let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();
+    let rows = part::write_merged(lake, &chunks, group.table, &staged, &merged)?;
+    if rows != expected {
+        return Err(IngestError::Merge { path, expected, rows });
+    }
+    for part in &group.parts {
+        change.remove(&part.path);
+    }
+    change.commit()?;
+    let bytes = lake.open_part(&path)?.len();
+    Ok((rows, bytes))
+}
+
+/// Reads the rows of a part, as many as its footer says.
+fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError> {
+    let file = lake.open_part(path)?;
+    let read = || {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
+        let expected = reader.metadata().file_metadata().num_rows();
+        let mut chunks = Vec::new();
+        let mut rows = 0;
+        for batch in reader.build()? {
+            let batch = batch?;
+            rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+            chunks.push(Chunk::all(part::whole(table, &batch)?));
+        }
+        if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
+    };
+    read().map_err(LakeError::parquet(path))
+}

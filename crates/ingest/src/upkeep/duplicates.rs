@@ -1,0 +1,161 @@
+//! Rows that the lake already has: rows are unique on (`recipient_account_id`, `event_id`).
+//!
+//! The first logs have no `event_id`, and nothing else names a record for certain; such rows are always kept.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+
+use arrow::array::Array;
+use arrow::array::AsArray;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::LakeFile;
+use trailweave_table::EVENTS;
+use trailweave_table::batch_id;
+
+use crate::row_key::ACCOUNT;
+use crate::row_key::EVENT_ID;
+use crate::row_key::keys;
+use crate::run::chunk::Chunk;
+use crate::upkeep::amendment::EventId;
+
+type PartReader = ParquetRecordBatchReaderBuilder<LakeFile>;
+
+/// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
+/// are asked, and where they do not exclude an id, those two columns of that row group are read.
+pub(crate) fn known_to_lake(
+    lake: &Lake,
+    partition: &Path,
+    own_batch_id: &str,
+    chunks: &[Chunk],
+) -> Result<HashSet<u128>, LakeError> {
+    let mut known = HashSet::new();
+    let parts = other_parts(lake, partition, own_batch_id)?;
+    if !parts.is_empty() {
+        let sought = Sought::rows_of(chunks);
+        for path in parts {
+            sought.find_in_file(lake, &path, &mut known)?;
+        }
+    }
+    Ok(known)
+}
+
+fn other_parts(lake: &Lake, partition: &Path, own_batch_id: &str) -> Result<Vec<PathBuf>, LakeError> {
+    let is_other = |path: &PathBuf| {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !is_hidden && path.extension().is_some_and(|it| it == "parquet") && batch_id(path) != Some(own_batch_id)
+    };
+    Ok(lake.files(partition)?.into_iter().map(|file| file.path).filter(is_other).collect())
+}
+
+/// Ids to look for, with their keys, by account.
+#[derive(Default)]
+pub(crate) struct Sought<'a> {
+    by_account: BTreeMap<Option<&'a str>, Vec<(&'a str, u128)>>,
+}
+
+impl<'a> Sought<'a> {
+    pub(crate) fn events(events: &[EventId<'a>]) -> Self {
+        let mut sought = Self::default();
+        for event in events {
+            sought.by_account.entry(event.account).or_default().push((event.event_id, event.key()));
+        }
+        sought
+    }
+
+    /// Without those rows that nothing can be a duplicate of.
+    fn rows_of(chunks: &'a [Chunk]) -> Self {
+        let mut sought = Self::default();
+        for chunk in chunks {
+            let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
+            let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
+            // A row that has a key has an id.
+            for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
+                let (row, of_account) = (*row as usize, |row| accounts.is_valid(row).then(|| accounts.value(row)));
+                sought.by_account.entry(of_account(row)).or_default().push((event_ids.value(row), *key));
+            }
+        }
+        sought
+    }
+
+    /// Adds to `known` what the part at `path` holds.
+    pub(crate) fn find_in_file(&self, lake: &Lake, path: &Path, known: &mut HashSet<u128>) -> Result<(), LakeError> {
+        // None: what another shard did not commit, and removed; it holds no row of ours.
+        let Some(file) = lake.open_file(path)? else { return Ok(()) };
+        let found = PartReader::try_new(file).and_then(|part| self.find_in(part, known));
+        found.map_err(LakeError::parquet(path))
+    }
+
+    /// Adds to `known` what `part` holds.
+    fn find_in(&self, part: PartReader, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
+        let leaf = |name| {
+            let columns = part.parquet_schema().columns();
+            columns.iter().position(|column| column.path().string() == name)
+        };
+        let (Some(id_leaf), Some(account_leaf)) = (leaf(EVENT_ID), leaf(ACCOUNT)) else {
+            return Err(ParquetError::General(format!("it has no column `{EVENT_ID}` or `{ACCOUNT}`")));
+        };
+        let mut hits = HashSet::new();
+        let mut groups = Vec::new();
+        for group in 0..part.metadata().num_row_groups() {
+            let found = self.hits(&part, group, id_leaf, account_leaf)?;
+            if !found.is_empty() {
+                groups.push(group);
+                hits.extend(found);
+            }
+        }
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let columns = ProjectionMask::leaves(part.parquet_schema(), [id_leaf, account_leaf]);
+        for rows in part.with_projection(columns).with_row_groups(groups).build()? {
+            let rows = rows?;
+            let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            let (Some(accounts), Some(event_ids)) = (column(ACCOUNT), column(EVENT_ID)) else {
+                return Err(ParquetError::General(format!("`{EVENT_ID}` or `{ACCOUNT}` is no text")));
+            };
+            known.extend(keys(accounts, event_ids).into_iter().filter(|key| hits.contains(key)));
+        }
+        Ok(())
+    }
+
+    /// Returns the keys that a row group may hold.
+    fn hits(
+        &self,
+        part: &PartReader,
+        group: usize,
+        id_leaf: usize,
+        account_leaf: usize,
+    ) -> Result<Vec<u128>, ParquetError> {
+        let metadata = part.metadata().row_group(group);
+        let accounts = self.by_account.iter().filter(|(account, _)| may_hold(metadata, account_leaf, **account));
+        let ids: Vec<&(&str, u128)> = accounts.flat_map(|(_, ids)| ids).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bloom = part.get_row_group_column_bloom_filter(group, id_leaf)?;
+        let is_held = |event_id: &str| {
+            may_hold(metadata, id_leaf, Some(event_id)) && bloom.as_ref().is_none_or(|bloom| bloom.check(event_id))
+        };
+        Ok(ids.into_iter().filter(|(event_id, _)| is_held(event_id)).map(|(_, key)| *key).collect())
+    }
+}
+
+/// Tells whether the statistics leave it possible that a column holds `value`. Statistics may be cut, but outwards
+/// only.
+fn may_hold(group: &RowGroupMetaData, leaf: usize, value: Option<&str>) -> bool {
+    let Some(statistics) = group.column(leaf).statistics() else {
+        return true;
+    };
+    let (min, max) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
+    match value.map(str::as_bytes) {
+        None => statistics.null_count_opt() != Some(0),
+        Some(value) => min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max),
+    }
+}

@@ -1,0 +1,12 @@
+//! Files as they are listed.
+
+use std::path::PathBuf;
+
+/// A file that is listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}

@@ -1,0 +1,129 @@
+//! A verb at work: its settings, its threads, its report.
+
+use std::io;
+use std::io::StdoutLock;
+use std::io::Write;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use trailweave_correlate::Correlate;
+use trailweave_correlate::Scope;
+use trailweave_ingest::Source;
+use trailweave_lake::Lake;
+use trailweave_lake::LakePlace;
+use trailweave_lake::LeaseTimes;
+
+use crate::allocator;
+use crate::args::Common;
+use crate::args::IngestArgs;
+use crate::config::Config;
+use crate::config::ConfigError;
+use crate::figures;
+use crate::metrics;
+use crate::outcome::FAILED;
+use crate::outcome::Outcome;
+use crate::outcome::USAGE;
+use crate::report;
+use crate::report::Report;
+
+/// A verb's surroundings: its settings, its threads, the time at which it began.
+pub(crate) struct Job {
+    pub(crate) config: Config,
+    pub(crate) common: Common,
+    pub(crate) retry_quarantined: bool,
+    pub(crate) began: Timestamp,
+    now: fn() -> Timestamp,
+    pub(crate) runtime: Runtime,
+}
+
+impl Job {
+    pub(crate) fn new(common: Common, args: &IngestArgs, now: fn() -> Timestamp) -> anyhow::Result<Self> {
+        let began = now();
+        let config = Config::resolve(&common, args, began)?;
+        allocator::keep_little(config.threads, config.memory.as_u64());
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        let runtime =
+            threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;
+        Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began, now, runtime })
+    }
+
+    /// Finds the place where the lake is, or is to be.
+    pub(crate) fn place(&self) -> anyhow::Result<LakePlace> {
+        match &self.config.lake {
+            Source::Local(folder) => Ok(LakePlace::local(folder)),
+            Source::S3(location) => {
+                let store = self.runtime.block_on(trailweave_ingest::object_store(location, &self.config.s3));
+                let store = store.with_context(|| format!("cannot reach the lake `{location}`"))?;
+                Ok(LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?)
+            }
+        }
+    }
+
+    /// Opens the lake.
+    pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
+        Ok(Lake::open_at(&self.place()?)?)
+    }
+
+    /// Returns the options of the join.
+    pub(crate) fn correlate_options(&self) -> Correlate {
+        Correlate {
+            memory_bytes: self.config.memory.as_u64(),
+            threads: self.config.threads,
+            slice_rows: None,
+            scope: Scope::New,
+        }
+    }
+
+    /// Does the work of a run, tells its figures where that is asked for, and prints its report.
+    pub(crate) fn report(&self, work: impl FnOnce(&Self) -> anyhow::Result<Report>) -> anyhow::Result<Outcome> {
+        let worked = work(self);
+        self.tell(worked.as_ref());
+        self.print(&worked?)
+    }
+
+    /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.
+    fn tell(&self, worked: Result<&Report, &anyhow::Error>) {
+        let code = worked.map_or_else(exit_code, |report| report.outcome().exit_code());
+        let ended = (self.now)();
+        let figures = figures::of(worked.ok(), code, self.began, ended);
+        if let Some(path) = &self.config.metrics_file
+            && let Err(error) = metrics::write(path, &figures)
+        {
+            tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
+        }
+        if let Some(endpoint) = &self.config.otlp_endpoint
+            && let Err(error) = endpoint.send(&self.runtime, &figures, ended)
+        {
+            tracing::error!(%endpoint, error = format!("{error:#}"), "the metrics are not sent");
+        }
+    }
+
+    /// Prints a result, as JSON or by `text`.
+    pub(crate) fn put<T: Serialize>(
+        &self,
+        result: &T,
+        text: impl FnOnce(&mut StdoutLock<'_>, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.common.json {
+            report::write_json(&mut out, result)?;
+        } else {
+            text(&mut out, result)?;
+        }
+        out.flush()
+    }
+
+    /// Prints a report, as text or as JSON.
+    fn print(&self, report: &Report) -> anyhow::Result<Outcome> {
+        let elapsed = (self.now)().duration_since(self.began);
+        self.put(&report.timed(elapsed), |out, _| report.write_text(out, elapsed))?;
+        Ok(report.outcome())
+    }
+}
+
+/// Returns the exit code of a verb that ended by an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() { USAGE } else { FAILED }
+}
