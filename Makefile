@@ -13,7 +13,8 @@ TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
 DENY    := $(TOOLS)/cargo-deny-0.20.2
 
-# What is not built by default is checked and tested too; it changes no other crate, so both share one build.
+# What is not built by default is checked and tested too, and the program without any feature; neither changes another
+# crate, so all share one build.
 ALL := --features trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers \
@@ -26,7 +27,7 @@ demo:
 # Everything that must hold before a commit lands.
 test: lint duckdb readers moto seaweedfs nanio otlp
 	cargo test --locked --workspace $(ALL)
-	cargo test --locked --workspace --test it built_without
+	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
 
 lint: $(TYPOS) $(UNUSED) $(DENY)
@@ -35,7 +36,7 @@ lint: $(TYPOS) $(UNUSED) $(DENY)
 	$(TOOLS)/bin/cargo-machete --skip-target-dir
 	$(TOOLS)/bin/cargo-deny check licenses bans sources
 	cargo clippy --locked --workspace --all-targets $(ALL) -- -D warnings
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace $(ALL) --no-deps --quiet

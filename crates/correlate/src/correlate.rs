@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU64;
 
-use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
@@ -14,6 +13,7 @@ use crate::CorrelateError;
 use crate::Summary;
 use crate::in_memory;
 use crate::in_memory::Limits;
+use crate::pool::pool;
 use crate::product::Replacement;
 use crate::summary;
 
@@ -75,9 +75,7 @@ pub fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Resul
         }
         _ => None,
     };
-    let threads = options.threads.get();
-    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("correlate-{n}")).build();
-    let pool = pool.map_err(|source| CorrelateError::Threads { threads, source })?;
+    let pool = pool(options.threads)?;
     if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
         return pool.install(|| summary::read(lake, Scope::New, 0, 0));
     }

@@ -3,7 +3,7 @@
 use arrow::error::ArrowError;
 use trailweave_lake::LakeError;
 
-/// Why the lake could not be correlated.
+/// Why the lake could not be correlated, or knows no chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorrelateError {
@@ -38,6 +38,14 @@ pub enum CorrelateError {
         /// What the pool said.
         #[source]
         source: rayon::ThreadPoolBuildError,
+    },
+    /// No row of the lake names the identifier.
+    #[error(
+        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
+    )]
+    NothingKnown {
+        /// The identifier as asked.
+        id: String,
     },
 }
 

@@ -1,4 +1,4 @@
-//! The join of KMS with EC2 events over a lake.
+//! The join of KMS with EC2 events over a lake, and the chain of one identifier.
 //!
 //! ```text
 //!  events/ --read--> rows, numbered by time --join--> causes --tables--> correlated/ volumes/ ..
@@ -14,15 +14,20 @@
 //! This crate knows neither gzip nor JSON: it
 //! reads the table `events` and writes the products.
 
+mod chain;
 mod correlate;
 mod error;
 mod in_memory;
+mod pool;
 mod product;
 mod summary;
+mod trace;
 
+pub use chain::{Call, Cause, Chain, Event, Missing};
 pub use correlate::{Correlate, Progress, Scope, correlate};
 pub use error::CorrelateError;
 pub use summary::Summary;
+pub use trace::trace;
 
 #[cfg(test)]
 mod tests;

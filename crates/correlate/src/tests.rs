@@ -1,5 +1,6 @@
 //! Small lakes through the whole join. Each is compared with the oracle, whatever else its test says.
 
+mod chains;
 mod events;
 mod volumes;
 

@@ -19,20 +19,18 @@ use arrow::array::TimestampMillisecondArray;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use arrow::datatypes::Int64Type;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
+use trailweave_lake::read;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::batch_id;
 use trailweave_table::part_name;
 
 use crate::fingerprint::fingerprint;
-use crate::run::part;
 use crate::source::listing::ObjectRef;
 use crate::upkeep::amendment::Amendment;
 use crate::upkeep::amendment::Amendments;
@@ -212,11 +210,7 @@ pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
 /// Reads columns of a file of the ledger, which holds the objects of one batch.
 pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     let file = lake.open_part(path)?;
-    let read = || {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
-        let columns = ProjectionMask::columns(reader.parquet_schema(), columns.iter().copied());
-        Ok(reader.with_projection(columns).build()?.collect::<Result<_, _>>()?)
-    };
+    let read = || Ok(read::columns(file, columns.iter().copied())?.build()?.collect::<Result<_, _>>()?);
     read().map_err(LakeError::parquet(path))
 }
 
@@ -262,7 +256,7 @@ pub(crate) fn move_to_duplicates(
 fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
     let rows = read_columns(lake, path, &columns)?;
-    let whole = rows.iter().map(|rows| part::whole(&LEDGER, rows)).collect::<Result<_, _>>();
+    let whole = rows.iter().map(|rows| read::filled(&LEDGER, rows)).collect::<Result<_, _>>();
     whole.map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })
 }
 

@@ -116,6 +116,29 @@ pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Res
     read().map_err(|source| damaged(&part.path, source))
 }
 
+/// Reads the values of a column of texts that pass; none where the part lacks the column.
+pub fn values(lake: &Lake, part: &Part, column: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Keys, LakeError> {
+    let file = lake.open_listed(part)?;
+    let read = || {
+        let mut found = Keys::default();
+        // As a dictionary, for a text that rows share is looked at once.
+        let end = load_shared(&file, |name| name == column)?;
+        if leaf(&end, column).is_none() {
+            return Ok(found);
+        }
+        let columns = ProjectionMask::columns(end.parquet_schema(), [column]);
+        let reader = Reader::new_with_metadata(file, end).with_projection(columns).with_batch_size(BATCH_ROWS);
+        for rows in reader.build()? {
+            let rows = rows?;
+            let shared = rows.column(0).as_dictionary::<Int32Type>();
+            let values = shared.values().as_string::<i32>().iter().flatten();
+            found.extend(values.filter(|value| is_wanted(value)).map(str::to_owned));
+        }
+        Ok(found)
+    };
+    read().map_err(|source| damaged(&part.path, source))
+}
+
 /// Selects rows of a row group that has `n_rows`.
 pub fn selection(rows: &[u32], n_rows: usize) -> RowSelection {
     let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);
@@ -165,13 +188,13 @@ pub fn leaf(end: &ArrowReaderMetadata, column: &str) -> Option<usize> {
     end.parquet_schema().columns().iter().position(|leaf| leaf.path().parts()[0] == column)
 }
 
-/// Returns the keys that a column of a row group may hold, by its Bloom filter; all of them where it has none.
+/// Returns the keys that a column of a row group may hold, by its statistics and its Bloom filter, as far as it has them.
 pub fn may_hold<'k>(
     file: &LakeFile,
     column: &ColumnChunkMetaData,
     keys: impl IntoIterator<Item = &'k str>,
 ) -> Result<HashSet<&'k str, RandomState>, ParquetError> {
-    let mut keys = keys.into_iter().peekable();
+    let mut keys = keys.into_iter().filter(|key| is_in_range(column, Some(key))).peekable();
     let n_nulls = column.statistics().and_then(Statistics::null_count_opt);
     let is_null = n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(column.num_values()));
     if is_null || keys.peek().is_none() {
@@ -179,6 +202,19 @@ pub fn may_hold<'k>(
     }
     let bloom = Sbbf::read_from_column_chunk(column, file)?;
     Ok(keys.filter(|key| bloom.as_ref().is_none_or(|bloom| bloom.check(*key))).collect())
+}
+
+/// Tells whether the statistics leave it possible that a column of a row group holds `value`. Statistics may be cut, but
+/// outwards only.
+pub fn is_in_range(column: &ColumnChunkMetaData, value: Option<&str>) -> bool {
+    let Some(statistics) = column.statistics() else {
+        return true;
+    };
+    let (min, max) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
+    match value.map(str::as_bytes) {
+        None => statistics.null_count_opt() != Some(0),
+        Some(value) => min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max),
+    }
 }
 
 /// Marks the rows of a column of texts, shared texts or lists of texts that have a value which passes.

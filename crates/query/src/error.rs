@@ -15,12 +15,4 @@ pub enum QueryError {
     /// The question is wrong, or cannot be answered.
     #[error("cannot answer the query")]
     Query(#[source] EngineError),
-    /// No row of the lake names the identifier.
-    #[error(
-        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
-    )]
-    NothingKnown {
-        /// The identifier as asked.
-        id: String,
-    },
 }

@@ -12,9 +12,7 @@ mod engine_error;
 mod error;
 mod exact_times;
 mod session;
-mod trace;
 
 pub use engine_error::EngineError;
 pub use error::QueryError;
 pub use session::{Session, SessionOptions, open};
-pub use trace::{Call, Cause, Chain, Event, Missing, trace};

@@ -93,6 +93,8 @@ Examples:
         dry_run: bool,
     },
     /// Ask the lake a question in SQL, its tables by name
+    // No help is there for what the program lacks.
+    #[command(hide = cfg!(not(feature = "query")))]
     #[command(after_help = "\
 Examples:
   trailweave query --lake ./lake \"SELECT link, confidence, count(*) AS n FROM correlated GROUP BY 1, 2 ORDER BY n DESC\"

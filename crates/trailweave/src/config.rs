@@ -69,6 +69,11 @@ pub(crate) enum ConfigError {
     Memory { memory: ByteSize, threads: NonZeroUsize, least: ByteSize },
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
+    #[cfg(not(feature = "query"))]
+    #[error(
+        "this program was built without `query`; `cargo build --release -p trailweave` builds one with it, and `ddl` makes the tables known to other engines"
+    )]
+    BuiltWithoutQuery,
 }
 
 /// The file, with the keys and defaults of `config/default.toml`.

@@ -14,7 +14,6 @@ use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
-use trailweave_query::SessionOptions;
 
 use crate::allocator;
 use crate::args::Common;
@@ -65,11 +64,6 @@ impl Job {
     /// Opens the lake.
     pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
         Ok(Lake::open_at(&self.place()?)?)
-    }
-
-    /// Returns the options of what answers questions.
-    pub(crate) fn session_options(&self) -> SessionOptions {
-        SessionOptions { memory_bytes: self.config.memory.as_u64(), threads: self.config.threads }
     }
 
     /// Returns the options of the join.

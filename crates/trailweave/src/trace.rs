@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
-use trailweave_query::Call;
-use trailweave_query::Cause;
-use trailweave_query::Chain;
-use trailweave_query::Event;
-use trailweave_query::Missing;
+use trailweave_correlate::Call;
+use trailweave_correlate::Cause;
+use trailweave_correlate::Chain;
+use trailweave_correlate::Event;
+use trailweave_correlate::Missing;
 
 /// Draws `chain`: below its identifier the causes in time, below each cause the KMS calls that it made.
 pub(crate) fn draw(out: &mut impl Write, chain: &Chain) -> io::Result<()> {

@@ -3,6 +3,8 @@
 mod correlate;
 mod demo;
 mod ingest;
+#[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
+mod query;
 mod read;
 mod tidy;
 
@@ -29,7 +31,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         }
         Verb::Compact => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?),
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
-        Verb::Query { sql } => read::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),

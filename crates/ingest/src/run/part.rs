@@ -5,15 +5,12 @@ use std::path::Path;
 
 use arrow::array::Array;
 use arrow::array::ArrayAccessor;
-use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
-use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
 use arrow::array::new_null_array;
 use arrow::compute::interleave;
-use arrow::error::ArrowError;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
@@ -22,7 +19,6 @@ use trailweave_lake::ColumnEncoder;
 use trailweave_lake::GroupWriter;
 use trailweave_lake::Lake;
 use trailweave_lake::Merged;
-use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 
@@ -107,15 +103,6 @@ impl<'a> SortBy<'a> {
 
 fn value<A: ArrayAccessor>(values: &A, row: usize) -> Option<A::Item> {
     values.is_valid(row).then(|| values.value(row))
-}
-
-/// Gives rows every column of the table: a part that was written before the table got one lacks it.
-pub(crate) fn whole(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let column = |column: &Column| match rows.column_by_name(column.name) {
-        Some(array) => ArrayRef::clone(array),
-        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
-    };
-    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }
 
 /// Returns the (chunk, row) of every row that is meant, in the table's order.

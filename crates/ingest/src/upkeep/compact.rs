@@ -7,7 +7,6 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
 use rayon::ThreadPoolBuilder;
@@ -19,6 +18,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Merged;
 use trailweave_lake::Part;
+use trailweave_lake::read::{Reader, filled};
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
@@ -145,14 +145,14 @@ fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
 fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
+        let reader = Reader::try_new(file)?;
         let expected = reader.metadata().file_metadata().num_rows();
         let mut chunks = Vec::new();
         let mut rows = 0;
         for batch in reader.build()? {
             let batch = batch?;
             rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-            chunks.push(Chunk::all(part::whole(table, &batch)?));
+            chunks.push(Chunk::all(filled(table, &batch)?));
         }
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::ColumnChunkMetaData;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
+use trailweave_lake::read::{Reader, is_in_range, leaf, load, may_hold};
 use trailweave_table::EVENTS;
 use trailweave_table::batch_id;
 
@@ -24,8 +24,6 @@ use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
 use crate::run::chunk::Chunk;
 use crate::upkeep::amendment::EventId;
-
-type PartReader = ParquetRecordBatchReaderBuilder<LakeFile>;
 
 /// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.
@@ -88,23 +86,19 @@ impl<'a> Sought<'a> {
     pub(crate) fn find_in_file(&self, lake: &Lake, path: &Path, known: &mut HashSet<u128>) -> Result<(), LakeError> {
         // None: what another shard did not commit, and removed; it holds no row of ours.
         let Some(file) = lake.open_file(path)? else { return Ok(()) };
-        let found = PartReader::try_new(file).and_then(|part| self.find_in(part, known));
-        found.map_err(LakeError::parquet(path))
+        self.find_in(&file, known).map_err(LakeError::parquet(path))
     }
 
-    /// Adds to `known` what `part` holds.
-    fn find_in(&self, part: PartReader, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
-        let leaf = |name| {
-            let columns = part.parquet_schema().columns();
-            columns.iter().position(|column| column.path().string() == name)
-        };
-        let (Some(id_leaf), Some(account_leaf)) = (leaf(EVENT_ID), leaf(ACCOUNT)) else {
+    /// Adds to `known` what the part in `file` holds.
+    fn find_in(&self, file: &LakeFile, known: &mut HashSet<u128>) -> Result<(), ParquetError> {
+        let part = load(file)?;
+        let (Some(id_leaf), Some(account_leaf)) = (leaf(&part, EVENT_ID), leaf(&part, ACCOUNT)) else {
             return Err(ParquetError::General(format!("it has no column `{EVENT_ID}` or `{ACCOUNT}`")));
         };
         let mut hits = HashSet::new();
         let mut groups = Vec::new();
-        for group in 0..part.metadata().num_row_groups() {
-            let found = self.hits(&part, group, id_leaf, account_leaf)?;
+        for (group, metadata) in part.metadata().row_groups().iter().enumerate() {
+            let found = self.hits(file, metadata.column(id_leaf), metadata.column(account_leaf))?;
             if !found.is_empty() {
                 groups.push(group);
                 hits.extend(found);
@@ -114,7 +108,8 @@ impl<'a> Sought<'a> {
             return Ok(());
         }
         let columns = ProjectionMask::leaves(part.parquet_schema(), [id_leaf, account_leaf]);
-        for rows in part.with_projection(columns).with_row_groups(groups).build()? {
+        let reader = Reader::new_with_metadata(file.try_clone()?, part);
+        for rows in reader.with_projection(columns).with_row_groups(groups).build()? {
             let rows = rows?;
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let (Some(accounts), Some(event_ids)) = (column(ACCOUNT), column(EVENT_ID)) else {
@@ -125,37 +120,16 @@ impl<'a> Sought<'a> {
         Ok(())
     }
 
-    /// Returns the keys that a row group may hold.
+    /// Returns the keys that a row group with these columns may hold.
     fn hits(
         &self,
-        part: &PartReader,
-        group: usize,
-        id_leaf: usize,
-        account_leaf: usize,
+        file: &LakeFile,
+        ids: &ColumnChunkMetaData,
+        accounts: &ColumnChunkMetaData,
     ) -> Result<Vec<u128>, ParquetError> {
-        let metadata = part.metadata().row_group(group);
-        let accounts = self.by_account.iter().filter(|(account, _)| may_hold(metadata, account_leaf, **account));
-        let ids: Vec<&(&str, u128)> = accounts.flat_map(|(_, ids)| ids).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let bloom = part.get_row_group_column_bloom_filter(group, id_leaf)?;
-        let is_held = |event_id: &str| {
-            may_hold(metadata, id_leaf, Some(event_id)) && bloom.as_ref().is_none_or(|bloom| bloom.check(event_id))
-        };
-        Ok(ids.into_iter().filter(|(event_id, _)| is_held(event_id)).map(|(_, key)| *key).collect())
-    }
-}
-
-/// Tells whether the statistics leave it possible that a column holds `value`. Statistics may be cut, but outwards
-/// only.
-fn may_hold(group: &RowGroupMetaData, leaf: usize, value: Option<&str>) -> bool {
-    let Some(statistics) = group.column(leaf).statistics() else {
-        return true;
-    };
-    let (min, max) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
-    match value.map(str::as_bytes) {
-        None => statistics.null_count_opt() != Some(0),
-        Some(value) => min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max),
+        let sought = self.by_account.iter().filter(|(account, _)| is_in_range(accounts, **account));
+        let sought: Vec<&(&str, u128)> = sought.flat_map(|(_, ids)| ids).collect();
+        let held = may_hold(file, ids, sought.iter().map(|(event_id, _)| *event_id))?;
+        Ok(sought.into_iter().filter(|(event_id, _)| held.contains(event_id)).map(|(_, key)| *key).collect())
     }
 }

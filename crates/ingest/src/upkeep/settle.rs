@@ -21,8 +21,6 @@ use arrow::array::BooleanArray;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
@@ -31,6 +29,7 @@ use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Listed;
 use trailweave_lake::TableWriter;
+use trailweave_lake::read::{Reader, columns, filled};
 use trailweave_table::EVENTS;
 
 use crate::IngestError;
@@ -43,7 +42,6 @@ use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
 use crate::run::commit::with_remedy;
 use crate::run::crash_points::CrashPoints;
-use crate::run::part;
 use crate::upkeep::amendment::Families;
 use crate::upkeep::duplicates::Sought;
 
@@ -131,7 +129,7 @@ fn settle_part(
         return Ok(());
     }
     let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &EVENTS)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(lake.open_part(path)?).map_err(damaged)?;
+    let reader = Reader::try_new(lake.open_part(path)?).map_err(damaged)?;
     let mut rest = &keep[..];
     for rows in reader.with_batch_size(COPY_ROWS).build().map_err(damaged)? {
         let rows = rows.map_err(|source| damaged(source.into()))?;
@@ -144,7 +142,7 @@ fn settle_part(
 }
 
 fn filtered(rows: &RecordBatch, keep: &[bool]) -> Result<RecordBatch, ParquetError> {
-    let rows = part::whole(&EVENTS, rows)?;
+    let rows = filled(&EVENTS, rows)?;
     Ok(filter_record_batch(&rows, &BooleanArray::from(keep.to_vec()))?)
 }
 
@@ -154,11 +152,9 @@ fn rows_to_keep(
     families: &Families<'_>,
     leaving: &mut BTreeMap<String, u64>,
 ) -> Result<Vec<bool>, ParquetError> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let columns = [ACCOUNT, EVENT_ID, "source_object", "source_index"];
-    let columns = ProjectionMask::columns(reader.parquet_schema(), columns);
     let mut kept = Vec::new();
-    for rows in reader.with_projection(columns).with_batch_size(COPY_ROWS).build()? {
+    let reader = columns(file, [ACCOUNT, EVENT_ID, "source_object", "source_index"])?;
+    for rows in reader.with_batch_size(COPY_ROWS).build()? {
         let rows = rows?;
         let text = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
         let indexes = rows.column_by_name("source_index").and_then(|column| column.as_primitive_opt::<Int64Type>());

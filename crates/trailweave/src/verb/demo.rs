@@ -10,6 +10,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 
 use super::ingest;
+use super::query;
 use super::read;
 use crate::args::Common;
 use crate::args::DemoArgs;
@@ -42,9 +43,14 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
 
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
     read::trace(&job, &corpus.first_instance, false)?;
-    say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
-    read::query(&job, QUESTION)?;
-    say(&format!("\nThe lake is yours to ask: {}", lake.display()))?;
+    if cfg!(feature = "query") {
+        say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
+        query::query(&job, QUESTION)?;
+        say(&format!("\nThe lake is yours to ask: {}", lake.display()))?;
+    } else {
+        let ddl = "trailweave ddl duckdb --lake";
+        say(&format!("\nThe lake is yours to ask: {ddl} {} > lake.sql && duckdb -init lake.sql", lake.display()))?;
+    }
     Ok(outcome)
 }
 

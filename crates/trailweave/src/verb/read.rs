@@ -1,14 +1,9 @@
-//! `query`, `trace` and `ddl`: what only reads.
+//! `trace` and `ddl`: what only reads.
 
 use std::io;
 use std::io::Write;
 
 use anyhow::Context;
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use arrow::json::WriterBuilder;
-use arrow::json::writer::LineDelimited;
-use arrow::util::pretty::pretty_format_batches;
 use trailweave_ingest::Source;
 use trailweave_table::Dialect;
 use trailweave_table::Table;
@@ -19,41 +14,10 @@ use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::trace;
 
-/// Answers a question in SQL, as a table or as JSON lines.
-pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
-    let lake = job.lake()?;
-    let rows = job.runtime.block_on(async {
-        let session = trailweave_query::open(&lake, &job.session_options()).await?;
-        session.query(sql).await
-    })?;
-    write_rows(&rows, job.common.json)?;
-    Ok(Outcome::Done)
-}
-
-/// Prints rows to standard output.
-fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    if json {
-        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
-        let written = writer.write_batches(&rows.iter().collect::<Vec<_>>()).and_then(|()| writer.finish());
-        written.map_err(|error| match error {
-            ArrowError::IoError(_, error) => anyhow::Error::from(error),
-            error => error.into(),
-        })?;
-    } else {
-        writeln!(out, "{}", pretty_format_batches(rows)?)?;
-    }
-    out.flush()?;
-    Ok(())
-}
-
 /// Draws a chain.
 pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    let chain = job.runtime.block_on(async {
-        let session = trailweave_query::open(&lake, &job.session_options()).await?;
-        trailweave_query::trace(&session, id).await
-    })?;
+    let chain = trailweave_correlate::trace(&lake, job.config.threads, id)?;
     if is_dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;
     } else {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 use toml::Table;
 use toml::Value;
@@ -42,6 +43,16 @@ fn every_crate_has_a_layer() {
     let found: BTreeSet<_> = crates.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
     let known: BTreeSet<_> = LAYERS.iter().map(|(name, ..)| (*name).to_owned()).filter(|it| it != "bench").collect();
     assert_eq!(found, known);
+}
+
+#[test]
+fn a_program_that_is_built_without_query_has_no_engine() {
+    let arguments =
+        ["tree", "--locked", "-p", "trailweave", "--no-default-features", "-e", "normal", "--prefix", "none"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("trailweave-correlate v"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!tree.contains("datafusion"), "{tree}");
 }
 
 /// Names what the crate is built with; its tests may use more.

@@ -1,0 +1,93 @@
+//! The chain of one identifier: the EC2 events that caused KMS calls on it, and those calls.
+
+use serde::Serialize;
+
+/// What happened around one identifier, in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// The identifier as asked.
+    pub id: String,
+    /// The causes, earliest call first.
+    pub causes: Vec<Cause>,
+    /// What the lake does not hold and a whole chain would.
+    pub missing: Vec<Missing>,
+}
+
+/// What a chain lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "missing", rename_all = "snake_case")]
+pub enum Missing {
+    /// A Decrypt of a volume's key succeeded, and no `CreateGrant` allowed it.
+    Grant {
+        /// The event id of the Decrypt.
+        kms_event_id: Option<String>,
+        /// When it was, RFC 3339.
+        time: String,
+    },
+    /// A grant was neither retired nor revoked.
+    Retirement {
+        /// The grant.
+        grant_id: String,
+    },
+    /// A volume's data key was made, and never decrypted.
+    Decrypt {
+        /// The volume.
+        volume_id: String,
+    },
+}
+
+/// An EC2 event and the KMS calls that it made; or calls without one, by the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The EC2 event; `None`: the calls have none.
+    pub event: Option<Event>,
+    /// Why there is none.
+    pub unmatched_reason: Option<String>,
+    /// The calls, in time.
+    pub calls: Vec<Call>,
+}
+
+/// An EC2 event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Its event id.
+    pub event_id: String,
+    /// When, RFC 3339.
+    pub time: String,
+    /// Its name.
+    pub name: String,
+    /// The caller.
+    pub principal_arn: Option<String>,
+    /// The principal behind the caller.
+    pub root_principal_arn: Option<String>,
+    /// How that is known.
+    pub root_source: Option<String>,
+    /// From where.
+    pub source_ip_address: Option<String>,
+    /// Its error, if it failed.
+    pub error_code: Option<String>,
+    /// The object in which it was logged.
+    pub source_object: Option<String>,
+}
+
+/// A KMS call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each field is the column of `correlated` of the same name, less the prefix kms_")]
+pub struct Call {
+    pub event_id: Option<String>,
+    pub time: String,
+    pub name: String,
+    pub error_code: Option<String>,
+    pub principal_arn: Option<String>,
+    pub invoked_by: Option<String>,
+    pub instance_id: Option<String>,
+    pub caller_instance_id: Option<String>,
+    pub volume_id: Option<String>,
+    pub snapshot_id: Option<String>,
+    pub grant_id: Option<String>,
+    pub grant_event_id: Option<String>,
+    pub key_arn: Option<String>,
+    pub link: String,
+    pub confidence: Option<String>,
+    pub source_object: Option<String>,
+}

@@ -1,0 +1,10 @@
+//! What stands in the place of `query` where the program is built without that feature: an error that says so.
+
+use crate::config::ConfigError;
+use crate::job::Job;
+use crate::outcome::Outcome;
+
+/// Refuses a question.
+pub(super) fn query(_: &Job, _: &str) -> anyhow::Result<Outcome> {
+    Err(ConfigError::BuiltWithoutQuery.into())
+}
