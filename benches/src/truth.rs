@@ -19,7 +19,7 @@ use arrow::array::AsArray;
 use arrow::array::StringArray;
 use serde::Deserialize;
 use trailweave_corpus::CorpusOptions;
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
@@ -170,7 +170,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
         ingested.tally
     );
     let began = Instant::now();
-    let whole = Correlate { scope: Scope::Whole, ..read_arm() };
+    let whole = CorrelateOptions { scope: Scope::Whole, ..read_arm() };
     trailweave_correlate::correlate(&lake, &whole, &trailweave_correlate::Progress::default())?;
     Ok(Trial { ingested, correlating: began.elapsed(), lake })
 }
@@ -207,8 +207,8 @@ pub fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
     Ok(agreed)
 }
 
-fn read_arm() -> Correlate {
-    Correlate { memory_bytes: 4 << 30, threads: threads(), slice_rows: None, scope: Scope::New }
+fn read_arm() -> CorrelateOptions {
+    CorrelateOptions { memory_bytes: 4 << 30, threads: threads(), slice_rows: None, scope: Scope::New }
 }
 
 fn threads() -> NonZeroUsize {

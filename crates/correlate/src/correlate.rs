@@ -1,18 +1,16 @@
 //! One correlation: which events are new, the fold over them, and the change that puts the products in their place.
 
-use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicU64;
-
-use serde::Serialize;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::Part;
 use trailweave_table::EVENTS;
 
 use crate::CorrelateError;
+use crate::CorrelateOptions;
+use crate::Progress;
+use crate::Scope;
 use crate::Summary;
 use crate::in_memory;
-use crate::in_memory::Limits;
 use crate::pool::pool;
 use crate::product::Replacement;
 use crate::summary;
@@ -23,47 +21,12 @@ const RULES: u32 = 4;
 /// New events below this are followed through the lake, whatever share of it they are.
 const MANY_BYTES: u64 = 64 << 20;
 
-/// What a correlation may use.
-#[derive(Debug, Clone, Copy)]
-pub struct Correlate {
-    /// Memory for the events that are joined at once, and for all that is made of them.
-    pub memory_bytes: u64,
-    /// How many threads join them.
-    pub threads: NonZeroUsize,
-    /// About how many new events are joined at once at most; `None`: as many as fit into the memory.
-    pub slice_rows: Option<NonZeroUsize>,
-    /// Which products are computed.
-    pub scope: Scope,
-}
-
-/// Which products are computed. The rows are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// What events can change that have come since the products were made, where that can be told.
-    #[default]
-    New,
-    /// All of them.
-    Whole,
-}
-
-/// How far a correlation is; read it from another thread.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// About how many events are to be joined; 0 until it begins.
-    pub rows: AtomicU64,
-    /// How many of them are done.
-    pub rows_done: AtomicU64,
-    /// Slices of time that are done.
-    pub slices_done: AtomicU64,
-}
-
 /// Brings the products of `lake` up to its events, and replaces what that changes together, so that a kill leaves the old
 /// products or the new ones. The products of the same events are the same bytes, whatever `options` say and however
 /// often it was done while the events came.
 ///
 /// Needs: the lake's lock, held by the caller.
-pub fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Result<Summary, CorrelateError> {
+pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -> Result<Summary, CorrelateError> {
     let parts = lake.parts(&EVENTS)?;
     let covers = Covered::of(lake, RULES, &parts);
     let covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
@@ -85,9 +48,8 @@ pub fn correlate(lake: &Lake, options: &Correlate, progress: &Progress) -> Resul
         None => (Replacement::of_nothing(lake)?, Scope::Whole),
     };
     let is_new = |part: &Part| !covered.as_ref().is_some_and(|it| it.has(lake.below(&part.path), part.bytes));
-    let limits = Limits { memory_bytes: options.memory_bytes, slice_rows: options.slice_rows };
     pool.install(|| {
-        let slices = in_memory::fold(&products, parts, is_new, limits, progress)?;
+        let slices = in_memory::fold(&products, parts, is_new, options, progress)?;
         let files = products.commit(covers)?;
         summary::read(lake, scope, files, slices)
     })

@@ -36,6 +36,7 @@ use trailweave_lake::read::Ask;
 use trailweave_table::CORRELATED;
 
 use crate::CorrelateError;
+use crate::CorrelateOptions;
 use crate::Progress;
 use crate::in_memory::join::Join;
 use crate::in_memory::parts::{Parts, look_up};
@@ -45,7 +46,10 @@ use crate::in_memory::rows::Rows;
 use crate::in_memory::wanted::Wanted;
 use crate::product::Replacement;
 
-/// Tenths of the given memory for the rows as read. The numbers and sorted lists take about half as much again.
+/// The memory of the program itself, and of a file of a product that is being written.
+const PROGRAM_BYTES: u64 = 16 << 20;
+const WRITER_BYTES: u64 = 24 << 20;
+/// Tenths of the rest of the memory for the rows as read. The numbers and sorted lists take about half as much again.
 const ROWS_TENTHS: u64 = 6;
 /// The memory that a row takes as read, as long as nothing better is known.
 const ROW_BYTES: f64 = 220.0;
@@ -54,9 +58,24 @@ const SHARE: f64 = 0.8;
 
 /// What a fold may use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) memory_bytes: u64,
-    pub(crate) slice_rows: Option<NonZeroUsize>,
+struct Limits {
+    /// Memory for the rows of a slice and those that it reaches, as read.
+    rows_bytes: u64,
+    /// Files of products that are written at once.
+    n_writers: NonZeroUsize,
+    slice_rows: Option<NonZeroUsize>,
+}
+
+impl Limits {
+    fn new(options: &CorrelateOptions) -> Self {
+        let memory_bytes = options.memory_bytes;
+        // A quarter is for writers, but one there must be.
+        let fitting = usize::try_from(memory_bytes / 4 / WRITER_BYTES).unwrap_or(usize::MAX);
+        let n_writers = NonZeroUsize::new(fitting).map_or(NonZeroUsize::MIN, |n| n.min(options.threads));
+        let others = PROGRAM_BYTES + WRITER_BYTES * n_writers.get() as u64;
+        let rows_bytes = memory_bytes.saturating_sub(others) / 10 * ROWS_TENTHS;
+        Self { rows_bytes, n_writers, slice_rows: options.slice_rows }
+    }
 }
 
 /// Brings `products` up to the events of `parts`, of which they cover those that `is_new` does not take. Returns in how
@@ -65,10 +84,11 @@ pub(crate) fn fold(
     products: &Replacement<'_>,
     parts: Vec<Part>,
     is_new: impl Fn(&Part) -> bool + Sync,
-    limits: Limits,
+    options: &CorrelateOptions,
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
-    let mut parts = Parts::open(products.lake(), parts, is_new, limits.memory_bytes / 10 * ROWS_TENTHS)?;
+    let limits = Limits::new(options);
+    let mut parts = Parts::open(products.lake(), parts, is_new, limits.rows_bytes)?;
     let Some(times) = parts.times() else { return Ok(0) };
     let (mut from, end) = (*times.start(), times.end().saturating_add(1));
     let mut steps = Steps::new(&parts, from..end, limits);
@@ -76,19 +96,19 @@ pub(crate) fn fold(
     let mut n_slices = 0;
     while from < end {
         let slice = from..steps.end_of(&parts, from, end);
-        let outcome = join(products, &mut parts, slice.clone())?;
         let n_rows = parts.n_rows(&slice);
-        if outcome.is_some() {
+        if join(products, &mut parts, slice.clone(), limits.n_writers)?.is_some() {
             n_slices += 1;
             from = slice.end;
+            tracing::debug!(n_rows, share = parts.share_taken(), "a slice is joined");
             steps.has_taken(n_rows, parts.share_taken());
             progress.slices_done.fetch_add(1, Ordering::Relaxed);
             progress.rows_done.fetch_add(n_rows as u64, Ordering::Relaxed);
         } else if slice.end - slice.start > 1 {
-            steps.was_too_much(n_rows);
             tracing::debug!(n_rows, "a slice does not fit into memory with what it reaches; again with half of it");
+            steps.was_too_much(n_rows);
         } else {
-            return Err(CorrelateError::Memory { memory_bytes: limits.memory_bytes, time_ms: slice.start });
+            return Err(CorrelateError::Memory { memory_bytes: options.memory_bytes, time_ms: slice.start });
         }
     }
     Ok(n_slices)
@@ -105,7 +125,7 @@ struct Steps {
 impl Steps {
     fn new(parts: &Parts<'_>, all: Range<i64>, limits: Limits) -> Self {
         let max_rows = limits.slice_rows.map_or(f64::INFINITY, |rows| rows.get() as f64);
-        let fitting = (limits.memory_bytes / 10 * ROWS_TENTHS) as f64 / ROW_BYTES;
+        let fitting = limits.rows_bytes as f64 / ROW_BYTES;
         let n_rows = if parts.n_rows(&all) <= fitting { f64::INFINITY } else { fitting * SHARE };
         Self { n_rows: n_rows.min(max_rows), max_rows }
     }
@@ -141,6 +161,7 @@ fn join<'l>(
     products: &Replacement<'l>,
     parts: &mut Parts<'l>,
     slice: Range<i64>,
+    n_writers: NonZeroUsize,
 ) -> Result<Option<()>, CorrelateError> {
     let Some(batches) = parts.begin(slice)? else { return Ok(None) };
     if batches.is_empty() {
@@ -148,13 +169,13 @@ fn join<'l>(
     }
     let mut rows = Rows::default();
     if parts.has_earlier() {
-        let mut follow =
-            Follow { products, parts, n_new: batches.len(), wanted: Wanted::default(), linked: Linked::default() };
+        let (wanted, linked) = (Wanted::default(), Linked::default());
+        let mut follow = Follow { products, parts, n_writers, n_new: batches.len(), wanted, linked };
         return follow.join(rows, &batches);
     }
     rows.add(&batches);
     let join = Join::new(&rows);
-    tables::write(products, &rows, &join, None)?;
+    tables::write(products, n_writers, &rows, &join, None)?;
     Ok(Some(()))
 }
 
@@ -162,6 +183,7 @@ fn join<'l>(
 struct Follow<'f, 'l> {
     products: &'f Replacement<'l>,
     parts: &'f mut Parts<'l>,
+    n_writers: NonZeroUsize,
     /// The batches of the slice, which are the first.
     n_new: usize,
     wanted: Wanted,
@@ -182,10 +204,9 @@ impl Follow<'_, '_> {
             drop(reach);
             return self.join(rows, &found);
         }
-        let replaced = replaced::of(&reach, self.products)?;
-        drop(reach);
+        let replaced = replaced::of(reach, is_new, self.products)?;
         let join = Join::new(&rows);
-        tables::write(self.products, &rows, &join, Some(&replaced))?;
+        tables::write(self.products, self.n_writers, &rows, &join, Some(&replaced))?;
         Ok(Some(()))
     }
 

@@ -18,14 +18,16 @@ mod chain;
 mod correlate;
 mod error;
 mod in_memory;
+mod options;
 mod pool;
 mod product;
 mod summary;
 mod trace;
 
 pub use chain::{Call, Cause, Chain, Event, Missing};
-pub use correlate::{Correlate, Progress, Scope, correlate};
+pub use correlate::correlate;
 pub use error::CorrelateError;
+pub use options::{CorrelateOptions, Progress, Scope};
 pub use summary::Summary;
 pub use trace::trace;
 

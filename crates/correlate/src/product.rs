@@ -37,13 +37,13 @@ use trailweave_lake::read;
 use trailweave_table::PRODUCT_FILE;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
-use trailweave_table::{date_of_day, day_of_date, day_of_time, partition_dir};
+use trailweave_table::{date_of_day, day_of_date, partition_dir};
 
 use crate::CorrelateError;
 
 /// Rows in each batch that a file's writer gets. Where its pages end depends on it, so it is fixed: the same rows are
 /// the same bytes.
-pub(crate) const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 1024;
 
 /// The name of the change that puts products in their place.
 const NAME: &str = "products";
@@ -189,17 +189,8 @@ impl Replaced {
         Self { instead: Some(instead), ..self }
     }
 
-    pub(crate) fn add(&mut self, values: &[Option<&str>], time_ms: i64) {
-        self.add_key(values);
-        self.add_time(time_ms);
-    }
-
     pub(crate) fn add_key(&mut self, values: &[Option<&str>]) {
         self.keys.insert(key(values.iter().copied()));
-    }
-
-    pub(crate) fn add_time(&mut self, time_ms: i64) {
-        self.days.insert(day_of_time(time_ms));
     }
 
     /// Puts rows of a day, as many as `n_new` and in the order of the table, in the place of the replaced ones of that

@@ -22,8 +22,8 @@ use trailweave_oracle::files;
 use trailweave_oracle::products;
 use trailweave_table::EVENTS;
 
-use crate::Correlate;
 use crate::CorrelateError;
+use crate::CorrelateOptions;
 use crate::Progress;
 use crate::Scope;
 use crate::Summary;
@@ -31,7 +31,7 @@ use crate::correlate;
 
 use events::*;
 
-const OPTIONS: Correlate = Correlate {
+const OPTIONS: CorrelateOptions = CorrelateOptions {
     memory_bytes: 256 << 20,
     threads: NonZeroUsize::new(2).unwrap(),
     slice_rows: None,
@@ -49,7 +49,7 @@ fn lake_of(events: &[Event]) -> (TempDir, Lake) {
 /// Correlates `events` in slices of one and at once, and returns the products, which are the oracle's.
 fn correlated(events: &[Event]) -> Products {
     let (_folder, lake) = lake_of(events);
-    let one_by_one = Correlate { slice_rows: Some(NonZeroUsize::MIN), ..OPTIONS };
+    let one_by_one = CorrelateOptions { slice_rows: Some(NonZeroUsize::MIN), ..OPTIONS };
     correlate(&lake, &one_by_one, &Progress::default()).unwrap();
     let folded = files(&lake);
     let summary = correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
@@ -137,7 +137,7 @@ fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
         requested(of_instance(ec2("stop", 0, "StopInstances"))),
         requested(forwarded(kms("retire", 5, "RetireGrant"))),
     ]);
-    let options = Correlate { scope: Scope::New, ..OPTIONS };
+    let options = CorrelateOptions { scope: Scope::New, ..OPTIONS };
     correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!(row(&products(&lake), "retire").value("launch_event_id"), None);
     write(&lake, &[of_instance(ec2("run", -86_400, "RunInstances"))]);
@@ -158,7 +158,7 @@ fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
         Event { instance_ids: vec![INSTANCE.into()], ..ec2("run", MIDNIGHT, "RunInstances") },
         Event { aws_region: Some("eu-west-3".into()), ..by_service(data_key("a", MIDNIGHT)) },
     ]);
-    let options = Correlate { scope: Scope::New, ..OPTIONS };
+    let options = CorrelateOptions { scope: Scope::New, ..OPTIONS };
     correlate(&lake, &options, &Progress::default()).unwrap();
     write(&lake, &[infrastructure(data_key("z", MIDNIGHT - 5))]);
     assert_eq!(correlate(&lake, &options, &Progress::default()).unwrap().scope, Scope::New);
@@ -374,7 +374,7 @@ fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
     let (_folder, lake) = lake_of(&published_launch());
     correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let first = files(&lake);
-    let single = Correlate { threads: NonZeroUsize::MIN, ..OPTIONS };
+    let single = CorrelateOptions { threads: NonZeroUsize::MIN, ..OPTIONS };
     let Summary { files: n_files, links, .. } = correlate(&lake, &single, &Progress::default()).unwrap();
     assert_eq!(files(&lake), first);
     assert_eq!(usize::try_from(n_files).unwrap(), first.len());
@@ -390,7 +390,7 @@ fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
 #[test]
 fn an_instant_that_does_not_fit_is_an_error_that_says_so() {
     let (_folder, lake) = lake_of(&published_launch());
-    let options = Correlate { memory_bytes: 1 << 10, ..OPTIONS };
+    let options = CorrelateOptions { memory_bytes: 1 << 10, ..OPTIONS };
     let refused = correlate(&lake, &options, &Progress::default());
     assert!(matches!(refused, Err(CorrelateError::Memory { memory_bytes: 1024, .. })), "{refused:?}");
     assert_eq!(files(&lake), []);

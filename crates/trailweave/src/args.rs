@@ -69,7 +69,7 @@ Examples:
   trailweave correlate --lake ./lake
   trailweave correlate --lake ./lake --memory 4GiB --json
   trailweave correlate --lake ./lake --whole")]
-    Correlate {
+    CorrelateOptions {
         /// Compute all tables from all events; the rows are the same
         #[arg(long)]
         whole: bool,

@@ -8,7 +8,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
@@ -67,8 +67,8 @@ impl Job {
     }
 
     /// Returns the options of the join.
-    pub(crate) fn correlate_options(&self) -> Correlate {
-        Correlate {
+    pub(crate) fn correlate_options(&self) -> CorrelateOptions {
+        CorrelateOptions {
             memory_bytes: self.config.memory.as_u64(),
             threads: self.config.threads,
             slice_rows: None,

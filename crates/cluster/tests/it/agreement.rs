@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
 use trailweave_correlate::correlate;
@@ -49,7 +49,7 @@ fn products_of_steps(deliveries: &[RecordBatch]) -> Products {
         deliver(&in_memory, at, delivery);
     }
     let threads = NonZeroUsize::new(2).unwrap();
-    let options = Correlate { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole };
+    let options = CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole };
     correlate(&in_memory, &options, &Progress::default()).unwrap();
     assert!(named(&by_steps) == named(&in_memory), "the steps make other bytes than the join in memory");
     products(&by_steps)

@@ -88,8 +88,8 @@ struct Sink {
 }
 
 impl<'l> Parts<'l> {
-    /// Opens the parts, of which those that `is_new` takes are to be joined. The rows that are read for a slice may take
-    /// `memory_bytes` together.
+    /// Opens the parts, of which those that `is_new` takes are to be joined. Their ends, and the rows that are read
+    /// for a slice, may take `memory_bytes` together.
     pub(super) fn open(
         lake: &'l Lake,
         parts: Vec<Part>,
@@ -100,7 +100,9 @@ impl<'l> Parts<'l> {
             let is_new = is_new(&part);
             OpenPart::open(lake, part, is_new)
         };
-        let open = parts.into_par_iter().map(open).collect::<Result<_, _>>()?;
+        let open = parts.into_par_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let ends: usize = open.iter().map(|part| part.metadata.metadata().memory_size()).sum();
+        let memory_bytes = memory_bytes.saturating_sub(ends as u64);
         Ok(Self { lake, open, slice: 0..0, memory_bytes, room: Room { bytes: 0, rows: 0 } })
     }
 

@@ -2,14 +2,16 @@
 
 use trailweave_lake::read::Ask;
 use trailweave_table::VOLUMES;
+use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::in_memory::id::Id;
+use crate::in_memory::ids::Marks;
 use crate::in_memory::join::shows;
 use crate::in_memory::parts::look_up;
 use crate::in_memory::reach::Reach;
 use crate::in_memory::read::{IdColumn, Text};
-use crate::in_memory::rows::Kind;
+use crate::in_memory::rows::{Kind, Rows};
 use crate::product::Replaced;
 use crate::product::Replacement;
 
@@ -25,52 +27,82 @@ pub(super) struct Opened {
     pub(super) reopened: Vec<bool>,
     /// By row: an EC2 event that is new, or a copy of such.
     pub(super) changed: Vec<bool>,
+    /// Whose rows of `instances` are computed anew.
+    pub(super) launched: Marks,
+    /// Whose rows of `volumes` are computed anew.
+    pub(super) created: Marks,
 }
 
-/// What a reach says of the products of a lake.
-pub(super) fn of(reach: &Reach<'_, '_>, products: &Replacement<'_>) -> Result<Opened, CorrelateError> {
+/// Finds what a reach says of the products. `is_new` says of a row whether they cannot know it.
+pub(super) fn of(
+    reach: Reach<'_, '_>,
+    is_new: impl Fn(u32) -> bool,
+    products: &Replacement<'_>,
+) -> Result<Opened, CorrelateError> {
     let rows = reach.rows;
-    let account = |at: usize| Some(rows.account(at)).filter(|account| !account.is_empty());
     let mut opened = Opened {
         correlated: Replaced::by(&["recipient_account_id", "kms_event_id"]).or_by("kms_source_object"),
         instances: Replaced::by(&["instance_id"]),
         volumes: Replaced::by(&["volume_id"]),
         attachments: Replaced::by(&["recipient_account_id", "source_event_id"]).or_by("volume_id"),
         grants: Replaced::by(&["recipient_account_id", "grant_id"]),
-        reopened: reach.reopened.clone(),
-        changed: reach.changed.clone(),
+        reopened: reach.reopened,
+        changed: reach.changed,
+        launched: reach.instances,
+        created: reach.volumes,
     };
     for row in rows.all() {
-        let at = row as usize;
-        let event_id = rows.id(IdColumn::Event, at).map(Id::to_text);
-        let event = |instead| match event_id.as_deref() {
-            Some(id) => vec![account(at), Some(id)],
-            None => vec![account(at), None, instead],
-        };
-        let shown = || event(rows.resource(rows.volumes[at]));
-        let time = rows.times[at];
-        match rows.kind(row) {
-            Kind::AttachVolume | Kind::DetachVolume if reach.changed[at] => opened.attachments.add(&shown(), time),
-            // Where an instance has a row, it is one of its launches'.
-            Kind::RunInstances if rows.instance_numbers(row).any(|id| reach.instances.has(id)) => {
-                opened.instances.add_time(time);
-            }
-            _ => {}
-        }
-        if reach.reopened[at] {
-            opened.correlated.add(&event(rows.text(Text::SourceObject, at)), time);
-            if shows(rows, row) {
-                opened.attachments.add(&shown(), time);
-            }
-            if rows.kind(row) == Kind::CreateGrant {
-                opened.grants.add(&[account(at), rows.text(Text::GrantId, at)], time);
-            }
-        }
+        opened.add(rows, row, is_new(row));
     }
-    reach.instances.all().for_each(|id| opened.instances.add_key(&[rows.resource(id)]));
-    reach.volumes.all().for_each(|id| opened.volumes.add_key(&[rows.resource(id)]));
     // A volume may have been dated by a launch that is not its launch any more.
     let asks = [Ask { column: "volume_id", keys: &opened.volumes.keys }];
     opened.volumes.days.extend(look_up(products, &VOLUMES, ["volume_id"], &asks)?.days);
     Ok(opened)
+}
+
+impl Opened {
+    /// Adds what is computed anew of a row: the days of its rows in the products, and what they are told by, unless there
+    /// can be none yet.
+    fn add(&mut self, rows: &Rows<'_>, row: u32, is_new: bool) {
+        let at = row as usize;
+        let day = day_of_time(rows.times[at]);
+        let (is_reopened, is_changed) = (self.reopened[at], self.changed[at]);
+        // Where an instance has a row, it is one of its launches'.
+        if rows.kind(row) == Kind::RunInstances && rows.instance_numbers(row).any(|id| self.launched.has(id)) {
+            self.instances.days.insert(day);
+        }
+        let is_evidence = shows(rows, row) && (is_reopened || is_changed);
+        let is_grant = is_reopened && rows.kind(row) == Kind::CreateGrant;
+        for (table, is_of) in
+            [(&mut self.correlated, is_reopened), (&mut self.attachments, is_evidence), (&mut self.grants, is_grant)]
+        {
+            if is_of {
+                table.days.insert(day);
+            }
+        }
+        if is_new {
+            return;
+        }
+        let account = Some(rows.account(at)).filter(|account| !account.is_empty());
+        let event_id = rows.id(IdColumn::Event, at).map(Id::to_text);
+        let event = |instead| match event_id.as_deref() {
+            Some(id) => vec![account, Some(id)],
+            None => vec![account, None, instead],
+        };
+        if is_reopened {
+            self.correlated.add_key(&event(rows.text(Text::SourceObject, at)));
+        }
+        if is_evidence {
+            self.attachments.add_key(&event(rows.resource(rows.volumes[at])));
+        }
+        if is_grant {
+            self.grants.add_key(&[account, rows.text(Text::GrantId, at)]);
+        }
+        for id in rows.instance_numbers(row).filter(|id| self.launched.has(*id)) {
+            self.instances.add_key(&[rows.resource(id)]);
+        }
+        for id in rows.volume_numbers(row).filter(|id| self.created.has(*id)) {
+            self.volumes.add_key(&[rows.resource(id)]);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -11,8 +12,8 @@ use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
 use arrow::array::TimestampMillisecondArray;
 use arrow::compute::interleave;
-use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
 use rayon::slice::ParallelSliceMut;
 use trailweave_table::ATTACHMENTS;
 use trailweave_table::CORRELATED;
@@ -24,7 +25,7 @@ use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::in_memory::id::{Id, Room};
-use crate::in_memory::ids::NONE;
+use crate::in_memory::ids::{Marks, NONE};
 use crate::in_memory::join::{Call, FRESH_MS, First, Join, LATE_MS, Link};
 use crate::in_memory::read::{Flags, IdColumn, List, Text};
 use crate::in_memory::replaced::Opened;
@@ -35,16 +36,17 @@ use crate::product::BATCH_ROWS;
 use crate::product::Replaced;
 use crate::product::Replacement;
 
-/// Writes every product, or of each what is `opened`.
+/// Writes every product, or of each what is `opened`, so many files at once.
 pub(super) fn write(
     replacement: &Replacement<'_>,
+    n_writers: NonZeroUsize,
     rows: &Rows<'_>,
     join: &Join,
     opened: Option<&Opened>,
 ) -> Result<(), CorrelateError> {
     let (roots, ranks) = rayon::join(|| Roots::new(rows), || rows.resource_ranks());
     let products = Products { rows, join, roots, ranks, opened };
-    let out = Out { replacement };
+    let out = Out { replacement, n_writers };
     let (correlated, (instances, volumes, attachments, grants)) = rayon::join(
         || products.correlated(),
         || (products.instances(), products.volumes(), products.attachments(), products.grants()),
@@ -89,6 +91,7 @@ pub(super) fn write(
 /// Where products go.
 struct Out<'a, 'l> {
     replacement: &'a Replacement<'l>,
+    n_writers: NonZeroUsize,
 }
 
 impl Out<'_, '_> {
@@ -113,13 +116,15 @@ impl Out<'_, '_> {
             let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
             RecordBatch::try_new(table.schema(), columns).expect("each column is made as the table says")
         };
-        days.par_iter().try_for_each(|(day, items)| {
+        let write = |(day, items): &(i32, &[T])| {
             let rows = || items.chunks(BATCH_ROWS).map(batch);
             match replaced {
                 Some(replaced) => replaced.write(self.replacement, table, *day, items.len(), rows),
                 None => product::write(self.replacement, table, *day, rows()),
             }
-        })
+        };
+        let days_of_writer = days.len().div_ceil(self.n_writers.get()).max(1);
+        days.par_chunks(days_of_writer).try_for_each(|days| days.iter().try_for_each(write))
     }
 }
 
@@ -170,10 +175,9 @@ impl<'a> Products<'_, 'a> {
         day_of_time(self.rows.times[row as usize])
     }
 
-    /// Whether the rows of a resource in one of its tables are computed anew.
-    fn is_opened(&self, resource: u32, table: fn(&Opened) -> &Replaced) -> bool {
-        let id = self.rows.resource(resource).unwrap_or_default();
-        self.opened.is_none_or(|opened| table(opened).keys.contains(id))
+    /// Tells whether the rows of a resource in one of its tables are computed anew.
+    fn is_opened(&self, resource: u32, marks: fn(&Opened) -> &Marks) -> bool {
+        self.opened.is_none_or(|opened| marks(opened).has(resource))
     }
 
     /// Where an identifier stands in the order of their texts; none comes first.
@@ -202,7 +206,7 @@ impl<'a> Products<'_, 'a> {
 
     fn instances(&self) -> Vec<(u32, u32)> {
         let mut launches = self.join.launches.clone();
-        launches.retain(|&(instance, _)| self.is_opened(instance, |it| &it.instances));
+        launches.retain(|&(instance, _)| self.is_opened(instance, |it| &it.launched));
         launches.sort_unstable_by_key(|&(instance, row)| (self.day(row), self.rank(instance), row));
         launches
     }
@@ -226,7 +230,7 @@ impl<'a> Products<'_, 'a> {
             let created_at = self.rows.times[if maker == NONE { row } else { maker } as usize];
             volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
-        volumes.retain(|it| self.is_opened(it.id, |opened| &opened.volumes));
+        volumes.retain(|it| self.is_opened(it.id, |opened| &opened.created));
         let place = |it: &Volume| (day_of_time(it.created_at), self.rank(it.id), it.created_at);
         let home = |it: &Volume| (self.account(it.row), self.region(it.row));
         volumes.sort_unstable_by(|it, other| place(it).cmp(&place(other)).then_with(|| home(it).cmp(&home(other))));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
 use trailweave_correlate::correlate;
@@ -87,7 +87,7 @@ fn delivered(deliveries: &[&[Event]], slice_rows: Option<NonZeroUsize>) -> Resul
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
     let run = |scope, slice_rows| {
-        let options = Correlate { scope, slice_rows, ..OPTIONS };
+        let options = CorrelateOptions { scope, slice_rows, ..OPTIONS };
         correlate(&lake, &options, &Progress::default()).unwrap()
     };
     for (at, events) in deliveries.iter().enumerate() {

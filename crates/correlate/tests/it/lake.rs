@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use arrow::array::RecordBatch;
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
 use trailweave_correlate::correlate;
@@ -16,7 +16,7 @@ use trailweave_oracle::products;
 use crate::duckdb::assert_duckdb_agrees;
 
 /// Every product.
-pub(crate) const OPTIONS: Correlate = Correlate {
+pub(crate) const OPTIONS: CorrelateOptions = CorrelateOptions {
     memory_bytes: 256 << 20,
     threads: NonZeroUsize::new(2).unwrap(),
     slice_rows: None,
@@ -37,7 +37,7 @@ pub(crate) fn products_of_join(deliveries: &[RecordBatch]) -> Products {
     let n_events: usize = deliveries.iter().map(RecordBatch::num_rows).sum();
     let mut made = SLICES.into_iter().map(|n_slices| {
         let slice_rows = NonZeroUsize::new(n_events.div_ceil(n_slices));
-        correlate(&lake, &Correlate { slice_rows, ..OPTIONS }, &Progress::default()).unwrap();
+        correlate(&lake, &CorrelateOptions { slice_rows, ..OPTIONS }, &Progress::default()).unwrap();
         (n_slices, files(&lake))
     });
     let (_, whole) = made.next().unwrap();

@@ -1,6 +1,6 @@
 //! `correlate`.
 
-use trailweave_correlate::Correlate;
+use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_lake::Lake;
 
@@ -21,7 +21,7 @@ pub(super) fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
 pub(super) fn correlate_locked(job: &Job, lake: &Lake, scope: Scope) -> anyhow::Result<trailweave_correlate::Summary> {
     trailweave_ingest::settle(lake)?;
     let state = trailweave_correlate::Progress::default();
-    let options = Correlate { scope, ..job.correlate_options() };
+    let options = CorrelateOptions { scope, ..job.correlate_options() };
     progress::correlating(&job.common, &state, || {
         trailweave_correlate::correlate(lake, &options, &state).map_err(anyhow::Error::from)
     })

@@ -1,5 +1,8 @@
 //! `demo`: the whole job on a trail of our own making.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::io::Write;
@@ -7,20 +10,18 @@ use std::path::Path;
 
 use anyhow::Context;
 use anyhow::bail;
+use arrow::array::AsArray;
 use jiff::Timestamp;
+use trailweave_lake::read;
+use trailweave_table::CORRELATED;
 
 use super::ingest;
-use super::query;
-use super::read;
+use super::read::trace;
 use crate::args::Common;
 use crate::args::DemoArgs;
 use crate::args::IngestArgs;
 use crate::job::Job;
 use crate::outcome::Outcome;
-
-const QUESTION: &str = "\
-SELECT ec2_event_name, link, confidence, unmatched_reason, count(*) AS calls, count(DISTINCT instance_id) AS instances
-FROM correlated GROUP BY ALL ORDER BY calls DESC LIMIT 12";
 
 /// The file that says that a folder is ours to replace.
 const MARKER: &str = ".trailweave-demo";
@@ -42,15 +43,8 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
     let outcome = job.report(ingest::run)?;
 
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
-    read::trace(&job, &corpus.first_instance, false)?;
-    if cfg!(feature = "query") {
-        say(&format!("\n# trailweave query --lake {} \"..\"\n{QUESTION}", lake.display()))?;
-        query::query(&job, QUESTION)?;
-        say(&format!("\nThe lake is yours to ask: {}", lake.display()))?;
-    } else {
-        let ddl = "trailweave ddl duckdb --lake";
-        say(&format!("\nThe lake is yours to ask: {ddl} {} > lake.sql && duckdb -init lake.sql", lake.display()))?;
-    }
+    trace(&job, &corpus.first_instance, false)?;
+    answer(&job, &lake)?;
     Ok(outcome)
 }
 
@@ -82,6 +76,41 @@ fn clear(dir: &Path) -> anyhow::Result<()> {
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
     fs::write(dir.join(MARKER), "").with_context(|| format!("cannot write in `{}`", dir.display()))
+}
+
+/// Says which EC2 actions made the KMS calls of the lake, and how to ask the same in SQL.
+fn answer(job: &Job, lake: &Path) -> anyhow::Result<()> {
+    const COLUMNS: [&str; 3] = ["ec2_event_name", "link", "instance_id"];
+    let opened = job.lake()?;
+    let mut answer: BTreeMap<[String; 2], (u64, HashSet<String>)> = BTreeMap::new();
+    for part in opened.parts(&CORRELATED)? {
+        let rows = read::columns(opened.open_listed(&part)?, COLUMNS)?;
+        for rows in rows.build()? {
+            let rows = rows?;
+            let [action, link, instance] = COLUMNS.map(|column| rows[column].as_string::<i32>());
+            for ((action, link), instance) in action.iter().zip(link).zip(instance) {
+                let (calls, instances) =
+                    answer.entry([action, link].map(|it| it.unwrap_or("-").to_owned())).or_default();
+                *calls += 1;
+                instances.extend(instance.map(str::to_owned));
+            }
+        }
+    }
+    let mut lines: Vec<_> = answer.into_iter().collect();
+    lines.sort_by_key(|(_, (calls, _))| Reverse(*calls));
+    say("\n# Which EC2 actions made the KMS calls, and how is it known?\n")?;
+    say(&format!("{:<28} {:<12} {:>8} {:>10}", "ec2_event_name", "link", "calls", "instances"))?;
+    for ([action, link], (calls, instances)) in lines {
+        say(&format!("{action:<28} {link:<12} {calls:>8} {:>10}", instances.len()))?;
+    }
+    let lake = lake.display();
+    say(
+        "\nThe lake is yours to ask in SQL, by a program that was built with the feature `query` (the default), or by DuckDB:",
+    )?;
+    say(&format!(
+        "  trailweave query --lake {lake} \"SELECT ec2_event_name, link, count(*) FROM correlated GROUP BY ALL\""
+    ))?;
+    Ok(say(&format!("  trailweave ddl duckdb --lake {lake} > lake.sql && duckdb -init lake.sql"))?)
 }
 
 fn say(line: &str) -> io::Result<()> {
