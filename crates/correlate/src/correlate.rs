@@ -10,9 +10,9 @@ use crate::CorrelateOptions;
 use crate::Progress;
 use crate::Scope;
 use crate::Summary;
-use crate::in_memory;
+use crate::fold;
 use crate::pool::pool;
-use crate::product::Replacement;
+use crate::replacement::Replacement;
 use crate::summary;
 
 /// The version of the rules of `docs/join.md` and of the products' columns. Products of another are made anew.
@@ -49,7 +49,7 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
     };
     let is_new = |part: &Part| !covered.as_ref().is_some_and(|it| it.has(lake.below(&part.path), part.bytes));
     pool.install(|| {
-        let slices = in_memory::fold(&products, parts, is_new, options, progress)?;
+        let slices = fold::fold(&products, parts, is_new, options, progress)?;
         let files = products.commit(covers)?;
         summary::read(lake, scope, files, slices)
     })

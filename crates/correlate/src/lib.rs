@@ -1,28 +1,45 @@
 //! The join of KMS with EC2 events over a lake, and the chain of one identifier.
 //!
 //! ```text
-//!  events/ --read--> rows, numbered by time --join--> causes --tables--> correlated/ volumes/ ..
-//!  Parquet           ids as numbers                (rules 1 to 5)       one file per date
-//!     ^
-//!     '-- what new events reach: only these and what they need are read
+//!  events/ --parts--> batches --rows--> numbered by time --rules--> causes --products--> correlated/ volumes/ ..
+//!  Parquet   a slice  events            ids as numbers    calls, offers                   one file per date
+//!     ^                                      |
+//!     '------- wanted: what the slice <------'  reach: what it can change among earlier events
+//!              needs of those
 //! ```
 //!
-//! `in_memory` is the join: an index over the rows of the lake, or over new events and what they reach. What it must
-//! compute is said in `docs/join.md`. The crate `oracle` computes the same slowly, and the crate `cluster` says it in SQL;
-//! tests hold them against each other.
-//!
-//! This crate knows neither gzip nor JSON: it
-//! reads the table `events` and writes the products.
+//! [`correlate()`] folds over the events that the products do not cover: as many as fit into memory are one slice, else
+//! one slice of time follows the other, each joined with what it reaches. The files of all slices appear together.
+//! `docs/join.md` says what is computed; the crate `oracle` computes the same slowly, and the crate `cluster` says it in
+//! SQL; tests hold them against each other. This crate knows neither gzip nor JSON.
 
+mod call;
 mod chain;
 mod correlate;
 mod error;
-mod in_memory;
+mod events;
+mod fold;
+mod id;
+mod ids;
+mod kind;
+mod linked;
+mod merge;
+mod numbers;
+mod offers;
 mod options;
+mod parts;
 mod pool;
-mod product;
+mod products;
+mod reach;
+mod replaced;
+mod replacement;
+mod roots;
+mod rows;
+mod rules;
+mod slice;
 mod summary;
 mod trace;
+mod wanted;
 
 pub use chain::{Call, Cause, Chain, Event, Missing};
 pub use correlate::correlate;

@@ -6,11 +6,11 @@ use std::hash::Hash;
 use ahash::RandomState;
 
 /// No identifier, no row.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Numbers keys as they come.
 #[derive(Debug)]
-pub(super) struct Ids<K>(HashMap<K, u32, RandomState>);
+pub(crate) struct Ids<K>(HashMap<K, u32, RandomState>);
 
 impl<K> Default for Ids<K> {
     fn default() -> Self {
@@ -19,35 +19,35 @@ impl<K> Default for Ids<K> {
 }
 
 impl<K: Copy + Eq + Hash> Ids<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The number of a key, which may be new.
-    pub(super) fn number(&mut self, key: K) -> u32 {
+    pub(crate) fn number(&mut self, key: K) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer identifiers than rows can name");
         *self.0.entry(key).or_insert(next)
     }
 
     /// The number of a key that has one.
-    pub(super) fn get(&self, key: K) -> u32 {
+    pub(crate) fn get(&self, key: K) -> u32 {
         self.0.get(&key).copied().unwrap_or(NONE)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
 
 /// Numbers texts as they come, and knows the text of each number.
 #[derive(Debug, Default)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     ids: Ids<&'a str>,
     texts: Vec<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn number(&mut self, text: &'a str) -> u32 {
+    pub(crate) fn number(&mut self, text: &'a str) -> u32 {
         let number = self.ids.number(text);
         if number as usize == self.texts.len() {
             self.texts.push(text);
@@ -56,29 +56,29 @@ impl<'a> Names<'a> {
     }
 
     /// The number of a text that has one.
-    pub(super) fn get(&self, text: &str) -> u32 {
+    pub(crate) fn get(&self, text: &str) -> u32 {
         self.ids.0.get(text).copied().unwrap_or(NONE)
     }
 
-    pub(super) fn text(&self, number: u32) -> Option<&'a str> {
+    pub(crate) fn text(&self, number: u32) -> Option<&'a str> {
         self.texts.get(number as usize).copied()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.texts.len()
     }
 }
 
 /// Numbers that are marked. [`NONE`] never is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     is_marked: Vec<bool>,
     marked: Vec<u32>,
 }
 
 impl Marks {
     /// Marks a number; tells whether it was not.
-    pub(super) fn insert(&mut self, number: u32) -> bool {
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
         if number == NONE || self.has(number) {
             return false;
         }
@@ -90,34 +90,34 @@ impl Marks {
         true
     }
 
-    pub(super) fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
+    pub(crate) fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
         for number in numbers {
             self.insert(number);
         }
     }
 
-    pub(super) fn has(&self, number: u32) -> bool {
+    pub(crate) fn has(&self, number: u32) -> bool {
         self.is_marked.get(number as usize).is_some_and(|it| *it)
     }
 
     /// Returns all, in the order in which they were marked.
-    pub(super) fn all(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn all(&self) -> impl Iterator<Item = u32> + '_ {
         self.marked.iter().copied()
     }
 }
 
 /// A row under an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    pub(super) key: u32,
+pub(crate) struct Entry {
+    pub(crate) key: u32,
     /// The row's account and region.
-    pub(super) home: u32,
-    pub(super) row: u32,
+    pub(crate) home: u32,
+    pub(crate) row: u32,
 }
 
 /// Lists of rows by identifier, each in the order of the rows, once all together and once by home.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Where the list of each key begins; one more at the end.
     starts: Vec<usize>,
     rows: Vec<u32>,
@@ -127,7 +127,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Needs: keys are below `n_keys`. A row that is there twice under a key counts once.
-    pub(super) fn new(n_keys: usize, mut entries: Vec<Entry>) -> Self {
+    pub(crate) fn new(n_keys: usize, mut entries: Vec<Entry>) -> Self {
         entries.sort_unstable();
         entries.dedup();
         let mut starts = vec![0; n_keys + 1];
@@ -147,12 +147,12 @@ impl Index {
     }
 
     /// The rows under a key.
-    pub(super) fn of(&self, key: u32) -> &[u32] {
+    pub(crate) fn of(&self, key: u32) -> &[u32] {
         &self.rows[self.list(key)]
     }
 
     /// The rows under a key that are of one home.
-    pub(super) fn at_home(&self, key: u32, home: u32) -> &[u32] {
+    pub(crate) fn at_home(&self, key: u32, home: u32) -> &[u32] {
         let list = self.list(key);
         let homes = &self.homes[list.clone()];
         let begin = homes.partition_point(|it| *it < home);

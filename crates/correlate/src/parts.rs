@@ -36,16 +36,16 @@ use trailweave_lake::read::{Ask, Reader, damaged, load, load_shared, rows_with, 
 use trailweave_table::Table;
 
 use crate::CorrelateError;
-use crate::in_memory::ids::NONE;
-use crate::in_memory::read::{Batch, columns, is_joined, is_shared};
-use crate::product::Replacement;
+use crate::events::{Batch, columns, is_joined, is_shared};
+use crate::ids::NONE;
+use crate::replacement::Replacement;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 16;
 
 /// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
-pub(super) struct Parts<'l> {
+pub(crate) struct Parts<'l> {
     lake: &'l Lake,
     open: Vec<OpenPart>,
     /// When the slice begins, and when the next one does: milliseconds since the epoch.
@@ -90,7 +90,7 @@ struct Sink {
 impl<'l> Parts<'l> {
     /// Opens the parts, of which those that `is_new` takes are to be joined. Their ends, and the rows that are read
     /// for a slice, may take `memory_bytes` together.
-    pub(super) fn open(
+    pub(crate) fn open(
         lake: &'l Lake,
         parts: Vec<Part>,
         is_new: impl Fn(&Part) -> bool + Sync,
@@ -107,14 +107,14 @@ impl<'l> Parts<'l> {
     }
 
     /// Tells when the first row that is to be joined happened, and when the last one did; nothing where there is none.
-    pub(super) fn times(&self) -> Option<RangeInclusive<i64>> {
+    pub(crate) fn times(&self) -> Option<RangeInclusive<i64>> {
         let new = || self.open.iter().filter(|part| part.is_new).flat_map(|part| &part.times);
         let first = new().map(|(first, _)| *first).min()?;
         Some(first..=new().map(|(_, last)| *last).max()?)
     }
 
     /// Estimates how many rows of a range of time are to be joined, as if those of a row group lay evenly in its time.
-    pub(super) fn n_rows(&self, range: &Range<i64>) -> f64 {
+    pub(crate) fn n_rows(&self, range: &Range<i64>) -> f64 {
         let of_group = |(n_rows, (first, last)): (i64, &(i64, i64))| {
             let (begin, end) = (range.start.max(*first), range.end.min(last.saturating_add(1)));
             let share = |part: i64, whole: i64| part as f64 / whole as f64;
@@ -128,14 +128,14 @@ impl<'l> Parts<'l> {
     }
 
     /// Tells whether rows can be seen that are not to be joined with the slice.
-    pub(super) fn has_earlier(&self) -> bool {
+    pub(crate) fn has_earlier(&self) -> bool {
         self.open
             .iter()
             .any(|part| (0..part.given.len()).any(|group| part.seen(group, self.slice.start) != Share::None))
     }
 
     /// Begins a slice, and reads its rows; nothing if they do not fit.
-    pub(super) fn begin(&mut self, slice: Range<i64>) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    pub(crate) fn begin(&mut self, slice: Range<i64>) -> Result<Option<Vec<Batch>>, CorrelateError> {
         self.slice = slice.clone();
         self.room = Room { bytes: self.memory_bytes, rows: NONE as usize };
         self.each(|lake, part, push| {
@@ -152,7 +152,7 @@ impl<'l> Parts<'l> {
     }
 
     /// The rows that can be seen, answer a question, and have not been given out; nothing if they do not fit.
-    pub(super) fn find(&mut self, asks: &[Ask<'_>]) -> Result<Option<Vec<Batch>>, CorrelateError> {
+    pub(crate) fn find(&mut self, asks: &[Ask<'_>]) -> Result<Option<Vec<Batch>>, CorrelateError> {
         let until = self.slice.start;
         self.each(|lake, part, push| {
             let file = lake.open_listed(&part.part)?;
@@ -181,7 +181,7 @@ impl<'l> Parts<'l> {
     }
 
     /// Tells which share of the memory for rows the slice has taken.
-    pub(super) fn share_taken(&self) -> f64 {
+    pub(crate) fn share_taken(&self) -> f64 {
         1.0 - self.room.bytes as f64 / self.memory_bytes as f64
     }
 
@@ -285,15 +285,15 @@ fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Resul
 
 /// What was found in a table.
 #[derive(Debug)]
-pub(super) struct Found<const N: usize> {
+pub(crate) struct Found<const N: usize> {
     /// The values of the columns that were asked for; nothing for those that are null.
-    pub(super) values: Vec<[Option<String>; N]>,
+    pub(crate) values: Vec<[Option<String>; N]>,
     /// The days of the files.
-    pub(super) days: BTreeSet<i32>,
+    pub(crate) days: BTreeSet<i32>,
 }
 
 /// Text columns, in the order of the table, of the rows of a product, as it stands so far, that answer a question.
-pub(super) fn look_up<const N: usize>(
+pub(crate) fn look_up<const N: usize>(
     products: &Replacement<'_>,
     table: &Table,
     columns: [&str; N],

@@ -9,24 +9,24 @@ use uuid::fmt::Hyphenated;
 
 /// An identifier, ordered as its text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Id<'a> {
+pub(crate) enum Id<'a> {
     Uuid(Uuid),
     /// One that is no UUID in small letters.
     Text(&'a str),
 }
 
 /// Where the text of an [`Id`] is put together.
-pub(super) type Room = [u8; Hyphenated::LENGTH];
+pub(crate) type Room = [u8; Hyphenated::LENGTH];
 
 impl<'a> Id<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         let is_lower = || !text.bytes().any(|byte| byte.is_ascii_uppercase());
         let parse = || if is_lower() { Uuid::try_parse(text).ok() } else { None };
         // A UUID has other forms, which are texts of their own.
         if text.len() == Hyphenated::LENGTH { parse().map_or(Self::Text(text), Self::Uuid) } else { Self::Text(text) }
     }
 
-    pub(super) fn text<'t>(self, room: &'t mut Room) -> &'t str
+    pub(crate) fn text<'t>(self, room: &'t mut Room) -> &'t str
     where
         'a: 't,
     {
@@ -36,7 +36,7 @@ impl<'a> Id<'a> {
         }
     }
 
-    pub(super) fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         self.text(&mut [0; Hyphenated::LENGTH]).to_owned()
     }
 }
@@ -58,14 +58,14 @@ impl PartialOrd for Id<'_> {
 
 /// A column of identifiers.
 #[derive(Debug)]
-pub(super) struct IdValues {
+pub(crate) struct IdValues {
     /// By row; [`Uuid::max`] where there is none or another text.
     uuids: Vec<Uuid>,
     others: HashMap<usize, Box<str>>,
 }
 
 impl IdValues {
-    pub(super) fn new(texts: &StringArray) -> Self {
+    pub(crate) fn new(texts: &StringArray) -> Self {
         let mut others = HashMap::new();
         let uuid = |(row, text): (usize, Option<&str>)| match text.map(Id::new) {
             Some(Id::Uuid(uuid)) if !uuid.is_max() => uuid,
@@ -79,12 +79,12 @@ impl IdValues {
         Self { uuids, others }
     }
 
-    pub(super) fn get(&self, row: usize) -> Option<Id<'_>> {
+    pub(crate) fn get(&self, row: usize) -> Option<Id<'_>> {
         let uuid = self.uuids[row];
         if uuid.is_max() { self.others.get(&row).map(|text| Id::new(text)) } else { Some(Id::Uuid(uuid)) }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let other = |text: &str| text.len() + 2 * size_of::<(usize, Box<str>)>();
         self.uuids.capacity() * size_of::<Uuid>() + self.others.values().map(|text| other(text)).sum::<usize>()
     }

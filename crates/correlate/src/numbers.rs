@@ -6,74 +6,74 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use uuid::Uuid;
 
-use crate::in_memory::id::Id;
-use crate::in_memory::ids::{Ids, NONE, Names};
-use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
-use crate::in_memory::rows::Kind;
+use crate::events::{Batch, Flags, IdColumn, List, Text};
+use crate::id::Id;
+use crate::ids::{Ids, NONE, Names};
+use crate::kind::Kind;
 
 /// The numbers that have been given, and those of the rows that were added last, in the order of their batches. What a
 /// row lacks is [`NONE`].
 #[derive(Debug, Default)]
-pub(super) struct Numbers<'a> {
-    pub(super) resources: Resources<'a>,
-    pub(super) origins: Origins<'a>,
-    pub(super) copies: Copies<'a>,
+pub(crate) struct Numbers<'a> {
+    pub(crate) resources: Resources<'a>,
+    pub(crate) origins: Origins<'a>,
+    pub(crate) copies: Copies<'a>,
 }
 
 /// The identifiers of resources and grants, by row.
 #[derive(Debug, Default)]
-pub(super) struct Resources<'a> {
-    pub(super) names: Names<'a>,
+pub(crate) struct Resources<'a> {
+    pub(crate) names: Names<'a>,
     grant_ids: Ids<&'a str>,
     /// The first of each list.
-    pub(super) instances: Vec<u32>,
-    pub(super) volumes: Vec<u32>,
-    pub(super) snapshots: Vec<u32>,
-    pub(super) caller_instances: Vec<u32>,
-    pub(super) grants: Vec<u32>,
+    pub(crate) instances: Vec<u32>,
+    pub(crate) volumes: Vec<u32>,
+    pub(crate) snapshots: Vec<u32>,
+    pub(crate) caller_instances: Vec<u32>,
+    pub(crate) grants: Vec<u32>,
 }
 
 /// What tells where a row belongs, by row.
 #[derive(Debug, Default)]
-pub(super) struct Origins<'a> {
+pub(crate) struct Origins<'a> {
     account_ids: Ids<&'a str>,
     regions: Ids<&'a str>,
     home_ids: Ids<(u32, u32)>,
     request_ids: Requests<'a>,
-    pub(super) kinds: Vec<Kind>,
-    pub(super) accounts: Vec<u32>,
-    pub(super) homes: Vec<u32>,
-    pub(super) requests: Vec<u32>,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) accounts: Vec<u32>,
+    pub(crate) homes: Vec<u32>,
+    pub(crate) requests: Vec<u32>,
     /// The request and the home of a KMS event in the account of its caller, where that is another.
-    pub(super) callers: Vec<(u32, u32)>,
+    pub(crate) callers: Vec<(u32, u32)>,
 }
 
 /// What the copies of an event have in common, by row.
 #[derive(Debug, Default)]
-pub(super) struct Copies<'a> {
+pub(crate) struct Copies<'a> {
     ids: IdNumbers<'a>,
     names: Ids<&'a str>,
     by_name: HashMap<(u32, u32), u32, RandomState>,
-    pub(super) shared: Vec<u32>,
+    pub(crate) shared: Vec<u32>,
 }
 
 impl<'a> Numbers<'a> {
     /// Numbers more rows, each kind of number side by side with the others.
-    pub(super) fn add(&mut self, batches: &'a [Batch]) {
+    pub(crate) fn add(&mut self, batches: &'a [Batch]) {
         let Self { resources, origins, copies } = self;
         let others = || rayon::join(|| origins.add(batches), || copies.add(batches));
         rayon::join(|| resources.add(batches), others);
     }
 
-    pub(super) fn n_requests(&self) -> usize {
+    pub(crate) fn n_requests(&self) -> usize {
         self.origins.request_ids.len()
     }
 
-    pub(super) fn n_grants(&self) -> usize {
+    pub(crate) fn n_grants(&self) -> usize {
         self.resources.grant_ids.len()
     }
 
-    pub(super) fn n_shared(&self) -> usize {
+    pub(crate) fn n_shared(&self) -> usize {
         self.copies.ids.len()
     }
 }

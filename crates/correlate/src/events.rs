@@ -13,14 +13,14 @@ use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::TimestampMillisecondType;
 
-use crate::in_memory::id::{Id, IdValues};
+use crate::id::{Id, IdValues};
 
 /// The path of roles that services assume for themselves.
-pub(super) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
+pub(crate) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
 
 /// A text column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(crate) enum Text {
     AccessKeyId,
     AwsRegion,
     ClientToken,
@@ -73,7 +73,7 @@ const TEXTS: [(&str, bool); 22] = [
 
 /// A column of identifiers that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IdColumn {
+pub(crate) enum IdColumn {
     Event,
     Request,
     SharedEvent,
@@ -84,7 +84,7 @@ const IDS: [&str; 3] = ["event_id", "request_id", "shared_event_id"];
 
 /// A list column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(crate) enum List {
     ImageIds,
     InstanceIds,
     Operations,
@@ -96,13 +96,13 @@ pub(super) enum List {
 const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_ids", "volume_ids"];
 
 /// The columns of a part that are read.
-pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
     let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
     names.chain(IDS).chain(["event_time", "event_source", "encrypted", "source_index"])
 }
 
 /// Whether few values fill a text column.
-pub(super) fn is_shared(column: &str) -> bool {
+pub(crate) fn is_shared(column: &str) -> bool {
     column == "event_source"
         || FLAGGED[..N_FLAGGED_TEXTS].contains(&column)
         || TEXTS.iter().any(|(name, is_shared)| *name == column && *is_shared)
@@ -115,40 +115,40 @@ const N_FLAGGED_TEXTS: usize = 3;
 
 /// What a row is, as far as its own columns tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Flags(u16);
+pub(crate) struct Flags(u16);
 
 impl Flags {
-    pub(super) const KMS: u16 = 1;
+    pub(crate) const KMS: u16 = 1;
     /// The session of an instance's infrastructure role made the call.
-    pub(super) const INFRASTRUCTURE: u16 = 1 << 1;
-    pub(super) const BY_SERVICE: u16 = 1 << 2;
-    pub(super) const TRUSTED: u16 = 1 << 3;
-    pub(super) const EXTERNAL: u16 = 1 << 4;
+    pub(crate) const INFRASTRUCTURE: u16 = 1 << 1;
+    pub(crate) const BY_SERVICE: u16 = 1 << 2;
+    pub(crate) const TRUSTED: u16 = 1 << 3;
+    pub(crate) const EXTERNAL: u16 = 1 << 4;
     /// EC2 made the call for an instance or forwarded it, the encryption context names a volume or snapshot, or a grant
     /// goes to the role of a service that launches instances.
-    pub(super) const TOUCHES: u16 = 1 << 5;
-    pub(super) const FAILED: u16 = 1 << 6;
+    pub(crate) const TOUCHES: u16 = 1 << 5;
+    pub(crate) const FAILED: u16 = 1 << 6;
     /// The copy of an event in the trail of another account than the caller's.
-    pub(super) const OF_ANOTHER_ACCOUNT: u16 = 1 << 7;
-    pub(super) const ASSUMED_ROLE: u16 = 1 << 8;
-    pub(super) const EC2: u16 = 1 << 9;
-    pub(super) const STS: u16 = 1 << 10;
+    pub(crate) const OF_ANOTHER_ACCOUNT: u16 = 1 << 7;
+    pub(crate) const ASSUMED_ROLE: u16 = 1 << 8;
+    pub(crate) const EC2: u16 = 1 << 9;
+    pub(crate) const STS: u16 = 1 << 10;
     /// EC2 forwarded the call.
-    pub(super) const FORWARDED: u16 = 1 << 11;
+    pub(crate) const FORWARDED: u16 = 1 << 11;
     /// The call is for a volume or snapshot that no EC2 event accounts for, even if one names it.
-    pub(super) const APART: u16 = 1 << 12;
+    pub(crate) const APART: u16 = 1 << 12;
 
-    pub(super) fn has(self, flag: u16) -> bool {
+    pub(crate) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
     }
 }
 
 /// Some rows.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) times: TimestampMillisecondArray,
-    pub(super) flags: Vec<Flags>,
-    pub(super) encrypted: BooleanArray,
+pub(crate) struct Batch {
+    pub(crate) times: TimestampMillisecondArray,
+    pub(crate) flags: Vec<Flags>,
+    pub(crate) encrypted: BooleanArray,
     caller_instances: StringArray,
     source_index: Int64Array,
     texts: Vec<Texts>,
@@ -262,34 +262,34 @@ impl Keys {
 }
 
 impl Batch {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.times.len()
     }
 
-    pub(super) fn text(&self, column: Text, row: usize) -> Option<&str> {
+    pub(crate) fn text(&self, column: Text, row: usize) -> Option<&str> {
         self.texts[column as usize].get(row)
     }
 
     /// What `map` makes of the text of each row; a text that rows share is asked for once.
-    pub(super) fn each<'b, T: Copy>(&'b self, column: Text, map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
+    pub(crate) fn each<'b, T: Copy>(&'b self, column: Text, map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
         self.texts[column as usize].each(map)
     }
 
-    pub(super) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'_>> {
+    pub(crate) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'_>> {
         self.ids[column as usize].get(row)
     }
 
     /// The instance whose role made a KMS call.
-    pub(super) fn caller_instance(&self, row: usize) -> Option<&str> {
+    pub(crate) fn caller_instance(&self, row: usize) -> Option<&str> {
         self.caller_instances.is_valid(row).then(|| self.caller_instances.value(row))
     }
 
-    pub(super) fn source_index(&self, row: usize) -> i64 {
+    pub(crate) fn source_index(&self, row: usize) -> i64 {
         if self.source_index.is_valid(row) { self.source_index.value(row) } else { 0 }
     }
 
     /// The elements of a list; none where it is null.
-    pub(super) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &str> {
+    pub(crate) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &str> {
         let list = &self.lists[column as usize];
         let values = list.values().as_string::<i32>();
         let offsets = list.value_offsets();
@@ -298,11 +298,11 @@ impl Batch {
         (position(range.start)..position(range.end)).map(|at| values.value(at))
     }
 
-    pub(super) fn lists(&self, column: List) -> &ListArray {
+    pub(crate) fn lists(&self, column: List) -> &ListArray {
         &self.lists[column as usize]
     }
 
-    pub(super) fn new(rows: RecordBatch) -> Self {
+    pub(crate) fn new(rows: RecordBatch) -> Self {
         let rows = &exact(rows);
         // A part that was written before the table got a column lacks it.
         let missing = || Texts::Plain(StringArray::new_null(rows.num_rows()));
@@ -394,7 +394,7 @@ impl Batch {
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         let texts = self.texts.iter().map(Texts::memory_bytes);
         let ids = self.ids.iter().map(IdValues::memory_bytes);
         let lists = self.lists.iter().map(Array::get_array_memory_size);
@@ -440,7 +440,7 @@ fn is_instance_id(text: &str) -> bool {
 }
 
 /// Whether events of a source are joined.
-pub(super) fn is_joined(event_source: &str) -> bool {
+pub(crate) fn is_joined(event_source: &str) -> bool {
     amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
 }
 

@@ -1,15 +1,15 @@
 //! The principal behind an EC2 event: its caller, followed through the STS events that issued the access keys.
 
-use crate::in_memory::ids::{Ids, NONE};
-use crate::in_memory::read::{Flags, SERVICE_ROLE_PATH, Text};
-use crate::in_memory::rows::Rows;
+use crate::events::{Flags, SERVICE_ROLE_PATH, Text};
+use crate::ids::{Ids, NONE};
+use crate::rows::Rows;
 
 /// How often a caller's access key is followed. Sessions that assume roles in turn rarely go beyond two.
 const MAX_STEPS: usize = 9;
 
 /// The STS events by the access keys that they issued.
 #[derive(Debug)]
-pub(super) struct Roots<'r, 'a> {
+pub(crate) struct Roots<'r, 'a> {
     rows: &'r Rows<'a>,
     keys: Ids<&'a str>,
     /// By access key.
@@ -18,13 +18,13 @@ pub(super) struct Roots<'r, 'a> {
 
 /// The principal behind an event, and how it is known.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Root<'a> {
-    pub(super) principal: &'a str,
-    pub(super) source: &'static str,
+pub(crate) struct Root<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) source: &'static str,
 }
 
 impl<'r, 'a> Roots<'r, 'a> {
-    pub(super) fn new(rows: &'r Rows<'a>) -> Self {
+    pub(crate) fn new(rows: &'r Rows<'a>) -> Self {
         let (mut keys, mut issuers) = (Ids::new(), Vec::new());
         for row in rows.all().filter(|row| rows.has(*row, Flags::STS) && !rows.has(*row, Flags::FAILED)) {
             let Some(key) = rows.text(Text::IssuedAccessKeyId, row as usize) else { continue };
@@ -36,7 +36,7 @@ impl<'r, 'a> Roots<'r, 'a> {
         Self { rows, keys, issuers }
     }
 
-    pub(super) fn root(&self, row: u32) -> Option<Root<'a>> {
+    pub(crate) fn root(&self, row: u32) -> Option<Root<'a>> {
         let rows = self.rows;
         let filled = |column, row: u32| rows.text(column, row as usize).filter(|text| !text.is_empty());
         let mut last = row;

@@ -14,37 +14,18 @@
 //! A slice is joined as new events are: with what it reaches among the earlier ones. It replaces rows of the products that
 //! the slices before it made, and the lake sees those of the last slice only.
 
-mod id;
-mod ids;
-mod join;
-mod numbers;
-mod parts;
-mod reach;
-mod read;
-mod replaced;
-mod roots;
-mod rows;
-mod tables;
-mod wanted;
-
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use trailweave_lake::Part;
-use trailweave_lake::read::Ask;
-use trailweave_table::CORRELATED;
 
 use crate::CorrelateError;
 use crate::CorrelateOptions;
 use crate::Progress;
-use crate::in_memory::join::Join;
-use crate::in_memory::parts::{Parts, look_up};
-use crate::in_memory::reach::{Linked, Reach};
-use crate::in_memory::read::Batch;
-use crate::in_memory::rows::Rows;
-use crate::in_memory::wanted::Wanted;
-use crate::product::Replacement;
+use crate::parts::Parts;
+use crate::replacement::Replacement;
+use crate::slice::join;
 
 /// The memory of the program itself, and of a file of a product that is being written.
 const PROGRAM_BYTES: u64 = 16 << 20;
@@ -153,78 +134,5 @@ impl Steps {
 
     fn was_too_much(&mut self, n_rows: f64) {
         self.n_rows = n_rows / 2.0;
-    }
-}
-
-/// Joins a slice with what it reaches; nothing if they do not fit.
-fn join<'l>(
-    products: &Replacement<'l>,
-    parts: &mut Parts<'l>,
-    slice: Range<i64>,
-    n_writers: NonZeroUsize,
-) -> Result<Option<()>, CorrelateError> {
-    let Some(batches) = parts.begin(slice)? else { return Ok(None) };
-    if batches.is_empty() {
-        return Ok(Some(()));
-    }
-    let mut rows = Rows::default();
-    if parts.has_earlier() {
-        let (wanted, linked) = (Wanted::default(), Linked::default());
-        let mut follow = Follow { products, parts, n_writers, n_new: batches.len(), wanted, linked };
-        return follow.join(rows, &batches);
-    }
-    rows.add(&batches);
-    let join = Join::new(&rows);
-    tables::write(products, n_writers, &rows, &join, None)?;
-    Ok(Some(()))
-}
-
-/// A slice that is followed among earlier events.
-struct Follow<'f, 'l> {
-    products: &'f Replacement<'l>,
-    parts: &'f mut Parts<'l>,
-    n_writers: NonZeroUsize,
-    /// The batches of the slice, which are the first.
-    n_new: usize,
-    wanted: Wanted,
-    linked: Linked,
-}
-
-impl Follow<'_, '_> {
-    /// Joins `rows` with those of more batches, and with what they reach.
-    fn join<'a>(&mut self, mut rows: Rows<'a>, batches: &'a [Batch]) -> Result<Option<()>, CorrelateError> {
-        rows.add(batches);
-        let n_new = self.n_new;
-        let is_new = |row| rows.batch(row) < n_new;
-        let reach = Reach::new(&rows, is_new, &self.linked);
-        reach.want(is_new, &mut self.wanted);
-        let n_linked = self.linked.len();
-        let Some(found) = self.find()? else { return Ok(None) };
-        if !found.is_empty() || self.linked.len() > n_linked {
-            drop(reach);
-            return self.join(rows, &found);
-        }
-        let replaced = replaced::of(reach, is_new, self.products)?;
-        let join = Join::new(&rows);
-        tables::write(self.products, self.n_writers, &rows, &join, Some(&replaced))?;
-        Ok(Some(()))
-    }
-
-    /// Reads what is wanted, and the KMS events that `correlated` links to wanted causes and callers.
-    fn find(&mut self) -> Result<Option<Vec<Batch>>, CorrelateError> {
-        let Self { products, parts, wanted, linked, .. } = self;
-        if wanted.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let asks = [
-            Ask { column: "ec2_event_id", keys: &wanted.causes },
-            Ask { column: "launch_event_id", keys: &wanted.causes },
-            Ask { column: "caller_instance_id", keys: &wanted.callers },
-        ];
-        let found = look_up(products, &CORRELATED, ["kms_event_id", "kms_source_object"], &asks)?;
-        linked.extend(found.values);
-        let found = parts.find(&wanted.asks(linked))?;
-        wanted.were_asked();
-        Ok(found)
     }
 }

@@ -6,11 +6,11 @@ use std::mem;
 use ahash::RandomState;
 use trailweave_lake::read::{Ask, Keys};
 
-use crate::in_memory::id::Id;
-use crate::in_memory::ids::Marks;
-use crate::in_memory::reach::Linked;
-use crate::in_memory::read::{IdColumn, Text};
-use crate::in_memory::rows::Rows;
+use crate::events::{IdColumn, Text};
+use crate::id::Id;
+use crate::ids::Marks;
+use crate::linked::Linked;
+use crate::rows::Rows;
 
 /// The columns of `events` by which rows are asked for.
 const COLUMNS: [&str; 10] = [
@@ -44,13 +44,13 @@ enum By {
 /// What to read of the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do
 /// not.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// What is to be asked for next.
     events: [Keys; COLUMNS.len()],
     /// EC2 events; the KMS events that `correlated` links to them are reached.
-    pub(super) causes: Keys,
+    pub(crate) causes: Keys,
     /// Instances; the KMS events that `correlated` has by their roles are reached.
-    pub(super) callers: Keys,
+    pub(crate) callers: Keys,
     asked: Asked,
 }
 
@@ -70,12 +70,12 @@ struct Asked {
 }
 
 impl Wanted {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.events.iter().all(Keys::is_empty) && self.causes.is_empty() && self.callers.is_empty()
     }
 
     /// Returns the questions, the KMS events that `correlated` gave among them.
-    pub(super) fn asks(&mut self, linked: &Linked) -> Vec<Ask<'_>> {
+    pub(crate) fn asks(&mut self, linked: &Linked) -> Vec<Ask<'_>> {
         for (by, keys) in [(By::Event, &linked.ids), (By::SourceObject, &linked.objects)] {
             keys.iter().for_each(|key| self.text(by, Some(key)));
         }
@@ -84,55 +84,55 @@ impl Wanted {
     }
 
     /// Forgets what was to be asked for, as it was.
-    pub(super) fn were_asked(&mut self) {
+    pub(crate) fn were_asked(&mut self) {
         self.events = mem::take(&mut self.events).map(|_| Keys::default());
         self.causes = Keys::default();
         self.callers = Keys::default();
     }
 
-    pub(super) fn instance(&mut self, rows: &Rows<'_>, id: u32) {
+    pub(crate) fn instance(&mut self, rows: &Rows<'_>, id: u32) {
         if self.asked.instances.insert(id) {
             self.events[By::Instance as usize].extend(rows.resource(id).map(str::to_owned));
         }
     }
 
-    pub(super) fn volume(&mut self, rows: &Rows<'_>, id: u32) {
+    pub(crate) fn volume(&mut self, rows: &Rows<'_>, id: u32) {
         if self.asked.volumes.insert(id) {
             self.events[By::Volume as usize].extend(rows.resource(id).map(str::to_owned));
         }
     }
 
-    pub(super) fn snapshot(&mut self, rows: &Rows<'_>, id: u32) {
+    pub(crate) fn snapshot(&mut self, rows: &Rows<'_>, id: u32) {
         if self.asked.snapshots.insert(id) {
             self.events[By::Snapshot as usize].extend(rows.resource(id).map(str::to_owned));
         }
     }
 
-    pub(super) fn caller(&mut self, rows: &Rows<'_>, id: u32) {
+    pub(crate) fn caller(&mut self, rows: &Rows<'_>, id: u32) {
         if self.asked.callers.insert(id) {
             self.callers.extend(rows.resource(id).map(str::to_owned));
         }
     }
 
-    pub(super) fn request(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn request(&mut self, rows: &Rows<'_>, row: u32) {
         if self.asked.requests.insert(rows.requests[row as usize]) {
             self.events[By::Request as usize].extend(rows.id(IdColumn::Request, row as usize).map(Id::to_text));
         }
     }
 
-    pub(super) fn grant(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn grant(&mut self, rows: &Rows<'_>, row: u32) {
         if self.asked.grants.insert(rows.grants[row as usize]) {
             self.events[By::Grant as usize].extend(rows.text(Text::GrantId, row as usize).map(str::to_owned));
         }
     }
 
-    pub(super) fn shared(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn shared(&mut self, rows: &Rows<'_>, row: u32) {
         if self.asked.shared.insert(rows.shared[row as usize]) {
             self.events[By::Shared as usize].extend(rows.id(IdColumn::SharedEvent, row as usize).map(Id::to_text));
         }
     }
 
-    pub(super) fn cause(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn cause(&mut self, rows: &Rows<'_>, row: u32) {
         if let Some(id) = rows.id(IdColumn::Event, row as usize).map(Id::to_text)
             && self.asked.causes.insert(id.clone())
         {
@@ -141,16 +141,16 @@ impl Wanted {
     }
 
     /// Wants what was done with an access key.
-    pub(super) fn access_key(&mut self, key: &str) {
+    pub(crate) fn access_key(&mut self, key: &str) {
         self.text(By::AccessKey, Some(key));
     }
 
     /// Wants what issued the access key of a call.
-    pub(super) fn issuer(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn issuer(&mut self, rows: &Rows<'_>, row: u32) {
         self.text(By::IssuedAccessKey, rows.text(Text::AccessKeyId, row as usize));
     }
 
-    pub(super) fn source_object(&mut self, rows: &Rows<'_>, row: u32) {
+    pub(crate) fn source_object(&mut self, rows: &Rows<'_>, row: u32) {
         self.text(By::SourceObject, rows.text(Text::SourceObject, row as usize));
     }
 

@@ -16,28 +16,28 @@ use std::hash::Hash;
 use std::mem;
 
 use ahash::RandomState;
-use trailweave_lake::read::Keys;
 
-use crate::in_memory::id::Room;
-use crate::in_memory::ids::{Entry, Index, Marks, NONE};
-use crate::in_memory::join::{LATE_MS, shows};
-use crate::in_memory::read::{Flags, IdColumn, List, Text};
-use crate::in_memory::rows::{Kind, Rows};
-use crate::in_memory::wanted::Wanted;
+use crate::call::{LATE_MS, shows};
+use crate::events::{Flags, IdColumn, List, Text};
+use crate::ids::{Entry, Index, Marks, NONE};
+use crate::kind::Kind;
+use crate::linked::Linked;
+use crate::rows::Rows;
+use crate::wanted::Wanted;
 
 /// What new events reach among the rows that have been read.
 #[derive(Debug)]
-pub(super) struct Reach<'r, 'a> {
-    pub(super) rows: &'r Rows<'a>,
+pub(crate) struct Reach<'r, 'a> {
+    pub(crate) rows: &'r Rows<'a>,
     groups: Groups,
     /// By row: whether it is new, or a copy of a new EC2 event, which may stand for it now.
-    pub(super) changed: Vec<bool>,
+    pub(crate) changed: Vec<bool>,
     /// By row: whether it is a KMS event whose row of `correlated` may be another now.
-    pub(super) reopened: Vec<bool>,
+    pub(crate) reopened: Vec<bool>,
     /// Whose rows of `instances` may be others now.
-    pub(super) instances: Marks,
+    pub(crate) instances: Marks,
     /// Whose rows of `volumes` may be others now.
-    pub(super) volumes: Marks,
+    pub(crate) volumes: Marks,
     /// The ways to KMS events that are reached.
     ways: Ways,
     /// Access keys of which a new STS event says, perhaps through others, who stands behind them.
@@ -93,7 +93,7 @@ fn grouped<K: Eq + Hash>(rows: impl Iterator<Item = u32>, key: impl Fn(u32) -> K
     grouped.into_values().collect()
 }
 
-pub(super) fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
+pub(crate) fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
     rows.id(IdColumn::Event, row as usize).is_none()
 }
 
@@ -149,44 +149,9 @@ impl Since {
     }
 }
 
-/// The KMS events that `correlated` gave.
-#[derive(Debug, Default)]
-pub(super) struct Linked {
-    pub(super) ids: Keys,
-    /// The objects of those that have no id.
-    pub(super) objects: Keys,
-}
-
-impl Linked {
-    pub(super) fn len(&self) -> usize {
-        self.ids.len() + self.objects.len()
-    }
-
-    /// Adds the events of rows of `correlated`, each told by its `kms_event_id` and `kms_source_object`.
-    pub(super) fn extend(&mut self, rows: Vec<[Option<String>; 2]>) {
-        for row in rows {
-            match row {
-                [Some(id), _] => self.ids.insert(id),
-                [None, Some(object)] => self.objects.insert(object),
-                [None, None] => false,
-            };
-        }
-    }
-
-    fn has(&self, rows: &Rows<'_>, row: u32) -> bool {
-        if self.len() == 0 {
-            return false;
-        }
-        match rows.id(IdColumn::Event, row as usize) {
-            Some(id) => self.ids.contains(id.text(&mut [0; size_of::<Room>()])),
-            None => rows.text(Text::SourceObject, row as usize).is_some_and(|it| self.objects.contains(it)),
-        }
-    }
-}
-
 impl<'r, 'a> Reach<'r, 'a> {
     /// Follows the new rows as far as the rows that have been read allow.
-    pub(super) fn new(rows: &'r Rows<'a>, is_new: impl Fn(u32) -> bool, linked: &Linked) -> Self {
+    pub(crate) fn new(rows: &'r Rows<'a>, is_new: impl Fn(u32) -> bool, linked: &Linked) -> Self {
         let mut reach = Self {
             rows,
             groups: Groups::new(rows),
@@ -452,7 +417,7 @@ impl<'r, 'a> Reach<'r, 'a> {
 impl Reach<'_, '_> {
     /// Adds to `wanted` what else of the lake must be read for all that is reached to come out as from the whole lake.
     /// `is_new` says of a row whether the products cannot know it.
-    pub(super) fn want(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
+    pub(crate) fn want(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
         self.want_ways(is_new, wanted);
         self.want_needs(wanted);
     }

@@ -8,95 +8,47 @@ use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSliceMut;
 
-use crate::in_memory::id::Id;
-use crate::in_memory::ids::NONE;
-use crate::in_memory::numbers::Numbers;
-use crate::in_memory::read::{Batch, Flags, IdColumn, List, Text};
-
-/// What kind of event a row is, as far as rules tell kinds apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    AttachVolume,
-    CreateGrant,
-    CreateReplaceRootVolumeTask,
-    CreateVolume,
-    Decrypt,
-    DetachVolume,
-    /// `RetireGrant` or `RevokeGrant`.
-    EndGrant,
-    /// `CreateSnapshot` or `CreateSnapshots`.
-    CreateSnapshot,
-    /// `GenerateDataKey` and its variants.
-    GenerateDataKey,
-    Other,
-    ReEncrypt,
-    RunInstances,
-    /// `CopySnapshot` or `ImportSnapshot`.
-    Snapshot,
-    StartInstances,
-}
-
-impl Kind {
-    /// What a KMS event and an EC2 event of a name are.
-    pub(super) fn named(name: &str) -> (Self, Self) {
-        let of_kms = match name {
-            "CreateGrant" => Self::CreateGrant,
-            "Decrypt" => Self::Decrypt,
-            "ReEncrypt" => Self::ReEncrypt,
-            "RetireGrant" | "RevokeGrant" => Self::EndGrant,
-            _ if name.starts_with("GenerateDataKey") => Self::GenerateDataKey,
-            _ => Self::Other,
-        };
-        let of_ec2 = match name {
-            "AttachVolume" => Self::AttachVolume,
-            "CreateReplaceRootVolumeTask" => Self::CreateReplaceRootVolumeTask,
-            "CreateVolume" => Self::CreateVolume,
-            "DetachVolume" => Self::DetachVolume,
-            "RunInstances" => Self::RunInstances,
-            "CreateSnapshot" | "CreateSnapshots" => Self::CreateSnapshot,
-            "CopySnapshot" | "ImportSnapshot" => Self::Snapshot,
-            "StartInstances" => Self::StartInstances,
-            _ => Self::Other,
-        };
-        (of_kms, of_ec2)
-    }
-}
+use crate::events::{Batch, Flags, IdColumn, List, Text};
+use crate::id::Id;
+use crate::ids::NONE;
+use crate::kind::Kind;
+use crate::numbers::Numbers;
 
 /// All rows, each named by its number. An identifier that a row lacks is [`NONE`].
 #[derive(Debug, Default)]
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     batches: Vec<&'a Batch>,
     /// Where each row stands: its batch, and its row there.
     places: Vec<(u32, u32)>,
     /// Milliseconds since the epoch.
-    pub(super) times: Vec<i64>,
-    pub(super) flags: Vec<Flags>,
-    pub(super) kinds: Vec<Kind>,
+    pub(crate) times: Vec<i64>,
+    pub(crate) flags: Vec<Flags>,
+    pub(crate) kinds: Vec<Kind>,
     /// Account and region together.
-    pub(super) homes: Vec<u32>,
-    pub(super) accounts: Vec<u32>,
+    pub(crate) homes: Vec<u32>,
+    pub(crate) accounts: Vec<u32>,
     /// Request ids, each of one account.
-    pub(super) requests: Vec<u32>,
+    pub(crate) requests: Vec<u32>,
     /// The request and the home of a KMS event in the account of its caller, where that is another.
-    pub(super) callers: Vec<(u32, u32)>,
-    pub(super) grants: Vec<u32>,
+    pub(crate) callers: Vec<(u32, u32)>,
+    pub(crate) grants: Vec<u32>,
     /// The first of each list.
-    pub(super) instances: Vec<u32>,
-    pub(super) volumes: Vec<u32>,
-    pub(super) snapshots: Vec<u32>,
+    pub(crate) instances: Vec<u32>,
+    pub(crate) volumes: Vec<u32>,
+    pub(crate) snapshots: Vec<u32>,
     /// The instance whose role made a KMS call.
-    pub(super) caller_instances: Vec<u32>,
+    pub(crate) caller_instances: Vec<u32>,
     /// What the copies of an event have in common.
-    pub(super) shared: Vec<u32>,
+    pub(crate) shared: Vec<u32>,
     /// For an EC2 event the first copy of it, an owner's copy last.
-    pub(super) canonical: Vec<u32>,
+    pub(crate) canonical: Vec<u32>,
     numbers: Numbers<'a>,
 }
 
 impl<'a> Rows<'a> {
     /// Adds rows, which may stand anywhere in the order of time: numbers of rows are others afterwards, those of
     /// identifiers the same.
-    pub(super) fn add(&mut self, batches: &'a [Batch]) {
+    pub(crate) fn add(&mut self, batches: &'a [Batch]) {
         let (n_before, first_batch) = (self.len(), self.batches.len());
         self.batches.extend(batches);
         self.numbers.add(batches);
@@ -173,43 +125,43 @@ impl<'a> Rows<'a> {
 
     /// Chooses between the copy of an event that was the first so far, if any, and a later one: an owner's copy comes
     /// last.
-    pub(super) fn first_copy(&self, first: u32, row: u32) -> u32 {
+    pub(crate) fn first_copy(&self, first: u32, row: u32) -> u32 {
         let is_owners = |row: u32| self.has(row, Flags::OF_ANOTHER_ACCOUNT);
         if first == NONE || is_owners(first) && !is_owners(row) { row } else { first }
     }
 
     /// The same of events that made a volume's data key, where those that made it of a snapshot's stand after all others.
-    pub(super) fn first_data_key(&self, first: u32, row: u32) -> u32 {
+    pub(crate) fn first_data_key(&self, first: u32, row: u32) -> u32 {
         let rank = |row: u32| (self.kind(row) == Kind::ReEncrypt, self.has(row, Flags::OF_ANOTHER_ACCOUNT));
         if first == NONE || rank(row) < rank(first) { row } else { first }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
-    pub(super) fn all(&self) -> std::ops::Range<u32> {
+    pub(crate) fn all(&self) -> std::ops::Range<u32> {
         0..u32::try_from(self.len()).expect("rows that do not fit are not read")
     }
 
-    pub(super) fn has(&self, row: u32, flag: u16) -> bool {
+    pub(crate) fn has(&self, row: u32, flag: u16) -> bool {
         self.flags[row as usize].has(flag)
     }
 
-    pub(super) fn is_kms(&self, row: u32) -> bool {
+    pub(crate) fn is_kms(&self, row: u32) -> bool {
         self.has(row, Flags::KMS)
     }
 
-    pub(super) fn is_ec2(&self, row: u32) -> bool {
+    pub(crate) fn is_ec2(&self, row: u32) -> bool {
         self.has(row, Flags::EC2)
     }
 
-    pub(super) fn kind(&self, row: u32) -> Kind {
+    pub(crate) fn kind(&self, row: u32) -> Kind {
         self.kinds[row as usize]
     }
 
     /// Whether an EC2 event may be a cause of rules 3 to 5.
-    pub(super) fn is_candidate(&self, row: u32) -> bool {
+    pub(crate) fn is_candidate(&self, row: u32) -> bool {
         self.is_ec2(row) && self.canonical[row as usize] == row && !self.has(row, Flags::FAILED)
     }
 
@@ -219,27 +171,27 @@ impl<'a> Rows<'a> {
     }
 
     /// The position of the batch in which a row stands.
-    pub(super) fn batch(&self, row: u32) -> usize {
+    pub(crate) fn batch(&self, row: u32) -> usize {
         self.places[row as usize].0 as usize
     }
 
-    pub(super) fn text(&self, column: Text, row: usize) -> Option<&'a str> {
+    pub(crate) fn text(&self, column: Text, row: usize) -> Option<&'a str> {
         let (batch, row) = self.place(row);
         batch.text(column, row)
     }
 
-    pub(super) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'a>> {
+    pub(crate) fn id(&self, column: IdColumn, row: usize) -> Option<Id<'a>> {
         let (batch, row) = self.place(row);
         batch.id(column, row)
     }
 
-    pub(super) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+    pub(crate) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
         let (batch, row) = self.place(row);
         batch.list(column, row)
     }
 
     /// Where the lists of a column stand: all of them, and which of them is each row's.
-    pub(super) fn lists(&self, column: List) -> (Vec<&'a dyn Array>, impl Fn(u32) -> (usize, usize) + '_) {
+    pub(crate) fn lists(&self, column: List) -> (Vec<&'a dyn Array>, impl Fn(u32) -> (usize, usize) + '_) {
         let arrays = self.batches.iter().map(|batch| -> &dyn Array { batch.lists(column) }).collect();
         (arrays, |row| {
             let (batch, row) = self.places[row as usize];
@@ -247,13 +199,13 @@ impl<'a> Rows<'a> {
         })
     }
 
-    pub(super) fn encrypted(&self, row: u32) -> Option<bool> {
+    pub(crate) fn encrypted(&self, row: u32) -> Option<bool> {
         let (batch, row) = self.place(row as usize);
         batch.encrypted.is_valid(row).then(|| batch.encrypted.value(row))
     }
 
     /// The account of the trail; else, in old records, of the caller; else empty.
-    pub(super) fn account(&self, row: usize) -> &'a str {
+    pub(crate) fn account(&self, row: usize) -> &'a str {
         let (batch, row) = self.place(row);
         account(batch, row)
     }
@@ -265,25 +217,25 @@ impl<'a> Rows<'a> {
         ids.map(move |(at, id)| if at == 0 { first } else { names.get(id) })
     }
 
-    pub(super) fn instance_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn instance_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
         self.numbers(List::InstanceIds, &self.instances, row)
     }
 
-    pub(super) fn volume_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn volume_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
         self.numbers(List::VolumeIds, &self.volumes, row)
     }
 
-    pub(super) fn snapshot_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
+    pub(crate) fn snapshot_numbers(&self, row: u32) -> impl ExactSizeIterator<Item = u32> {
         self.numbers(List::SnapshotIds, &self.snapshots, row)
     }
 
     /// The identifier of a number.
-    pub(super) fn resource(&self, number: u32) -> Option<&'a str> {
+    pub(crate) fn resource(&self, number: u32) -> Option<&'a str> {
         self.numbers.resources.names.text(number)
     }
 
     /// By number: where the identifier stands in the order of their texts.
-    pub(super) fn resource_ranks(&self) -> Vec<u32> {
+    pub(crate) fn resource_ranks(&self) -> Vec<u32> {
         let mut numbers: Vec<u32> = (0..).take(self.n_resources()).collect();
         numbers.sort_unstable_by_key(|number| self.resource(*number));
         let mut ranks = vec![0; numbers.len()];
@@ -293,19 +245,19 @@ impl<'a> Rows<'a> {
         ranks
     }
 
-    pub(super) fn n_resources(&self) -> usize {
+    pub(crate) fn n_resources(&self) -> usize {
         self.numbers.resources.names.len()
     }
 
-    pub(super) fn n_requests(&self) -> usize {
+    pub(crate) fn n_requests(&self) -> usize {
         self.numbers.n_requests()
     }
 
-    pub(super) fn n_grants(&self) -> usize {
+    pub(crate) fn n_grants(&self) -> usize {
         self.numbers.n_grants()
     }
 
-    pub(super) fn n_shared(&self) -> usize {
+    pub(crate) fn n_shared(&self) -> usize {
         self.numbers.n_shared()
     }
 }

@@ -24,20 +24,22 @@ use trailweave_table::VOLUMES;
 use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
-use crate::in_memory::id::{Id, Room};
-use crate::in_memory::ids::{Marks, NONE};
-use crate::in_memory::join::{Call, FRESH_MS, First, Join, LATE_MS, Link};
-use crate::in_memory::read::{Flags, IdColumn, List, Text};
-use crate::in_memory::replaced::Opened;
-use crate::in_memory::roots::{Root, Roots};
-use crate::in_memory::rows::{Kind, Rows};
-use crate::product;
-use crate::product::BATCH_ROWS;
-use crate::product::Replaced;
-use crate::product::Replacement;
+use crate::call::{Call, FRESH_MS, LATE_MS, Link};
+use crate::events::{Flags, IdColumn, List, Text};
+use crate::id::{Id, Room};
+use crate::ids::{Marks, NONE};
+use crate::kind::Kind;
+use crate::merge::Replaced;
+use crate::replaced::Opened;
+use crate::replacement;
+use crate::replacement::BATCH_ROWS;
+use crate::replacement::Replacement;
+use crate::roots::{Root, Roots};
+use crate::rows::Rows;
+use crate::rules::{First, Join};
 
 /// Writes every product, or of each what is `opened`, so many files at once.
-pub(super) fn write(
+pub(crate) fn write(
     replacement: &Replacement<'_>,
     n_writers: NonZeroUsize,
     rows: &Rows<'_>,
@@ -120,7 +122,7 @@ impl Out<'_, '_> {
             let rows = || items.chunks(BATCH_ROWS).map(batch);
             match replaced {
                 Some(replaced) => replaced.write(self.replacement, table, *day, items.len(), rows),
-                None => product::write(self.replacement, table, *day, rows()),
+                None => replacement::write(self.replacement, table, *day, rows()),
             }
         };
         let days_of_writer = days.len().div_ceil(self.n_writers.get()).max(1);

@@ -5,36 +5,37 @@ use trailweave_table::VOLUMES;
 use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
-use crate::in_memory::id::Id;
-use crate::in_memory::ids::Marks;
-use crate::in_memory::join::shows;
-use crate::in_memory::parts::look_up;
-use crate::in_memory::reach::Reach;
-use crate::in_memory::read::{IdColumn, Text};
-use crate::in_memory::rows::{Kind, Rows};
-use crate::product::Replaced;
-use crate::product::Replacement;
+use crate::call::shows;
+use crate::events::{IdColumn, Text};
+use crate::id::Id;
+use crate::ids::Marks;
+use crate::kind::Kind;
+use crate::merge::Replaced;
+use crate::parts::look_up;
+use crate::reach::Reach;
+use crate::replacement::Replacement;
+use crate::rows::Rows;
 
 /// The rows of each product that are computed anew, and by row of the events whether its are.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) correlated: Replaced,
-    pub(super) instances: Replaced,
-    pub(super) volumes: Replaced,
-    pub(super) attachments: Replaced,
-    pub(super) grants: Replaced,
+pub(crate) struct Opened {
+    pub(crate) correlated: Replaced,
+    pub(crate) instances: Replaced,
+    pub(crate) volumes: Replaced,
+    pub(crate) attachments: Replaced,
+    pub(crate) grants: Replaced,
     /// By row: a KMS event that is reached.
-    pub(super) reopened: Vec<bool>,
+    pub(crate) reopened: Vec<bool>,
     /// By row: an EC2 event that is new, or a copy of such.
-    pub(super) changed: Vec<bool>,
+    pub(crate) changed: Vec<bool>,
     /// Whose rows of `instances` are computed anew.
-    pub(super) launched: Marks,
+    pub(crate) launched: Marks,
     /// Whose rows of `volumes` are computed anew.
-    pub(super) created: Marks,
+    pub(crate) created: Marks,
 }
 
 /// Finds what a reach says of the products. `is_new` says of a row whether they cannot know it.
-pub(super) fn of(
+pub(crate) fn of(
     reach: Reach<'_, '_>,
     is_new: impl Fn(u32) -> bool,
     products: &Replacement<'_>,
