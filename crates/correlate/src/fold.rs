@@ -33,9 +33,9 @@ const WRITER_BYTES: u64 = 24 << 20;
 /// Tenths of the rest of the memory for the rows as read. The numbers and sorted lists take about half as much again.
 const ROWS_TENTHS: u64 = 6;
 /// The memory that a row takes as read, as long as nothing better is known.
-const ROW_BYTES: f64 = 220.0;
-/// The share of the memory for rows that a slice is meant to take, with what it reaches.
-const SHARE: f64 = 0.8;
+const ROW_BYTES: u64 = 220;
+/// Tenths of the memory for rows that a slice is meant to take, with what it reaches.
+const SLICE_TENTHS: u64 = 8;
 
 /// What a fold may use.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ pub(crate) fn fold(
     let Some(times) = parts.times() else { return Ok(0) };
     let (mut from, end) = (*times.start(), times.end().saturating_add(1));
     let mut steps = Steps::new(&parts, from..end, limits);
-    progress.rows.store(parts.n_rows(&(from..end)) as u64, Ordering::Relaxed);
+    progress.rows.store(parts.n_rows(&(from..end)), Ordering::Relaxed);
     let mut n_slices = 0;
     while from < end {
         let slice = from..steps.end_of(&parts, from, end);
@@ -81,10 +81,10 @@ pub(crate) fn fold(
         if join(products, &mut parts, slice.clone(), limits.n_writers)?.is_some() {
             n_slices += 1;
             from = slice.end;
-            tracing::debug!(n_rows, share = parts.share_taken(), "a slice is joined");
-            steps.has_taken(n_rows, parts.share_taken());
+            tracing::debug!(n_rows, bytes = parts.taken_bytes(), "a slice is joined");
+            steps.has_taken(n_rows, &parts);
             progress.slices_done.fetch_add(1, Ordering::Relaxed);
-            progress.rows_done.fetch_add(n_rows as u64, Ordering::Relaxed);
+            progress.rows_done.fetch_add(n_rows, Ordering::Relaxed);
         } else if slice.end - slice.start > 1 {
             tracing::debug!(n_rows, "a slice does not fit into memory with what it reaches; again with half of it");
             steps.was_too_much(n_rows);
@@ -99,24 +99,24 @@ pub(crate) fn fold(
 #[derive(Debug)]
 struct Steps {
     /// Rows in the next slice.
-    n_rows: f64,
-    max_rows: f64,
+    n_rows: u64,
+    max_rows: u64,
 }
 
 impl Steps {
     fn new(parts: &Parts<'_>, all: Range<i64>, limits: Limits) -> Self {
-        let max_rows = limits.slice_rows.map_or(f64::INFINITY, |rows| rows.get() as f64);
-        let fitting = limits.rows_bytes as f64 / ROW_BYTES;
-        let n_rows = if parts.n_rows(&all) <= fitting { f64::INFINITY } else { fitting * SHARE };
-        Self { n_rows: n_rows.min(max_rows), max_rows }
+        let max_rows = limits.slice_rows.map_or(u64::MAX, |rows| rows.get() as u64);
+        let fitting = parts.memory_bytes() / ROW_BYTES;
+        let n_rows = if parts.n_rows(&all) <= fitting { u64::MAX } else { fitting / 10 * SLICE_TENTHS };
+        Self { n_rows: n_rows.clamp(1, max_rows), max_rows }
     }
 
-    /// The end of the slice that begins at `from`.
+    /// Returns the end of the slice that begins at `from`.
     fn end_of(&self, parts: &Parts<'_>, from: i64, end: i64) -> i64 {
-        let (mut fits, mut beyond) = (from + 1, end);
-        if self.n_rows == f64::INFINITY || parts.n_rows(&(from..end)) <= self.n_rows {
+        if parts.n_rows(&(from..end)) <= self.n_rows {
             return end;
         }
+        let (mut fits, mut beyond) = (from + 1, end);
         while beyond - fits > 1 {
             let middle = fits + (beyond - fits) / 2;
             if parts.n_rows(&(from..middle)) <= self.n_rows { fits = middle } else { beyond = middle }
@@ -124,15 +124,15 @@ impl Steps {
         fits
     }
 
-    /// Learns from a slice of so many rows, which took this share of the memory for rows.
-    fn has_taken(&mut self, n_rows: f64, share: f64) {
-        let fitting = n_rows * (SHARE / share).clamp(0.5, 2.0);
-        if n_rows > 0.0 && fitting.is_finite() {
-            self.n_rows = fitting.max(1.0).min(self.max_rows);
-        }
+    /// Learns from a slice of so many rows how many take their share of the memory: at least half as many, at most twice.
+    fn has_taken(&mut self, n_rows: u64, parts: &Parts<'_>) {
+        let meant = u128::from(parts.memory_bytes() / 10 * SLICE_TENTHS);
+        let fitting = u128::from(n_rows) * meant / u128::from(parts.taken_bytes()).max(1);
+        let fitting = u64::try_from(fitting).unwrap_or(u64::MAX);
+        self.n_rows = fitting.clamp(n_rows / 2, n_rows.saturating_mul(2)).clamp(1, self.max_rows);
     }
 
-    fn was_too_much(&mut self, n_rows: f64) {
-        self.n_rows = n_rows / 2.0;
+    fn was_too_much(&mut self, n_rows: u64) {
+        self.n_rows = (n_rows / 2).max(1);
     }
 }

@@ -24,6 +24,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::arrow_reader::RowFilter;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
@@ -114,15 +115,16 @@ impl<'l> Parts<'l> {
     }
 
     /// Estimates how many rows of a range of time are to be joined, as if those of a row group lay evenly in its time.
-    pub(crate) fn n_rows(&self, range: &Range<i64>) -> f64 {
+    pub(crate) fn n_rows(&self, range: &Range<i64>) -> u64 {
         let of_group = |(n_rows, (first, last)): (i64, &(i64, i64))| {
             let (begin, end) = (range.start.max(*first), range.end.min(last.saturating_add(1)));
-            let share = |part: i64, whole: i64| part as f64 / whole as f64;
-            n_rows as f64 * share(end.saturating_sub(begin).max(0), last.saturating_sub(*first).saturating_add(1))
+            let length = |from: i64, until: i64| u128::from(until.saturating_sub(from).max(0).unsigned_abs());
+            let share = u128::from(n_rows.unsigned_abs()) * length(begin, end);
+            u64::try_from(share / length(*first, last.saturating_add(1)).max(1)).unwrap_or(u64::MAX)
         };
         let of_part = |part: &OpenPart| {
-            let n_rows = part.metadata.metadata().row_groups().iter().map(|group| group.num_rows());
-            n_rows.zip(&part.times).map(of_group).sum::<f64>()
+            let n_rows = part.metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
+            n_rows.zip(&part.times).map(of_group).sum::<u64>()
         };
         self.open.iter().filter(|part| part.is_new).map(of_part).sum()
     }
@@ -180,9 +182,14 @@ impl<'l> Parts<'l> {
         })
     }
 
-    /// Tells which share of the memory for rows the slice has taken.
-    pub(crate) fn share_taken(&self) -> f64 {
-        1.0 - self.room.bytes as f64 / self.memory_bytes as f64
+    /// Tells how many bytes the rows of the slice have taken.
+    pub(crate) fn taken_bytes(&self) -> u64 {
+        self.memory_bytes - self.room.bytes
+    }
+
+    /// Tells how many they may take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     /// Lets all threads read from the parts, each from another.

@@ -79,37 +79,37 @@ impl<'a> Rows<'a> {
 
     /// The order of time of the first `n_before` rows, which are in it, and of those that were added behind them.
     fn order(&self, n_before: usize) -> Vec<u32> {
-        let n_before = u32::try_from(n_before).expect("rows that do not fit are not read");
-        let n_rows = u32::try_from(self.places.len()).expect("rows that do not fit are not read");
+        let numbers = |n: usize| u32::try_from(n).expect("rows that do not fit are not read");
+        let (n_before, n_rows) = (numbers(n_before), numbers(self.places.len()));
         // The time beside the row spares a look elsewhere at each step.
-        let timed = |row: u32| (self.times[row as usize], row);
-        let by_rid = |row: u32, other: u32| {
-            let place = |row: u32| self.place(row as usize);
-            by_rid(place(row), place(other))
-        };
-        let before = |(time, row): &(i64, u32), (other_time, other): &(i64, u32)| {
-            time.cmp(other_time).then_with(|| by_rid(*row, *other))
-        };
-        let mut added: Vec<(i64, u32)> = (n_before..n_rows).map(timed).collect();
+        let mut added: Vec<(i64, u32)> = (n_before..n_rows).map(|row| (self.times[row as usize], row)).collect();
         // Files are sorted by time, so most of it is merging.
-        added.par_sort_by(before);
+        added.par_sort_by(|(time, row), (other_time, other)| {
+            time.cmp(other_time).then_with(|| self.by_rid(*row, *other))
+        });
         let mut order = Vec::with_capacity(n_rows as usize);
         let mut next = 0;
-        for added in added {
-            let rest: &[i64] = &self.times[next as usize..n_before as usize];
+        for (time, row) in added {
             // Most rows that are added lie near each other.
-            let n_earlier = rest.partition_point(|time| *time < added.0);
-            let n_equal = rest[n_earlier..]
-                .iter()
-                .zip(next + n_earlier as u32..)
-                .take_while(|(time, row)| **time == added.0 && by_rid(*row, added.1).is_lt());
-            let until = next + (n_earlier + n_equal.count()) as u32;
+            let earlier = |other: u32| {
+                let other_time = self.times[other as usize];
+                other_time < time || other_time == time && self.by_rid(other, row).is_lt()
+            };
+            let (mut until, mut beyond) = (next, n_before);
+            while until < beyond {
+                let middle = until + (beyond - until) / 2;
+                if earlier(middle) { until = middle + 1 } else { beyond = middle }
+            }
             order.extend(next..until);
-            order.push(added.1);
+            order.push(row);
             next = until;
         }
         order.extend(next..n_before);
         order
+    }
+
+    fn by_rid(&self, row: u32, other: u32) -> Ordering {
+        by_rid(self.place(row as usize), self.place(other as usize))
     }
 
     fn canonical(&self) -> Vec<u32> {

@@ -77,7 +77,9 @@ impl Wanted {
     /// Returns the questions, the KMS events that `correlated` gave among them.
     pub(crate) fn asks(&mut self, linked: &Linked) -> Vec<Ask<'_>> {
         for (by, keys) in [(By::Event, &linked.ids), (By::SourceObject, &linked.objects)] {
-            keys.iter().for_each(|key| self.text(by, Some(key)));
+            for key in keys {
+                self.text(by, Some(key));
+            }
         }
         let asks = COLUMNS.iter().zip(&self.events).map(|(column, keys)| Ask { column, keys });
         asks.filter(|ask| !ask.keys.is_empty()).collect()
