@@ -13,6 +13,7 @@
 //! `docs/join.md` says what is computed; the crate `oracle` computes the same slowly, and the crate `cluster` says it in
 //! SQL; tests hold them against each other. This crate knows neither gzip nor JSON.
 
+mod actions;
 mod call;
 mod chain;
 mod correlate;
@@ -41,6 +42,7 @@ mod summary;
 mod trace;
 mod wanted;
 
+pub use actions::{Action, actions};
 pub use chain::{Call, Cause, Chain, Event, Missing};
 pub use correlate::correlate;
 pub use error::CorrelateError;

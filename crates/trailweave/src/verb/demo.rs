@@ -1,8 +1,5 @@
 //! `demo`: the whole job on a trail of our own making.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::io::Write;
@@ -10,10 +7,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use anyhow::bail;
-use arrow::array::AsArray;
 use jiff::Timestamp;
-use trailweave_lake::read;
-use trailweave_table::CORRELATED;
+use trailweave_correlate::Action;
 
 use super::ingest;
 use super::read::trace;
@@ -80,28 +75,11 @@ fn clear(dir: &Path) -> anyhow::Result<()> {
 
 /// Says which EC2 actions made the KMS calls of the lake, and how to ask the same in SQL.
 fn answer(job: &Job, lake: &Path) -> anyhow::Result<()> {
-    const COLUMNS: [&str; 3] = ["ec2_event_name", "link", "instance_id"];
-    let opened = job.lake()?;
-    let mut answer: BTreeMap<[String; 2], (u64, HashSet<String>)> = BTreeMap::new();
-    for part in opened.parts(&CORRELATED)? {
-        let rows = read::columns(opened.open_listed(&part)?, COLUMNS)?;
-        for rows in rows.build()? {
-            let rows = rows?;
-            let [action, link, instance] = COLUMNS.map(|column| rows[column].as_string::<i32>());
-            for ((action, link), instance) in action.iter().zip(link).zip(instance) {
-                let (calls, instances) =
-                    answer.entry([action, link].map(|it| it.unwrap_or("-").to_owned())).or_default();
-                *calls += 1;
-                instances.extend(instance.map(str::to_owned));
-            }
-        }
-    }
-    let mut lines: Vec<_> = answer.into_iter().collect();
-    lines.sort_by_key(|(_, (calls, _))| Reverse(*calls));
+    let actions = trailweave_correlate::actions(&job.lake()?)?;
     say("\n# Which EC2 actions made the KMS calls, and how is it known?\n")?;
     say(&format!("{:<28} {:<12} {:>8} {:>10}", "ec2_event_name", "link", "calls", "instances"))?;
-    for ([action, link], (calls, instances)) in lines {
-        say(&format!("{action:<28} {link:<12} {calls:>8} {:>10}", instances.len()))?;
+    for Action { name, link, calls, instances } in actions {
+        say(&format!("{:<28} {link:<12} {calls:>8} {instances:>10}", name.unwrap_or_else(|| "-".to_owned())))?;
     }
     let lake = lake.display();
     say(
