@@ -1,5 +1,8 @@
 //! The KMS, EC2 and STS rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::BooleanArray;
@@ -163,6 +166,24 @@ enum Texts {
     Shared(Keys, StringArray),
 }
 
+/// Leaves out the values that no row has, where rows are few: a dictionary is that of a whole row group.
+fn used(keys: &Int32Array, values: &StringArray) -> (Int32Array, StringArray) {
+    if keys.len() >= values.len() {
+        return (keys.clone(), values.clone());
+    }
+    let mut positions: HashMap<i32, i32, RandomState> = HashMap::default();
+    let mut used = Vec::new();
+    let mut position = |key: i32| {
+        *positions.entry(key).or_insert_with(|| {
+            let at = usize::try_from(key).expect("keys are positions");
+            used.push(values.is_valid(at).then(|| values.value(at)));
+            i32::try_from(used.len() - 1).expect("rows are fewer than numbers")
+        })
+    };
+    let keys = keys.iter().map(|key| key.map(&mut position)).collect();
+    (keys, used.into_iter().collect())
+}
+
 /// By row the position of a shared value, in as few bytes as hold them all; the greatest number where there is none.
 #[derive(Debug)]
 enum Keys {
@@ -176,8 +197,8 @@ impl Texts {
         match column.as_dictionary_opt::<Int32Type>() {
             None => Self::Plain(column.as_string::<i32>().clone()),
             Some(shared) => {
-                let values = shared.values().as_string::<i32>();
-                Self::Shared(Keys::new(shared.keys(), values.len()), values.clone())
+                let (keys, values) = used(shared.keys(), shared.values().as_string());
+                Self::Shared(Keys::new(&keys, values.len()), values)
             }
         }
     }

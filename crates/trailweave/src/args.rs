@@ -63,13 +63,14 @@ Examples:
     Status(IngestArgs),
     /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
     ///
-    /// Only what events can change that came since the last time is computed, and only its dates are replaced.
+    /// Only what events can change that came since the last time is computed, and only its dates are replaced. Events that do
+    /// not fit into --memory are joined in slices of time; the tables appear together at the end.
     #[command(after_help = "\
 Examples:
   trailweave correlate --lake ./lake
   trailweave correlate --lake ./lake --memory 4GiB --json
   trailweave correlate --lake ./lake --whole")]
-    CorrelateOptions {
+    Correlate {
         /// Compute all tables from all events; the rows are the same
         #[arg(long)]
         whole: bool,

@@ -25,7 +25,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
-        Verb::CorrelateOptions { whole } => {
+        Verb::Correlate { whole } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
             Job::new(common, &IngestArgs::default(), now)?.report(|job| correlate::correlate(job, scope))
         }
