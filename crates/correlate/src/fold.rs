@@ -28,12 +28,13 @@ use crate::replacement::Replacement;
 use crate::slice::join;
 
 /// The memory of the program itself, and of a file of a product that is being written.
-const PROGRAM_BYTES: u64 = 16 << 20;
-const WRITER_BYTES: u64 = 24 << 20;
+const PROGRAM_BYTES: u64 = 20 << 20;
+const WRITER_BYTES: u64 = 20 << 20;
 /// Tenths of the rest of the memory for the rows as read. The numbers and sorted lists take about half as much again.
 const ROWS_TENTHS: u64 = 6;
 /// The memory that a row takes as read, as long as nothing better is known.
 const ROW_BYTES: u64 = 220;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Tenths of the memory for rows that a slice is meant to take, with what it reaches.
 const SLICE_TENTHS: u64 = 8;
 
@@ -74,13 +75,13 @@ pub(crate) fn fold(
     let (mut from, end) = (*times.start(), times.end().saturating_add(1));
     let mut steps = Steps::new(&parts, from..end, limits);
     progress.rows.store(parts.n_rows(&(from..end)), Ordering::Relaxed);
-    let mut n_slices = 0;
+    let (mut n_slices, mut until) = (0, end);
     while from < end {
-        let slice = from..steps.end_of(&parts, from, end);
+        let slice = from..steps.end_of(&parts, from, until);
         let n_rows = parts.n_rows(&slice);
         if join(products, &mut parts, slice.clone(), limits.n_writers)?.is_some() {
             n_slices += 1;
-            from = slice.end;
+            (from, until) = (slice.end, end);
             tracing::debug!(n_rows, bytes = parts.taken_bytes(), "a slice is joined");
             steps.has_taken(n_rows, &parts);
             progress.slices_done.fetch_add(1, Ordering::Relaxed);
@@ -88,6 +89,7 @@ pub(crate) fn fold(
         } else if slice.end - slice.start > 1 {
             tracing::debug!(n_rows, "a slice does not fit into memory with what it reaches; again with half of it");
             steps.was_too_much(n_rows);
+            until = from + (slice.end - from) / 2;
         } else {
             return Err(CorrelateError::Memory { memory_bytes: options.memory_bytes, time_ms: slice.start });
         }
@@ -121,7 +123,9 @@ impl Steps {
             let middle = fits + (beyond - fits) / 2;
             if parts.n_rows(&(from..middle)) <= self.n_rows { fits = middle } else { beyond = middle }
         }
-        fits
+        // A day whose rows come in one slice is written once.
+        let midnight = fits.div_euclid(DAY_MS) * DAY_MS;
+        if midnight > from && parts.n_rows(&(from..midnight)) >= self.n_rows / 2 { midnight } else { fits }
     }
 
     /// Learns from a slice of so many rows how many take their share of the memory: at least half as many, at most twice.

@@ -42,7 +42,7 @@ use crate::ids::NONE;
 use crate::replacement::Replacement;
 
 /// Rows that are read at once.
-const BATCH_ROWS: usize = 1 << 16;
+const BATCH_ROWS: usize = 1 << 13;
 
 /// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
