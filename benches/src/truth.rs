@@ -58,7 +58,7 @@ const TRAILS: &str = "trails";
 const COMPARED: [&str; 6] =
     ["ec2_event_id", "instance_id", "volume_id", "launch_event_id", "root_principal_arn", "root_source"];
 
-/// How the links of a flow compare with the truth.
+/// The links of a flow beside the truth.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Score {
     /// Rows that the truth has and says unambiguously.
@@ -100,7 +100,7 @@ impl fmt::Display for Score {
     }
 }
 
-/// How a whole lake compares.
+/// A whole lake beside the truth.
 #[derive(Debug)]
 pub struct Verdict {
     /// Flow by flow.
@@ -112,9 +112,9 @@ pub struct Verdict {
 /// A generated trail in a lake.
 #[derive(Debug)]
 pub struct Trial {
-    /// What became of the objects.
+    /// The summary of the ingest.
     pub ingested: trailweave_ingest::Summary,
-    /// How long the events took to be correlated.
+    /// The time that the correlation took.
     pub correlating: Duration,
     /// The lake.
     pub lake: Lake,

@@ -21,9 +21,9 @@ pub struct Action {
     pub name: Option<String>,
     /// The column `link`.
     pub link: String,
-    /// How many calls.
+    /// The number of calls.
     pub calls: u64,
-    /// For how many instances.
+    /// The number of instances for which they were.
     pub instances: usize,
 }
 

@@ -98,13 +98,13 @@ impl Call {
         }
     }
 
-    /// Whether its context links and teaches.
+    /// Tells whether its context links and teaches.
     pub(crate) fn teaches(&self) -> bool {
         self.trusted && !self.external
     }
 }
 
-/// Whether an event of a kind that shows a volume at an instance names both. A grant that was refused shows nothing.
+/// Tells whether an event of a kind that shows a volume at an instance names both. A grant that was refused shows nothing.
 pub(crate) fn shows(rows: &Rows<'_>, row: u32) -> bool {
     let is_of_kind = match rows.kind(row) {
         Kind::AttachVolume | Kind::DetachVolume | Kind::Decrypt => true,

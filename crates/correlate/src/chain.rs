@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 
-/// What happened around one identifier, in time.
+/// The events around one identifier, in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Chain {
     /// The identifier as asked.
     pub id: String,
     /// The causes, earliest call first.
     pub causes: Vec<Cause>,
-    /// What the lake does not hold and a whole chain would.
+    /// The parts of a whole chain that the lake does not hold.
     pub missing: Vec<Missing>,
 }
 
-/// What a chain lacks.
+/// A part of a chain that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "missing", rename_all = "snake_case")]
 pub enum Missing {
@@ -60,7 +60,7 @@ pub struct Event {
     pub principal_arn: Option<String>,
     /// The principal behind the caller.
     pub root_principal_arn: Option<String>,
-    /// How that is known.
+    /// The column `root_source`.
     pub root_source: Option<String>,
     /// From where.
     pub source_ip_address: Option<String>,

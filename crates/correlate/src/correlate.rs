@@ -68,7 +68,7 @@ fn warn_of_gone(covered: &Covered, covers: &Covered) {
     }
 }
 
-/// Whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or
+/// Tells whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or
 /// is another now: what is not there any more leads nowhere.
 fn is_worth_it(lake: &Lake, covered: &Covered, parts: &[Part]) -> bool {
     let (old, new): (Vec<&Part>, Vec<&Part>) =

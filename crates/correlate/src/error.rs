@@ -1,4 +1,4 @@
-//! What can go wrong between `events` and the products.
+//! Errors between `events` and the products.
 
 use arrow::error::ArrowError;
 use trailweave_lake::LakeError;
@@ -26,16 +26,16 @@ pub enum CorrelateError {
     Rows {
         /// The product.
         table: &'static str,
-        /// What Arrow said.
+        /// The error of Arrow.
         #[source]
         source: ArrowError,
     },
     /// The threads could not be started.
     #[error("cannot start {threads} threads; ask for fewer with --threads")]
     Threads {
-        /// How many were asked for.
+        /// The number that was asked for.
         threads: usize,
-        /// What the pool said.
+        /// The error of the pool.
         #[source]
         source: rayon::ThreadPoolBuildError,
     },

@@ -104,7 +104,7 @@ pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
     names.chain(IDS).chain(["event_time", "event_source", "encrypted", "source_index"])
 }
 
-/// Whether few values fill a text column.
+/// Tells whether few values fill a text column.
 pub(crate) fn is_shared(column: &str) -> bool {
     column == "event_source"
         || FLAGGED[..N_FLAGGED_TEXTS].contains(&column)
@@ -116,7 +116,7 @@ const FLAGGED: [&str; 4] = ["event_version", "user_agent", "session_name", "encr
 /// The number of these that are texts.
 const N_FLAGGED_TEXTS: usize = 3;
 
-/// What a row is, as far as its own columns tell.
+/// The nature of a row, as far as its own columns tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags(u16);
 
@@ -211,7 +211,7 @@ impl Texts {
         at.filter(|at| values.is_valid(*at)).map(|at| values.value(at))
     }
 
-    /// What `map` makes of the text of each row; a text that rows share is asked for once.
+    /// Returns what `map` makes of the text of each row; a text that rows share is asked for once.
     fn each<'b, T: Copy>(&'b self, mut map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
         match self {
             Self::Plain(values) => values.iter().map(map).collect(),
@@ -291,7 +291,7 @@ impl Batch {
         self.texts[column as usize].get(row)
     }
 
-    /// What `map` makes of the text of each row; a text that rows share is asked for once.
+    /// Returns what `map` makes of the text of each row; a text that rows share is asked for once.
     pub(crate) fn each<'b, T: Copy>(&'b self, column: Text, map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
         self.texts[column as usize].each(map)
     }
@@ -430,12 +430,12 @@ fn exact(rows: RecordBatch) -> RecordBatch {
     RecordBatch::try_new(schema, columns).expect("the columns are the same")
 }
 
-/// What stands before `.amazonaws.com` or `.amazonaws.com.cn`.
+/// Returns what stands before `.amazonaws.com` or `.amazonaws.com.cn`.
 fn amazon_name(host: &str) -> Option<&str> {
     host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com")
 }
 
-/// Whether a service that calls KMS for a principal is EC2, EBS, or launches instances.
+/// Tells whether a service that calls KMS for a principal is EC2, EBS, or launches instances.
 fn is_family(invoked_by: &str) -> bool {
     let is_region = |text: &str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -454,13 +454,13 @@ fn is_role_of_family(principal: &str) -> bool {
     role.is_some_and(|service| amazon_name(service).is_some() && is_family(service))
 }
 
-/// Whether a text has the form of an instance id.
+/// Tells whether a text has the form of an instance id.
 fn is_instance_id(text: &str) -> bool {
     let is_hex = |digits: &str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
 }
 
-/// Whether events of a source are joined.
+/// Tells whether events of a source are joined.
 pub(crate) fn is_joined(event_source: &str) -> bool {
     amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
 }

@@ -38,7 +38,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Tenths of the memory for rows that a slice is meant to take, with what it reaches.
 const SLICE_TENTHS: u64 = 8;
 
-/// What a fold may use.
+/// The limits of a fold.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Memory for the rows of a slice and those that it reaches, as read.
@@ -97,7 +97,7 @@ pub(crate) fn fold(
     Ok(n_slices)
 }
 
-/// How far the next slice goes.
+/// The size of the next slice.
 #[derive(Debug)]
 struct Steps {
     /// Rows in the next slice.

@@ -15,7 +15,7 @@ pub(crate) enum Id<'a> {
     Text(&'a str),
 }
 
-/// Where the text of an [`Id`] is put together.
+/// The room in which the text of an [`Id`] is put together.
 pub(crate) type Room = [u8; Hyphenated::LENGTH];
 
 impl<'a> Id<'a> {

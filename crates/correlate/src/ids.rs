@@ -118,7 +118,7 @@ pub(crate) struct Entry {
 /// Lists of rows by identifier, each in the order of the rows, once all together and once by home.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// Where the list of each key begins; one more at the end.
+    /// The begin of the list of each key; one more at the end.
     starts: Vec<usize>,
     rows: Vec<u32>,
     homes: Vec<u32>,

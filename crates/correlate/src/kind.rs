@@ -1,6 +1,6 @@
 //! Kinds of events.
 
-/// What kind of event a row is, as far as rules tell kinds apart.
+/// The kind of event of a row, as far as rules tell kinds apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     AttachVolume,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What a KMS event and an EC2 event of a name are.
+    /// Returns the kinds of a KMS event and of an EC2 event of a name.
     pub(crate) fn named(name: &str) -> (Self, Self) {
         let of_kms = match name {
             "CreateGrant" => Self::CreateGrant,

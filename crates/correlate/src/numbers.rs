@@ -33,7 +33,7 @@ pub(crate) struct Resources<'a> {
     pub(crate) grants: Vec<u32>,
 }
 
-/// What tells where a row belongs, by row.
+/// The origin of each row: account, region, request.
 #[derive(Debug, Default)]
 pub(crate) struct Origins<'a> {
     account_ids: Ids<&'a str>,
@@ -48,7 +48,7 @@ pub(crate) struct Origins<'a> {
     pub(crate) callers: Vec<(u32, u32)>,
 }
 
-/// What the copies of an event have in common, by row.
+/// The number that the copies of an event have in common, by row.
 #[derive(Debug, Default)]
 pub(crate) struct Copies<'a> {
     ids: IdNumbers<'a>,

@@ -1,4 +1,4 @@
-//! What calls look into: sorted lists of the rows that offer a cause, an instance or a grant.
+//! Sorted lists that calls look into: those of the rows that offer a cause, an instance or a grant.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::ids::{Entry, Ids, Index, NONE};
 use crate::kind::Kind;
 use crate::rows::Rows;
 
-/// What candidates name.
+/// The resources that candidates name.
 pub(crate) struct Named {
     pub(crate) launched: Vec<Entry>,
     started: Vec<Entry>,
@@ -77,7 +77,7 @@ impl Named {
     }
 }
 
-/// What calls look into.
+/// The lists that calls look into.
 pub(crate) struct Offers<'r, 'a> {
     rows: &'r Rows<'a>,
     requests: Index,

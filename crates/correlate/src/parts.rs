@@ -59,7 +59,7 @@ pub(crate) struct Parts<'l> {
 struct OpenPart {
     part: Part,
     metadata: ArrowReaderMetadata,
-    /// Whether its rows are to be joined, in slices; all others can always be seen.
+    /// Its rows are to be joined, in slices; all others can always be seen.
     is_new: bool,
     /// The first and the last time of each row group.
     times: Vec<(i64, i64)>,
@@ -67,7 +67,7 @@ struct OpenPart {
     given: Vec<Vec<u32>>,
 }
 
-/// How much of a row group can be seen.
+/// The share of a row group that can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Share {
     None,
@@ -75,7 +75,7 @@ enum Share {
     All,
 }
 
-/// What rows may still take.
+/// The memory and the numbers that are left for rows.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     bytes: u64,
@@ -290,7 +290,7 @@ fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Resul
     Ok(times)
 }
 
-/// What was found in a table.
+/// Rows that were found in a table.
 #[derive(Debug)]
 pub(crate) struct Found<const N: usize> {
     /// The values of the columns that were asked for; nothing for those that are null.

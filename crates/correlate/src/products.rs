@@ -90,7 +90,7 @@ pub(crate) fn write(
     )
 }
 
-/// Where products go.
+/// The place where products go.
 struct Out<'a, 'l> {
     replacement: &'a Replacement<'l>,
     n_writers: NonZeroUsize,
@@ -182,12 +182,12 @@ impl<'a> Products<'_, 'a> {
         self.opened.is_none_or(|opened| marks(opened).has(resource))
     }
 
-    /// Where an identifier stands in the order of their texts; none comes first.
+    /// Returns where an identifier stands in the order of their texts; none comes first.
     fn rank(&self, resource: u32) -> u32 {
         self.ranks.get(resource as usize).map_or(0, |rank| rank + 1)
     }
 
-    /// What stands before the row itself in the order of a table that is sorted by a resource and time.
+    /// Returns what stands before the row itself in the order of a table that is sorted by a resource and time.
     fn place(&self, resource: u32, row: u32) -> (i32, u32, i64) {
         (self.day(row), self.rank(resource), self.rows.times[row as usize])
     }
@@ -342,7 +342,7 @@ impl<'a> Products<'_, 'a> {
         if row == NONE || self.rows.kind(row) == Kind::ReEncrypt { None } else { self.id(IdColumn::Event, row) }
     }
 
-    /// Whether nothing says that a call has to do with EC2 or EBS but who made it.
+    /// Tells whether nothing says that a call has to do with EC2 or EBS but who made it.
     fn is_of_no_volume(&self, call: &Call) -> bool {
         [call.instance, call.volume, call.snapshot] == [NONE; 3] && !self.rows.has(call.row, Flags::FORWARDED)
     }

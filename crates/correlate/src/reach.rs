@@ -1,4 +1,4 @@
-//! How far new events reach: which rows of the products they can change, and which other events these need.
+//! The reach of new events: which rows of the products they can change, and which other events these need.
 //!
 //! ```text
 //!  new events --spread--> events whose products are opened again --keys--> what to read of the lake
@@ -25,7 +25,7 @@ use crate::linked::Linked;
 use crate::rows::Rows;
 use crate::wanted::Wanted;
 
-/// What new events reach among the rows that have been read.
+/// The reach of new events among the rows that have been read.
 #[derive(Debug)]
 pub(crate) struct Reach<'r, 'a> {
     pub(crate) rows: &'r Rows<'a>,
@@ -49,15 +49,15 @@ pub(crate) struct Reach<'r, 'a> {
 struct Groups {
     /// The `CreateGrant`s of each grant.
     creates: Index,
-    /// What made the data key of each volume.
+    /// The events that made the data key of each volume.
     data_keys: Index,
     /// The EC2 events that are copies of one, by what they share.
     copies: Index,
-    /// What surely shows a volume at an instance, by volume.
+    /// The events that surely show a volume at an instance, by volume.
     evidence: Index,
     /// The KMS events without an id, by account and object: rows of `correlated` tell no more of them.
     nameless: Vec<Vec<u32>>,
-    /// What shows a volume and has no id, by account and volume: rows of `attachments` tell no more of it.
+    /// The events that show a volume and have no id, by account and volume: rows of `attachments` tell no more of it.
     nameless_shows: Vec<Vec<u32>>,
 }
 
@@ -519,7 +519,7 @@ impl Reach<'_, '_> {
     }
 }
 
-/// What rows need to come out right.
+/// The needs of rows that are to come out right.
 #[derive(Debug, Default)]
 struct Needs {
     /// By row: those that are reached, and the `CreateGrant`s whose causes these take.

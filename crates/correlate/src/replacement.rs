@@ -35,7 +35,7 @@ pub(crate) struct Replacement<'a> {
     so_far: Mutex<SoFar<'a>>,
 }
 
-/// What a replacement has come to.
+/// The products as a replacement has made them so far.
 struct SoFar<'a> {
     change: Change<'a>,
     /// By table and day, where the file is that will stand in the lake.

@@ -4,7 +4,7 @@ use crate::events::{Flags, SERVICE_ROLE_PATH, Text};
 use crate::ids::{Ids, NONE};
 use crate::rows::Rows;
 
-/// How often a caller's access key is followed. Sessions that assume roles in turn rarely go beyond two.
+/// The most steps from an access key to who issued it. Sessions that assume roles in turn rarely go beyond two.
 const MAX_STEPS: usize = 9;
 
 /// The STS events by the access keys that they issued.

@@ -18,7 +18,7 @@ use crate::numbers::Numbers;
 #[derive(Debug, Default)]
 pub(crate) struct Rows<'a> {
     batches: Vec<&'a Batch>,
-    /// Where each row stands: its batch, and its row there.
+    /// The place of each row: its batch, and its row there.
     places: Vec<(u32, u32)>,
     /// Milliseconds since the epoch.
     pub(crate) times: Vec<i64>,
@@ -38,7 +38,7 @@ pub(crate) struct Rows<'a> {
     pub(crate) snapshots: Vec<u32>,
     /// The instance whose role made a KMS call.
     pub(crate) caller_instances: Vec<u32>,
-    /// What the copies of an event have in common.
+    /// The number that the copies of an event have in common.
     pub(crate) shared: Vec<u32>,
     /// For an EC2 event the first copy of it, an owner's copy last.
     pub(crate) canonical: Vec<u32>,
@@ -160,7 +160,7 @@ impl<'a> Rows<'a> {
         self.kinds[row as usize]
     }
 
-    /// Whether an EC2 event may be a cause of rules 3 to 5.
+    /// Tells whether an EC2 event may be a cause of rules 3 to 5.
     pub(crate) fn is_candidate(&self, row: u32) -> bool {
         self.is_ec2(row) && self.canonical[row as usize] == row && !self.has(row, Flags::FAILED)
     }
@@ -190,7 +190,7 @@ impl<'a> Rows<'a> {
         batch.list(column, row)
     }
 
-    /// Where the lists of a column stand: all of them, and which of them is each row's.
+    /// Returns where the lists of a column stand: all of them, and which of them is each row's.
     pub(crate) fn lists(&self, column: List) -> (Vec<&'a dyn Array>, impl Fn(u32) -> (usize, usize) + '_) {
         let arrays = self.batches.iter().map(|batch| -> &dyn Array { batch.lists(column) }).collect();
         (arrays, |row| {

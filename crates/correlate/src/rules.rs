@@ -15,7 +15,7 @@ use crate::rows::Rows;
 /// An identifier, and the row that tells of it first.
 pub(crate) type First = (u32, u32);
 
-/// What was found.
+/// The findings of the rules.
 #[derive(Debug)]
 pub(crate) struct Join {
     /// In the order of the rows.

@@ -1,4 +1,4 @@
-//! What a correlation found, in numbers.
+//! The findings of a correlation, in numbers.
 
 use std::collections::BTreeMap;
 use std::ops::Add;
@@ -27,14 +27,14 @@ use crate::Scope;
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 14;
 
-/// What a correlation found, in numbers.
+/// The findings of a correlation, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Events in the lake.
     pub events: u64,
     /// KMS events that touch EC2 or EBS: the rows of `correlated`.
     pub kms_rows: u64,
-    /// How many of those each rule linked; `none` where none did.
+    /// The number of those that each rule linked; `none` where none did.
     pub links: BTreeMap<String, u64>,
     /// The linked ones by how sure the link is.
     pub confidence: BTreeMap<String, u64>,
@@ -42,7 +42,7 @@ pub struct Summary {
     pub unmatched: BTreeMap<String, u64>,
     /// Rows of each table that was written.
     pub products: BTreeMap<String, u64>,
-    /// What was computed.
+    /// The products that were computed.
     pub scope: Scope,
     /// Files that changed.
     pub files: u64,
@@ -63,7 +63,7 @@ pub(crate) fn read(lake: &Lake, scope: Scope, files: u64, slices: u64) -> Result
     Ok(Summary { events, kms_rows, links, confidence, unmatched, products, scope, files, slices })
 }
 
-/// What `count` finds in the files of a table, put together.
+/// Returns what `count` finds in the files of a table, put together.
 fn over_parts<T: Default + Send>(
     lake: &Lake,
     table: &Table,

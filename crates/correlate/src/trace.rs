@@ -1,4 +1,4 @@
-//! How the chain of one identifier is found.
+//! The search for the chain of one identifier.
 //!
 //! Rows are found by the Bloom filters of the tables. Where a column has none, and for the bare id of a key, which is the
 //! end of an ARN, the column is read.
@@ -131,7 +131,7 @@ struct Sought {
     ids: Keys,
 }
 
-/// What an identifier may be of.
+/// The kinds of identifiers.
 #[derive(Debug)]
 enum Kind {
     Instance,

@@ -1,4 +1,4 @@
-//! What to read of the lake: the identifiers that have not been asked for yet.
+//! Identifiers to look for in the lake: those that have not been asked for yet.
 
 use std::collections::HashSet;
 use std::mem;
@@ -41,11 +41,11 @@ enum By {
     Volume,
 }
 
-/// What to read of the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do
+/// Identifiers to look for in the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do
 /// not.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
-    /// What is to be asked for next.
+    /// The next questions.
     events: [Keys; COLUMNS.len()],
     /// EC2 events; the KMS events that `correlated` links to them are reached.
     pub(crate) causes: Keys,
@@ -54,7 +54,7 @@ pub(crate) struct Wanted {
     asked: Asked,
 }
 
-/// What was asked for.
+/// The questions so far.
 #[derive(Debug, Default)]
 struct Asked {
     instances: Marks,

@@ -2,10 +2,10 @@
 
 use crate::Event;
 
-/// How long after a KMS event its cause may be logged.
+/// The longest time from a KMS event to a cause that is logged after it.
 pub(crate) const SKEW_MS: i64 = 10_000;
 
-/// How long a cause counts as near.
+/// The longest time for which a cause counts as near.
 pub(crate) const NEAR_MS: i64 = 10 * 60 * 1000;
 
 /// The choice among the offers of the same account and region, or among all: one that is near goes first.

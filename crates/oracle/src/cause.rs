@@ -19,7 +19,7 @@ pub(crate) struct Cause<'a> {
 }
 
 impl Cause<'_> {
-    /// How sure the link is.
+    /// The confidence in the link.
     pub(crate) fn confidence(&self, of: &Event) -> &'static str {
         let delta_ms = of.event_time - self.event.event_time;
         let is_near = (-SKEW_MS..=NEAR_MS).contains(&delta_ms);

@@ -109,12 +109,12 @@ impl Event {
         self.error_code.is_none()
     }
 
-    /// Whether it is the copy in the trail of an account that only owns what another account's call used.
+    /// Tells whether it is the copy in the trail of an account that only owns what another account's call used.
     pub(crate) fn is_of_another_account(&self) -> bool {
         self.user_identity_type.as_deref() == Some("AWSAccount")
     }
 
-    /// Whether two events stand in the same account and region.
+    /// Tells whether two events stand in the same account and region.
     pub(crate) fn shares_home_with(&self, other: &Self) -> bool {
         self.account() == other.account() && self.region() == other.region()
     }
@@ -132,7 +132,7 @@ impl Event {
     }
 }
 
-/// Whether `text` is what follows a service's name in its principal.
+/// Tells whether `text` is what follows a service's name in its principal.
 pub(crate) fn is_amazon_domain(text: &str) -> bool {
     matches!(text, ".amazonaws.com" | ".amazonaws.com.cn")
 }

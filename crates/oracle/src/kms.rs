@@ -1,4 +1,4 @@
-//! What a KMS event is: by whom it was made, what it names.
+//! The nature of a KMS event: by whom it was made, what it names.
 
 use crate::Event;
 use crate::event::is_amazon_domain;
@@ -23,7 +23,7 @@ impl<'a> Kms<'a> {
         Self { event, trusted: is_trusted(event), external: is_external(event), apart: is_apart(event), grant: None }
     }
 
-    /// Whether its context links and teaches.
+    /// Tells whether its context links and teaches.
     pub(crate) fn teaches(&self) -> bool {
         self.trusted && !self.external
     }
@@ -32,7 +32,7 @@ impl<'a> Kms<'a> {
         self.event.name() == "CreateGrant"
     }
 
-    /// Whether it is `RetireGrant` or `RevokeGrant`.
+    /// Tells whether it is `RetireGrant` or `RevokeGrant`.
     pub(crate) fn ends_grant(&self) -> bool {
         matches!(self.event.name(), "RetireGrant" | "RevokeGrant")
     }
@@ -84,7 +84,7 @@ pub(crate) fn first(ids: &[String]) -> Option<&str> {
     ids.first().map(String::as_str)
 }
 
-/// Whether the session of an instance's infrastructure role made the call.
+/// Tells whether the session of an instance's infrastructure role made the call.
 pub(crate) fn is_infrastructure(event: &Event) -> bool {
     let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
     contains(&event.principal_id, ":aws:ec2-infrastructure:")
@@ -92,7 +92,7 @@ pub(crate) fn is_infrastructure(event: &Event) -> bool {
         || event.session_issuer_arn.as_ref().is_some_and(|arn| arn.ends_with(":role/aws:ec2-infrastructure"))
 }
 
-/// Whether EC2 forwarded a principal's call.
+/// Tells whether EC2 forwarded a principal's call.
 pub(crate) fn is_forwarded(event: &Event) -> bool {
     [&event.invoked_by, &event.user_agent, &event.source_ip_address]
         .into_iter()
@@ -106,14 +106,14 @@ fn service(event: &Event) -> Option<&str> {
     event.invoked_by.as_deref().or_else(|| address.filter(of_service))
 }
 
-/// What stands before `.amazonaws.com[.cn]`.
+/// Returns what stands before `.amazonaws.com[.cn]`.
 fn service_name(service: &str) -> Option<&str> {
     let at = service.find(".amazonaws.com")?;
     let (name, domain) = service.split_at(at);
     is_amazon_domain(domain).then_some(name)
 }
 
-/// Whether a service is EC2, EBS, or one that launches instances in the account of its caller.
+/// Tells whether a service is EC2, EBS, or one that launches instances in the account of its caller.
 fn is_family(service: &str) -> bool {
     if matches!(service, "AWS Internal" | "Amazon Internal") {
         return true;
@@ -137,12 +137,12 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(of_region)
 }
 
-/// Whether a principal called an EBS direct API.
+/// Tells whether a principal called an EBS direct API.
 fn is_ebs_direct(event: &Event) -> bool {
     service(event).and_then(service_name) == Some("ebs") && !is_by_aws_service(event)
 }
 
-/// Whether an AWS service itself is the caller.
+/// Tells whether an AWS service itself is the caller.
 pub(crate) fn is_by_aws_service(event: &Event) -> bool {
     event.user_identity_type.as_deref() == Some("AWSService")
 }
@@ -166,7 +166,7 @@ fn is_trusted(event: &Event) -> bool {
         || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal")) && is_of_old(event)
 }
 
-/// Whether the record is of a time when only the user agent told that AWS called.
+/// Tells whether the record is of a time when only the user agent told that AWS called.
 fn is_of_old(event: &Event) -> bool {
     matches!(event.event_version.as_deref(), None | Some("1.0" | "1.01" | "1.02"))
 }

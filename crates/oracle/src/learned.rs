@@ -1,4 +1,4 @@
-//! What other events teach about a volume: the instance that it is at, the data key that it has.
+//! The lessons of other events about a volume: the instance that it is at, the data key that it has.
 
 use crate::Event;
 use crate::kms::Kms;
@@ -68,13 +68,13 @@ pub(crate) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event>
     data_keys(trail, volume).into_iter().map(|kms| kms.event).min_by_key(|event| place(event))
 }
 
-/// How events that made a data key are ordered: the copy of the key's owner stands last, and after all others those that
+/// Orders events that made a data key: the copy of the key's owner stands last, and after all others those that
 /// made it of another.
 pub(crate) fn place(event: &Event) -> (bool, bool, (i64, String)) {
     (is_of_another_key(event), event.is_of_another_account(), event.order())
 }
 
-/// Whether it made a data key of another, that of a snapshot.
+/// Tells whether it made a data key of another, that of a snapshot.
 pub(crate) fn is_of_another_key(event: &Event) -> bool {
     event.name() == "ReEncrypt"
 }

@@ -131,7 +131,7 @@ fn unmatched_reason(kms: &Kms<'_>) -> &'static str {
     }
 }
 
-/// Whether nothing says that a call has to do with EC2 or EBS but who made it.
+/// Tells whether nothing says that a call has to do with EC2 or EBS but who made it.
 fn is_of_no_volume(kms: &Kms<'_>) -> bool {
     kms.instance().is_none() && kms.names_nothing_of_ebs() && !kms::is_forwarded(kms.event)
 }

@@ -33,7 +33,7 @@ impl<'a> Trail<'a> {
         canonical(&self.ec2, event)
     }
 
-    /// Where to look for the request of an event: in its account, in those of its copies, and in the caller's. Copies in
+    /// Returns where to look for the request of an event: in its account, in those of its copies, and in the caller's. Copies in
     /// accounts that only own the key stand last.
     pub(crate) fn requests(&self, event: &'a Event) -> Vec<(&'a Event, &'a str)> {
         let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
@@ -43,7 +43,7 @@ impl<'a> Trail<'a> {
         own.chain(event.principal_account_id.as_deref().map(|caller| (event, caller))).collect()
     }
 
-    /// Whether no earlier event of the same name, account and region succeeded with this instance or volume. A retry
+    /// Tells whether no earlier event of the same name, account and region succeeded with this instance or volume. A retry
     /// with the same client token answers with the same one.
     pub(crate) fn is_first(&self, event: &Event, id: &str) -> bool {
         let is_same = |it: &&&Event| {
@@ -58,7 +58,7 @@ impl<'a> Trail<'a> {
         *found.expect("a grant is a KMS event of the trail")
     }
 
-    /// Whether a KMS event is a row of `correlated`.
+    /// Tells whether a KMS event is a row of `correlated`.
     pub(crate) fn is_row(&self, kms: &Kms<'a>) -> bool {
         self.touches_ec2(kms)
             || kms.event.grant_id.as_ref().is_some_and(|grant_id| {
@@ -67,7 +67,7 @@ impl<'a> Trail<'a> {
             })
     }
 
-    /// Whether a KMS event is a row whatever grant it names.
+    /// Tells whether a KMS event is a row whatever grant it names.
     fn touches_ec2(&self, kms: &Kms<'a>) -> bool {
         let event = kms.event;
         kms::is_infrastructure(event)
@@ -82,7 +82,7 @@ impl<'a> Trail<'a> {
     }
 }
 
-/// Whether an EC2 event was logged in an account for the request of a KMS event.
+/// Tells whether an EC2 event was logged in an account for the request of a KMS event.
 pub(crate) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bool {
     event.request_id.is_some() && event.request_id == ec2.request_id && ec2.account() == account
 }

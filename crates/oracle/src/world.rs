@@ -90,7 +90,7 @@ pub fn shuffle(events: &mut [Event], seed: u64) {
     });
 }
 
-/// What events of every source have.
+/// Makes the columns that events of every source have.
 fn logged() -> impl Strategy<Value = Event> {
     let ids = (weighted(0.95, 0..400_u32), weighted(0.25, 0..6_u8), weighted(0.15, 0..5_u8));
     let home = (weighted(0.9, one_of(&ACCOUNTS)), weighted(0.5, one_of(&ACCOUNTS)), weighted(0.95, one_of(&REGIONS)));
@@ -226,7 +226,7 @@ fn ec2_name() -> impl Strategy<Value = &'static str> {
 
 type Named = (Vec<&'static str>, Vec<String>, Vec<String>);
 
-/// What an event of this name can name.
+/// Returns what an event of this name can name.
 fn with_ec2_resources(event: Event, name: &str, (instances, volume_ids, snapshot_ids): Named, detail: u8) -> Event {
     let mut instance_ids: Vec<String> = instances.into_iter().map(str::to_owned).collect();
     match name {

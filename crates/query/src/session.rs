@@ -36,12 +36,12 @@ use trailweave_table::View;
 use crate::QueryError;
 use crate::exact_times::ExactTimes;
 
-/// What a session may use.
+/// The options of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionOptions {
     /// Memory for the engine. What does not fit is spilled to disk.
     pub memory_bytes: u64,
-    /// How many parts of an answer are computed at once.
+    /// The number of parts of an answer that are computed at once.
     pub threads: NonZeroUsize,
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn correlating<T>(common: &Common, state: &trailweave_correlate::Prog
     let look = || {
         let (done, of) = (state.rows_done.load(Relaxed), state.rows.load(Relaxed));
         let slices = state.slices_done.load(Relaxed);
-        Look { done, of, text: format!("correlate: {done} of {of} events, in {slices} slices of time") }
+        Look { done, of, text: format!("correlate: {done} of {of} events, {slices} slices of time done") }
     };
     watch(common, &look, work)
 }
@@ -54,6 +54,17 @@ struct Look {
     done: u64,
     of: u64,
     text: String,
+}
+
+impl Look {
+    /// Says how far it is, and how long the rest takes at the pace so far.
+    fn timed(&self, elapsed: Duration) -> String {
+        let left = u128::from(self.of.saturating_sub(self.done)) * elapsed.as_millis();
+        match left.checked_div(u128::from(self.done)) {
+            Some(left) if left > 0 => format!("{}, about {} s left", self.text, left.div_ceil(1000)),
+            _ => self.text.clone(),
+        }
+    }
 }
 
 fn watch<T>(common: &Common, look: &(dyn Fn() -> Look + Sync), work: impl FnOnce() -> T) -> T {
@@ -72,18 +83,37 @@ fn watch<T>(common: &Common, look: &(dyn Fn() -> Look + Sync), work: impl FnOnce
 fn draw(stopped: &mpsc::Receiver<()>, look: &dyn Fn() -> Look) {
     let style = ProgressStyle::with_template("{spinner} {wide_bar} {msg}").expect("the template is well formed");
     let bar = ProgressBar::new(0).with_style(style);
+    let mut elapsed = Duration::ZERO;
     while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
-        let Look { done, of, text } = look();
-        bar.set_length(of.max(1));
-        bar.set_position(done);
-        bar.set_message(text);
+        elapsed += REDRAW;
+        let look = look();
+        bar.set_length(look.of.max(1));
+        bar.set_position(look.done);
+        bar.set_message(look.timed(elapsed));
     }
     bar.finish_and_clear();
 }
 
 fn print(stopped: &mpsc::Receiver<()>, look: &dyn Fn() -> Look) {
+    let mut elapsed = Duration::ZERO;
     while stopped.recv_timeout(LINE) == Err(RecvTimeoutError::Timeout) {
-        let Look { done, of, text } = look();
-        tracing::info!(target: TARGET, done, of, "{text}");
+        elapsed += LINE;
+        let look = look();
+        tracing::info!(target: TARGET, done = look.done, of = look.of, "{}", look.timed(elapsed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_told_at_the_pace_so_far() {
+        let look = |done, of| Look { done, of, text: "at work".to_owned() }.timed(Duration::from_secs(30));
+        assert_eq!(look(0, 0), "at work");
+        assert_eq!(look(0, 100), "at work");
+        assert_eq!(look(25, 100), "at work, about 90 s left");
+        assert_eq!(look(100, 100), "at work");
+        assert_eq!(look(101, 100), "at work");
     }
 }

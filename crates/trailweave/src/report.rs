@@ -260,7 +260,8 @@ fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) ->
         Scope::New => "what new events can change",
         Scope::Whole => "all events",
     };
-    writeln!(out, "changed      {}, from {of}", counted(it.files, "file", "files"))
+    let slices = if it.slices > 1 { format!(", in {} slices of time", it.slices) } else { String::new() };
+    writeln!(out, "changed      {}, from {of}{slices}", counted(it.files, "file", "files"))
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
