@@ -157,8 +157,16 @@ pub fn rows_with(
         // A part that was written before the table got a column lacks it.
         let Some(leaf) = leaf(end, ask.column) else { continue };
         let column = end.metadata().row_group(group).column(leaf);
-        let keys = may_hold(file, column, ask.keys.iter().map(String::as_str))?;
-        if !keys.is_empty() {
+        let n_rows = usize::try_from(end.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
+        let keys = if ask.keys.len() <= n_rows {
+            Likely::Some(may_hold(file, column, ask.keys.iter().map(String::as_str))?)
+        } else if is_null(column) {
+            continue;
+        } else {
+            // To look for each value among the keys is less work than for each key in the filter.
+            Likely::All(ask.keys)
+        };
+        if !matches!(&keys, Likely::Some(keys) if keys.is_empty()) {
             likely.push((ask.column, keys));
         }
     }
@@ -175,12 +183,33 @@ pub fn rows_with(
         let rows = rows?;
         let mut hits = vec![false; rows.num_rows()];
         for (column, keys) in &likely {
-            mark(&rows[*column], &|value| keys.contains(value), &mut hits);
+            mark(&rows[*column], &|value| keys.have(value), &mut hits);
         }
         found.extend((first..).zip(&hits).filter(|(_, hit)| **hit).map(|(row, _): (u32, _)| row));
         first += u32::try_from(rows.num_rows()).expect("a row group has fewer rows than numbers");
     }
     Ok(found)
+}
+
+/// The keys that a row group may hold.
+enum Likely<'k> {
+    All(&'k Keys),
+    Some(HashSet<&'k str, RandomState>),
+}
+
+impl Likely<'_> {
+    fn have(&self, value: &str) -> bool {
+        match self {
+            Self::All(keys) => keys.contains(value),
+            Self::Some(keys) => keys.contains(value),
+        }
+    }
+}
+
+/// Tells whether the statistics say that a column of a row group holds nothing.
+fn is_null(column: &ColumnChunkMetaData) -> bool {
+    let n_nulls = column.statistics().and_then(Statistics::null_count_opt);
+    n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(column.num_values()))
 }
 
 /// Returns where a column, or what it is a list of, stands among the leaf columns of a file.
@@ -195,9 +224,7 @@ pub fn may_hold<'k>(
     keys: impl IntoIterator<Item = &'k str>,
 ) -> Result<HashSet<&'k str, RandomState>, ParquetError> {
     let mut keys = keys.into_iter().filter(|key| is_in_range(column, Some(key))).peekable();
-    let n_nulls = column.statistics().and_then(Statistics::null_count_opt);
-    let is_null = n_nulls.is_some_and(|n_nulls| i64::try_from(n_nulls) == Ok(column.num_values()));
-    if is_null || keys.peek().is_none() {
+    if is_null(column) || keys.peek().is_none() {
         return Ok(HashSet::default());
     }
     let bloom = Sbbf::read_from_column_chunk(column, file)?;
