@@ -13,7 +13,7 @@ pub enum CorrelateError {
     /// The events of one instant do not fit, with those that they reach.
     #[error(
         "the events of {} and those that share an identifier with them do not fit into {memory_bytes} bytes of memory; \
-         give more with --memory", time(*time_ms)
+         give more with --memory, such as {} MiB", time(*time_ms), (memory_bytes * 2).div_ceil(1 << 20)
     )]
     Memory {
         /// The memory that was given.

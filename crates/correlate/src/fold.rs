@@ -128,12 +128,16 @@ impl Steps {
         if midnight > from && parts.n_rows(&(from..midnight)) >= self.n_rows / 2 { midnight } else { fits }
     }
 
-    /// Learns from a slice of so many rows how many take their share of the memory: at least half as many, at most twice.
+    /// Learns from a slice of so many rows how many take their share of the memory: at least half as many as now, at most
+    /// twice. A slice that was cut short tells only if it took more than its share.
     fn has_taken(&mut self, n_rows: u64, parts: &Parts<'_>) {
-        let meant = u128::from(parts.memory_bytes() / 10 * SLICE_TENTHS);
-        let fitting = u128::from(n_rows) * meant / u128::from(parts.taken_bytes()).max(1);
+        let (taken, meant) = (parts.taken_bytes(), parts.memory_bytes() / 10 * SLICE_TENTHS);
+        if n_rows < self.n_rows / 2 && taken <= meant {
+            return;
+        }
+        let fitting = u128::from(n_rows) * u128::from(meant) / u128::from(taken.max(1));
         let fitting = u64::try_from(fitting).unwrap_or(u64::MAX);
-        self.n_rows = fitting.clamp(n_rows / 2, n_rows.saturating_mul(2)).clamp(1, self.max_rows);
+        self.n_rows = fitting.clamp(self.n_rows / 2, self.n_rows.saturating_mul(2)).clamp(1, self.max_rows);
     }
 
     fn was_too_much(&mut self, n_rows: u64) {

@@ -44,6 +44,9 @@ use crate::replacement::Replacement;
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 13;
 
+/// More milliseconds than lie between 1970 and any event.
+const BEYOND_MS: i64 = 1 << 60;
+
 /// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
 pub(crate) struct Parts<'l> {
@@ -266,15 +269,16 @@ impl OpenPart {
     }
 }
 
-/// The first and the last time of a row group, as its statistics say.
+/// Returns the first and the last time of a row group, as its statistics say; else times beyond all others, between which
+/// can still be reckoned.
 fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
     let columns = metadata.metadata().row_group(group).columns();
     let column = columns.iter().find(|column| column.column_path().string() == "event_time");
     match column.and_then(|column| column.statistics()) {
         Some(Statistics::Int64(times)) => {
-            (times.min_opt().copied().unwrap_or(i64::MIN), times.max_opt().copied().unwrap_or(i64::MAX))
+            (times.min_opt().copied().unwrap_or(-BEYOND_MS), times.max_opt().copied().unwrap_or(BEYOND_MS))
         }
-        _ => (i64::MIN, i64::MAX),
+        _ => (-BEYOND_MS, BEYOND_MS),
     }
 }
 
