@@ -17,7 +17,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers \
+.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
 	release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
@@ -140,6 +140,11 @@ bench-peers: release
 	$(PYTHON) -m venv target/bench-venv
 	target/bench-venv/bin/pip install --quiet --disable-pip-version-check 'duckdb==2.0.*' chdb
 	target/bench-venv/bin/python benches/peers.py
+
+# The join of one lake with enough memory and with less, in slices of time; both lakes are made once.
+bench-fold: release duckdb
+	$(VENV)/bin/python benches/fold.py --memory 1GiB 128MiB 96MiB 64MiB
+	$(VENV)/bin/python benches/fold.py --records 2600000 --days 30 --memory 2GiB 512MiB 256MiB
 
 release:
 	cargo build --locked --release --bins --examples
