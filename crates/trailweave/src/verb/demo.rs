@@ -82,12 +82,11 @@ fn answer(job: &Job, lake: &Path) -> anyhow::Result<()> {
         say(&format!("{:<28} {link:<12} {calls:>8} {instances:>10}", name.unwrap_or_else(|| "-".to_owned())))?;
     }
     let lake = lake.display();
-    say(
-        "\nThe lake is yours to ask in SQL, by a program that was built with the feature `query` (the default), or by DuckDB:",
-    )?;
-    say(&format!(
-        "  trailweave query --lake {lake} \"SELECT ec2_event_name, link, count(*) FROM correlated GROUP BY ALL\""
-    ))?;
+    say("\nThe lake is yours to ask in SQL:")?;
+    if cfg!(feature = "query") {
+        let question = "SELECT ec2_event_name, link, count(*) FROM correlated GROUP BY ALL";
+        say(&format!("  trailweave query --lake {lake} \"{question}\""))?;
+    }
     Ok(say(&format!("  trailweave ddl duckdb --lake {lake} > lake.sql && duckdb -init lake.sql"))?)
 }
 
