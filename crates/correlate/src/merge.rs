@@ -40,18 +40,20 @@ pub(crate) struct Replaced {
 }
 
 impl Replaced {
-    /// No row yet; rows are told apart by `columns`.
+    /// Begins with no row; rows are told apart by `columns`.
     pub(crate) fn by(columns: &'static [&'static str]) -> Self {
         Self { columns, instead: None, keys: HashSet::default(), days: BTreeSet::new() }
     }
 
-    /// Rows that lack the last of the columns are told apart by another one besides.
+    /// Tells rows that lack the last of the columns apart by another one besides.
     pub(crate) fn or_by(self, instead: &'static str) -> Self {
         Self { instead: Some(instead), ..self }
     }
 
     pub(crate) fn add_key(&mut self, values: &[Option<&str>]) {
-        self.keys.insert(key(values.iter().copied()));
+        let mut key = String::new();
+        put_together(&mut key, values.iter().copied());
+        self.keys.insert(key);
     }
 
     /// Puts rows of a day, as many as `n_new` and in the order of the table, in the place of the replaced ones of that
@@ -88,21 +90,29 @@ impl Replaced {
     fn keeps(&self, rows: &RecordBatch) -> BooleanArray {
         let text = |name: &str| rows[name].as_string::<i32>();
         let columns: Vec<&StringArray> = self.columns.iter().map(|name| text(name)).collect();
-        let instead = self.instead.map(text);
-        let value = |column: &&'_ StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_owned());
-        let is_kept = |row: usize| {
-            let mut values: Vec<_> = columns.iter().map(|column| value(column, row)).collect();
-            if let (Some(instead), Some(None)) = (&instead, values.last()) {
-                values.push(value(instead, row));
-            }
-            !self.keys.contains(&key(values.iter().map(Option::as_deref)))
+        let instead: Option<&StringArray> = self.instead.map(text);
+        let mut key = String::new();
+        let mut is_kept = |row: usize| {
+            let is_nameless = columns.last().is_some_and(|column| column.is_null(row));
+            let instead = instead.iter().filter(|_| is_nameless);
+            put_together(&mut key, columns.iter().chain(instead).map(|column| value(column, row)));
+            !self.keys.contains(&key)
         };
         (0..rows.num_rows()).map(|row| Some(is_kept(row))).collect()
     }
 }
 
-fn key<'v>(values: impl Iterator<Item = Option<&'v str>>) -> String {
-    values.map(Option::unwrap_or_default).collect::<Vec<_>>().join("/")
+fn value(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// Puts values together in `key`, in the place of what stood there.
+fn put_together<'v>(key: &mut String, values: impl Iterator<Item = Option<&'v str>>) {
+    key.clear();
+    for (at, value) in values.enumerate() {
+        key.push_str(if at == 0 { "" } else { "/" });
+        key.push_str(value.unwrap_or_default());
+    }
 }
 
 /// The rows of a day as they stand.
@@ -113,8 +123,11 @@ struct Standing<'r> {
 }
 
 impl Standing<'_> {
-    /// The positions of the rows that are replaced.
+    /// Finds the positions of the rows that are replaced.
     fn goes(&self) -> Result<Vec<u32>, ParquetError> {
+        if self.replaced.keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let columns = self.replaced.columns.iter().copied().chain(self.replaced.instead);
         let columns = ProjectionMask::columns(self.end.parquet_schema(), columns);
         let (mut goes, mut first) = (Vec::new(), 0);
@@ -147,7 +160,7 @@ impl Standing<'_> {
         Ok(true)
     }
 
-    /// All rows, or those at some positions.
+    /// Reads all rows, or those at some positions.
     fn rows(&self, at: Option<&[u32]>) -> Result<ParquetRecordBatchReader, ParquetError> {
         let reader = self.reader()?;
         match at {
@@ -165,7 +178,7 @@ impl Standing<'_> {
     }
 }
 
-/// The columns by which rows of a product are ordered: those of the table, then the account and event of each row, or its
+/// Returns the columns by which rows of a product are ordered: those of the table, then the account and event of each row, or its
 /// account and the object of an event without an id, or its account and region.
 fn order_of(table: &Table) -> Vec<usize> {
     const LAST: [&str; 5] =
@@ -218,7 +231,7 @@ struct Now {
 }
 
 impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Stream<'_, I> {
-    /// The batch of which rows are left; nothing at the end.
+    /// Returns the batch of which rows are left; nothing at the end.
     fn now(&mut self) -> Result<Option<&mut Now>, ArrowError> {
         while self.now.as_ref().is_none_or(|now| now.at == now.rows.num_rows()) {
             let Some(rows) = self.batches.next().transpose()? else { return Ok(None) };

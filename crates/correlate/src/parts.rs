@@ -33,7 +33,7 @@ use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Ask, Reader, damaged, load, load_shared, rows_with, selection};
+use trailweave_lake::read::{Ask, Reader, damaged, load_shared, rows_with, seek_in, selection};
 use trailweave_table::Table;
 
 use crate::CorrelateError;
@@ -195,7 +195,7 @@ impl<'l> Parts<'l> {
         self.memory_bytes
     }
 
-    /// Lets all threads read from the parts, each from another.
+    /// Lets all threads read from the parts, each from another, as long as there is room.
     fn each(
         &mut self,
         read: impl Fn(&Lake, &mut OpenPart, &mut dyn FnMut(Batch) -> bool) -> Result<(), CorrelateError> + Sync,
@@ -203,6 +203,9 @@ impl<'l> Parts<'l> {
         let sink = Mutex::new(Sink { room: Some(self.room), batches: Vec::new() });
         let lake = self.lake;
         self.open.par_iter_mut().enumerate().try_for_each(|(at, part)| {
+            if sink.lock().unwrap_or_else(PoisonError::into_inner).room.is_none() {
+                return Ok(());
+            }
             let push = |batch| sink.lock().unwrap_or_else(PoisonError::into_inner).push(at, batch);
             read(lake, part, &mut { push })
         })?;
@@ -303,7 +306,7 @@ pub(crate) struct Found<const N: usize> {
     pub(crate) days: BTreeSet<i32>,
 }
 
-/// Text columns, in the order of the table, of the rows of a product, as it stands so far, that answer a question.
+/// Looks up text columns of the rows of a product, as it stands so far, that answer a question.
 pub(crate) fn look_up<const N: usize>(
     products: &Replacement<'_>,
     table: &Table,
@@ -316,27 +319,11 @@ pub(crate) fn look_up<const N: usize>(
     }
     for (day, path) in products.files(table) {
         let file = products.lake().open_part(&path)?;
-        let mut read = || {
-            let metadata = load(&file)?;
-            let n_before = found.values.len();
-            for group in 0..metadata.metadata().num_row_groups() {
-                let rows = rows_with(&file, &metadata, group, asks)?;
-                let n_rows = usize::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
-                let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
-                    .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns))
-                    .with_row_groups(vec![group])
-                    .with_row_selection(selection(&rows, n_rows));
-                for rows in reader.build()? {
-                    let rows = rows?;
-                    let columns = columns.map(|column| rows[column].as_string::<i32>());
-                    let value = |column: &StringArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
-                    let values = |row| columns.map(|column| value(column, row));
-                    found.values.extend((0..rows.num_rows()).map(values));
-                }
-            }
-            Ok(found.values.len() > n_before)
-        };
-        if read().map_err(|source| damaged(&path, source))? {
+        for rows in seek_in(&file, &path, &columns, asks)? {
+            let columns = columns.map(|column| rows[column].as_string::<i32>());
+            let value = |column: &StringArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
+            let values = |row| columns.map(|column| value(column, row));
+            found.values.extend((0..rows.num_rows()).map(values));
             found.days.insert(day);
         }
     }

@@ -388,6 +388,15 @@ fn the_same_events_make_the_same_bytes_and_gone_dates_go() {
 }
 
 #[test]
+fn slices_of_one_event_are_several() {
+    let (_folder, lake) = lake_of(&published_launch());
+    let one_by_one = CorrelateOptions { slice_rows: Some(NonZeroUsize::MIN), ..OPTIONS };
+    let times: std::collections::BTreeSet<i64> = published_launch().iter().map(|event| event.event_time).collect();
+    let summary = correlate(&lake, &one_by_one, &Progress::default()).unwrap();
+    assert!(times.len() > 1 && summary.slices > 1, "{} slices for {} times", summary.slices, times.len());
+}
+
+#[test]
 fn an_instant_that_does_not_fit_is_an_error_that_says_so() {
     let (_folder, lake) = lake_of(&published_launch());
     let options = CorrelateOptions { memory_bytes: 1 << 10, ..OPTIONS };

@@ -52,7 +52,7 @@ pub struct Ask<'k> {
     pub keys: &'k Keys,
 }
 
-/// What reads the rows of a file, once it is built.
+/// A reader of the rows of a file, to be built.
 pub type Reader = ParquetRecordBatchReaderBuilder<LakeFile>;
 
 /// Begins to read some columns of a file. One that the file lacks is left out.
@@ -94,12 +94,21 @@ pub fn load_shared(file: &LakeFile, is_shared: impl Fn(&str) -> bool) -> Result<
 /// Reads some columns of the rows of a part that answer a question, in their order. A column that the part lacks is left
 /// out.
 pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Result<Vec<RecordBatch>, LakeError> {
-    let file = lake.open_listed(part)?;
+    seek_in(&lake.open_listed(part)?, &part.path, columns, asks)
+}
+
+/// Does the same in a file that is open, and stands at `path`.
+pub fn seek_in(
+    file: &LakeFile,
+    path: &Path,
+    columns: &[&str],
+    asks: &[Ask<'_>],
+) -> Result<Vec<RecordBatch>, LakeError> {
     let read = || {
-        let end = load(&file)?;
+        let end = load(file)?;
         let mut found = Vec::new();
         for (group, metadata) in end.metadata().row_groups().iter().enumerate() {
-            let rows = rows_with(&file, &end, group, asks)?;
+            let rows = rows_with(file, &end, group, asks)?;
             if rows.is_empty() {
                 continue;
             }
@@ -113,7 +122,7 @@ pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Res
         }
         Ok(found)
     };
-    read().map_err(|source| damaged(&part.path, source))
+    read().map_err(|source| damaged(path, source))
 }
 
 /// Reads the values of a column of texts that pass; none where the part lacks the column.

@@ -33,7 +33,7 @@ fn rows_of<'a>(products: &'a Products, table: &str) -> &'a [Row] {
     products.by_table().into_iter().find(|(name, _)| *name == table).unwrap().1
 }
 
-/// What is wrong with the rows of a table; none when each is as expected and none is missing.
+/// Finds the faults of the rows of a table; none when each is as expected and none is missing.
 fn mismatch(table: &Table, found: &[Row], expected: &[Value]) -> Option<String> {
     let mut left: Vec<&Row> = found.iter().collect();
     for row in expected {

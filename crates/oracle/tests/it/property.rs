@@ -1,4 +1,4 @@
-//! What the oracle says of random worlds, and what these hold.
+//! The oracle's view of random worlds, and the variety of these.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What stands in the place of `query` where the program is built without that feature: an error that says so.
+//! The error in the place of `query` where the program is built without that feature.
 
 use crate::config::ConfigError;
 use crate::job::Job;
