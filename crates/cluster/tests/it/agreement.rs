@@ -49,7 +49,8 @@ fn products_of_steps(deliveries: &[RecordBatch]) -> Products {
         deliver(&in_memory, at, delivery);
     }
     let threads = NonZeroUsize::new(2).unwrap();
-    let options = CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole };
+    let options =
+        CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };
     correlate(&in_memory, &options, &Progress::default()).unwrap();
     assert!(named(&by_steps) == named(&in_memory), "the steps make other bytes than the join in memory");
     products(&by_steps)
