@@ -1,4 +1,4 @@
-//! Turns one CloudTrail object into Arrow rows of `events`, rows of `rejects` and a tally.
+//! Turns one CloudTrail object into Arrow rows of `events`, of `sessions` and of `rejects`, and a tally.
 //!
 //! ```text
 //! stored: &[u8] --gunzip--> inflated: &[u8] --ordinary--> record: &[u8] --glance--> --simd-json--> tape
@@ -45,6 +45,7 @@ mod reject;
 mod relevant;
 mod resource_ids;
 mod row;
+mod session;
 mod split;
 
 pub use crate::decoder::{Decoded, Decoder, Read};

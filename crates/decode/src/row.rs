@@ -13,6 +13,7 @@ use crate::position::{BoolAt, TextAt, TimeAt};
 use crate::record::{FieldName, Record};
 use crate::relevant;
 use crate::relevant::Facts;
+use crate::session;
 
 const EVENT_TIME: TimeAt = TimeAt::of(&EVENTS, "event_time");
 const EVENT_ID: TextAt = TextAt::of(&EVENTS, "event_id");
@@ -50,11 +51,26 @@ const JSON_TEXTS: [(TextAt, FieldName); 5] = [
     (TextAt::of(&EVENTS, "resources"), FieldName::Resources),
 ];
 
-/// Tells whether the record is among the events that the lake keeps.
-pub(crate) fn is_selected(record: &Record<'_>, selection: Selection) -> bool {
+/// The table that a record becomes a row of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOf {
+    /// `events`.
+    Events,
+    /// `sessions`.
+    Sessions,
+    /// None: the lake does not keep it.
+    NoTable,
+}
+
+/// Tells of which table the record becomes a row. What is relevant of an STS event is the key that it issued.
+pub(crate) fn row_of(record: &Record<'_>, selection: Selection) -> RowOf {
+    let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
     match selection {
-        Selection::All => true,
-        Selection::Relevant => is_relevant(record),
+        Selection::All => RowOf::Events,
+        Selection::Relevant if !is_relevant(record) => RowOf::NoTable,
+        Selection::Relevant if !relevant::is_sts(event_source) => RowOf::Events,
+        Selection::Relevant if session::issues(record) => RowOf::Sessions,
+        Selection::Relevant => RowOf::NoTable,
     }
 }
 

@@ -1,18 +1,18 @@
-//! The key that tells rows of `events` apart: the account that a record was delivered to, and the id of its event.
+//! The key that tells rows of `events`, and of `sessions`, apart: the account that a record was delivered to, and the id of its event.
 
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use trailweave_table::EVENTS;
+use trailweave_table::Table;
 
 use crate::fingerprint::fingerprint_of_pair;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const ACCOUNT: &str = "recipient_account_id";
 
-/// Returns the key of every row; 0 where it has none.
-pub(crate) fn row_keys(rows: &RecordBatch) -> Vec<u128> {
-    let column = |name| rows.column(EVENTS.position(name)).as_string::<i32>();
+/// Returns the key of every row of a table; 0 where it has none.
+pub(crate) fn row_keys(table: &Table, rows: &RecordBatch) -> Vec<u128> {
+    let column = |name| rows.column(table.position(name)).as_string::<i32>();
     keys(column(ACCOUNT), column(EVENT_ID))
 }
 

@@ -191,12 +191,34 @@ impl<'a> RecordTree<'a> {
         if ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"].contains(&source) {
             self.put_ec2(&mut row);
         }
-        if ["sts.amazonaws.com", "sts.amazonaws.com.cn"].contains(&source) {
-            let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
-            put(&mut row, "issued_access_key_id", issued.filter(|id| !id.is_empty()).map(str::to_owned));
+        if self.is_sts() {
+            put(&mut row, "issued_access_key_id", self.issued_access_key_id());
+            put(&mut row, "issued_to", self.issued_to());
         }
         row.retain(|column, cell| !NULL_WHEN_EMPTY.contains(column) || *cell != Cell::Text(String::new()));
         row
+    }
+
+    pub(super) fn is_sts(&self) -> bool {
+        matches!(self.tree("eventSource").text(), Some("sts.amazonaws.com" | "sts.amazonaws.com.cn"))
+    }
+
+    /// Tells whether an STS event issued an access key.
+    pub(super) fn issues(&self) -> bool {
+        self.issued_access_key_id().is_some() && self.id(&["errorCode"]).is_none()
+    }
+
+    fn issued_access_key_id(&self) -> Option<String> {
+        let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
+        issued.filter(|id| !id.is_empty()).map(str::to_owned)
+    }
+
+    fn issued_to(&self) -> Option<String> {
+        let response = self.tree("responseElements");
+        let of_role = response.at(&["assumedRoleUser", "arn"]).text();
+        let of_user = response.at(&["federatedUser", "arn"]).text();
+        let asked = self.tree("requestParameters").get("roleArn").text();
+        of_role.or(of_user).or(asked).map(str::to_owned)
     }
 
     pub(super) fn amended_event_id(&self) -> Option<String> {

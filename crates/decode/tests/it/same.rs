@@ -82,13 +82,15 @@ pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) 
 }
 
 fn same_in_pieces(options: DecodeOptions, pieces: Pieces, whole: &Decoded) -> Result<(), String> {
-    let (mut events, mut rejects) = (Vec::new(), Vec::new());
+    let (mut events, mut sessions, mut rejects) = (Vec::new(), Vec::new(), Vec::new());
     let (mut tally, mut inflated_bytes) = (Tally::default(), 0);
     for piece in pieces {
         let mut decoder = Decoder::new(options);
         let read = decoder.read_piece("an/object.json.gz", &piece);
         let taken = decoder.take();
+        assert_eq!(read.n_sessions, taken.sessions.iter().map(|rows| rows.num_rows() as u64).sum::<u64>());
         events.extend(taken.events);
+        sessions.extend(taken.sessions);
         rejects.extend(taken.rejects);
         tally += read.tally;
         inflated_bytes += read.inflated_bytes;
@@ -97,6 +99,7 @@ fn same_in_pieces(options: DecodeOptions, pieces: Pieces, whole: &Decoded) -> Re
         return Err(format!("pieces: {tally:?}, {inflated_bytes} bytes\nwhole: {whole:?}"));
     }
     same_rows(&rejects, &whole.rejects)?;
+    same_rows(&sessions, &whole.sessions)?;
     same_rows(&events, &whole.events)
 }
 
@@ -109,6 +112,7 @@ fn same(fast: &Decoded, mut slow: Decoded) -> Result<(), String> {
         return Err(format!("{} bytes inflated, oracle {}", fast.inflated_bytes, slow.inflated_bytes));
     }
     same_rows(&fast.rejects, &slow.rejects)?;
+    same_rows(&fast.sessions, &slow.sessions)?;
     same_rows(&fast.amendments, &slow.amendments)?;
     same_rows(&fast.events, &slow.events)
 }

@@ -16,7 +16,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::read::{Reader, is_in_range, leaf, load, may_hold};
-use trailweave_table::EVENTS;
+use trailweave_table::Table;
 use trailweave_table::batch_id;
 
 use crate::row_key::ACCOUNT;
@@ -31,12 +31,13 @@ pub(crate) fn known_to_lake(
     lake: &Lake,
     partition: &Path,
     own_batch_id: &str,
+    table: &Table,
     chunks: &[Chunk],
 ) -> Result<HashSet<u128>, LakeError> {
     let mut known = HashSet::new();
     let parts = other_parts(lake, partition, own_batch_id)?;
     if !parts.is_empty() {
-        let sought = Sought::rows_of(chunks);
+        let sought = Sought::rows_of(table, chunks);
         for path in parts {
             sought.find_in_file(lake, &path, &mut known)?;
         }
@@ -68,10 +69,10 @@ impl<'a> Sought<'a> {
     }
 
     /// Collects rows, without those that nothing can be a duplicate of.
-    fn rows_of(chunks: &'a [Chunk]) -> Self {
+    fn rows_of(table: &Table, chunks: &'a [Chunk]) -> Self {
         let mut sought = Self::default();
         for chunk in chunks {
-            let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
+            let column = |name| chunk.rows.column(table.position(name)).as_string::<i32>();
             let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
             // A row that has a key has an id.
             for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
