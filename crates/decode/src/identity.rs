@@ -3,41 +3,19 @@
 use std::borrow::Cow;
 
 use trailweave_table::EVENTS;
-use trailweave_table::SESSIONS;
-use trailweave_table::Table;
 
 use crate::append::RowBuilder;
 use crate::json::Json;
 use crate::normalise;
 use crate::position::TextAt;
 
-/// The columns that `events` and `sessions` have of the caller.
-struct Columns {
-    user_identity_type: TextAt,
-    principal_id: TextAt,
-    principal_arn: TextAt,
-    principal_account_id: TextAt,
-    access_key_id: TextAt,
-    session_issuer_arn: TextAt,
-    invoked_by: TextAt,
-}
-
-impl Columns {
-    const fn of(table: &Table) -> Self {
-        Self {
-            user_identity_type: TextAt::of(table, "user_identity_type"),
-            principal_id: TextAt::of(table, "principal_id"),
-            principal_arn: TextAt::of(table, "principal_arn"),
-            principal_account_id: TextAt::of(table, "principal_account_id"),
-            access_key_id: TextAt::of(table, "access_key_id"),
-            session_issuer_arn: TextAt::of(table, "session_issuer_arn"),
-            invoked_by: TextAt::of(table, "invoked_by"),
-        }
-    }
-}
-
-const OF_EVENTS: Columns = Columns::of(&EVENTS);
-const OF_SESSIONS: Columns = Columns::of(&SESSIONS);
+const USER_IDENTITY_TYPE: TextAt = TextAt::of(&EVENTS, "user_identity_type");
+const PRINCIPAL_ID: TextAt = TextAt::of(&EVENTS, "principal_id");
+const PRINCIPAL_ARN: TextAt = TextAt::of(&EVENTS, "principal_arn");
+const PRINCIPAL_ACCOUNT_ID: TextAt = TextAt::of(&EVENTS, "principal_account_id");
+const ACCESS_KEY_ID: TextAt = TextAt::of(&EVENTS, "access_key_id");
+const SESSION_ISSUER_ARN: TextAt = TextAt::of(&EVENTS, "session_issuer_arn");
+const INVOKED_BY: TextAt = TextAt::of(&EVENTS, "invoked_by");
 const USER_NAME: TextAt = TextAt::of(&EVENTS, "user_name");
 const SESSION_NAME: TextAt = TextAt::of(&EVENTS, "session_name");
 const SOURCE_IDENTITY: TextAt = TextAt::of(&EVENTS, "source_identity");
@@ -45,11 +23,11 @@ const SOURCE_IDENTITY: TextAt = TextAt::of(&EVENTS, "source_identity");
 /// The fields of a record's `userIdentity`; what is not there is null.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'t> {
-    kind: Json<'t>,
-    principal_id: Json<'t>,
-    arn: Json<'t>,
-    account_id: Json<'t>,
-    access_key_id: Json<'t>,
+    pub(crate) kind: Json<'t>,
+    pub(crate) principal_id: Json<'t>,
+    pub(crate) arn: Json<'t>,
+    pub(crate) account_id: Json<'t>,
+    pub(crate) access_key_id: Json<'t>,
     user_name: Json<'t>,
     session_context: Json<'t>,
     in_scope_of: Json<'t>,
@@ -116,26 +94,26 @@ impl<'t> Identity<'t> {
         }
     }
 
-    /// Fills the columns of a row of `events`.
+    /// Returns who issued the credentials of a session.
+    pub(crate) fn session_issuer_arn(&self) -> Option<Cow<'t, str>> {
+        self.session_context.get("sessionIssuer").get("arn").scalar()
+    }
+
+    /// Returns the service that made the call, whatever type its name has.
+    pub(crate) fn invoked_by_any(&self) -> Option<Cow<'t, str>> {
+        self.invoked_by.scalar().filter(|service| !service.is_empty())
+    }
+
     pub(crate) fn append(&self, rows: &mut RowBuilder) {
-        self.append_to(&OF_EVENTS, rows);
+        rows.text(USER_IDENTITY_TYPE, self.kind.scalar());
+        rows.text(PRINCIPAL_ID, self.principal_id.scalar());
+        rows.text(PRINCIPAL_ARN, self.arn.scalar());
+        rows.text(PRINCIPAL_ACCOUNT_ID, self.account_id.scalar());
+        rows.text(ACCESS_KEY_ID, self.access_key_id.scalar());
         rows.text(USER_NAME, self.user_name.scalar());
+        rows.text(SESSION_ISSUER_ARN, self.session_issuer_arn());
         rows.text(SESSION_NAME, self.session_name());
         rows.text(SOURCE_IDENTITY, self.session_context.get("sourceIdentity").scalar());
-    }
-
-    /// Fills the columns of a row of `sessions`.
-    pub(crate) fn append_to_session(&self, rows: &mut RowBuilder) {
-        self.append_to(&OF_SESSIONS, rows);
-    }
-
-    fn append_to(&self, columns: &Columns, rows: &mut RowBuilder) {
-        rows.text(columns.user_identity_type, self.kind.scalar());
-        rows.text(columns.principal_id, self.principal_id.scalar());
-        rows.text(columns.principal_arn, self.arn.scalar());
-        rows.text(columns.principal_account_id, self.account_id.scalar());
-        rows.text(columns.access_key_id, self.access_key_id.scalar());
-        rows.text(columns.session_issuer_arn, self.session_context.get("sessionIssuer").get("arn").scalar());
-        rows.text(columns.invoked_by, self.invoked_by.scalar().filter(|service| !service.is_empty()));
+        rows.text(INVOKED_BY, self.invoked_by_any());
     }
 }

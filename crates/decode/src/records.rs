@@ -19,7 +19,7 @@ use crate::reject;
 use crate::reject::{Reason, Rejects};
 use crate::row;
 use crate::row::RowOf;
-use crate::session;
+use crate::session::Issued;
 use crate::split;
 use crate::split::Field;
 
@@ -58,6 +58,8 @@ pub(crate) struct Records {
     pub(crate) n_sessions: u64,
     pub(crate) room: Room,
     parser: Parser,
+    /// Fields of an object inside of a plain record.
+    inner: Vec<Field>,
 }
 
 /// The memory that the rows since the last [`Decoder::take`] take, about, and may take.
@@ -88,6 +90,7 @@ impl Records {
             n_sessions: 0,
             room: Room { held_bytes: 0, most_bytes: usize::MAX, is_full: false },
             parser: Parser::default(),
+            inner: Vec::new(),
         }
     }
 
@@ -144,10 +147,41 @@ impl Records {
                 self.tally.records += 1;
                 self.tally.filtered += 1;
             }
-            Glance::Parse if found.fields(fields).is_ok() => {
+            Glance::Parse | Glance::Session if found.fields(fields).is_ok() => {
+                if seen == Glance::Session && self.push_session(source_object, found.raw, fields) {
+                    return;
+                }
                 self.push(source_object, &RawRecord { raw: found.raw, depth: 1, fields: Some(fields) });
             }
             _ => envelope.record(found.raw, &mut |found| self.push(source_object, &found)),
+        }
+    }
+
+    /// Makes a row of `sessions` of a plain record, and counts it, without parsing it; false where it is not as STS logs
+    /// them.
+    fn push_session(&mut self, source_object: &str, raw: &[u8], fields: &[Field]) -> bool {
+        let Ok(raw) = simdutf8::basic::from_utf8(raw) else { return false };
+        let Some(issued) = Issued::of_plain(raw, fields, &mut self.inner) else { return false };
+        let source_index = self.first + self.tally.records;
+        if !self.room.is_full {
+            self.tally.records += 1;
+            self.tally.rows += 1;
+            self.n_sessions += 1;
+            self.append_session(source_object, source_index, raw.len(), &issued);
+        }
+        true
+    }
+
+    /// Appends a row of `sessions`, of a record of `n_bytes`, if there is room.
+    fn append_session(&mut self, source_object: &str, source_index: u64, n_bytes: usize, issued: &Issued<'_>) {
+        let n_bytes = n_bytes + source_object.len() + ROW_OVERHEAD_BYTES;
+        if self.room.takes(n_bytes) {
+            self.sessions.begin_row(n_bytes);
+            issued.append(&mut self.sessions);
+            let (object, index) = SESSION_LOGGED_AT;
+            self.sessions.text(object, Some(source_object));
+            self.sessions.integer(index, i64::try_from(source_index).unwrap_or(i64::MAX));
+            self.sessions.end_row();
         }
     }
 
@@ -231,7 +265,7 @@ impl Records {
             if room.takes(n_bytes) {
                 rows.begin_row(n_bytes);
                 match row_of {
-                    RowOf::Sessions => session::append(&record, event_time_ms, rows),
+                    RowOf::Sessions => Issued::of(&record, event_time_ms).append(rows),
                     RowOf::Events | RowOf::NoTable => row::append(&record, event_time_ms, rows),
                 }
                 rows.text(object, Some(source_object));

@@ -68,7 +68,7 @@ pub(crate) fn row_of(record: &Record<'_>, selection: Selection) -> RowOf {
     match selection {
         Selection::All => RowOf::Events,
         Selection::Relevant if !is_relevant(record) => RowOf::NoTable,
-        Selection::Relevant if !relevant::is_sts(event_source) => RowOf::Events,
+        Selection::Relevant if !relevant::is_sts(event_source.as_bytes()) => RowOf::Events,
         Selection::Relevant if session::issues(record) => RowOf::Sessions,
         Selection::Relevant => RowOf::NoTable,
     }
@@ -130,7 +130,7 @@ pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuil
     ec2::append_resource_ids(record, rows);
     if relevant::is_ec2(event_source) {
         ec2::append(record, rows);
-    } else if relevant::is_sts(event_source) {
+    } else if relevant::is_sts(event_source.as_bytes()) {
         rows.text(ISSUED_ACCESS_KEY_ID, record.issued_access_key_id());
     }
 }
