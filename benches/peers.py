@@ -65,7 +65,8 @@ def corpus(name: str, options: dict[str, object]) -> Path:
 def leave_out_rows(folder: Path) -> None:
     """Leaves only those records in the objects that do not become rows of a lake of relevant events."""
     subprocess.run(ours(["ingest"], folder, "1GiB"), check=True, stdout=subprocess.DEVNULL)
-    query = [RELEASE / "trailweave", "query", "--json", "--lake", WORK / "lake", "SELECT event_id FROM events"]
+    sql = "SELECT event_id FROM events UNION ALL SELECT event_id FROM sessions"
+    query = [RELEASE / "trailweave", "query", "--json", "--lake", WORK / "lake", sql]
     rows = frozenset(json.loads(row)["event_id"] for row in subprocess.check_output(query).splitlines())
     for path in folder.glob(OBJECT):
         records = json.loads(gzip.decompress(path.read_bytes()))["Records"]
