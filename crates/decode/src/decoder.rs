@@ -5,6 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use trailweave_table::Tally;
 
+use crate::append::plain;
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::gunzip;
@@ -76,7 +77,9 @@ impl Decoder {
     /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
     pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
         let Read { tally, inflated_bytes, .. } = self.read(source_object, stored)?;
+        let plain = |rows: Vec<RecordBatch>| rows.iter().map(plain).collect();
         let Taken { events, sessions, amendments, rejects } = self.take();
+        let (events, sessions, amendments) = (plain(events), plain(sessions), plain(amendments));
         Ok(Decoded { events, sessions, amendments, rejects, tally, inflated_bytes })
     }
 

@@ -21,6 +21,7 @@
 //! instructions under Miri.
 
 mod append;
+mod codes;
 mod decoder;
 mod ec2;
 mod envelope;
@@ -48,6 +49,7 @@ mod row;
 mod session;
 mod split;
 
+pub use crate::append::plain;
 pub use crate::decoder::{Decoded, Decoder, Read};
 pub use crate::error::DecodeError;
 pub use crate::gunzip::inflated_estimate_bytes;

@@ -9,6 +9,7 @@ use crate::append::{Mark, RowBuilder};
 use crate::envelope::{Envelope, RawRecord};
 use crate::exported;
 use crate::glance::{Glance, glance};
+use crate::identity::Identities;
 use crate::options::Selection;
 use crate::ordinary;
 use crate::parser;
@@ -31,7 +32,8 @@ const LOGGED_AT: (TextAt, IntegerAt) = (TextAt::of(&EVENTS, "source_object"), In
 const SESSION_LOGGED_AT: (TextAt, IntegerAt) =
     (TextAt::of(&SESSIONS, "source_object"), IntegerAt::of(&SESSIONS, "source_index"));
 
-/// The rows of objects, one object after the other, each in logged order. No batch is empty.
+/// The rows of objects, one object after the other, each in logged order. No batch is empty. Columns of few values are
+/// dictionaries; [`plain`](crate::plain) makes texts of them.
 #[derive(Debug)]
 pub struct Taken {
     /// Rows of `events`.
@@ -58,6 +60,7 @@ pub(crate) struct Records {
     pub(crate) n_sessions: u64,
     pub(crate) room: Room,
     parser: Parser,
+    identities: [Identities; 2],
     /// Fields of an object inside of a plain record.
     inner: Vec<Field>,
 }
@@ -81,15 +84,16 @@ impl Records {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
-            events: RowBuilder::new(&EVENTS),
-            sessions: RowBuilder::new(&SESSIONS),
-            amendments: RowBuilder::new(&EVENTS),
+            events: RowBuilder::coded(&EVENTS),
+            sessions: RowBuilder::coded(&SESSIONS),
+            amendments: RowBuilder::coded(&EVENTS),
             rejects: Rejects::new(),
             first: 0,
             tally: Tally::default(),
             n_sessions: 0,
             room: Room { held_bytes: 0, most_bytes: usize::MAX, is_full: false },
             parser: Parser::default(),
+            identities: Default::default(),
             inner: Vec::new(),
         }
     }
@@ -161,7 +165,7 @@ impl Records {
     /// them.
     fn push_session(&mut self, source_object: &str, raw: &[u8], fields: &[Field]) -> bool {
         let Ok(raw) = simdutf8::basic::from_utf8(raw) else { return false };
-        let Some(issued) = Issued::of_plain(raw, fields, &mut self.inner) else { return false };
+        let Ok(issued) = Issued::of_plain(raw, fields, &mut self.inner) else { return false };
         let source_index = self.first + self.tally.records;
         if !self.room.is_full {
             self.tally.records += 1;
@@ -250,23 +254,25 @@ impl Records {
         raw: &str,
         fields: &[Field],
     ) -> Result<RowOf, Reason> {
-        let Self { selection, events, sessions, amendments, room, parser, .. } = self;
+        let Self { selection, events, sessions, amendments, room, parser, identities, .. } = self;
         parser.parse(raw.as_bytes(), |tape| {
             let record = Record::new(tape, raw, fields);
             let event_time_ms = record.validate()?;
             let row_of = row::row_of(&record, *selection);
-            let (rows, (object, index)) = match row_of {
-                RowOf::Events => (events, LOGGED_AT),
-                RowOf::Sessions => (sessions, SESSION_LOGGED_AT),
+            // Codes are those of one builder.
+            let [of_events, of_amendments] = identities;
+            let (rows, (object, index), identities) = match row_of {
+                RowOf::Events => (events, LOGGED_AT, of_events),
+                RowOf::Sessions => (sessions, SESSION_LOGGED_AT, of_events),
                 RowOf::NoTable if record.amended_event_id().is_none() => return Ok(row_of),
-                RowOf::NoTable => (amendments, LOGGED_AT),
+                RowOf::NoTable => (amendments, LOGGED_AT, of_amendments),
             };
             let n_bytes = raw.len() + source_object.len() + ROW_OVERHEAD_BYTES;
             if room.takes(n_bytes) {
                 rows.begin_row(n_bytes);
                 match row_of {
                     RowOf::Sessions => Issued::of(&record, event_time_ms).append(rows),
-                    RowOf::Events | RowOf::NoTable => row::append(&record, event_time_ms, rows),
+                    RowOf::Events | RowOf::NoTable => row::append(&record, event_time_ms, identities, rows),
                 }
                 rows.text(object, Some(source_object));
                 rows.integer(index, i64::try_from(source_index).unwrap_or(i64::MAX));

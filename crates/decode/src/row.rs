@@ -4,7 +4,7 @@ use trailweave_table::EVENTS;
 
 use crate::append::RowBuilder;
 use crate::ec2;
-use crate::identity::Identity;
+use crate::identity::{Identities, Identity};
 use crate::kms;
 use crate::kms::Contexts;
 use crate::normalise;
@@ -99,7 +99,7 @@ fn is_relevant(record: &Record<'_>) -> bool {
 }
 
 /// Fills all columns but those that say where the record came from.
-pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuilder) {
+pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, identities: &mut Identities, rows: &mut RowBuilder) {
     rows.time(EVENT_TIME, event_time_ms);
     for (column, name) in TEXTS {
         rows.text(column, record.text(name));
@@ -116,15 +116,16 @@ pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuil
     rows.truth(MANAGEMENT_EVENT, record.json(FieldName::ManagementEvent).truth());
     rows.text(CLIENT_TOKEN, record.client_token());
     rows.text(AMENDED_EVENT_ID, record.amended_event_id());
-    if let Some(extra) = record.extra() {
+    let identity = record.json(FieldName::UserIdentity);
+    let known = identities.known(record.raw(FieldName::UserIdentity), identity);
+    known.append(rows);
+    if let Some(extra) = record.extra(known.rest.as_deref()) {
         rows.text_of(EXTRA, extra);
     }
-    let identity = Identity::new(record.json(FieldName::UserIdentity));
-    identity.append(rows);
     let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
     if relevant::is_kms(event_source) {
         let contexts = Contexts::new(record.json(FieldName::RequestParameters));
-        kms::append(record, &identity, &contexts, rows);
+        kms::append(record, &Identity::new(identity), &contexts, rows);
         return;
     }
     ec2::append_resource_ids(record, rows);

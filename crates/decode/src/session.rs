@@ -8,6 +8,7 @@ use crate::append::RowBuilder;
 use crate::identity::Identity;
 use crate::json::Json;
 use crate::normalise;
+use crate::ordinary::Odd;
 use crate::position::{TextAt, TimeAt};
 use crate::record::{FieldName, Record};
 use crate::split;
@@ -71,22 +72,22 @@ impl<'t> Issued<'t> {
         Self { event_time_ms, texts }
     }
 
-    /// Reads a plain record, which `fields` divides, without parsing it; none where it did not issue a key, where it may
+    /// Reads a plain record, which `fields` divides, without parsing it; odd where it did not issue a key, where it may
     /// amend another, or where what is looked at is of another type than STS gives it.
-    pub(crate) fn of_plain(raw: &'t str, fields: &[Field], inner: &mut Vec<Field>) -> Option<Self> {
+    pub(crate) fn of_plain(raw: &'t str, fields: &[Field], inner: &mut Vec<Field>) -> Result<Self, Odd> {
         let [time, id, name, region, account, address, error, addendum, identity, request, response] =
             picked(raw, fields, &TOP_LEVEL);
-        let event_time_ms = normalise::event_time_ms(text(time)??)?;
+        let event_time_ms = text(time)?.and_then(normalise::event_time_ms).ok_or(Odd)?;
         let [credentials, of_role, of_user] =
             pick(response, &["credentials", "assumedRoleUser", "federatedUser"], inner)?;
         let [issued] = pick(credentials, &["accessKeyId"], inner)?;
-        let issued = text(issued)?.filter(|key| !key.is_empty())?;
+        let issued = filled(issued)?.ok_or(Odd)?;
         if filled(error)?.is_some() || addendum != NULL {
-            return None;
+            return Err(Odd);
         }
         let [kind, principal, arn, principal_account, key, context, invoked_by] = pick(identity, &IDENTITY, inner)?;
-        let [issuer] = pick(context, &["sessionIssuer"], inner)?;
-        let [issuer_arn] = pick(issuer, &["arn"], inner)?;
+        let [by] = pick(context, &["sessionIssuer"], inner)?;
+        let [issuer_arn] = pick(by, &["arn"], inner)?;
         let [role_arn] = pick(of_role, &["arn"], inner)?;
         let [user_arn] = pick(of_user, &["arn"], inner)?;
         let [asked_arn] = pick(request, &["roleArn"], inner)?;
@@ -108,7 +109,7 @@ impl<'t> Issued<'t> {
             (ISSUED_TO, issued_to),
             (AMENDED_EVENT_ID, None),
         ];
-        Some(Self { event_time_ms, texts: texts.map(|(column, text)| (column, text.map(Cow::Borrowed))) })
+        Ok(Self { event_time_ms, texts: texts.map(|(column, text)| (column, text.map(Cow::Borrowed))) })
     }
 
     /// Fills all columns but those that say where the record came from.
@@ -147,15 +148,16 @@ const TOP_LEVEL: [&str; 11] = [
 
 const IDENTITY: [&str; 7] = ["type", "principalId", "arn", "accountId", "accessKeyId", "sessionContext", "invokedBy"];
 
-/// Returns the values of some fields of an object in a plain record, as logged; none where it is neither an object nor
-/// null.
-fn pick<'t, const N: usize>(object: &'t str, keys: &[&str; N], found: &mut Vec<Field>) -> Option<[&'t str; N]> {
+/// Returns the values of some fields of an object in a plain record, as logged. It may be null.
+fn pick<'t, const N: usize>(object: &'t str, keys: &[&str; N], found: &mut Vec<Field>) -> Result<[&'t str; N], Odd> {
     if object == NULL {
-        return Some([NULL; N]);
+        return Ok([NULL; N]);
     }
-    object.starts_with('{').then_some(())?;
-    split::fields(object.as_bytes(), found).ok()?;
-    Some(picked(object, found, keys))
+    if !object.starts_with('{') {
+        return Err(Odd);
+    }
+    split::fields(object.as_bytes(), found).map_err(|_| Odd)?;
+    Ok(picked(object, found, keys))
 }
 
 /// Returns the values of some of the `fields` of an object, as logged. Of fields of one name the last counts.
@@ -171,16 +173,16 @@ fn picked<'t, const N: usize>(object: &'t str, fields: &[Field], keys: &[&str; N
     values
 }
 
-/// Returns the text that a value of a plain record is, nothing for null; none where it is of another type.
-fn text(value: &str) -> Option<Option<&str>> {
+/// Returns the text that a value of a plain record is, if it is not null.
+fn text(value: &str) -> Result<Option<&str>, Odd> {
     if value == NULL {
-        return Some(None);
+        return Ok(None);
     }
-    let text = value.strip_prefix('"')?.strip_suffix('"')?;
-    (!text.contains('"')).then_some(Some(text))
+    let text = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    text.filter(|text| !text.contains('"')).map(Some).ok_or(Odd)
 }
 
 /// Does the same, and takes an empty text for null.
-fn filled(value: &str) -> Option<Option<&str>> {
+fn filled(value: &str) -> Result<Option<&str>, Odd> {
     text(value).map(|text| text.filter(|text| !text.is_empty()))
 }

@@ -16,6 +16,7 @@ use trailweave_decode::Pieces;
 use trailweave_decode::Selection;
 use trailweave_decode::Survey;
 use trailweave_decode::oracle;
+use trailweave_decode::plain;
 use trailweave_table::Tally;
 
 /// Decodes `stored` under both selections, twice over; says how decoder and oracle differ, or what does not balance.
@@ -49,12 +50,13 @@ pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<()
         }
     }
     let taken = decoder.take();
+    let events_together: Vec<RecordBatch> = taken.events.iter().map(plain).collect();
     let whole = |batches: &[RecordBatch]| match batches {
         [] => Ok(Vec::new()),
         [first, ..] => concat_batches(&first.schema(), batches).map(|it| vec![it]).map_err(|error| error.to_string()),
     };
     same_rows(&taken.rejects, &whole(&rejects)?)?;
-    same_rows(&taken.events, &whole(&events)?)
+    same_rows(&events_together, &whole(&events)?)
 }
 
 /// Decodes `stored` in pieces, each with a decoder of its own, and compares them with the whole. Says whether it was cut.
@@ -89,8 +91,8 @@ fn same_in_pieces(options: DecodeOptions, pieces: Pieces, whole: &Decoded) -> Re
         let read = decoder.read_piece("an/object.json.gz", &piece);
         let taken = decoder.take();
         assert_eq!(read.n_sessions, taken.sessions.iter().map(|rows| rows.num_rows() as u64).sum::<u64>());
-        events.extend(taken.events);
-        sessions.extend(taken.sessions);
+        events.extend(taken.events.iter().map(plain));
+        sessions.extend(taken.sessions.iter().map(plain));
         rejects.extend(taken.rejects);
         tally += read.tally;
         inflated_bytes += read.inflated_bytes;

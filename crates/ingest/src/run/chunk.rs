@@ -7,10 +7,6 @@ use std::mem;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use arrow::array::StringArray;
-use arrow::array::UInt32Array;
-use arrow::compute::interleave_record_batch;
-use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
 use trailweave_decode::Read;
 use trailweave_decode::Taken;
@@ -20,6 +16,7 @@ use trailweave_table::Table;
 use trailweave_table::day_of_time;
 
 use crate::row_key::row_keys;
+use crate::texts::{Texts, gathered_rows};
 
 /// The memory that a row takes of a column beside its text.
 const VALUE_BYTES: usize = 8;
@@ -174,18 +171,9 @@ impl Chunk {
 
     /// Returns the memory that its rows take.
     fn bytes(&self) -> u64 {
-        let mut chosen = self.chosen.iter().copied().peekable();
-        let is_left_out = |row: &u32| chosen.next_if_eq(row).is_none();
-        let left_out: Vec<usize> =
-            (0..).take(self.rows.num_rows()).filter(is_left_out).map(|row| row as usize).collect();
-        let text_bytes = |texts: &StringArray| {
-            let ends = texts.value_offsets();
-            let bytes = |from: usize, to: usize| u64::from((ends[to] - ends[from]).unsigned_abs());
-            bytes(0, texts.len()) - left_out.iter().map(|row| bytes(*row, row + 1)).sum::<u64>()
-        };
-        let texts = self.rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
+        let texts = self.rows.columns().iter().filter_map(|column| Texts::of(column));
         let beside = VALUE_BYTES * self.rows.num_columns() * self.chosen.len();
-        beside as u64 + texts.map(text_bytes).sum::<u64>()
+        beside as u64 + texts.map(|texts| texts.bytes(&self.chosen)).sum::<u64>()
     }
 
     /// Copies the rows where few of a batch are meant, so that the others need no memory.
@@ -197,7 +185,8 @@ impl Chunk {
         if self.chosen.len() == self.rows.num_rows() {
             return self;
         }
-        let rows = take_record_batch(&self.rows, &UInt32Array::from(self.chosen));
+        let places: Vec<_> = self.chosen.iter().map(|row| (0, *row as usize)).collect();
+        let rows = gathered_rows(&[&self.rows], &places);
         let rows = rows.expect("the rows are those of the batch");
         Self { keys: self.keys, origins: self.origins, ..Self::all(rows) }
     }
@@ -239,7 +228,7 @@ impl Buffer {
             return;
         }
         let batches: Vec<&RecordBatch> = small.iter().map(|chunk| &chunk.rows).collect();
-        let rows = interleave_record_batch(&batches, &places(&small).collect::<Vec<_>>());
+        let rows = gathered_rows(&batches, &places(&small).collect::<Vec<_>>());
         self.chunks.push(Chunk {
             keys: small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
             origins: small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
@@ -254,6 +243,7 @@ mod tests {
 
     use arrow::array::ArrayRef;
     use arrow::array::Int64Array;
+    use arrow::array::StringArray;
 
     use super::*;
 

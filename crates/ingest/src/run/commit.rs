@@ -8,7 +8,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use tokio::task::JoinSet;
 use trailweave_decode::Read;
@@ -28,11 +27,13 @@ use trailweave_table::partition_dir;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::ledger::LedgerEntry;
+use crate::row_key::RowKeys;
 use crate::run::budget::{Budget, Shares};
 use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
+use crate::texts::Texts;
 use crate::upkeep::amendment::{Amendment, Amendments};
 use crate::upkeep::duplicates::known_to_lake;
 
@@ -62,7 +63,7 @@ pub(crate) struct OpenBatch {
     /// The outcome of each object, by its position; `None`: it was left, or is still to come.
     entries: Vec<Option<LedgerEntry>>,
     /// The keys of the rows so far, by table; bounded, like the entries, by what a batch may hold.
-    seen: [HashSet<u128>; LOGGED.len()],
+    seen: [RowKeys; LOGGED.len()],
     /// The amendments that it has brought.
     amending: HashSet<u128>,
     partitions: BTreeMap<Day, Partition>,
@@ -211,9 +212,9 @@ impl OpenBatch {
 
     /// Does the same for records that are not rows, whose objects their rows name.
     fn note_left_out(&mut self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &RecordBatch, known: &Amendments) {
-        let names = rows.column(EVENTS.position("source_object")).as_string::<i32>();
+        let names = Texts::at(rows, EVENTS.position("source_object"));
         for (row, amendment) in Amendment::among(&EVENTS, rows) {
-            let origin = read.iter().find(|(at, _)| *objects[*at].source_object == *names.value(row));
+            let origin = read.iter().find(|(at, _)| names.get(row) == Some(&*objects[*at].source_object));
             let (origin, _) = origin.expect("rows come from objects that were read");
             self.note_amendment(u32::try_from(*origin).expect("a batch holds few objects"), amendment, known);
         }

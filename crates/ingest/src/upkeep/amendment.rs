@@ -22,6 +22,7 @@ use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::row_key;
 use crate::run::chunk::event_times_ms;
+use crate::texts::Texts;
 
 /// Where a record was logged, which its copies differ in, and what is compared by itself.
 const NOT_DIGESTED: [&str; 3] = ["source_object", "source_index", "event_time"];
@@ -42,22 +43,22 @@ pub(crate) struct Amendment {
 impl Amendment {
     /// Finds every amendment among rows of a table, with its row.
     pub(crate) fn among(table: &Table, rows: &RecordBatch) -> Vec<(usize, Self)> {
-        let text = |name| rows.column(table.position(name)).as_string::<i32>();
+        let text = |name| Texts::at(rows, table.position(name));
         let amended = text("amended_event_id");
-        if amended.null_count() == rows.num_rows() {
+        if rows.column(table.position("amended_event_id")).null_count() == rows.num_rows() {
             return Vec::new();
         }
         let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(table, rows));
         let positions = rows.column(table.position("source_index")).as_primitive::<Int64Type>();
         let amendment = |row| Self {
-            account: accounts.is_valid(row).then(|| accounts.value(row).to_owned()),
-            event_id: event_ids.value(row).to_owned(),
-            amended_event_id: amended.value(row).to_owned(),
+            account: accounts.get(row).map(str::to_owned),
+            event_id: event_ids.get(row).unwrap_or_default().to_owned(),
+            amended_event_id: amended.get(row).unwrap_or_default().to_owned(),
             event_time_ms: times[row],
             digest: digest(table, rows, row),
             source_index: positions.value(row),
         };
-        (0..rows.num_rows()).filter(|row| amended.is_valid(*row)).map(|row| (row, amendment(row))).collect()
+        (0..rows.num_rows()).filter(|row| amended.get(*row).is_some()).map(|row| (row, amendment(row))).collect()
     }
 
     /// Returns the events that it ties: its own and the one that it amends.

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
-use arrow::array::Array;
 use arrow::array::AsArray;
 use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
@@ -23,6 +22,7 @@ use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
 use crate::run::chunk::Chunk;
+use crate::texts::Texts;
 use crate::upkeep::amendment::EventId;
 
 /// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
@@ -72,12 +72,13 @@ impl<'a> Sought<'a> {
     fn rows_of(table: &Table, chunks: &'a [Chunk]) -> Self {
         let mut sought = Self::default();
         for chunk in chunks {
-            let column = |name| chunk.rows.column(table.position(name)).as_string::<i32>();
+            let column = |name| Texts::at(&chunk.rows, table.position(name));
             let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
             // A row that has a key has an id.
             for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
-                let (row, of_account) = (*row as usize, |row| accounts.is_valid(row).then(|| accounts.value(row)));
-                sought.by_account.entry(of_account(row)).or_default().push((event_ids.value(row), *key));
+                let row = *row as usize;
+                let event_id = event_ids.get(row).unwrap_or_default();
+                sought.by_account.entry(accounts.get(row)).or_default().push((event_id, *key));
             }
         }
         sought
