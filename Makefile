@@ -18,7 +18,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 ALL := --features trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	release
+	bench-turns release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -145,6 +145,10 @@ bench-peers: release
 bench-fold: release duckdb
 	$(VENV)/bin/python benches/fold.py --memory 1GiB 128MiB 96MiB 64MiB
 	$(VENV)/bin/python benches/fold.py --records 2600000 --days 30 --memory 2GiB 512MiB 256MiB
+
+# Two builds in turn on the same trails: `make bench-turns OLD=path/of/a/program`.
+bench-turns: release
+	$(PYTHON) benches/turns.py $(OLD) target/release/trailweave
 
 release:
 	cargo build --locked --release --bins --examples

@@ -26,7 +26,7 @@ WORK = ROOT / "target" / "bench" / "crash"
 BUCKETS = WORK / "s3"
 # Else each start would ask an instance for its region.
 ENVIRONMENT = os.environ | {"AWS_REGION": "us-east-1"}
-TABLES = ["events", "rejects", "correlated", "instances", "volumes", "attachments", "grants"]
+TABLES = ["events", "sessions", "rejects", "correlated", "instances", "volumes", "attachments", "grants"]
 # Which of two equal copies stays may differ; which kill decides it, too.
 LOGGED = "EXCLUDE (source_object, source_index)"
 
@@ -74,7 +74,7 @@ def digests(lake: Path) -> dict[str, tuple]:
     for table in [*TABLES, "_trailweave/ledger"]:
         files = str(lake / table / "**" / "*.parquet")
         columns = "source_object, version, status, records, filtered, rejects" if "ledger" in table else "*"
-        if table == "events":
+        if table in ("events", "sessions"):
             columns = f"* {LOGGED}"
         if table == "correlated":
             columns = "* EXCLUDE (kms_source_object, ec2_source_object)"

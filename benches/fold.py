@@ -6,6 +6,7 @@ memory: what an event costs must not grow with the lake. Needs the release build
 
 import argparse
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def first_days(lake: Path, n_days: int) -> Path:
     (part / "_trailweave").mkdir(parents=True)
     shutil.copy(lake / "_trailweave" / "lake.json", part / "_trailweave")
     for day in sorted((lake / "events").iterdir())[:n_days]:
-        shutil.copytree(day, part / "events" / day.name, copy_function=lambda a, b: Path(b).hardlink_to(a))
+        for table in ("events", "sessions"):
+            if (lake / table / day.name).exists():
+                shutil.copytree(lake / table / day.name, part / table / day.name, copy_function=os.link)
     return part
 
 

@@ -24,13 +24,15 @@ OBJECT = "*/AWSLogs/**/*.json.gz"
 # What the generator is asked for. `busy`: large objects of a busy account; `quiet`: an organization whose objects
 # hold 1 to 3 records each; `giant`: nearly all of a day in one object; `rowless`: that of `busy` without the records
 # that become rows; `flows`: nearly all records are of launches and the like, from several seeds, because the generator
-# holds them in memory.
+# holds them in memory; `rows`: two thirds of the records become rows; `sessions`: half of the records are AssumeRole.
 SHAPES = {
     "busy": {"records": 600_000, "records_per_object": 1500},
     "quiet": {"records": 280_000, "records_per_object": 3, "accounts": 40, "regions": 4},
     "rowless": {"records": 600_000, "records_per_object": 1500},
     "giant": {"records": 400_000, "records_per_object": 10**7, "accounts": 1, "regions": 1, "days": 1}
     | {"late": 0, "doubled": 0},
+    "rows": {"records": 600_000, "records_per_object": 1500, "flows": 0.62},
+    "sessions": {"records": 600_000, "records_per_object": 1500, "assume_role": 0.5},
     "flows": {"records": 10_000_000, "records_per_object": 1500, "flows": 0.95, "days": 30},
 }
 # As many records as are generated from one seed, of the shape `flows`.
@@ -63,7 +65,8 @@ def corpus(name: str, options: dict[str, object]) -> Path:
 def leave_out_rows(folder: Path) -> None:
     """Leaves only those records in the objects that do not become rows of a lake of relevant events."""
     subprocess.run(ours(["ingest"], folder, "1GiB"), check=True, stdout=subprocess.DEVNULL)
-    query = [RELEASE / "trailweave", "query", "--json", "--lake", WORK / "lake", "SELECT event_id FROM events"]
+    sql = "SELECT event_id FROM events UNION ALL SELECT event_id FROM sessions"
+    query = [RELEASE / "trailweave", "query", "--json", "--lake", WORK / "lake", sql]
     rows = frozenset(json.loads(row)["event_id"] for row in subprocess.check_output(query).splitlines())
     for path in folder.glob(OBJECT):
         records = json.loads(gzip.decompress(path.read_bytes()))["Records"]

@@ -28,7 +28,6 @@ use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_oracle as oracle;
 use trailweave_table::CORRELATED;
-use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 
 /// One line of the generator's truth, as far as it is compared.
@@ -193,7 +192,7 @@ pub fn judge(folder: &Path, lake: &Lake) -> anyhow::Result<Verdict> {
 
 /// Compares every product of the lake with the nested-loop oracle's; returns how many rows agree.
 pub fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
-    let expected = oracle::correlate(&oracle::events_from(&oracle::rows_of(lake, &EVENTS)));
+    let expected = oracle::correlate(&oracle::logged(lake));
     let mut agreed = 0;
     for ((name, wanted), table) in expected.by_table().into_iter().zip(PRODUCTS) {
         ensure!(name == table.name, "the oracle's tables stand in another order");

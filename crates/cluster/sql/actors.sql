@@ -22,7 +22,19 @@ FROM (
     coalesce(user_identity_type IN ('AssumedRole', 'AWSAccount'), false) AS in_session,
     coalesce(user_identity_type = 'AWSAccount', false) AS of_another_account,
     nullif(source_identity, '') AS source_identity
-  FROM events
+  FROM (
+    SELECT
+      event_time, event_source, error_code, recipient_account_id, principal_account_id, event_id, source_object,
+      source_index, access_key_id, issued_access_key_id, principal_arn, principal_id, user_identity_type, invoked_by,
+      session_issuer_arn, source_identity
+    FROM events
+    UNION ALL
+    SELECT
+      event_time, 'sts.amazonaws.com', NULL, recipient_account_id, principal_account_id, event_id, source_object,
+      source_index, access_key_id, issued_access_key_id, principal_arn, principal_id, user_identity_type, invoked_by,
+      session_issuer_arn, NULL
+    FROM sessions
+  )
   WHERE
     event_time IS NOT NULL
     AND (

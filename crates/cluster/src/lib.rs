@@ -1,7 +1,7 @@
-//! The join of `docs/join.md` as SQL: steps from `events` to the products, for an engine that runs them on a cluster.
+//! The join of `docs/join.md` as SQL: steps from `events` and `sessions` to the products, for an engine that runs them on a cluster.
 //!
 //! ```text
-//!  events --STEPS: each reads events or steps before it--> rows under the step's name --PRODUCTS--> correlated, ..
+//!  events, sessions --STEPS: each reads events or steps before it--> rows under the step's name --PRODUCTS--> correlated, ..
 //! ```
 //!
 //! The steps are made of equi-joins, unions, aggregates and running windows, so any engine can spread them over machines
@@ -35,7 +35,7 @@ pub struct Product {
     sql: &'static str,
 }
 
-/// The steps, in the order in which they run: each reads `events` or steps before it.
+/// The steps, in the order in which they run: each reads `events`, `sessions` or steps before it.
 pub const STEPS: [Step; 31] = [
     step("ec2_calls", include_str!("../sql/ec2_calls.sql")),
     step("ec2", include_str!("../sql/ec2.sql")),

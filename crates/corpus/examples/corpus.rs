@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "records" => set(&mut options.records, value),
             "records_per_object" => set(&mut options.records_per_object, value),
             "flows" => set(&mut options.flows, value),
+            "assume_role" => set(&mut options.assume_role, value),
             "doubled" => set(&mut options.doubled, value),
             "late" => set(&mut options.late, value),
             _ => Err("there is no such option".into()),

@@ -52,7 +52,9 @@ pub(crate) fn render(world: &World, slot: &Slot) -> Vec<u8> {
         (ec2_write, 4),
         (other_grant, 1),
     ];
-    let kind = scene.dice.weighted(&kinds);
+    // Without that share the dice fall as they do without the option.
+    let is_assume_role = world.assume_role > 0.0 && scene.dice.chance(world.assume_role);
+    let kind = if is_assume_role { assume_role } else { scene.dice.weighted(&kinds) };
     let mut record = kind(&mut scene);
     record.version = version;
     record.region = scene.region;

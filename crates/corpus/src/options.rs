@@ -36,6 +36,8 @@ pub struct CorpusOptions {
     pub records_per_object: usize,
     /// Share of the records that flows make; the rest is noise.
     pub flows: f64,
+    /// Share of the noise that is `AssumeRole`, beside the tenth of the rest that is so anyway.
+    pub assume_role: f64,
     /// Share of the records that are delivered twice.
     pub doubled: f64,
     /// Share of the records that arrive in a later day's folder.
@@ -66,6 +68,7 @@ impl Default for CorpusOptions {
             records: 20_000,
             records_per_object: 50,
             flows: 0.08,
+            assume_role: 0.0,
             doubled: 0.03,
             late: 0.02,
             generations: Generations::Both,
@@ -91,6 +94,7 @@ impl CorpusOptions {
             ("first_day", (1..=9_800).contains(&self.first_day.year()), "a year from 1 to 9800"),
             ("records_per_object", self.records_per_object > 0, "1 or more"),
             ("flows", share.contains(&self.flows), "0 to 1"),
+            ("assume_role", share.contains(&self.assume_role), "0 to 1"),
             ("doubled", share.contains(&self.doubled), "0 to 1"),
             ("late", share.contains(&self.late), "0 to 1"),
         ];

@@ -10,6 +10,7 @@ pub(crate) struct World {
     pub(crate) start: i64,
     pub(crate) end: i64,
     pub(crate) generations: Generations,
+    pub(crate) assume_role: f64,
     pub(crate) regions: Vec<&'static str>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) organization: String,
@@ -69,7 +70,8 @@ impl World {
             .map(|(index, id)| Account::new(&mut dice, id, &regions, last > 0 && index < last))
             .collect();
         let organization = format!("o-{}", dice.alphanumeric(10).to_lowercase());
-        Self { seed: options.seed, start, end, generations: options.generations, regions, accounts, organization }
+        let CorpusOptions { seed, generations, assume_role, .. } = *options;
+        Self { seed, start, end, generations, assume_role, regions, accounts, organization }
     }
 
     /// Numbers the trail of an account in a region.

@@ -3,7 +3,7 @@
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::Part;
-use trailweave_table::EVENTS;
+use trailweave_table::LOGGED;
 
 use crate::CorrelateError;
 use crate::CorrelateOptions;
@@ -27,7 +27,10 @@ const MANY_BYTES: u64 = 64 << 20;
 ///
 /// Needs: the lake's lock, held by the caller.
 pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -> Result<Summary, CorrelateError> {
-    let parts = lake.parts(&EVENTS)?;
+    let mut parts = Vec::new();
+    for table in LOGGED {
+        parts.extend(lake.parts(table)?);
+    }
     let covers = Covered::of(lake, RULES, &parts);
     let covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
     let covered = match covered {
@@ -62,7 +65,7 @@ fn warn_of_gone(covered: &Covered, covers: &Covered) {
         tracing::warn!(
             parts = 1 + gone.count(),
             path = %path.display(),
-            "parts of `events` are gone, such as this one, and with them what the tables had of their rows; where that was \
+            "parts of `events` or `sessions` are gone, such as this one, and with them what the tables had of their rows; where that was \
              not meant, restore them from a copy"
         );
     }

@@ -1,6 +1,7 @@
-//! The KMS, EC2 and STS rows of `events`, as Arrow columns: those that the products show, and flags made of the others.
+//! The KMS, EC2 and STS rows of `events`, and those of `sessions`, as Arrow columns: those that the products show, and flags made of the others.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow::array::Array;
@@ -12,6 +13,8 @@ use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::TimestampMillisecondType;
@@ -164,6 +167,8 @@ pub(crate) struct Batch {
 enum Texts {
     Plain(StringArray),
     Shared(Keys, StringArray),
+    /// As many rows without a value: the table, or a part that was written before it got the column, lacks it.
+    Missing(usize),
 }
 
 /// Leaves out the values that no row has, where rows are few: a dictionary is that of a whole row group.
@@ -207,6 +212,7 @@ impl Texts {
         let (at, values) = match self {
             Self::Plain(values) => (Some(row), values),
             Self::Shared(keys, values) => (keys.at(row), values),
+            Self::Missing(_) => return None,
         };
         at.filter(|at| values.is_valid(*at)).map(|at| values.value(at))
     }
@@ -215,6 +221,7 @@ impl Texts {
     fn each<'b, T: Copy>(&'b self, mut map: impl FnMut(Option<&'b str>) -> T) -> Vec<T> {
         match self {
             Self::Plain(values) => values.iter().map(map).collect(),
+            Self::Missing(n_rows) => vec![map(None); *n_rows],
             Self::Shared(keys, values) => {
                 let (mut of_value, mut of_none) = (vec![None; values.len()], None);
                 let value = |at: usize| values.is_valid(at).then(|| values.value(at));
@@ -237,6 +244,7 @@ impl Texts {
     fn memory_bytes(&self) -> usize {
         match self {
             Self::Plain(values) => values.get_array_memory_size(),
+            Self::Missing(_) => 0,
             // A value that batches share counts in each: rather too much than too little.
             Self::Shared(keys, values) => keys.memory_bytes() + values.get_array_memory_size(),
         }
@@ -325,18 +333,27 @@ impl Batch {
 
     pub(crate) fn new(rows: RecordBatch) -> Self {
         let rows = &exact(rows);
-        // A part that was written before the table got a column lacks it.
-        let missing = || Texts::Plain(StringArray::new_null(rows.num_rows()));
-        let texts = |name: &str| rows.column_by_name(name).map_or_else(missing, |column| Texts::new(column));
+        let n_rows = rows.num_rows();
+        let column = |name: &str| rows.column_by_name(name);
+        let texts = |name: &str| column(name).map_or(Texts::Missing(n_rows), |column| Texts::new(column));
+        // What `sessions` lacks, and every row of `events` has.
+        let is_session = column("event_source").is_none();
+        let encrypted = column("encrypted").map(|column| column.as_boolean().clone());
+        let ids = |name: &&str| column(name).map_or_else(IdValues::default, |column| IdValues::new(column.as_string()));
+        let list = |name: &&str| match column(name) {
+            Some(column) => column.as_list::<i32>().clone(),
+            None => ListArray::new_null(Arc::new(Field::new("element", DataType::Utf8, true)), n_rows),
+        };
+        let of_all = if is_session { Flags::STS } else { 0 };
         let mut batch = Self {
             times: rows["event_time"].as_primitive::<TimestampMillisecondType>().clone(),
-            flags: vec![Flags::default(); rows.num_rows()],
-            encrypted: rows["encrypted"].as_boolean().clone(),
+            flags: vec![Flags(of_all); n_rows],
+            encrypted: encrypted.unwrap_or_else(|| BooleanArray::new_null(n_rows)),
             caller_instances: StringArray::new_null(0),
             source_index: rows["source_index"].as_primitive::<Int64Type>().clone(),
             texts: TEXTS.iter().map(|(name, _)| texts(name)).collect(),
-            ids: IDS.iter().map(|name| IdValues::new(rows[*name].as_string())).collect(),
-            lists: LISTS.iter().map(|name| rows[*name].as_list::<i32>().clone()).collect(),
+            ids: IDS.iter().map(ids).collect(),
+            lists: LISTS.iter().map(list).collect(),
         };
         batch.set_flags(
             &texts("event_source"),
@@ -402,7 +419,8 @@ impl Batch {
     }
 
     fn set_context_flags(&mut self, rows: &RecordBatch) {
-        let contexts = rows["encryption_context"].as_map();
+        let Some(contexts) = rows.column_by_name("encryption_context") else { return };
+        let contexts = contexts.as_map();
         let keys = contexts.keys().as_string::<i32>();
         let offsets = contexts.value_offsets();
         for (row, flags) in self.flags.iter_mut().enumerate().filter(|(row, _)| contexts.is_valid(*row)) {
@@ -472,8 +490,6 @@ pub(crate) fn is_joined(event_source: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::DictionaryArray;
 
     use super::*;

@@ -56,8 +56,8 @@ impl PartialOrd for Id<'_> {
     }
 }
 
-/// A column of identifiers.
-#[derive(Debug)]
+/// A column of identifiers; none in any row by default.
+#[derive(Debug, Default)]
 pub(crate) struct IdValues {
     /// By row; [`Uuid::max`] where there is none or another text.
     uuids: Vec<Uuid>,
@@ -80,7 +80,7 @@ impl IdValues {
     }
 
     pub(crate) fn get(&self, row: usize) -> Option<Id<'_>> {
-        let uuid = self.uuids[row];
+        let uuid = *self.uuids.get(row)?;
         if uuid.is_max() { self.others.get(&row).map(|text| Id::new(text)) } else { Some(Id::Uuid(uuid)) }
     }
 

@@ -1,4 +1,4 @@
-//! The row groups of `events`: all rows that are joined, or those that have one of some keys.
+//! The row groups of `events` and `sessions`: all rows that are joined, or those that have one of some keys.
 //!
 //! ```text
 //!  keys --Bloom filter of each row group--> columns of the keys --> places of rows --> all columns of these
@@ -14,6 +14,7 @@ use std::sync::PoisonError;
 
 use arrow::array::Array;
 use arrow::array::AsArray;
+use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::TimestampMillisecondType;
@@ -33,7 +34,7 @@ use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Ask, Reader, damaged, load_shared, rows_with, seek_in, selection};
+use trailweave_lake::read::{Ask, Reader, damaged, leaf, load_shared, rows_with, seek_in, selection};
 use trailweave_table::Table;
 
 use crate::CorrelateError;
@@ -47,7 +48,7 @@ const BATCH_ROWS: usize = 1 << 15;
 /// More milliseconds than lie between 1970 and any event.
 const BEYOND_MS: i64 = 1 << 60;
 
-/// The parts of `events`, in which slices of time are joined one after the other. While one is joined, the rows of later
+/// The parts of `events` and `sessions`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
 pub(crate) struct Parts<'l> {
     lake: &'l Lake,
@@ -352,20 +353,24 @@ fn joined_rows(
     time: Option<Range<i64>>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
     let schema = metadata.parquet_schema();
-    let is_joined = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_source"]), |rows| {
+    let is_joined = |rows: RecordBatch| {
         let sources = rows.column(0).as_dictionary::<Int32Type>();
         let passed: Vec<bool> =
             sources.values().as_string::<i32>().iter().map(|it| it.is_some_and(is_joined)).collect();
         let pass = |key: Option<i32>| key.and_then(|key| passed.get(usize::try_from(key).ok()?)).copied();
         Ok(sources.keys().iter().map(|key| Some(pass(key).unwrap_or(false))).collect())
-    });
-    let mut filters: Vec<Box<dyn ArrowPredicate>> = vec![Box::new(is_joined)];
+    };
+    let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
     if let Some(time) = time {
         let is_then = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_time"]), move |rows| {
             let times = rows.column(0).as_primitive::<TimestampMillisecondType>().values();
             Ok(times.iter().map(|it| Some(time.contains(it))).collect())
         });
-        filters.insert(0, Box::new(is_then));
+        filters.push(Box::new(is_then));
+    }
+    // All rows of `sessions` are joined.
+    if leaf(metadata, "event_source").is_some() {
+        filters.push(Box::new(ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_source"]), is_joined)));
     }
     let reader = Reader::new_with_metadata(file, metadata.clone())
         .with_projection(ProjectionMask::columns(schema, columns()))

@@ -19,6 +19,7 @@ use trailweave_lake::read::{Reader, damaged, load, load_shared};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
+use trailweave_table::SESSIONS;
 use trailweave_table::Table;
 
 use crate::CorrelateError;
@@ -30,8 +31,10 @@ const BATCH_ROWS: usize = 1 << 14;
 /// The findings of a correlation, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Events in the lake.
+    /// Rows of `events`.
     pub events: u64,
+    /// Rows of `sessions`.
+    pub sessions: u64,
     /// KMS events that touch EC2 or EBS: the rows of `correlated`.
     pub kms_rows: u64,
     /// The number of those that each rule linked; `none` where none did.
@@ -60,7 +63,8 @@ pub(crate) fn read(lake: &Lake, scope: Scope, files: u64, slices: u64) -> Result
         products.insert(table.name.to_owned(), over_parts(lake, table, rows_of, u64::add)?);
     }
     let events = over_parts(lake, &EVENTS, rows_of, u64::add)?;
-    Ok(Summary { events, kms_rows, links, confidence, unmatched, products, scope, files, slices })
+    let sessions = over_parts(lake, &SESSIONS, rows_of, u64::add)?;
+    Ok(Summary { events, sessions, kms_rows, links, confidence, unmatched, products, scope, files, slices })
 }
 
 /// Returns what `count` finds in the files of a table, put together.

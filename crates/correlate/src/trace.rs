@@ -19,13 +19,15 @@ use trailweave_lake::read::{Ask, Keys, seek, values};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::GRANTS;
+use trailweave_table::SESSIONS;
 use trailweave_table::Table;
 
 use crate::CorrelateError;
 use crate::chain::{Call, Cause, Chain, Event, Missing};
 use crate::pool::pool;
 
-/// Finds the chain of an instance, volume, snapshot, key (ARN or bare id), grant or event. An identifier is looked for as
+/// Finds the chain of an instance, volume, snapshot, key (ARN or bare id), grant or event, or the event that issued an
+/// access key. An identifier is looked for as
 /// typed and in lower case, in which CloudTrail logs nearly all.
 pub fn trace(lake: &Lake, threads: NonZeroUsize, id: &str) -> Result<Chain, CorrelateError> {
     pool(threads)?.install(|| chain(lake, id))
@@ -178,7 +180,7 @@ impl Sought {
             Kind::Volume => self.asks(&["volume_ids"]),
             Kind::Snapshot => self.asks(&["snapshot_ids"]),
             Kind::Arn => self.asks(&["key_arn", "source_key_arn"]),
-            Kind::Other => self.asks(&["grant_id", "event_id"]),
+            Kind::Other => self.asks(&["grant_id", "event_id", "issued_access_key_id"]),
         };
         let keys = self.keys(lake, &EVENTS)?;
         asks.push(Ask::all("key_arn", &keys));
@@ -190,7 +192,9 @@ impl Sought {
             }
             Ok(first(events, Vec::new()))
         };
-        let found = lake.parts(&EVENTS)?.par_iter().map(first_of).try_reduce(Vec::new, |a, b| Ok(first(a, b)))?;
+        let mut parts = lake.parts(&EVENTS)?;
+        parts.extend(lake.parts(&SESSIONS)?);
+        let found = parts.par_iter().map(first_of).try_reduce(Vec::new, |a, b| Ok(first(a, b)))?;
         let cause = |(_, event)| Cause { event: Some(event), unmatched_reason: None, calls: Vec::new() };
         Ok(found.into_iter().map(cause).collect())
     }

@@ -20,12 +20,18 @@ use arrow::buffer::Buffer;
 use arrow::buffer::NullBuffer;
 use arrow::buffer::OffsetBuffer;
 use arrow::buffer::ScalarBuffer;
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use arrow::datatypes::Field;
+use arrow::datatypes::Fields;
+use arrow::datatypes::Schema;
 use arrow::datatypes::SchemaRef;
 use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 
+use crate::codes;
+use crate::codes::Codes;
 use crate::position::{BoolAt, IntegerAt, TextAt, TextListAt, TextMapAt, TimeAt};
 
 /// A batch ends at this many rows, so that of a giant object little is held twice when a batch is made.
@@ -44,6 +50,8 @@ pub(crate) struct RowBuilder {
     n_pending: usize,
     pending_bytes: usize,
     batches: Vec<RecordBatch>,
+    /// Another number whenever a code may be another.
+    epoch: u64,
 }
 
 /// A number of rows, to which a builder can go back.
@@ -58,6 +66,7 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 enum Values {
     Text(Texts),
+    Coded(Codes),
     Time(Numbers),
     Bool(Truths),
     Integer(Numbers),
@@ -93,12 +102,38 @@ struct Truths {
 
 impl RowBuilder {
     pub(crate) fn new(table: &Table) -> Self {
-        Self {
-            schema: table.schema(),
-            columns: table.columns.iter().map(Values::new).collect(),
-            n_pending: 0,
-            pending_bytes: 0,
-            batches: Vec::new(),
+        Self::with(table.schema(), table.columns.iter().map(Values::new).collect())
+    }
+
+    /// Makes one whose columns of few values become dictionaries.
+    pub(crate) fn coded(table: &Table) -> Self {
+        let values =
+            |column: &Column| if column.is_coded() { Values::Coded(Codes::default()) } else { Values::new(column) };
+        let field = |column: &Column| if column.is_coded() { coded_field(column) } else { column.field() };
+        let schema = Schema::new(table.columns.iter().map(field).collect::<Fields>());
+        Self::with(Arc::new(schema), table.columns.iter().map(values).collect())
+    }
+
+    fn with(schema: SchemaRef, columns: Vec<Values>) -> Self {
+        Self { schema, columns, n_pending: 0, pending_bytes: 0, batches: Vec::new(), epoch: 0 }
+    }
+
+    /// Returns a number that is another when codes may be.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Returns the number that a text has in a column of few values, as long as the epoch lasts.
+    pub(crate) fn code(&mut self, column: TextAt, value: Option<&str>) -> i32 {
+        let Values::Coded(codes) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
+        value.map_or(codes::NONE, |value| codes.code(value))
+    }
+
+    /// Sets the text that has this number in its column.
+    pub(crate) fn coded_text(&mut self, column: TextAt, code: i32) {
+        let Values::Coded(codes) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
+        if code != codes::NONE {
+            codes.push(self.n_pending, code);
         }
     }
 
@@ -133,6 +168,7 @@ impl RowBuilder {
             self.batches.extend((mark.n_pending > 0).then_some(rows_before));
         }
         (self.n_pending, self.pending_bytes) = if is_flushed { (0, 0) } else { (mark.n_pending, mark.pending_bytes) };
+        self.epoch += 1;
         for column in &mut self.columns {
             column.truncate(self.n_pending);
         }
@@ -144,8 +180,13 @@ impl RowBuilder {
     }
 
     pub(crate) fn text(&mut self, column: TextAt, value: Option<impl AsRef<str>>) {
-        if let Some(value) = value {
-            self.text_of(column, [value.as_ref()]);
+        let Some(value) = value else { return };
+        match &mut self.columns[column.0] {
+            Values::Coded(codes) => {
+                let code = codes.code(value.as_ref());
+                codes.push(self.n_pending, code);
+            }
+            _ => self.text_of(column, [value.as_ref()]),
         }
     }
 
@@ -220,12 +261,30 @@ impl RowBuilder {
         if n_rows == 0 {
             return;
         }
+        self.epoch += 1;
         let fields = self.schema.fields().iter();
         let columns = self.columns.iter_mut().zip(fields).map(|(values, field)| values.take(n_rows, field.data_type()));
         let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns.collect())
             .expect("columns are made from the schema's own");
         self.batches.push(batch);
     }
+}
+
+fn coded_field(column: &Column) -> Field {
+    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Field::new(column.name, kind, true)
+}
+
+/// Returns the same rows with every text in its row, also those of columns of few values.
+pub fn plain(rows: &RecordBatch) -> RecordBatch {
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        let is_coded = matches!(field.data_type(), DataType::Dictionary(_, _));
+        let kind = if is_coded { &DataType::Utf8 } else { field.data_type() };
+        fields.push(Field::new(field.name(), kind.clone(), true));
+        columns.push(cast(column, kind).expect("the values of a dictionary are texts"));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the columns are of the fields")
 }
 
 impl Values {
@@ -243,6 +302,7 @@ impl Values {
     fn held_bytes(&self) -> usize {
         match self {
             Self::Text(texts) | Self::TextList(_, texts) => texts.text.capacity(),
+            Self::Coded(codes) => codes.held_bytes(),
             Self::TextMap(_, keys, values) => keys.text.capacity() + values.text.capacity(),
             Self::Time(_) | Self::Bool(_) | Self::Integer(_) => 0,
         }
@@ -251,6 +311,7 @@ impl Values {
     fn truncate(&mut self, n_rows: usize) {
         match self {
             Self::Text(texts) => texts.truncate(n_rows),
+            Self::Coded(codes) => codes.truncate(n_rows),
             Self::Time(numbers) | Self::Integer(numbers) => {
                 numbers.present.truncate(n_rows);
                 numbers.values.truncate(n_rows);
@@ -272,6 +333,7 @@ impl Values {
     fn take(&mut self, n_rows: usize, data_type: &DataType) -> ArrayRef {
         match self {
             Self::Text(texts) => Arc::new(texts.take(n_rows)),
+            Self::Coded(codes) => Arc::new(codes.take(n_rows)),
             Self::Time(numbers) => {
                 let (values, nulls) = numbers.take(n_rows);
                 Arc::new(TimestampMillisecondArray::new(values, nulls).with_data_type(data_type.clone()))

@@ -5,6 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use trailweave_table::Tally;
 
+use crate::append::plain;
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::gunzip;
@@ -20,6 +21,8 @@ use crate::split::Field;
 pub struct Read {
     /// The counts of the records; no duplicates, which only the lake can tell.
     pub tally: Tally,
+    /// The number of its rows that are of `sessions`.
+    pub n_sessions: u64,
     /// The size of the object when inflated.
     pub inflated_bytes: u64,
 }
@@ -29,6 +32,8 @@ pub struct Read {
 pub struct Decoded {
     /// Rows of `events`, in logged order; no batch is empty.
     pub events: Vec<RecordBatch>,
+    /// Rows of `sessions`, in logged order; no batch is empty.
+    pub sessions: Vec<RecordBatch>,
     /// The rows that records outside of the selection that amend others would be, in logged order.
     pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`, in logged order; no batch is empty.
@@ -71,9 +76,11 @@ impl Decoder {
 
     /// Decodes an object, `stored` as it lies in S3. `source_object` is what the rows will name it.
     pub fn decode(&mut self, source_object: &str, stored: &[u8]) -> Result<Decoded, DecodeError> {
-        let Read { tally, inflated_bytes } = self.read(source_object, stored)?;
-        let Taken { events, amendments, rejects } = self.take();
-        Ok(Decoded { events, amendments, rejects, tally, inflated_bytes })
+        let Read { tally, inflated_bytes, .. } = self.read(source_object, stored)?;
+        let plain = |rows: Vec<RecordBatch>| rows.iter().map(plain).collect();
+        let Taken { events, sessions, amendments, rejects } = self.take();
+        let (events, sessions, amendments) = (plain(events), plain(sessions), plain(amendments));
+        Ok(Decoded { events, sessions, amendments, rejects, tally, inflated_bytes })
     }
 
     /// Decodes an object, and puts its rows behind those of the objects before it, so that small ones share batches.
@@ -100,7 +107,7 @@ impl Decoder {
             records.forget_since(&before);
             return Err(error);
         }
-        Ok(Read { tally: records.tally, inflated_bytes: inflated.len() as u64 })
+        Ok(Read { tally: records.tally, n_sessions: records.n_sessions, inflated_bytes: inflated.len() as u64 })
     }
 
     /// Returns the rows of the objects that were read since the last call.

@@ -17,6 +17,8 @@ pub(crate) enum Glance {
     Filtered,
     /// It must be parsed to know.
     Parse,
+    /// It is of an event by which STS issues credentials.
+    Session,
     /// It may be another thing than a record.
     Odd,
 }
@@ -60,7 +62,11 @@ pub(crate) fn glance(record: &OrdinaryRecord<'_>, selection: Selection) -> Glanc
     let (Some(time), Some(source), Some(name)) = (time, source, name) else {
         return Glance::Parse;
     };
-    if is_ordinary_time(time) && !may_be_relevant(raw, source, name) { Glance::Filtered } else { Glance::Parse }
+    match is_ordinary_time(time) {
+        true if !may_be_relevant(raw, source, name) => Glance::Filtered,
+        true if relevant::is_sts(source) => Glance::Session,
+        _ => Glance::Parse,
+    }
 }
 
 /// Returns the text after a colon, if it is one and not empty.

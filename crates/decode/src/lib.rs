@@ -1,4 +1,4 @@
-//! Turns one CloudTrail object into Arrow rows of `events`, rows of `rejects` and a tally.
+//! Turns one CloudTrail object into Arrow rows of `events`, of `sessions` and of `rejects`, and a tally.
 //!
 //! ```text
 //! stored: &[u8] --gunzip--> inflated: &[u8] --ordinary--> record: &[u8] --glance--> --simd-json--> tape
@@ -21,6 +21,7 @@
 //! instructions under Miri.
 
 mod append;
+mod codes;
 mod decoder;
 mod ec2;
 mod envelope;
@@ -45,8 +46,10 @@ mod reject;
 mod relevant;
 mod resource_ids;
 mod row;
+mod session;
 mod split;
 
+pub use crate::append::plain;
 pub use crate::decoder::{Decoded, Decoder, Read};
 pub use crate::error::DecodeError;
 pub use crate::gunzip::inflated_estimate_bytes;

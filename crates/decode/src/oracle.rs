@@ -14,6 +14,7 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 use trailweave_table::EVENTS;
 use trailweave_table::REJECTS;
+use trailweave_table::SESSIONS;
 use trailweave_table::Tally;
 
 use crate::decoder::Decoded;
@@ -32,6 +33,7 @@ pub fn decode(options: DecodeOptions, source_object: &str, stored: &[u8]) -> Res
         inflated = inflate_or_vouch(&inflated, options.cap_bytes)?;
     }
     let mut events = Vec::new();
+    let mut sessions = Vec::new();
     let mut amendments = Vec::new();
     let mut rejects = Vec::new();
     let mut tally = Tally::default();
@@ -43,6 +45,11 @@ pub fn decode(options: DecodeOptions, source_object: &str, stored: &[u8]) -> Res
                 tally.rows += 1;
                 events.push(row);
                 events.last_mut().expect("just pushed")
+            }
+            Ok((Fate::Session, row)) => {
+                tally.rows += 1;
+                sessions.push(row);
+                sessions.last_mut().expect("just pushed")
             }
             Ok((Fate::Amendment, row)) => {
                 tally.filtered += 1;
@@ -64,6 +71,7 @@ pub fn decode(options: DecodeOptions, source_object: &str, stored: &[u8]) -> Res
     }
     Ok(Decoded {
         events: batches(&EVENTS, &events),
+        sessions: batches(&SESSIONS, &sessions),
         amendments: batches(&EVENTS, &amendments),
         rejects: batches(&REJECTS, &rejects),
         tally,
@@ -137,6 +145,8 @@ fn vouched(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
 /// The fate of a sound record.
 enum Fate {
     Row,
+    /// A row of `sessions`.
+    Session,
     /// No row, but it amends one.
     Amendment,
     Filtered,
@@ -157,7 +167,8 @@ fn event(selection: Selection, item: &Item) -> Result<(Fate, Row), Fault> {
     let record = row::RecordTree::parse(text).ok_or(INVALID_JSON)?;
     let event_time_ms = record.validate()?;
     let fate = match record.amended_event_id() {
-        _ if selection == Selection::All || record.is_relevant() => Fate::Row,
+        _ if selection == Selection::All || record.is_relevant() && !record.is_sts() => Fate::Row,
+        _ if record.is_relevant() && record.issues() => Fate::Session,
         Some(_) => Fate::Amendment,
         None => Fate::Filtered,
     };

@@ -169,7 +169,7 @@ impl Decoder {
                 records.reject(source_object, cut.first_record, Reason::TooLarge, text, cut.bytes.len());
             }
         }
-        Read { tally: records.tally, inflated_bytes: cut.share_bytes }
+        Read { tally: records.tally, n_sessions: records.n_sessions, inflated_bytes: cut.share_bytes }
     }
 }
 

@@ -89,13 +89,13 @@ impl FieldName {
     }
 
     fn may_need_extra(self) -> bool {
-        matches!(self, Self::UserIdentity | Self::Addendum | Self::ReadOnly | Self::ManagementEvent)
+        matches!(self, Self::Addendum | Self::ReadOnly | Self::ManagementEvent)
     }
 
-    /// Tells whether no column holds all of the field, so that `extra` must.
+    /// Tells whether no column holds all of the field, so that `extra` must. What is left of the caller, `Identities` knows.
     fn needs_extra(self, value: Json<'_>) -> bool {
         match self {
-            Self::UserIdentity | Self::Addendum => true,
+            Self::Addendum => true,
             Self::ReadOnly | Self::ManagementEvent => value.truth().is_none() && !value.is_null(),
             _ => false,
         }
@@ -196,14 +196,21 @@ impl<'t> Record<'t> {
         token.string().or_else(|| token.get("content").string())
     }
 
-    /// Writes an object of the fields that no column holds, in pieces of its text; none where there are none.
-    pub(crate) fn extra(&self) -> Option<impl Iterator<Item = &'t str>> {
-        if self.extra.is_empty() {
+    /// Returns a field's text as logged, also where it is null.
+    pub(crate) fn raw(&self, name: FieldName) -> &'t str {
+        self.known[name as usize].1
+    }
+
+    /// Writes an object of the fields that no column holds, in pieces of its text; none where there are none. `identity`
+    /// is what is left of the caller.
+    pub(crate) fn extra<'e>(&'e self, identity: Option<&'e str>) -> Option<impl Iterator<Item = &'e str>> {
+        if self.extra.is_empty() && identity.is_none() {
             return None;
         }
+        let fields = self.extra.iter().map(|(_, extra)| (extra.raw_key, extra.raw_value));
+        let fields = fields.chain(identity.map(|identity| ("\"userIdentity\"", identity)));
         let separators = std::iter::once("{").chain(std::iter::repeat(","));
-        let fields = separators.zip(&self.extra);
-        let texts = fields.flat_map(|(before, (_, extra))| [before, extra.raw_key, ":", extra.raw_value]);
+        let texts = separators.zip(fields).flat_map(|(before, (key, value))| [before, key, ":", value]);
         Some(texts.chain(["}"]))
     }
 }

@@ -2,12 +2,14 @@
 
 use arrow::array::RecordBatch;
 use trailweave_table::EVENTS;
+use trailweave_table::SESSIONS;
 use trailweave_table::Tally;
 
 use crate::append::{Mark, RowBuilder};
 use crate::envelope::{Envelope, RawRecord};
 use crate::exported;
 use crate::glance::{Glance, glance};
+use crate::identity::Identities;
 use crate::options::Selection;
 use crate::ordinary;
 use crate::parser;
@@ -17,20 +19,27 @@ use crate::record::Record;
 use crate::reject;
 use crate::reject::{Reason, Rejects};
 use crate::row;
+use crate::row::RowOf;
+use crate::session::Issued;
 use crate::split;
 use crate::split::Field;
 
 /// The bytes that a row may add to a column besides parts of the record: the rest of a key's ARN.
 pub(crate) const ROW_OVERHEAD_BYTES: usize = 256;
 
-const SOURCE_OBJECT: TextAt = TextAt::of(&EVENTS, "source_object");
-const SOURCE_INDEX: IntegerAt = IntegerAt::of(&EVENTS, "source_index");
+/// The columns that say where a record came from, of `events` and of `sessions`.
+const LOGGED_AT: (TextAt, IntegerAt) = (TextAt::of(&EVENTS, "source_object"), IntegerAt::of(&EVENTS, "source_index"));
+const SESSION_LOGGED_AT: (TextAt, IntegerAt) =
+    (TextAt::of(&SESSIONS, "source_object"), IntegerAt::of(&SESSIONS, "source_index"));
 
-/// The rows of objects, one object after the other, each in logged order. No batch is empty.
+/// The rows of objects, one object after the other, each in logged order. No batch is empty. Columns of few values are
+/// dictionaries; [`plain`](crate::plain) makes texts of them.
 #[derive(Debug)]
 pub struct Taken {
     /// Rows of `events`.
     pub events: Vec<RecordBatch>,
+    /// Rows of `sessions`.
+    pub sessions: Vec<RecordBatch>,
     /// The rows that records outside of the selection that amend others would be; they may not stay.
     pub amendments: Vec<RecordBatch>,
     /// Rows of `rejects`.
@@ -41,13 +50,19 @@ pub struct Taken {
 pub(crate) struct Records {
     selection: Selection,
     events: RowBuilder,
+    sessions: RowBuilder,
     amendments: RowBuilder,
     rejects: Rejects,
     /// The position in its object of the first record that is counted.
     first: u64,
     pub(crate) tally: Tally,
+    /// Those of its rows that are of `sessions`.
+    pub(crate) n_sessions: u64,
     pub(crate) room: Room,
     parser: Parser,
+    identities: [Identities; 2],
+    /// Fields of an object inside of a plain record.
+    inner: Vec<Field>,
 }
 
 /// The memory that the rows since the last [`Decoder::take`] take, about, and may take.
@@ -61,7 +76,7 @@ pub(crate) struct Room {
 
 /// The rows before an object.
 pub(crate) struct Before {
-    marks: [Mark; 3],
+    marks: [Mark; 4],
     room: Room,
 }
 
@@ -69,44 +84,55 @@ impl Records {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
-            events: RowBuilder::new(&EVENTS),
-            amendments: RowBuilder::new(&EVENTS),
+            events: RowBuilder::coded(&EVENTS),
+            sessions: RowBuilder::coded(&SESSIONS),
+            amendments: RowBuilder::coded(&EVENTS),
             rejects: Rejects::new(),
             first: 0,
             tally: Tally::default(),
+            n_sessions: 0,
             room: Room { held_bytes: 0, most_bytes: usize::MAX, is_full: false },
             parser: Parser::default(),
+            identities: Default::default(),
+            inner: Vec::new(),
         }
     }
 
     /// Begins to count for an object, from this record of it on; returns where its rows begin.
     pub(crate) fn begin(&mut self, first: u64, room_bytes: usize) -> Before {
         self.first = first;
-        self.tally = Tally::default();
+        (self.tally, self.n_sessions) = (Tally::default(), 0);
         self.room.most_bytes = room_bytes;
-        let marks = [self.events.mark(), self.amendments.mark(), self.rejects.mark()];
+        let marks = [self.events.mark(), self.sessions.mark(), self.amendments.mark(), self.rejects.mark()];
         Before { marks, room: self.room }
     }
 
     /// Forgets an object.
-    pub(crate) fn forget_since(&mut self, Before { marks: [events, amendments, rejects], room }: &Before) {
-        self.tally = Tally::default();
+    pub(crate) fn forget_since(&mut self, Before { marks: [events, sessions, amendments, rejects], room }: &Before) {
+        (self.tally, self.n_sessions) = (Tally::default(), 0);
         self.room = *room;
         self.events.forget_since(*events);
+        self.sessions.forget_since(*sessions);
         self.amendments.forget_since(*amendments);
         self.rejects.forget_since(*rejects);
     }
 
     /// Returns the rows since the last call.
     pub(crate) fn take_rows(&mut self) -> Taken {
-        let Self { events, amendments, rejects, room, .. } = self;
+        let Self { events, sessions, amendments, rejects, room, .. } = self;
         room.held_bytes = 0;
-        Taken { events: events.take(), amendments: amendments.take(), rejects: rejects.take() }
+        Taken {
+            events: events.take(),
+            sessions: sessions.take(),
+            amendments: amendments.take(),
+            rejects: rejects.take(),
+        }
     }
 
     /// Counts the bytes that the buffers for texts take.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.events.held_bytes() + self.amendments.held_bytes() + self.rejects.held_bytes()
+        let builders = [&self.events, &self.sessions, &self.amendments];
+        builders.into_iter().map(RowBuilder::held_bytes).sum::<usize>() + self.rejects.held_bytes()
     }
 
     /// Takes an element of an ordinary object for what it is, and counts it. `fields` and `envelope` lend their
@@ -125,14 +151,45 @@ impl Records {
                 self.tally.records += 1;
                 self.tally.filtered += 1;
             }
-            Glance::Parse if found.fields(fields).is_ok() => {
+            Glance::Parse | Glance::Session if found.fields(fields).is_ok() => {
+                if seen == Glance::Session && self.push_session(source_object, found.raw, fields) {
+                    return;
+                }
                 self.push(source_object, &RawRecord { raw: found.raw, depth: 1, fields: Some(fields) });
             }
             _ => envelope.record(found.raw, &mut |found| self.push(source_object, &found)),
         }
     }
 
-    /// Makes a row of `events` of a record, or a row of `rejects`, or neither, and counts it.
+    /// Makes a row of `sessions` of a plain record, and counts it, without parsing it; false where it is not as STS logs
+    /// them.
+    fn push_session(&mut self, source_object: &str, raw: &[u8], fields: &[Field]) -> bool {
+        let Ok(raw) = simdutf8::basic::from_utf8(raw) else { return false };
+        let Ok(issued) = Issued::of_plain(raw, fields, &mut self.inner) else { return false };
+        let source_index = self.first + self.tally.records;
+        if !self.room.is_full {
+            self.tally.records += 1;
+            self.tally.rows += 1;
+            self.n_sessions += 1;
+            self.append_session(source_object, source_index, raw.len(), &issued);
+        }
+        true
+    }
+
+    /// Appends a row of `sessions`, of a record of `n_bytes`, if there is room.
+    fn append_session(&mut self, source_object: &str, source_index: u64, n_bytes: usize, issued: &Issued<'_>) {
+        let n_bytes = n_bytes + source_object.len() + ROW_OVERHEAD_BYTES;
+        if self.room.takes(n_bytes) {
+            self.sessions.begin_row(n_bytes);
+            issued.append(&mut self.sessions);
+            let (object, index) = SESSION_LOGGED_AT;
+            self.sessions.text(object, Some(source_object));
+            self.sessions.integer(index, i64::try_from(source_index).unwrap_or(i64::MAX));
+            self.sessions.end_row();
+        }
+    }
+
+    /// Makes a row of `events` or `sessions` of a record, or a row of `rejects`, or neither, and counts it.
     pub(crate) fn push(&mut self, source_object: &str, found: &RawRecord<'_>) {
         if self.room.is_full {
             return;
@@ -140,8 +197,12 @@ impl Records {
         let source_index = self.first + self.tally.records;
         self.tally.records += 1;
         match self.append(source_object, source_index, found) {
-            Ok(true) => self.tally.rows += 1,
-            Ok(false) => self.tally.filtered += 1,
+            Ok(RowOf::Events) => self.tally.rows += 1,
+            Ok(RowOf::Sessions) => {
+                self.tally.rows += 1;
+                self.n_sessions += 1;
+            }
+            Ok(RowOf::NoTable) => self.tally.filtered += 1,
             Err(reason) => self.reject(source_object, source_index, reason, found.raw, found.raw.len()),
         }
     }
@@ -161,9 +222,9 @@ impl Records {
         }
     }
 
-    /// Appends a row if the selection has the record, and says whether it has. If it amends another without being
-    /// of the selection, its row is put aside.
-    fn append(&mut self, source_object: &str, source_index: u64, found: &RawRecord<'_>) -> Result<bool, Reason> {
+    /// Appends a row if the selection has the record, and says of which table. If it amends another without being of
+    /// the selection, its row is put aside.
+    fn append(&mut self, source_object: &str, source_index: u64, found: &RawRecord<'_>) -> Result<RowOf, Reason> {
         if matches!(found.raw, [b'{', ..]) && is_oversized(found.raw) {
             return Err(Reason::TooLarge);
         }
@@ -192,25 +253,32 @@ impl Records {
         source_index: u64,
         raw: &str,
         fields: &[Field],
-    ) -> Result<bool, Reason> {
-        let Self { selection, events, amendments, room, parser, .. } = self;
+    ) -> Result<RowOf, Reason> {
+        let Self { selection, events, sessions, amendments, room, parser, identities, .. } = self;
         parser.parse(raw.as_bytes(), |tape| {
             let record = Record::new(tape, raw, fields);
             let event_time_ms = record.validate()?;
-            let is_selected = row::is_selected(&record, *selection);
-            if !is_selected && record.amended_event_id().is_none() {
-                return Ok(false);
-            }
+            let row_of = row::row_of(&record, *selection);
+            // Codes are those of one builder.
+            let [of_events, of_amendments] = identities;
+            let (rows, (object, index), identities) = match row_of {
+                RowOf::Events => (events, LOGGED_AT, of_events),
+                RowOf::Sessions => (sessions, SESSION_LOGGED_AT, of_events),
+                RowOf::NoTable if record.amended_event_id().is_none() => return Ok(row_of),
+                RowOf::NoTable => (amendments, LOGGED_AT, of_amendments),
+            };
             let n_bytes = raw.len() + source_object.len() + ROW_OVERHEAD_BYTES;
             if room.takes(n_bytes) {
-                let rows = if is_selected { events } else { amendments };
                 rows.begin_row(n_bytes);
-                row::append(&record, event_time_ms, rows);
-                rows.text(SOURCE_OBJECT, Some(source_object));
-                rows.integer(SOURCE_INDEX, i64::try_from(source_index).unwrap_or(i64::MAX));
+                match row_of {
+                    RowOf::Sessions => Issued::of(&record, event_time_ms).append(rows),
+                    RowOf::Events | RowOf::NoTable => row::append(&record, event_time_ms, identities, rows),
+                }
+                rows.text(object, Some(source_object));
+                rows.integer(index, i64::try_from(source_index).unwrap_or(i64::MAX));
                 rows.end_row();
             }
-            Ok(is_selected)
+            Ok(row_of)
         })
     }
 }

@@ -30,8 +30,8 @@ pub(crate) fn is_ec2(event_source: &str) -> bool {
 }
 
 /// Tells whether the event is STS's.
-pub(crate) fn is_sts(event_source: &str) -> bool {
-    service(event_source.as_bytes()) == Some(b"sts")
+pub(crate) fn is_sts(event_source: &[u8]) -> bool {
+    service(event_source) == Some(b"sts")
 }
 
 /// Tells whether the source is that of an event notification, such as S3's `aws:s3`. Services give themselves such

@@ -4,7 +4,7 @@ use trailweave_table::EVENTS;
 
 use crate::append::RowBuilder;
 use crate::ec2;
-use crate::identity::Identity;
+use crate::identity::{Identities, Identity};
 use crate::kms;
 use crate::kms::Contexts;
 use crate::normalise;
@@ -13,6 +13,7 @@ use crate::position::{BoolAt, TextAt, TimeAt};
 use crate::record::{FieldName, Record};
 use crate::relevant;
 use crate::relevant::Facts;
+use crate::session;
 
 const EVENT_TIME: TimeAt = TimeAt::of(&EVENTS, "event_time");
 const EVENT_ID: TextAt = TextAt::of(&EVENTS, "event_id");
@@ -50,11 +51,26 @@ const JSON_TEXTS: [(TextAt, FieldName); 5] = [
     (TextAt::of(&EVENTS, "resources"), FieldName::Resources),
 ];
 
-/// Tells whether the record is among the events that the lake keeps.
-pub(crate) fn is_selected(record: &Record<'_>, selection: Selection) -> bool {
+/// The table that a record becomes a row of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOf {
+    /// `events`.
+    Events,
+    /// `sessions`.
+    Sessions,
+    /// None: the lake does not keep it.
+    NoTable,
+}
+
+/// Tells of which table the record becomes a row. What is relevant of an STS event is the key that it issued.
+pub(crate) fn row_of(record: &Record<'_>, selection: Selection) -> RowOf {
+    let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
     match selection {
-        Selection::All => true,
-        Selection::Relevant => is_relevant(record),
+        Selection::All => RowOf::Events,
+        Selection::Relevant if !is_relevant(record) => RowOf::NoTable,
+        Selection::Relevant if !relevant::is_sts(event_source.as_bytes()) => RowOf::Events,
+        Selection::Relevant if session::issues(record) => RowOf::Sessions,
+        Selection::Relevant => RowOf::NoTable,
     }
 }
 
@@ -83,7 +99,7 @@ fn is_relevant(record: &Record<'_>) -> bool {
 }
 
 /// Fills all columns but those that say where the record came from.
-pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuilder) {
+pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, identities: &mut Identities, rows: &mut RowBuilder) {
     rows.time(EVENT_TIME, event_time_ms);
     for (column, name) in TEXTS {
         rows.text(column, record.text(name));
@@ -100,21 +116,22 @@ pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, rows: &mut RowBuil
     rows.truth(MANAGEMENT_EVENT, record.json(FieldName::ManagementEvent).truth());
     rows.text(CLIENT_TOKEN, record.client_token());
     rows.text(AMENDED_EVENT_ID, record.amended_event_id());
-    if let Some(extra) = record.extra() {
+    let identity = record.json(FieldName::UserIdentity);
+    let known = identities.known(record.raw(FieldName::UserIdentity), identity);
+    known.append(rows);
+    if let Some(extra) = record.extra(known.rest.as_deref()) {
         rows.text_of(EXTRA, extra);
     }
-    let identity = Identity::new(record.json(FieldName::UserIdentity));
-    identity.append(rows);
     let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
     if relevant::is_kms(event_source) {
         let contexts = Contexts::new(record.json(FieldName::RequestParameters));
-        kms::append(record, &identity, &contexts, rows);
+        kms::append(record, &Identity::new(identity), &contexts, rows);
         return;
     }
     ec2::append_resource_ids(record, rows);
     if relevant::is_ec2(event_source) {
         ec2::append(record, rows);
-    } else if relevant::is_sts(event_source) {
+    } else if relevant::is_sts(event_source.as_bytes()) {
         rows.text(ISSUED_ACCESS_KEY_ID, record.issued_access_key_id());
     }
 }

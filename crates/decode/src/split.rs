@@ -3,6 +3,8 @@
 //! A container ends where its depth returns to zero, whichever brackets did it; strings hide brackets. So a record
 //! whose content is broken still has borders, as long as its brackets balance and its strings end.
 
+use memchr::memchr2;
+
 use crate::error::DecodeError;
 
 /// No more of the elements of an array, or of the documents of an object, are held at once; a large object's are cut
@@ -172,12 +174,12 @@ fn container(bytes: &[u8], start: usize) -> Result<Span, Broken> {
 /// Returns where the string that begins at `start` ends.
 fn string_end(bytes: &[u8], start: usize) -> Result<usize, Broken> {
     let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return Ok(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
+    while let Some(next) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += next;
+        if bytes[at] == b'"' {
+            return Ok(at + 1);
         }
+        at += 2;
     }
     Err(Broken::EndsEarly { offset: bytes.len() })
 }

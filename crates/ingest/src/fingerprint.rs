@@ -12,12 +12,6 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> u128 {
     first_128(hash.finalize().into())
 }
 
-/// Returns a fingerprint of two parts. An account and a UUID are hashed in one block.
-pub(crate) fn fingerprint_of_pair(first: &[u8], second: &[u8]) -> u128 {
-    let length = u32::try_from(first.len()).expect("a text of a row is less than 4 GiB").to_be_bytes();
-    first_128(Sha256::new().chain_update(length).chain_update(first).chain_update(second).finalize().into())
-}
-
 /// Returns the first 64 bits of SHA-256 over `parts` and their lengths, in hexadecimal.
 pub(crate) fn short_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();

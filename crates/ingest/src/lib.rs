@@ -26,6 +26,7 @@ mod row_key;
 mod run;
 mod source;
 mod summary;
+mod texts;
 mod upkeep;
 
 pub use cpu::Panicked;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use object_store::client::HttpError;
 use parquet::errors::ParquetError;
 use trailweave_table::DATE_PARTITION;
-use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
+use trailweave_table::LOGGED;
 use trailweave_table::PRODUCTS;
 use trailweave_table::REJECTS;
 use trailweave_table::batch_id;
@@ -28,6 +28,20 @@ pub enum LakeError {
     NotALake {
         /// The folder that was named.
         root: PathBuf,
+    },
+    /// The lake was written by an older release.
+    #[error(
+        "the lake `{}` has format {found}, this release writes {known}; make it anew: run over the same sources with \
+         another `--lake`",
+        root.display()
+    )]
+    OlderFormat {
+        /// The lake.
+        root: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The version that this release reads.
+        known: u32,
     },
     /// The lake was written by a newer release.
     #[error("the lake `{}` has format {found}, this release knows up to {known}; use a newer release", root.display())]
@@ -148,7 +162,7 @@ fn repair(path: &Path) -> &'static str {
     } else if table == LEDGER.name || path.ends_with("plan.json") {
         "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
          missing from the lake until it is read again"
-    } else if (table == EVENTS.name || table == REJECTS.name) && batch_id(path).is_some() {
+    } else if (table == REJECTS.name || LOGGED.iter().any(|logged| table == logged.name)) && batch_id(path).is_some() {
         "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
          sources and without --from, --to, --account and --region: its rows are missing until they are read again"
     } else {

@@ -97,11 +97,17 @@ fn a_lake_for_which_nothing_was_planned_yet_may_keep_other_events() {
 }
 
 #[test]
-fn a_lake_of_a_newer_format_is_refused() {
+fn a_lake_of_another_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
-    fs::write(lake.state_dir().join("lake.json"), r#"{"format_version": 2, "events": "all"}"#).unwrap();
-    assert!(matches!(Lake::open(folder.path()), Err(LakeError::NewerFormat { found: 2, .. })));
+    let of = |version: u32| {
+        let format = format!(r#"{{"format_version": {version}, "events": "all"}}"#);
+        fs::write(lake.state_dir().join("lake.json"), format).unwrap();
+        Lake::open(folder.path())
+    };
+    assert!(of(Format::VERSION).is_ok());
+    assert!(matches!(of(Format::VERSION - 1), Err(LakeError::OlderFormat { .. })));
+    assert!(matches!(of(Format::VERSION + 1), Err(LakeError::NewerFormat { .. })));
 }
 
 #[test]

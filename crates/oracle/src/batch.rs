@@ -16,16 +16,22 @@ use arrow::array::new_null_array;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use trailweave_table::EVENTS;
+use trailweave_table::Table;
 
 use crate::Event;
 
 /// `events` as rows of the table; columns that no [`Event`] has are null.
 pub fn batch(events: &[Event]) -> RecordBatch {
-    let columns = EVENTS.columns.iter().map(|column| {
+    rows(&EVENTS, events)
+}
+
+/// `events` as rows of a table of records; columns that no [`Event`] has are null.
+pub(crate) fn rows(table: &Table, events: &[Event]) -> RecordBatch {
+    let columns = table.columns.iter().map(|column| {
         let array = array(column.name, events);
         array.unwrap_or_else(|| new_null_array(&column.kind.data_type(), events.len()))
     });
-    RecordBatch::try_new(EVENTS.schema(), columns.collect()).expect("the columns are the table's")
+    RecordBatch::try_new(table.schema(), columns.collect()).expect("the columns are the table's")
 }
 
 /// A column of `events`; none where no [`Event`] has it.

@@ -18,30 +18,51 @@ use trailweave_lake::WholeFile;
 use trailweave_lake::read::Reader;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
+use trailweave_table::SESSIONS;
 use trailweave_table::Table;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
+use crate::Event;
 use crate::Products;
+use crate::batch::rows;
+use crate::event::events_from;
+use crate::event::sessions_from;
 use crate::rows_from;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Brings events to a lake, as parts of their own.
+/// Brings events to a lake, as parts of their own; to one of relevant events those of STS as rows of `sessions`.
 pub fn deliver(lake: &Lake, at: usize, delivery: &RecordBatch) {
-    for (date, rows) in by_date(delivery) {
+    if lake.format().events == "all" {
+        return deliver_to(lake, &EVENTS, at, delivery);
+    }
+    let (sts, others): (Vec<Event>, Vec<Event>) =
+        events_from(std::slice::from_ref(delivery)).into_iter().partition(Event::is_sts);
+    let issued: Vec<Event> = sts.into_iter().filter(Event::issues).collect();
+    deliver_to(lake, &EVENTS, at, &rows(&EVENTS, &others));
+    deliver_to(lake, &SESSIONS, at, &rows(&SESSIONS, &issued));
+}
+
+fn deliver_to(lake: &Lake, table: &Table, at: usize, delivery: &RecordBatch) {
+    for (date, rows) in by_date(table, delivery) {
         let name = part_name(&format!("delivery{at}"), 0);
-        let path = lake.table_dir(&EVENTS).join(partition_dir(&date)).join(name);
-        let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
+        let path = lake.table_dir(table).join(partition_dir(&date)).join(name);
+        let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), table).unwrap();
         writer.write(&rows).unwrap();
         writer.commit().unwrap();
     }
 }
 
-/// Returns the rows of each date, in the order of a file of `events`.
-fn by_date(rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
+/// Reads the records of a lake, in whichever table they are.
+pub fn logged(lake: &Lake) -> Vec<Event> {
+    [events_from(&rows_of(lake, &EVENTS)), sessions_from(&rows_of(lake, &SESSIONS))].concat()
+}
+
+/// Returns the rows of each date, in the order of a file of the table.
+fn by_date(table: &Table, rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
     let key = |name: &&str| SortColumn { values: Arc::clone(rows.column_by_name(name).unwrap()), options: None };
-    let keys: Vec<SortColumn> = EVENTS.sort_by.iter().map(key).collect();
+    let keys: Vec<SortColumn> = table.sort_by.iter().map(key).collect();
     let order = lexsort_to_indices(&keys, None).unwrap();
     let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMillisecondType>();
     let mut dates: BTreeMap<String, Vec<u32>> = BTreeMap::new();

@@ -100,6 +100,11 @@ impl Event {
         source.and_then(|source| source.strip_prefix(service)).is_some_and(is_amazon_domain)
     }
 
+    /// Tells whether it is an STS event that issued an access key.
+    pub(crate) fn issues(&self) -> bool {
+        self.is_sts() && self.succeeded() && self.issued_access_key_id.is_some()
+    }
+
     /// The event name, else empty.
     pub(crate) fn name(&self) -> &str {
         self.event_name.as_deref().unwrap_or_default()
@@ -187,6 +192,38 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
         encrypted: bool_at(batch, "encrypted", row),
         source_object: text("source_object"),
         source_index: integer_at(batch, "source_index", row),
+    }
+}
+
+/// Reads rows of `sessions` as the STS events that they are of.
+///
+/// # Panics
+/// If a column is missing or has another type than the table says.
+pub fn sessions_from(batches: &[RecordBatch]) -> Vec<Event> {
+    batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| session_at(batch, row))).collect()
+}
+
+fn session_at(batch: &RecordBatch, row: usize) -> Event {
+    let text = |column: &str| text_at(batch, column, row);
+    Event {
+        event_id: text("event_id"),
+        event_time: column(batch, "event_time").as_primitive::<TimestampMillisecondType>().value(row),
+        event_source: Some("sts.amazonaws.com".to_owned()),
+        event_name: text("event_name"),
+        aws_region: text("aws_region"),
+        recipient_account_id: text("recipient_account_id"),
+        source_ip_address: text("source_ip_address"),
+        user_identity_type: text("user_identity_type"),
+        principal_id: text("principal_id"),
+        principal_arn: text("principal_arn"),
+        principal_account_id: text("principal_account_id"),
+        access_key_id: text("access_key_id"),
+        session_issuer_arn: text("session_issuer_arn"),
+        invoked_by: text("invoked_by"),
+        issued_access_key_id: text("issued_access_key_id"),
+        source_object: text("source_object"),
+        source_index: integer_at(batch, "source_index", row),
+        ..Event::default()
     }
 }
 

@@ -32,12 +32,14 @@ pub use cases::Case;
 pub use cases::cases;
 pub use deliveries::deliver;
 pub use deliveries::files;
+pub use deliveries::logged;
 pub use deliveries::products;
 pub use deliveries::rows_of;
 pub use differences::differences;
 pub use differences::together;
 pub use event::Event;
 pub use event::events_from;
+pub use event::sessions_from;
 pub use row::Row;
 pub use row::rows_from;
 

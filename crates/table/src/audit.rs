@@ -3,10 +3,10 @@
 use crate::column::Kind::{Integer, TextList, Time};
 use crate::column::{Table, column, id, text};
 
-/// One row per record that could not become a row of `events`.
+/// One row per record that could not become a row of `events` or `sessions`.
 pub const REJECTS: Table = Table {
     name: "rejects",
-    doc: "One row per record that could not become a row of events.",
+    doc: "One row per record that could not become a row of events or sessions.",
     columns: &[
         text("source_object", "key or path of the object"),
         column("source_index", Integer, "position of the record in its object, from 0"),
@@ -34,7 +34,7 @@ pub const LEDGER: Table = Table {
         text("error", "why it was quarantined"),
         column("bytes", Integer, "size of the object as stored, bytes"),
         column("records", Integer, "records found in it"),
-        column("rows", Integer, "records that became rows"),
+        column("rows", Integer, "records that became rows of events or sessions"),
         column("duplicates", Integer, "records that the lake already had, or that others have amended"),
         column("filtered", Integer, "records outside the lake's choice of events"),
         column("rejects", Integer, "records that could not become rows"),
@@ -43,7 +43,7 @@ pub const LEDGER: Table = Table {
         column(
             "amendments",
             TextList,
-            "those of its records that amend others, each as JSON; what they replace leaves events, and moves from the \
+            "those of its records that amend others, each as JSON; what they replace leaves its table, and moves from the \
              rows to the duplicates of its own object",
         ),
         text("run_id", "the run that read it"),

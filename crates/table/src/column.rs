@@ -102,6 +102,11 @@ impl Column {
         Field::new(self.name, self.kind.data_type(), true)
     }
 
+    /// Tells whether rows on their way into a file hold numbers of its values: they are texts, and few or long-lived.
+    pub fn is_coded(&self) -> bool {
+        self.kind == Kind::Text && self.encoding == Encoding::Dictionary && self.lookup != Lookup::Whole
+    }
+
     /// Returns the same column, written in another way.
     pub(crate) const fn written(self, encoding: Encoding) -> Self {
         Self { encoding, ..self }

@@ -80,7 +80,10 @@ const COLUMNS: &[Column] = &[
     json("additional_event_data", "additionalEventData, JSON text as logged"),
     json("service_event_details", "serviceEventDetails, JSON text as logged"),
     json("resources", "resources, JSON text as logged"),
-    json("extra", "every other top-level field, as one JSON object; null when there is none"),
+    json(
+        "extra",
+        "every other top-level field, and what no column holds of userIdentity, as one JSON object; null when there is none",
+    ),
     text("source_object", "key or path of the object that the record came from"),
     column("source_index", Integer, "position of the record in its object, from 0").written(Delta),
 ];

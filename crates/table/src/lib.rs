@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lake/  events/  event_date=2026-09-01/part-<batch_id>-<n>.parquet     one row per CloudTrail record
+//!        sessions/ event_date=2026-09-01/part-<batch_id>-<n>.parquet    one row per access key that STS issued
 //!        correlated/ instances/ volumes/ attachments/ grants/           one file per date, written by the read arm
 //!        rejects/  part-<batch_id>-<n>.parquet                          what could not become a row
 //!        _trailweave/  ledger/  and the lake's state                    invisible to Athena, Spark and Hive
@@ -19,6 +20,7 @@ mod doc;
 mod events;
 mod layout;
 mod products;
+mod sessions;
 mod tally;
 mod views;
 
@@ -32,11 +34,16 @@ pub use layout::{
     DATE_PARTITION, PRODUCT_FILE, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
+pub use sessions::SESSIONS;
 pub use tally::Tally;
 pub use views::{VIEWS, View, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.
-pub const TABLES: [&Table; 7] = [&EVENTS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];
+pub const TABLES: [&Table; 8] =
+    [&EVENTS, &SESSIONS, &CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS, &REJECTS];
+
+/// The tables of records, which the write arm writes and the join reads.
+pub const LOGGED: [&Table; 2] = [&EVENTS, &SESSIONS];
 
 /// The tables that the read arm writes.
 pub const PRODUCTS: [&Table; 5] = [&CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS];

@@ -89,7 +89,7 @@ fn athena_tables_name_every_column_and_project_the_date() {
         }
     }
     assert!(sql.contains("LOCATION 's3://bucket/lake/_trailweave/ledger/';"), "{sql}");
-    assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 6);
+    assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 7);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct View {
 }
 
 /// Every view, in the order in which they are documented.
-pub const VIEWS: [View; 7] = [
+pub const VIEWS: [View; 8] = [
     View {
         name: "volume_readers",
         doc: "Principals that can read a volume or snapshot: one row per grant on it, of the account that made it. Those \
@@ -52,6 +52,11 @@ pub const VIEWS: [View; 7] = [
         name: "decrypts_without_launch",
         doc: "Instances whose volumes were decrypted and of which the lake holds no launch.",
         sql: include_str!("views/decrypts_without_launch.sql"),
+    },
+    View {
+        name: "issued_access_keys",
+        doc: "Who issued which access key, whichever events the lake keeps: one row per STS event that issued one.",
+        sql: include_str!("views/issued_access_keys.sql"),
     },
 ];
 

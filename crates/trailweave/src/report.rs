@@ -255,6 +255,7 @@ fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) ->
     writeln!(out, "links        {}", counts(&it.links))?;
     writeln!(out, "confidence   {}", counts(&it.confidence))?;
     writeln!(out, "unmatched    {}", counts(&it.unmatched))?;
+    writeln!(out, "lake         events {}, sessions {}", it.events, it.sessions)?;
     writeln!(out, "tables       {}", counts(&it.products))?;
     let of = match it.scope {
         Scope::New => "what new events can change",

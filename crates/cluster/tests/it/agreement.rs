@@ -16,6 +16,9 @@ use trailweave_oracle::assert_agrees_on_worlds;
 use trailweave_oracle::deliver;
 use trailweave_oracle::files;
 use trailweave_oracle::products;
+use trailweave_oracle::rows_of;
+use trailweave_table::EVENTS;
+use trailweave_table::SESSIONS;
 
 use crate::runner::run;
 
@@ -41,13 +44,19 @@ fn steps_and_oracle_agree_on_tiny_worlds() {
 
 /// Returns the products that the steps make of `deliveries`, which are the bytes that the join in memory makes.
 fn products_of_steps(deliveries: &[RecordBatch]) -> Products {
+    let [of_relevant, of_all] = ["relevant", "all"].map(|events| products_of_steps_in(events, deliveries));
+    assert!(of_relevant == of_all, "sessions make other products than their events");
+    of_all
+}
+
+fn products_of_steps_in(events: &str, deliveries: &[RecordBatch]) -> Products {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let by_steps = Lake::open_or_create(folder.path(), Some("all")).unwrap();
-    run(deliveries, &by_steps);
-    let in_memory = Lake::open_or_create(other.path(), Some("all")).unwrap();
+    let in_memory = Lake::open_or_create(other.path(), Some(events)).unwrap();
     for (at, delivery) in deliveries.iter().enumerate() {
         deliver(&in_memory, at, delivery);
     }
+    let by_steps = Lake::open_or_create(folder.path(), Some(events)).unwrap();
+    run(&rows_of(&in_memory, &EVENTS), &rows_of(&in_memory, &SESSIONS), &by_steps);
     let threads = NonZeroUsize::new(2).unwrap();
     let options =
         CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };

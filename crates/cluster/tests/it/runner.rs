@@ -20,17 +20,19 @@ use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCT_FILE;
+use trailweave_table::SESSIONS;
 use trailweave_table::partition_dir;
 
 /// Rows in each batch that a file's writer gets, as the join in memory gives them: pages end there.
 const BATCH_ROWS: usize = 8192;
 
-/// Makes the products of `deliveries`, and writes them as those of `lake`.
-pub(crate) fn run(deliveries: &[RecordBatch], lake: &Lake) {
+/// Makes the products of rows of `events` and of `sessions`, and writes them as those of `lake`.
+pub(crate) fn run(events: &[RecordBatch], sessions: &[RecordBatch], lake: &Lake) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let context = context();
-        register(&context, EVENTS.name, EVENTS.schema(), deliveries.to_vec());
+        register(&context, EVENTS.name, EVENTS.schema(), events.to_vec());
+        register(&context, SESSIONS.name, SESSIONS.schema(), sessions.to_vec());
         for step in &STEPS {
             let (schema, rows) = ask(&context, &step.sql()).await;
             register(&context, step.name, schema, rows);

@@ -1,5 +1,5 @@
 -- The join of docs/join.md, asked of DuckDB: another engine, another formulation, the same rows.
--- Needs: a view `events` over the lake's events. Leaves: the temporary table `answer`.
+-- Needs: views `events` and `sessions` over the lake's. Leaves: the temporary table `answer`.
 -- Equal joins, windows and ASOF joins only, so it stays quick where a volume or an instance has thousands of events.
 
 -- ---------------------------------------------------------------------------------------------------- rows --
@@ -18,7 +18,11 @@ SELECT
         PARTITION BY service, coalesce(event_name, ''), coalesce('copies of ' || shared_event_id, 'only ' || rid)
         ORDER BY user_identity_type IS NOT DISTINCT FROM 'AWSAccount', t, rid
     ) AS canonical
-FROM events AS e
+FROM (
+    FROM events
+    UNION ALL BY NAME
+    SELECT 'sts.amazonaws.com' AS event_source, * EXCLUDE (issued_to) FROM sessions
+) AS e
 WHERE regexp_full_match(event_source, '(kms|ec2|sts)\.amazonaws\.com(\.cn)?');
 
 CREATE TEMP TABLE ec2 AS FROM logged WHERE service = 'ec2';

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use proptest::sample::select;
 use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
@@ -62,14 +63,15 @@ fn a_later_attachment_reaches_what_a_detachment_has_left_without_one() {
             decrypt,
         ];
         let later = [at("i-0000000b", event("attach-again", 210, attached, "ec2", "AttachVolume"))];
-        delivered(&[&first, &later], None).unwrap();
+        delivered("all", &[&first, &later], None).unwrap();
     }
 }
 
 /// Delivers several worlds in parts, in a random order; an event may be up to so many days later.
 fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
-    let strategy = (worlds(n_worlds, n_events), 2..6_usize, any::<u64>(), 1..2000_usize);
-    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_deliveries, seed, slice_rows)| {
+    let strategy =
+        (worlds(n_worlds, n_events), 2..6_usize, any::<u64>(), 1..2000_usize, select(&["relevant", "all"][..]));
+    let outcome = runner(n_lakes).run(&strategy, |(worlds, n_deliveries, seed, slice_rows, choice)| {
         let mut events = worlds.concat();
         shuffle(&mut events, seed);
         for (n, event) in (0..).zip(&mut events) {
@@ -77,15 +79,15 @@ fn check(n_lakes: u32, n_worlds: usize, n_events: Range<usize>, days: i64) {
         }
         let size = events.len().div_ceil(n_deliveries);
         let deliveries: Vec<&[Event]> = events.chunks(size).collect();
-        delivered(&deliveries, NonZeroUsize::new(slice_rows))
+        delivered(choice, &deliveries, NonZeroUsize::new(slice_rows))
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 /// Joins what is new after each delivery, in slices, and all of it at the end, at once.
-fn delivered(deliveries: &[&[Event]], slice_rows: Option<NonZeroUsize>) -> Result<(), TestCaseError> {
+fn delivered(choice: &str, deliveries: &[&[Event]], slice_rows: Option<NonZeroUsize>) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
-    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some(choice)).unwrap();
     let run = |scope, slice_rows| {
         let options = CorrelateOptions { scope, slice_rows, ..OPTIONS };
         correlate(&lake, &options, &Progress::default()).unwrap()

@@ -1,8 +1,10 @@
 //! Lakes of given events, and the products that the join makes of them.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
+use tempfile::TempDir;
 use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
@@ -28,16 +30,25 @@ pub(crate) const OPTIONS: CorrelateOptions = CorrelateOptions {
 const SLICES: [usize; 4] = [1, 2, 5, 17];
 
 /// The products of `deliveries`, each of which becomes files of its own. Slices of any size make the same
-/// bytes, and DuckDB the same rows of `correlated`.
+/// bytes in a lake of either choice of events, and DuckDB the same rows of `correlated`.
 pub(crate) fn products_of_join(deliveries: &[RecordBatch]) -> Products {
+    let [(of_relevant, relevant), (of_all, all)] =
+        [("relevant", &SLICES[..]), ("all", &SLICES[..1])].map(|(events, slices)| made(events, deliveries, slices));
+    assert!(of_relevant == of_all, "sessions make other bytes than their events");
+    assert_duckdb_agrees(relevant.path());
+    products(&Lake::open_or_create(all.path(), None).unwrap())
+}
+
+/// Makes the products of `deliveries` in slices of several sizes; returns their files by path below the lake.
+fn made(events: &str, deliveries: &[RecordBatch], slices: &[usize]) -> (Vec<(PathBuf, Vec<u8>)>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some(events)).unwrap();
     for (at, delivery) in deliveries.iter().enumerate() {
         deliver(&lake, at, delivery);
     }
     let n_events: usize = deliveries.iter().map(RecordBatch::num_rows).sum();
-    let mut made = SLICES.into_iter().map(|n_slices| {
-        let slice_rows = NonZeroUsize::new(n_events.div_ceil(n_slices));
+    let mut made = slices.iter().map(|n_slices| {
+        let slice_rows = NonZeroUsize::new(n_events.div_ceil(*n_slices));
         correlate(&lake, &CorrelateOptions { slice_rows, ..OPTIONS }, &Progress::default()).unwrap();
         (n_slices, files(&lake))
     });
@@ -45,6 +56,6 @@ pub(crate) fn products_of_join(deliveries: &[RecordBatch]) -> Products {
     for (n_slices, folded) in made {
         assert!(folded == whole, "{n_slices} slices make other bytes than one");
     }
-    assert_duckdb_agrees(folder.path());
-    products(&lake)
+    let below = |(path, content): (PathBuf, Vec<u8>)| (lake.below(&path).to_owned(), content);
+    (whole.into_iter().map(below).collect(), folder)
 }

@@ -191,12 +191,34 @@ impl<'a> RecordTree<'a> {
         if ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"].contains(&source) {
             self.put_ec2(&mut row);
         }
-        if ["sts.amazonaws.com", "sts.amazonaws.com.cn"].contains(&source) {
-            let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
-            put(&mut row, "issued_access_key_id", issued.filter(|id| !id.is_empty()).map(str::to_owned));
+        if self.is_sts() {
+            put(&mut row, "issued_access_key_id", self.issued_access_key_id());
+            put(&mut row, "issued_to", self.issued_to());
         }
         row.retain(|column, cell| !NULL_WHEN_EMPTY.contains(column) || *cell != Cell::Text(String::new()));
         row
+    }
+
+    pub(super) fn is_sts(&self) -> bool {
+        matches!(self.tree("eventSource").text(), Some("sts.amazonaws.com" | "sts.amazonaws.com.cn"))
+    }
+
+    /// Tells whether an STS event issued an access key.
+    pub(super) fn issues(&self) -> bool {
+        self.issued_access_key_id().is_some() && self.id(&["errorCode"]).is_none()
+    }
+
+    fn issued_access_key_id(&self) -> Option<String> {
+        let issued = self.tree("responseElements").get("credentials").get("accessKeyId").text();
+        issued.filter(|id| !id.is_empty()).map(str::to_owned)
+    }
+
+    fn issued_to(&self) -> Option<String> {
+        let response = self.tree("responseElements");
+        let of_role = response.at(&["assumedRoleUser", "arn"]).text();
+        let of_user = response.at(&["federatedUser", "arn"]).text();
+        let asked = self.tree("requestParameters").get("roleArn").text();
+        of_role.or(of_user).or(asked).map(str::to_owned)
     }
 
     pub(super) fn amended_event_id(&self) -> Option<String> {
@@ -212,12 +234,14 @@ impl<'a> RecordTree<'a> {
 
     fn extra(&self) -> Option<String> {
         let is_extra = |field: &&TopField<'_>| match field.key.as_str() {
-            "eventID" | "sharedEventID" | "sharedEventId" | "requestID" | "eventTime" => false,
+            "eventID" | "sharedEventID" | "sharedEventId" | "requestID" | "eventTime" | "userIdentity" => false,
             "readOnly" | "managementEvent" => field.value != Tree::Null && field.value.truth().is_none(),
             key => !TEXTS.iter().chain(JSON_TEXTS).any(|(_, other)| *other == key),
         };
         let fields = self.fields.iter().filter(is_extra);
-        let fields = fields.map(|field| format!("{}:{}", field.raw_key, field.raw_value)).collect::<Vec<_>>();
+        let mut fields = fields.map(|field| format!("{}:{}", field.raw_key, field.raw_value)).collect::<Vec<_>>();
+        let identity = self.field(&["userIdentity"]).and_then(|field| rest_of_identity(&[], &field.raw_value));
+        fields.extend(identity.map(|identity| format!("\"userIdentity\":{identity}")));
         (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
     }
 
@@ -361,6 +385,28 @@ impl<'a> RecordTree<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// Returns what no column holds of the value at a path in `userIdentity`: neither null, nor a text that one holds, nor an
+/// object on the way to such texts of which nothing else is left.
+fn rest_of_identity(path: &[&str], raw: &str) -> Option<String> {
+    let value = Tree::parse(raw)?;
+    let is_held = IDENTITY_TEXTS.iter().any(|(_, held)| *held == path) && value.text().is_none_or(|it| !it.is_empty());
+    let is_way = IDENTITY_TEXTS.iter().any(|(_, held)| held.len() > path.len() && held.starts_with(path));
+    match value {
+        Tree::Null if is_held || is_way => None,
+        Tree::Text(_) if is_held => None,
+        Tree::Object(_) if is_way => {
+            let mut left = Vec::new();
+            for (raw_key, raw_value) in envelope::raw_fields(raw)? {
+                let key = serde_json::from_str::<String>(raw_key).ok()?;
+                let rest = rest_of_identity(&[path, &[&key]].concat(), raw_value);
+                left.extend(rest.map(|rest| format!("{raw_key}:{rest}")));
+            }
+            (!left.is_empty()).then(|| format!("{{{}}}", left.join(",")))
+        }
+        _ => Some(raw.to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@ use arrow::array::AsArray;
 use trailweave_decode::DecodeError;
 use trailweave_decode::Selection;
 use trailweave_decode::Survey;
+use trailweave_decode::plain;
 use trailweave_table::Tally;
 
 use crate::objects::{LEAST, all, decode, events, reasons, text};
@@ -212,8 +213,11 @@ fn an_object_that_fails_late_leaves_the_rows_of_those_before_it() {
     decoder.read("b", format!("{} 1 ]", LEAST.repeat(40_000)).as_bytes()).unwrap_err();
     decoder.read("c", LEAST.as_bytes()).unwrap();
     let taken = decoder.take();
-    let sources =
-        taken.events.iter().flat_map(|rows| (0..rows.num_rows()).map(move |row| text(rows, "source_object", row)));
+    let sources = taken
+        .events
+        .iter()
+        .map(plain)
+        .flat_map(|rows| (0..rows.num_rows()).map(move |row| text(&rows, "source_object", row)));
     assert_eq!(sources.collect::<Vec<_>>(), [vec!["a"; 10], vec!["c"]].concat());
     assert!(taken.rejects.is_empty());
 }

@@ -3,6 +3,7 @@
 use arrow::array::Array;
 use trailweave_decode::Selection;
 use trailweave_table::EVENTS;
+use trailweave_table::SESSIONS;
 
 use crate::objects::{FIXTURES, LAUNCH, LEAST, NEW_OPERATIONS, ODD_TYPES, VOLUMES, all, decode, events, text, texts};
 
@@ -181,6 +182,30 @@ fn sts_tells_which_access_key_it_issued() {
     let credentials = r#"{"accessKeyId":"ASIAEXAMPLEEXAMPLE01","sessionToken":"x"}"#;
     assert_eq!(issued("sts", credentials), "ASIAEXAMPLEEXAMPLE01");
     assert_eq!([issued("sso", credentials), issued("sts", "null"), issued("sts", r#"{"accessKeyId":""}"#)], ["-"; 3]);
+}
+
+#[test]
+fn a_relevant_event_of_sts_is_a_session() {
+    let record = r#"{"eventTime":"2026-09-01T06:04:25Z","eventSource":"sts.amazonaws.com","eventName":"AssumeRole","eventID":"e",
+        "awsRegion":"eu-west-1","recipientAccountId":"210987654321","sourceIPAddress":"192.0.2.1",
+        "addendum":{"reason":"UPDATED_DATA"},"requestParameters":{"roleArn":"role"},
+        "userIdentity":{"type":"AssumedRole","principalId":"P","arn":"A","accountId":"1","accessKeyId":"ASIA0","invokedBy":"s",
+            "sessionContext":{"sessionIssuer":{"arn":"I"}}},
+        "responseElements":{"credentials":{"accessKeyId":"ASIA1","sessionToken":"x"},"assumedRoleUser":{"arn":"to"}}}"#;
+    let decoded = decode(Selection::Relevant, record).unwrap();
+    let [session] = &decoded.sessions[..] else { panic!("{decoded:?}") };
+    for column in SESSIONS.columns {
+        assert_eq!(session[column.name].null_count(), 0, "{}", column.name);
+    }
+    assert_eq!(text(session, "issued_access_key_id", 0), "ASIA1");
+    assert_eq!(text(session, "issued_to", 0), "to");
+    assert_eq!((decoded.events.len(), decoded.amendments.len(), decoded.tally.rows), (0, 0, 1));
+    for (from, to) in
+        [("ASIA1", ""), ("\"e\"", "\"e\",\"errorCode\":\"AccessDenied\""), ("AssumeRole", "GetCallerIdentity")]
+    {
+        let decoded = decode(Selection::Relevant, record.replacen(from, to, 1)).unwrap();
+        assert_eq!((decoded.sessions.len(), decoded.tally.filtered), (0, 1), "{to}");
+    }
 }
 
 /// A KMS event with these fields besides the required ones.

@@ -207,8 +207,36 @@ fn record() -> impl Strategy<Value = String> {
     prop_oneof![9 => event, 1 => value()]
 }
 
+/// Makes a record of an STS event that may have issued a key, with fields of any kind around it.
+fn session() -> impl Strategy<Value = String> {
+    let scalar = || select(&SCALARS[..]).prop_map(str::to_owned);
+    let field =
+        |keys: &'static [&'static str]| (select(keys), scalar()).prop_map(|(key, it)| format!("\"{key}\":{it}"));
+    let fields = |keys| prop::collection::vec(field(keys), 0..4).prop_map(|fields| fields.join(","));
+    let credentials = fields(&["accessKeyId", "accessKeyId", "sessionToken"]);
+    let user = (select(vec!["assumedRoleUser", "federatedUser", "arn"]), fields(&["arn", "assumedRoleId"]));
+    let response = (credentials, user, value()).prop_map(|(credentials, (name, user), other)| {
+        format!(r#""responseElements":{{"credentials":{{{credentials}}},"{name}":{{{user}}},"other":{other}}}"#)
+    });
+    let issuer = fields(&["arn", "principalId"]);
+    let identity = (fields(&["type", "principalId", "arn", "accountId", "accessKeyId", "invokedBy"]), issuer);
+    let identity = identity.prop_map(|(fields, issuer)| {
+        let comma = if fields.is_empty() { "" } else { "," };
+        format!(r#""userIdentity":{{{fields}{comma}"sessionContext":{{"sessionIssuer":{{{issuer}}}}}}}"#)
+    });
+    let request = fields(&["roleArn", "roleSessionName"]).prop_map(|it| format!(r#""requestParameters":{{{it}}}"#));
+    let own = ["eventID", "awsRegion", "recipientAccountId", "sourceIPAddress", "errorCode", "eventVersion"];
+    let own = (select(own.to_vec()), scalar()).prop_map(|(key, it)| format!("\"{key}\":{it}"));
+    let any = prop_oneof![3 => response, 2 => identity, 1 => request, 2 => own, 1 => payload(), 1 => payload_as_text()];
+    prop::collection::vec(any, 1..8).prop_map(|fields| {
+        let required =
+            r#""eventTime":"2026-09-01T06:04:25Z","eventSource":"sts.amazonaws.com","eventName":"AssumeRole""#;
+        format!("{{{required},{}}}", fields.join(","))
+    })
+}
+
 fn object() -> impl Strategy<Value = String> {
-    (prop::collection::vec(record(), 0..4), 0..10).prop_map(|(records, shape)| {
+    (prop::collection::vec(prop_oneof![3 => record(), 1 => session()], 0..4), 0..14).prop_map(|(records, shape)| {
         let wrap = |record: &String| match shape {
             0 => format!("{{\"detail\":{record},\"detail-type\":\"x\"}}"),
             1 => format!("{{\"Events\":[{{\"CloudTrailEvent\":{}}}]}}", quoted(record)),
@@ -221,7 +249,8 @@ fn object() -> impl Strategy<Value = String> {
         match shape {
             0..=5 => wrapped.join("\n"),
             6 | 7 => format!("\u{feff}[{}]", wrapped.join(" , ")),
-            _ => format!("{{\"x\":1,\"Records\":[{}]}}", wrapped.join(",")),
+            8 | 9 => format!("{{\"x\":1,\"Records\":[{}]}}", wrapped.join(",")),
+            _ => format!("{{\"Records\":[{}]}}", wrapped.join(",")),
         }
     })
 }

@@ -7,16 +7,16 @@ use std::mem;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use arrow::array::StringArray;
-use arrow::array::UInt32Array;
-use arrow::compute::interleave_record_batch;
-use arrow::compute::take_record_batch;
 use arrow::datatypes::TimestampMillisecondType;
+use trailweave_decode::Read;
 use trailweave_decode::Taken;
 use trailweave_table::EVENTS;
+use trailweave_table::SESSIONS;
+use trailweave_table::Table;
 use trailweave_table::day_of_time;
 
 use crate::row_key::row_keys;
+use crate::texts::{Texts, gathered_rows};
 
 /// The memory that a row takes of a column beside its text.
 const VALUE_BYTES: usize = 8;
@@ -28,15 +28,17 @@ const SMALL_CHUNKS: usize = 64;
 /// The rows of some objects.
 #[derive(Debug, Default)]
 pub(crate) struct DecodedRows {
-    pub(crate) events: Vec<Dated>,
+    /// Rows of `events` and of `sessions`.
+    pub(crate) logged: Vec<Dated>,
     /// The rows that amendments outside of the selection would be.
     pub(crate) amendments: Vec<RecordBatch>,
     pub(crate) rejects: Vec<RecordBatch>,
 }
 
-/// Rows of `events` in logged order, with what is known of each.
+/// Rows of `events` or of `sessions` in logged order, with what is known of each.
 #[derive(Debug)]
 pub(crate) struct Dated {
+    pub(crate) table: &'static Table,
     pub(crate) rows: RecordBatch,
     /// The key of each row, which may be there once only; 0 where it has none, or is settled later.
     pub(crate) keys: Vec<u128>,
@@ -69,51 +71,60 @@ pub(crate) struct Buffer {
 }
 
 impl DecodedRows {
-    /// Tells rows of `events` apart by their day. `origins` are the positions of the objects that rows come from, each
-    /// with how many of the next rows do.
-    pub(crate) fn new(rows: Taken, origins: &[(u32, u64)]) -> Self {
-        let mut origins = origins.iter().flat_map(|&(origin, n)| (0..n).map(move |_| origin));
-        let events = rows.events.into_iter().map(|rows| {
-            let origins: Vec<u32> = origins.by_ref().take(rows.num_rows()).collect();
-            assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
-            Dated::new(rows, origins)
-        });
-        Self { events: events.collect(), amendments: rows.amendments, rejects: rows.rejects }
+    /// Tells rows apart by their day. `read` says of objects, which are given by their positions, how many of the next
+    /// rows are theirs.
+    pub(crate) fn new(rows: Taken, read: &[(u32, Read)]) -> Self {
+        let origins = |n_rows: fn(&Read) -> u64| {
+            read.iter().flat_map(move |(origin, read)| (0..n_rows(read)).map(move |_| *origin))
+        };
+        let mut logged = dated(&EVENTS, rows.events, origins(|read| read.tally.rows - read.n_sessions));
+        logged.extend(dated(&SESSIONS, rows.sessions, origins(|read| read.n_sessions)));
+        Self { logged, amendments: rows.amendments, rejects: rows.rejects }
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
-        self.events.extend(other.events);
+        self.logged.extend(other.logged);
         self.amendments.extend(other.amendments);
         self.rejects.extend(other.rejects);
     }
 
-    /// Counts its rows of `events` and of `rejects`.
+    /// Counts its rows of `events` and `sessions`, and of `rejects`.
     pub(crate) fn n_rows(&self) -> (u64, u64) {
-        let events = self.events.iter().map(|dated| dated.rows.num_rows());
+        let logged = self.logged.iter().map(|dated| dated.rows.num_rows());
         let rejects = self.rejects.iter().map(RecordBatch::num_rows);
-        (events.sum::<usize>() as u64, rejects.sum::<usize>() as u64)
+        (logged.sum::<usize>() as u64, rejects.sum::<usize>() as u64)
     }
 
     /// Returns the memory that it occupies.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let events = self.events.iter().map(|dated| &dated.rows);
-        let batches = events.chain(&self.amendments).chain(&self.rejects);
+        let logged = self.logged.iter().map(|dated| &dated.rows);
+        let batches = logged.chain(&self.amendments).chain(&self.rejects);
         batches.map(RecordBatch::get_array_memory_size).sum::<usize>() as u64
     }
 }
 
+/// Tells rows of a table apart by their day. Needs: an origin for each.
+fn dated(table: &'static Table, rows: Vec<RecordBatch>, mut origins: impl Iterator<Item = u32>) -> Vec<Dated> {
+    let dated = |rows: RecordBatch| {
+        let origins: Vec<u32> = origins.by_ref().take(rows.num_rows()).collect();
+        assert_eq!(origins.len(), rows.num_rows(), "rows that no object tells of");
+        Dated::new(table, rows, origins)
+    };
+    rows.into_iter().map(dated).collect()
+}
+
 impl Dated {
-    fn new(rows: RecordBatch, origins: Vec<u32>) -> Self {
+    fn new(table: &'static Table, rows: RecordBatch, origins: Vec<u32>) -> Self {
         let mut days: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
-        for (row, time) in (0..).zip(event_times_ms(&rows)) {
+        for (row, time) in (0..).zip(event_times_ms(table, &rows)) {
             days.entry(day_of_time(*time)).or_default().push(row);
         }
-        Self { keys: row_keys(&rows), rows, origins, days }
+        Self { table, keys: row_keys(table, &rows), rows, origins, days }
     }
 
     /// Returns the rows of each day that `keep` keeps. It has a word for every row.
     pub(crate) fn into_days(self, keep: &[bool]) -> impl Iterator<Item = (i32, Chunk)> {
-        let Self { rows, keys, origins, days } = self;
+        let Self { rows, keys, origins, days, .. } = self;
         days.into_iter().map(move |(day, mut chosen)| {
             chosen.retain(|row| keep[*row as usize]);
             let of = |row: &u32| *row as usize;
@@ -125,8 +136,8 @@ impl Dated {
 }
 
 /// Returns the column `event_time`. Decode gives every row one; a panic here quarantines the object.
-pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
-    let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
+pub(crate) fn event_times_ms<'r>(table: &Table, rows: &'r RecordBatch) -> &'r [i64] {
+    let times = rows.column(table.position("event_time")).as_primitive::<TimestampMillisecondType>();
     assert_eq!(times.null_count(), 0, "a row without event_time");
     times.values()
 }
@@ -146,9 +157,9 @@ impl Chunk {
         self.without_waste()
     }
 
-    /// Returns the `event_time` of every row that is meant.
-    pub(crate) fn event_times_ms(&self) -> impl Iterator<Item = i64> {
-        let times = event_times_ms(&self.rows);
+    /// Returns the `event_time` of every row of `table` that is meant.
+    pub(crate) fn event_times_ms(&self, table: &Table) -> impl Iterator<Item = i64> {
+        let times = event_times_ms(table, &self.rows);
         self.chosen.iter().map(|row| times[*row as usize])
     }
 
@@ -160,18 +171,9 @@ impl Chunk {
 
     /// Returns the memory that its rows take.
     fn bytes(&self) -> u64 {
-        let mut chosen = self.chosen.iter().copied().peekable();
-        let is_left_out = |row: &u32| chosen.next_if_eq(row).is_none();
-        let left_out: Vec<usize> =
-            (0..).take(self.rows.num_rows()).filter(is_left_out).map(|row| row as usize).collect();
-        let text_bytes = |texts: &StringArray| {
-            let ends = texts.value_offsets();
-            let bytes = |from: usize, to: usize| u64::from((ends[to] - ends[from]).unsigned_abs());
-            bytes(0, texts.len()) - left_out.iter().map(|row| bytes(*row, row + 1)).sum::<u64>()
-        };
-        let texts = self.rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>());
+        let texts = self.rows.columns().iter().filter_map(|column| Texts::of(column));
         let beside = VALUE_BYTES * self.rows.num_columns() * self.chosen.len();
-        beside as u64 + texts.map(text_bytes).sum::<u64>()
+        beside as u64 + texts.map(|texts| texts.bytes(&self.chosen)).sum::<u64>()
     }
 
     /// Copies the rows where few of a batch are meant, so that the others need no memory.
@@ -183,7 +185,8 @@ impl Chunk {
         if self.chosen.len() == self.rows.num_rows() {
             return self;
         }
-        let rows = take_record_batch(&self.rows, &UInt32Array::from(self.chosen));
+        let places: Vec<_> = self.chosen.iter().map(|row| (0, *row as usize)).collect();
+        let rows = gathered_rows(&[&self.rows], &places);
         let rows = rows.expect("the rows are those of the batch");
         Self { keys: self.keys, origins: self.origins, ..Self::all(rows) }
     }
@@ -225,7 +228,7 @@ impl Buffer {
             return;
         }
         let batches: Vec<&RecordBatch> = small.iter().map(|chunk| &chunk.rows).collect();
-        let rows = interleave_record_batch(&batches, &places(&small).collect::<Vec<_>>());
+        let rows = gathered_rows(&batches, &places(&small).collect::<Vec<_>>());
         self.chunks.push(Chunk {
             keys: small.iter().flat_map(|chunk| &chunk.keys).copied().collect(),
             origins: small.iter().flat_map(|chunk| &chunk.origins).copied().collect(),
@@ -240,6 +243,7 @@ mod tests {
 
     use arrow::array::ArrayRef;
     use arrow::array::Int64Array;
+    use arrow::array::StringArray;
 
     use super::*;
 

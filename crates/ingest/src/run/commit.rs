@@ -8,7 +8,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use tokio::task::JoinSet;
 use trailweave_decode::Read;
@@ -16,7 +15,9 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
+use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
+use trailweave_table::Table;
 use trailweave_table::Tally;
 use trailweave_table::batch_id;
 use trailweave_table::date_of_day;
@@ -26,11 +27,13 @@ use trailweave_table::partition_dir;
 use crate::IngestError;
 use crate::cpu::Cpu;
 use crate::ledger::LedgerEntry;
+use crate::row_key::RowKeys;
 use crate::run::budget::{Budget, Shares};
 use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
+use crate::texts::Texts;
 use crate::upkeep::amendment::{Amendment, Amendments};
 use crate::upkeep::duplicates::known_to_lake;
 
@@ -59,11 +62,11 @@ pub(crate) struct OpenBatch {
     batch_id: String,
     /// The outcome of each object, by its position; `None`: it was left, or is still to come.
     entries: Vec<Option<LedgerEntry>>,
-    /// The keys of the rows so far; bounded, like the entries, by what a batch may hold.
-    seen: HashSet<u128>,
+    /// The keys of the rows so far, by table; bounded, like the entries, by what a batch may hold.
+    seen: [RowKeys; LOGGED.len()],
     /// The amendments that it has brought.
     amending: HashSet<u128>,
-    partitions: BTreeMap<i32, Partition>,
+    partitions: BTreeMap<Day, Partition>,
     rejects: Partition,
     /// The memory of all buffers.
     buffered_bytes: u64,
@@ -72,6 +75,15 @@ pub(crate) struct OpenBatch {
     paths: Vec<PathBuf>,
     written_rows: u64,
     n_parts: u64,
+}
+
+/// A day of a table of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Day {
+    /// Counted from 1970-01-01.
+    day: i32,
+    /// The position in [`LOGGED`].
+    table: usize,
 }
 
 /// The results of a batch.
@@ -94,7 +106,8 @@ struct Partition {
 /// A part that is durable.
 #[derive(Debug)]
 struct Written {
-    day: Option<i32>,
+    /// None: of rejects.
+    day: Option<Day>,
     n_rows: u64,
     /// By the position of the object.
     objects: BTreeMap<u32, Kept>,
@@ -115,13 +128,19 @@ impl Outflow {
     }
 }
 
+impl Day {
+    fn table(self) -> &'static Table {
+        LOGGED[self.table]
+    }
+}
+
 impl OpenBatch {
     pub(crate) fn new(outflow: &Arc<Outflow>, batch_id: &str, n_objects: usize) -> Self {
         Self {
             outflow: Arc::clone(outflow),
             batch_id: batch_id.to_owned(),
             entries: vec![None; n_objects],
-            seen: HashSet::new(),
+            seen: Default::default(),
             amending: HashSet::new(),
             partitions: BTreeMap::new(),
             rejects: Partition::default(),
@@ -159,16 +178,18 @@ impl OpenBatch {
             self.note_left_out(objects, read, rows, known);
         }
         let mut n_duplicates = 0;
-        for mut dated in rows.events {
+        for mut dated in rows.logged {
+            let table = LOGGED.iter().position(|table| table.name == dated.table.name).expect("rows of records");
             self.note_amendments(&mut dated, known);
-            let keep = |key: &u128| *key == 0 || !known.replace(*key) && self.seen.insert(*key);
+            let seen = &mut self.seen[table];
+            let keep = |key: &u128| *key == 0 || !known.replace(*key) && seen.insert(*key);
             let keep: Vec<bool> = dated.keys.iter().map(keep).collect();
             for (origin, _) in dated.origins.iter().zip(&keep).filter(|(_, keep)| !**keep) {
                 self.entry(*origin).tally.count_duplicates(1);
                 n_duplicates += 1;
             }
             for (day, chunk) in dated.into_days(&keep) {
-                self.buffer(Some(day), chunk).await?;
+                self.buffer(Some(Day { day, table }), chunk).await?;
             }
         }
         for rows in rows.rejects {
@@ -182,7 +203,7 @@ impl OpenBatch {
     /// Notes what amends others. An amendment that is new stands beside them until the run settles it; what comes after
     /// it is a duplicate of it, and so is a copy of an amendment that is known.
     fn note_amendments(&mut self, dated: &mut Dated, known: &Amendments) {
-        for (row, amendment) in Amendment::among(&dated.rows) {
+        for (row, amendment) in Amendment::among(dated.table, &dated.rows) {
             if self.note_amendment(dated.origins[row], amendment, known) {
                 dated.keys[row] = 0;
             }
@@ -191,9 +212,9 @@ impl OpenBatch {
 
     /// Does the same for records that are not rows, whose objects their rows name.
     fn note_left_out(&mut self, objects: &[ObjectRef], read: &[(usize, Read)], rows: &RecordBatch, known: &Amendments) {
-        let names = rows.column(EVENTS.position("source_object")).as_string::<i32>();
-        for (row, amendment) in Amendment::among(rows) {
-            let origin = read.iter().find(|(at, _)| *objects[*at].source_object == *names.value(row));
+        let names = Texts::at(rows, EVENTS.position("source_object"));
+        for (row, amendment) in Amendment::among(&EVENTS, rows) {
+            let origin = read.iter().find(|(at, _)| names.get(row) == Some(&*objects[*at].source_object));
             let (origin, _) = origin.expect("rows come from objects that were read");
             self.note_amendment(u32::try_from(*origin).expect("a batch holds few objects"), amendment, known);
         }
@@ -201,7 +222,9 @@ impl OpenBatch {
 
     /// Notes an amendment, and tells whether it is new.
     fn note_amendment(&mut self, origin: u32, amendment: Amendment, known: &Amendments) -> bool {
-        self.seen.extend(amendment.keys());
+        for seen in &mut self.seen {
+            seen.extend(amendment.keys());
+        }
         let is_new = !known.has(&amendment) && self.amending.insert(amendment.identity());
         if is_new {
             self.entry(origin).amendments.push(amendment);
@@ -228,7 +251,7 @@ impl OpenBatch {
     }
 
     /// Takes rows of a day, or of rejects, and writes what is full.
-    async fn buffer(&mut self, day: Option<i32>, chunk: Chunk) -> Result<(), IngestError> {
+    async fn buffer(&mut self, day: Option<Day>, chunk: Chunk) -> Result<(), IngestError> {
         if chunk.chosen.is_empty() {
             return Ok(());
         }
@@ -241,7 +264,7 @@ impl OpenBatch {
         let is_full = buffer.bytes >= self.outflow.part_bytes;
         self.buffered_bytes = self.buffered_bytes + buffer.bytes - before;
         match day {
-            Some(day) if is_full => self.write_events(day).await,
+            Some(day) if is_full => self.write_day(day).await,
             None if is_full => self.write_rejects().await,
             _ => self.make_room().await,
         }
@@ -258,7 +281,7 @@ impl OpenBatch {
             match largest {
                 Some((day, largest)) if largest.buffer.bytes >= self.rejects.buffer.bytes => {
                     let day = *day;
-                    self.write_events(day).await;
+                    self.write_day(day).await;
                 }
                 _ => self.write_rejects().await,
             }
@@ -266,9 +289,9 @@ impl OpenBatch {
     }
 
     /// Begins the next part of a day.
-    async fn write_events(&mut self, day: i32) {
+    async fn write_day(&mut self, day: Day) {
         let partition = self.partitions.entry(day).or_default();
-        let folder = self.outflow.lake.table_dir(&EVENTS).join(partition_dir(&date_of_day(day)));
+        let folder = self.outflow.lake.table_dir(day.table()).join(partition_dir(&date_of_day(day.day)));
         let path = folder.join(part_name(&self.batch_id, partition.n));
         let buffer = mem::take(&mut partition.buffer);
         partition.n += 1;
@@ -329,10 +352,10 @@ impl OpenBatch {
 
     /// Writes what is buffered, waits until every part is durable, and proves that nothing was lost.
     pub(crate) async fn finish(&mut self) -> Result<Committable, IngestError> {
-        let days: Vec<i32> = self.partitions.keys().copied().collect();
+        let days: Vec<Day> = self.partitions.keys().copied().collect();
         for day in days {
             if self.partitions[&day].buffer.bytes > 0 {
-                self.write_events(day).await;
+                self.write_day(day).await;
             }
         }
         if self.rejects.buffer.bytes > 0 {
@@ -347,7 +370,8 @@ impl OpenBatch {
             return Err(self.unbalanced(format!("all of it, with {} rows written", self.written_rows), tally));
         }
         let dates = self.partitions.iter().filter(|(_, partition)| partition.has_rows);
-        let event_dates = dates.map(|(day, _)| date_of_day(*day)).collect();
+        let mut event_dates: Vec<String> = dates.map(|(day, _)| date_of_day(day.day)).collect();
+        event_dates.dedup();
         Ok(Committable { entries, n_parts: self.n_parts, event_dates })
     }
 
@@ -407,14 +431,14 @@ pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
 /// Writes the rows that no other batch has brought.
 fn write_new(
     lake: &Lake,
-    day: i32,
+    day: Day,
     folder: &Path,
     batch_id: &str,
     mut chunks: Vec<Chunk>,
     path: &Path,
 ) -> Result<Written, IngestError> {
     let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
-    let known = known_to_lake(lake, folder, batch_id, &chunks)?;
+    let known = known_to_lake(lake, folder, batch_id, day.table(), &chunks)?;
     if !known.is_empty() {
         let without = |chunk: Chunk| {
             let keep: Vec<bool> = chunk.keys.iter().map(|key| !known.contains(key)).collect();
@@ -426,14 +450,14 @@ fn write_new(
         chunks = chunks.into_iter().map(without).collect();
     }
     for chunk in &chunks {
-        for (origin, time) in chunk.origins.iter().zip(chunk.event_times_ms()) {
+        for (origin, time) in chunk.origins.iter().zip(chunk.event_times_ms(day.table())) {
             let kept = objects.entry(*origin).or_default();
             kept.event_times_ms = span(kept.event_times_ms, Some((time, time)));
         }
     }
     let n_rows = chunks.iter().map(|chunk| chunk.chosen.len()).sum::<usize>() as u64;
     if n_rows > 0 {
-        part::write(lake, &chunks, &EVENTS, path)?;
+        part::write(lake, &chunks, day.table(), path)?;
     }
     Ok(Written { day: Some(day), n_rows, objects })
 }

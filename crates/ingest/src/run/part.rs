@@ -7,10 +7,8 @@ use arrow::array::Array;
 use arrow::array::ArrayAccessor;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
-use arrow::array::StringArray;
 use arrow::array::TimestampMillisecondArray;
 use arrow::array::new_null_array;
-use arrow::compute::interleave;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
@@ -25,6 +23,7 @@ use trailweave_table::Table;
 use crate::IngestError;
 use crate::run::chunk::Chunk;
 use crate::run::chunk::places;
+use crate::texts::{Texts, gathered};
 
 /// After these, rows of equal place in a table's order are told apart.
 const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
@@ -56,7 +55,7 @@ pub(crate) fn write_merged(
         let encode = |(encoder, (pieces, is_null)): (ColumnEncoder, (&Vec<&dyn Array>, &bool))| {
             let values = match pieces.first() {
                 Some(piece) if *is_null => Ok(new_null_array(piece.data_type(), rows.len())),
-                _ => interleave(pieces, rows),
+                _ => gathered(pieces, rows),
             };
             let values = values.map_err(|source| IngestError::Arrange { path: path.to_owned(), source })?;
             encoder.encode(&values).map_err(IngestError::from)
@@ -74,7 +73,7 @@ pub(crate) fn write_merged(
 
 /// A column that rows are ordered by, batch by batch.
 enum SortBy<'a> {
-    Text(Vec<&'a StringArray>),
+    Text(Vec<Texts<'a>>),
     Time(Vec<&'a TimestampMillisecondArray>),
     Integer(Vec<&'a Int64Array>),
 }
@@ -86,7 +85,7 @@ impl<'a> SortBy<'a> {
         match table.columns[at].kind {
             Kind::Time => Self::Time(columns.map(AsArray::as_primitive).collect()),
             Kind::Integer => Self::Integer(columns.map(AsArray::as_primitive).collect()),
-            Kind::Text => Self::Text(columns.map(AsArray::as_string).collect()),
+            Kind::Text => Self::Text(chunks.iter().map(|chunk| Texts::at(&chunk.rows, at)).collect()),
             Kind::Bool | Kind::TextList | Kind::TextMap => unreachable!("no table is sorted by `{name}`"),
         }
     }
@@ -94,7 +93,7 @@ impl<'a> SortBy<'a> {
     /// Compares two rows. Null comes first.
     fn compare(&self, (a, row_of_a): (usize, usize), (b, row_of_b): (usize, usize)) -> Ordering {
         match self {
-            Self::Text(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
+            Self::Text(pieces) => pieces[a].get(row_of_a).cmp(&pieces[b].get(row_of_b)),
             Self::Time(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
             Self::Integer(pieces) => value(&pieces[a], row_of_a).cmp(&value(&pieces[b], row_of_b)),
         }

@@ -15,13 +15,14 @@ use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
 use serde::Deserialize;
 use serde::Serialize;
-use trailweave_table::EVENTS;
+use trailweave_table::Table;
 
 use crate::fingerprint::fingerprint;
 use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::row_key;
 use crate::run::chunk::event_times_ms;
+use crate::texts::Texts;
 
 /// Where a record was logged, which its copies differ in, and what is compared by itself.
 const NOT_DIGESTED: [&str; 3] = ["source_object", "source_index", "event_time"];
@@ -40,24 +41,24 @@ pub(crate) struct Amendment {
 }
 
 impl Amendment {
-    /// Finds every amendment among `rows`, with its row.
-    pub(crate) fn among(rows: &RecordBatch) -> Vec<(usize, Self)> {
-        let text = |name| rows.column(EVENTS.position(name)).as_string::<i32>();
+    /// Finds every amendment among rows of a table, with its row.
+    pub(crate) fn among(table: &Table, rows: &RecordBatch) -> Vec<(usize, Self)> {
+        let text = |name| Texts::at(rows, table.position(name));
         let amended = text("amended_event_id");
-        if amended.null_count() == rows.num_rows() {
+        if rows.column(table.position("amended_event_id")).null_count() == rows.num_rows() {
             return Vec::new();
         }
-        let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(rows));
-        let positions = rows.column(EVENTS.position("source_index")).as_primitive::<Int64Type>();
+        let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(table, rows));
+        let positions = rows.column(table.position("source_index")).as_primitive::<Int64Type>();
         let amendment = |row| Self {
-            account: accounts.is_valid(row).then(|| accounts.value(row).to_owned()),
-            event_id: event_ids.value(row).to_owned(),
-            amended_event_id: amended.value(row).to_owned(),
+            account: accounts.get(row).map(str::to_owned),
+            event_id: event_ids.get(row).unwrap_or_default().to_owned(),
+            amended_event_id: amended.get(row).unwrap_or_default().to_owned(),
             event_time_ms: times[row],
-            digest: digest(rows, row),
+            digest: digest(table, rows, row),
             source_index: positions.value(row),
         };
-        (0..rows.num_rows()).filter(|row| amended.is_valid(*row)).map(|row| (row, amendment(row))).collect()
+        (0..rows.num_rows()).filter(|row| amended.get(*row).is_some()).map(|row| (row, amendment(row))).collect()
     }
 
     /// Returns the events that it ties: its own and the one that it amends.
@@ -80,8 +81,8 @@ impl Amendment {
     }
 }
 
-fn digest(rows: &RecordBatch, row: usize) -> String {
-    let columns = EVENTS.columns.iter().enumerate().filter(|(_, column)| !NOT_DIGESTED.contains(&column.name));
+fn digest(table: &Table, rows: &RecordBatch, row: usize) -> String {
+    let columns = table.columns.iter().enumerate().filter(|(_, column)| !NOT_DIGESTED.contains(&column.name));
     let texts: Vec<String> = columns
         .map(|(at, _)| array_value_to_string(rows.column(at), row).expect("every type of a table can be shown"))
         .collect();

@@ -19,7 +19,7 @@ use trailweave_lake::LakeError;
 use trailweave_lake::Merged;
 use trailweave_lake::Part;
 use trailweave_lake::read::{Reader, filled};
-use trailweave_table::EVENTS;
+use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
 use trailweave_table::merged_part_name;
@@ -49,7 +49,7 @@ pub struct CompactOptions {
 /// The results of merging, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compacted {
-    /// Committed parts that `events` and `rejects` had.
+    /// Committed parts that `events`, `sessions` and `rejects` had.
     pub parts_before: u64,
     /// Parts that they have.
     pub parts_after: u64,
@@ -68,7 +68,7 @@ struct Group {
     bytes: u64,
 }
 
-/// Merges the small parts of `events` and `rejects`, partition by partition. A second call finds nothing to do.
+/// Merges the small parts of `events`, `sessions` and `rejects`, partition by partition. A second call finds nothing to do.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, IngestError> {
@@ -78,7 +78,7 @@ pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, Inges
     let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
     let mut compacted = Compacted::default();
     let mut groups = Vec::new();
-    for table in [&EVENTS, &REJECTS] {
+    for table in LOGGED.into_iter().chain([&REJECTS]) {
         let mut parts = lake.parts(table)?;
         parts.retain(|part| is_committed(&part.path, &batches));
         compacted.parts_before += parts.len() as u64;

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
-use arrow::array::Array;
 use arrow::array::AsArray;
 use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
@@ -16,13 +15,14 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::read::{Reader, is_in_range, leaf, load, may_hold};
-use trailweave_table::EVENTS;
+use trailweave_table::Table;
 use trailweave_table::batch_id;
 
 use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
 use crate::run::chunk::Chunk;
+use crate::texts::Texts;
 use crate::upkeep::amendment::EventId;
 
 /// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
@@ -31,12 +31,13 @@ pub(crate) fn known_to_lake(
     lake: &Lake,
     partition: &Path,
     own_batch_id: &str,
+    table: &Table,
     chunks: &[Chunk],
 ) -> Result<HashSet<u128>, LakeError> {
     let mut known = HashSet::new();
     let parts = other_parts(lake, partition, own_batch_id)?;
     if !parts.is_empty() {
-        let sought = Sought::rows_of(chunks);
+        let sought = Sought::rows_of(table, chunks);
         for path in parts {
             sought.find_in_file(lake, &path, &mut known)?;
         }
@@ -68,15 +69,16 @@ impl<'a> Sought<'a> {
     }
 
     /// Collects rows, without those that nothing can be a duplicate of.
-    fn rows_of(chunks: &'a [Chunk]) -> Self {
+    fn rows_of(table: &Table, chunks: &'a [Chunk]) -> Self {
         let mut sought = Self::default();
         for chunk in chunks {
-            let column = |name| chunk.rows.column(EVENTS.position(name)).as_string::<i32>();
+            let column = |name| Texts::at(&chunk.rows, table.position(name));
             let (accounts, event_ids) = (column(ACCOUNT), column(EVENT_ID));
             // A row that has a key has an id.
             for (row, key) in chunk.chosen.iter().zip(&chunk.keys).filter(|(_, key)| **key != 0) {
-                let (row, of_account) = (*row as usize, |row| accounts.is_valid(row).then(|| accounts.value(row)));
-                sought.by_account.entry(of_account(row)).or_default().push((event_ids.value(row), *key));
+                let row = *row as usize;
+                let event_id = event_ids.get(row).unwrap_or_default();
+                sought.by_account.entry(accounts.get(row)).or_default().push((event_id, *key));
             }
         }
         sought

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
-use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
+use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
@@ -47,7 +47,7 @@ pub(crate) fn remove(
     if ours.is_some_and(HashSet::is_empty) {
         return Ok(());
     }
-    remove_all(lake, &find(lake, [&EVENTS, &REJECTS, &LEDGER], committed, ours)?)
+    remove_all(lake, &find(lake, LOGGED.into_iter().chain([&REJECTS, &LEDGER]), committed, ours)?)
 }
 
 fn remove_all(lake: &Lake, leftovers: &[PathBuf]) -> Result<(), LakeError> {

@@ -30,7 +30,8 @@ use trailweave_lake::LakeFile;
 use trailweave_lake::Listed;
 use trailweave_lake::TableWriter;
 use trailweave_lake::read::{Reader, columns, filled};
-use trailweave_table::EVENTS;
+use trailweave_table::LOGGED;
+use trailweave_table::Table;
 
 use crate::IngestError;
 use crate::ledger::Ledger;
@@ -84,10 +85,12 @@ pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Led
     let sought = Sought::events(&families.events);
     let mut change = Change::new(lake, "settle");
     let mut leaving = BTreeMap::new();
-    for part in lake.parts(&EVENTS)? {
-        if is_committed(&part.path, ledger.batches()) {
-            let settled = settle_part(lake, &part.path, &sought, &families, &mut change, &mut leaving);
-            settled.map_err(|error| with_remedy(lake, error.into()))?;
+    for table in LOGGED {
+        for part in lake.parts(table)? {
+            if is_committed(&part.path, ledger.batches()) {
+                let settled = settle_part(lake, table, &part.path, &sought, &families, &mut change, &mut leaving);
+                settled.map_err(|error| with_remedy(lake, error.into()))?;
+            }
         }
     }
     if !leaving.is_empty() {
@@ -104,9 +107,10 @@ pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Led
     Ok(lost)
 }
 
-/// Writes a part without the rows that leave it, and counts these by their objects.
+/// Writes a part of a table without the rows that leave it, and counts these by their objects.
 fn settle_part(
     lake: &Lake,
+    table: &Table,
     path: &Path,
     sought: &Sought<'_>,
     families: &Families<'_>,
@@ -128,21 +132,21 @@ fn settle_part(
         change.remove(path);
         return Ok(());
     }
-    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &EVENTS)?;
+    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, table)?;
     let reader = Reader::try_new(lake.open_part(path)?).map_err(damaged)?;
     let mut rest = &keep[..];
     for rows in reader.with_batch_size(COPY_ROWS).build().map_err(damaged)? {
         let rows = rows.map_err(|source| damaged(source.into()))?;
         let (of_rows, others) = rest.split_at(rows.num_rows());
         rest = others;
-        writer.write(&filtered(&rows, of_rows).map_err(damaged)?)?;
+        writer.write(&filtered(table, &rows, of_rows).map_err(damaged)?)?;
     }
     writer.commit()?;
     Ok(())
 }
 
-fn filtered(rows: &RecordBatch, keep: &[bool]) -> Result<RecordBatch, ParquetError> {
-    let rows = filled(&EVENTS, rows)?;
+fn filtered(table: &Table, rows: &RecordBatch, keep: &[bool]) -> Result<RecordBatch, ParquetError> {
+    let rows = filled(table, rows)?;
     Ok(filter_record_batch(&rows, &BooleanArray::from(keep.to_vec()))?)
 }
 

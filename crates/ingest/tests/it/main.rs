@@ -14,6 +14,7 @@ mod regrouped;
 mod s3;
 mod scale;
 mod servers;
+mod sessions;
 mod shards;
 mod trail;
 

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-TABLES = ["events", "correlated", "instances", "volumes", "attachments", "grants", "rejects", "ledger"]
+TABLES = ["events", "sessions", "correlated", "instances", "volumes", "attachments", "grants", "rejects", "ledger"]
 VIEWS = [
     "volume_readers",
     "grants_never_retired",

@@ -213,7 +213,7 @@ impl Inflow {
         for (position, stored) in stored {
             let outcome = match decoder.read_within(&objects[*position].source_object, stored, room_bytes) {
                 Ok(read) => {
-                    origins.push((origin(*position), read.tally.rows));
+                    origins.push((origin(*position), read));
                     ObjectOutcome::Read(read)
                 }
                 Err(error @ (DecodeError::NoRoom { .. } | DecodeError::TooMany { .. })) => {

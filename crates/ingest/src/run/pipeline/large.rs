@@ -75,7 +75,7 @@ impl Inflow {
         let decoded = self.cpu.run(move || {
             let mut decoder = inflow.decoder();
             let read = decoder.read_piece(&of.objects()[0].source_object, &piece);
-            let rows = DecodedRows::new(decoder.take(), &[(origin(of.positions.start), read.tally.rows)]);
+            let rows = DecodedRows::new(decoder.take(), &[(origin(of.positions.start), read)]);
             inflow.keep(decoder);
             (read, rows)
         });

@@ -1,0 +1,105 @@
+//! A text column of few values: each row holds the number of its value.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use arrow::array::DictionaryArray;
+use arrow::array::Int32Array;
+use arrow::array::StringArray;
+use arrow::buffer::Buffer;
+use arrow::buffer::NullBuffer;
+use arrow::buffer::OffsetBuffer;
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::Int32Type;
+
+/// The number of a row without a value.
+pub(crate) const NONE: i32 = -1;
+
+/// The rows of a batch so far, and the values that they have.
+#[derive(Debug)]
+pub(crate) struct Codes {
+    /// By row, up to the last that has a value.
+    keys: Vec<i32>,
+    text: String,
+    /// Where each value ends in `text`; the first is 0.
+    ends: Vec<i32>,
+    positions: HashMap<Box<str>, i32, RandomState>,
+    /// The last one that was looked for: neighbours are often alike.
+    last: i32,
+}
+
+impl Default for Codes {
+    fn default() -> Self {
+        let positions = HashMap::default();
+        Self { keys: Vec::new(), text: String::new(), ends: vec![0], positions, last: NONE }
+    }
+}
+
+impl Codes {
+    /// Returns the number of a value, which holds until the rows are taken.
+    pub(crate) fn code(&mut self, value: &str) -> i32 {
+        if self.last == NONE || self.value(self.last) != value {
+            self.last = match self.positions.get(value) {
+                Some(code) => *code,
+                None => self.add(value),
+            };
+        }
+        self.last
+    }
+
+    fn add(&mut self, value: &str) -> i32 {
+        let code = number(self.ends.len() - 1);
+        self.text.push_str(value);
+        self.ends.push(number(self.text.len()));
+        self.positions.insert(value.into(), code);
+        code
+    }
+
+    fn value(&self, code: i32) -> &str {
+        let at = |code: i32| usize::try_from(code).expect("codes are positions");
+        &self.text[at(self.ends[at(code)])..at(self.ends[at(code) + 1])]
+    }
+
+    pub(crate) fn push(&mut self, row: usize, code: i32) {
+        if self.keys.len() < row {
+            self.keys.resize(row, NONE);
+        }
+        self.keys.push(code);
+    }
+
+    /// Forgets the rows after `n_rows`, and the values that only they have.
+    pub(crate) fn truncate(&mut self, n_rows: usize) {
+        self.keys.truncate(n_rows);
+        // Numbers are given in order.
+        let n_values = self.keys.iter().max().map_or(0, |last| last + 1);
+        self.positions.retain(|_, code| *code < n_values);
+        self.ends.truncate(usize::try_from(n_values).expect("codes are positions") + 1);
+        self.text.truncate(usize::try_from(self.ends[self.ends.len() - 1]).expect("ends are positions"));
+        self.last = NONE;
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        2 * self.text.capacity()
+    }
+
+    /// Returns the column as an array of `n_rows`; rows and values are forgotten.
+    pub(crate) fn take(&mut self, n_rows: usize) -> DictionaryArray<Int32Type> {
+        self.keys.resize(n_rows, NONE);
+        let present: Vec<bool> = self.keys.iter().map(|key| *key != NONE).collect();
+        let nulls = Some(NullBuffer::from(present)).filter(|nulls| nulls.null_count() > 0);
+        let keys = self.keys.iter().map(|key| (*key).max(0)).collect::<ScalarBuffer<i32>>();
+        let ends = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_slice_ref(&self.ends)));
+        let values = StringArray::new(ends, Buffer::from(self.text.as_bytes()), None);
+        self.keys.clear();
+        self.text.clear();
+        self.ends.truncate(1);
+        self.positions.clear();
+        self.last = NONE;
+        DictionaryArray::new(Int32Array::new(keys, nulls), Arc::new(values))
+    }
+}
+
+fn number(n: usize) -> i32 {
+    i32::try_from(n).expect("a batch ends before its texts exceed 32-bit offsets")
+}
