@@ -11,10 +11,10 @@ use arrow::array::Int64Array;
 use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use arrow::array::TimestampMillisecondArray;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
+use trailweave_table::ms_of_time;
 
 use crate::id::{Id, IdValues};
 
@@ -149,7 +149,8 @@ impl Flags {
 /// Some rows.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) times: TimestampMillisecondArray,
+    /// Milliseconds since the epoch.
+    pub(crate) times: Int64Array,
     pub(crate) flags: Vec<Flags>,
     pub(crate) encrypted: BooleanArray,
     caller_instances: StringArray,
@@ -329,7 +330,7 @@ impl Batch {
         let missing = || Texts::Plain(StringArray::new_null(rows.num_rows()));
         let texts = |name: &str| rows.column_by_name(name).map_or_else(missing, |column| Texts::new(column));
         let mut batch = Self {
-            times: rows["event_time"].as_primitive::<TimestampMillisecondType>().clone(),
+            times: rows["event_time"].as_primitive::<TimestampMicrosecondType>().unary::<_, Int64Type>(ms_of_time),
             flags: vec![Flags::default(); rows.num_rows()],
             encrypted: rows["encrypted"].as_boolean().clone(),
             caller_instances: StringArray::new_null(0),

@@ -14,7 +14,7 @@ use arrow::array::MapArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::StructArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::buffer::Buffer;
 use arrow::buffer::NullBuffer;
@@ -25,6 +25,7 @@ use arrow::datatypes::SchemaRef;
 use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
+use trailweave_table::time_of_ms;
 
 use crate::position::{BoolAt, IntegerAt, TextAt, TextListAt, TextMapAt, TimeAt};
 
@@ -167,7 +168,7 @@ impl RowBuilder {
 
     pub(crate) fn time(&mut self, column: TimeAt, value_ms: i64) {
         let Values::Time(numbers) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
-        numbers.push(self.n_pending, value_ms);
+        numbers.push(self.n_pending, time_of_ms(value_ms));
     }
 
     pub(crate) fn truth(&mut self, column: BoolAt, value: Option<bool>) {
@@ -274,7 +275,7 @@ impl Values {
             Self::Text(texts) => Arc::new(texts.take(n_rows)),
             Self::Time(numbers) => {
                 let (values, nulls) = numbers.take(n_rows);
-                Arc::new(TimestampMillisecondArray::new(values, nulls).with_data_type(data_type.clone()))
+                Arc::new(TimestampMicrosecondArray::new(values, nulls).with_data_type(data_type.clone()))
             }
             Self::Bool(truths) => {
                 truths.values.resize(n_rows, false);

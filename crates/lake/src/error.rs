@@ -39,6 +39,16 @@ pub enum LakeError {
         /// The newest version that this release reads.
         known: u32,
     },
+    /// The lake was written by an older release.
+    #[error("the lake `{}` has format {found}, this release reads {known} alone; make it anew by `run` into another place, over all sources", root.display())]
+    OlderFormat {
+        /// The lake.
+        root: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The version that this release reads.
+        known: u32,
+    },
     /// `--events` differs from the choice that the lake was made with.
     #[error("the lake `{}` keeps `{kept}` events, `{asked}` was asked; leave out --events or name another lake", root.display())]
     OtherEvents {

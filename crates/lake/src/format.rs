@@ -13,8 +13,8 @@ pub struct Format {
 }
 
 impl Format {
-    /// The version that this release writes, and the newest that it reads.
-    pub const VERSION: u32 = 1;
+    /// The version that this release writes and reads.
+    pub const VERSION: u32 = 2;
 
     /// Returns the text of the file.
     pub(crate) fn text(&self) -> Vec<u8> {

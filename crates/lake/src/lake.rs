@@ -1,5 +1,6 @@
 //! A lake: its folders and its format.
 
+use std::cmp::Ordering;
 use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
@@ -79,8 +80,11 @@ impl Lake {
         };
         let format: Format =
             serde_json::from_slice(&text).map_err(|source| LakeError::Damaged { path, source: source.into() })?;
-        if format.format_version > Format::VERSION {
-            return Err(LakeError::NewerFormat { root, found: format.format_version, known: Format::VERSION });
+        let (found, known) = (format.format_version, Format::VERSION);
+        match found.cmp(&known) {
+            Ordering::Less => return Err(LakeError::OlderFormat { root, found, known }),
+            Ordering::Greater => return Err(LakeError::NewerFormat { root, found, known }),
+            Ordering::Equal => {}
         }
         Ok(Self { root, format, store: place.store.clone(), lease_times: place.lease_times })
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -100,8 +100,10 @@ fn a_lake_for_which_nothing_was_planned_yet_may_keep_other_events() {
 fn a_lake_of_a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
-    fs::write(lake.state_dir().join("lake.json"), r#"{"format_version": 2, "events": "all"}"#).unwrap();
-    assert!(matches!(Lake::open(folder.path()), Err(LakeError::NewerFormat { found: 2, .. })));
+    fs::write(lake.state_dir().join("lake.json"), r#"{"format_version": 99, "events": "all"}"#).unwrap();
+    assert!(matches!(Lake::open(folder.path()), Err(LakeError::NewerFormat { found: 99, .. })));
+    fs::write(lake.state_dir().join("lake.json"), r#"{"format_version": 1, "events": "all"}"#).unwrap();
+    assert!(matches!(Lake::open(folder.path()), Err(LakeError::OlderFormat { found: 1, .. })));
 }
 
 #[test]
@@ -160,11 +162,11 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part-0.parquet");
     let mut columns: Vec<ArrayRef> =
-        EVENTS.columns.iter().map(|column| new_null_array(&column.kind.data_type(), 2)).collect();
+        EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), 2)).collect();
     for name in ["event_id", "event_name"] {
         columns[EVENTS.position(name)] = Arc::new(StringArray::from(vec!["a", "b"]));
     }
-    columns[EVENTS.position("event_time")] = Arc::new(TimestampMillisecondArray::from(vec![1, 2]).with_timezone("UTC"));
+    columns[EVENTS.position("event_time")] = Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC"));
     let rows = RecordBatch::try_new(EVENTS.schema(), columns).unwrap();
     let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
     writer.write(&rows).unwrap();

@@ -17,9 +17,11 @@ mod day;
 mod ddl;
 mod doc;
 mod events;
+mod field_ids;
 mod layout;
 mod products;
 mod tally;
+mod time;
 mod views;
 
 pub use audit::{LEDGER, REJECTS};
@@ -33,6 +35,7 @@ pub use layout::{
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;
+pub use time::{ms_of_time, time_of_ms};
 pub use views::{VIEWS, View, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.

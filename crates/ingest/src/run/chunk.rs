@@ -11,10 +11,11 @@ use arrow::array::StringArray;
 use arrow::array::UInt32Array;
 use arrow::compute::interleave_record_batch;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use trailweave_decode::Taken;
 use trailweave_table::EVENTS;
 use trailweave_table::day_of_time;
+use trailweave_table::ms_of_time;
 
 use crate::row_key::row_keys;
 
@@ -106,7 +107,7 @@ impl Dated {
     fn new(rows: RecordBatch, origins: Vec<u32>) -> Self {
         let mut days: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
         for (row, time) in (0..).zip(event_times_ms(&rows)) {
-            days.entry(day_of_time(*time)).or_default().push(row);
+            days.entry(day_of_time(time)).or_default().push(row);
         }
         Self { keys: row_keys(&rows), rows, origins, days }
     }
@@ -125,10 +126,15 @@ impl Dated {
 }
 
 /// Returns the column `event_time`. Decode gives every row one; a panic here quarantines the object.
-pub(crate) fn event_times_ms(rows: &RecordBatch) -> &[i64] {
-    let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
+fn event_times(rows: &RecordBatch) -> &[i64] {
+    let times = rows.column(EVENTS.position("event_time")).as_primitive::<TimestampMicrosecondType>();
     assert_eq!(times.null_count(), 0, "a row without event_time");
     times.values()
+}
+
+/// Returns the time of every row in milliseconds.
+pub(crate) fn event_times_ms(rows: &RecordBatch) -> impl Iterator<Item = i64> {
+    event_times(rows).iter().copied().map(ms_of_time)
 }
 
 impl Chunk {
@@ -148,8 +154,8 @@ impl Chunk {
 
     /// Returns the `event_time` of every row that is meant.
     pub(crate) fn event_times_ms(&self) -> impl Iterator<Item = i64> {
-        let times = event_times_ms(&self.rows);
-        self.chosen.iter().map(|row| times[*row as usize])
+        let times = event_times(&self.rows);
+        self.chosen.iter().map(|row| ms_of_time(times[*row as usize]))
     }
 
     /// Tells whether no row that is meant has a value in a column.

@@ -8,7 +8,7 @@ use arrow::array::ArrayAccessor;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
 use arrow::array::StringArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use arrow::compute::interleave;
 use rayon::iter::IndexedParallelIterator;
@@ -75,7 +75,7 @@ pub(crate) fn write_merged(
 /// A column that rows are ordered by, batch by batch.
 enum SortBy<'a> {
     Text(Vec<&'a StringArray>),
-    Time(Vec<&'a TimestampMillisecondArray>),
+    Time(Vec<&'a TimestampMicrosecondArray>),
     Integer(Vec<&'a Int64Array>),
 }
 

@@ -47,7 +47,7 @@ impl Amendment {
         if amended.null_count() == rows.num_rows() {
             return Vec::new();
         }
-        let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(rows));
+        let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(rows).collect::<Vec<_>>());
         let positions = rows.column(EVENTS.position("source_index")).as_primitive::<Int64Type>();
         let amendment = |row| Self {
             account: accounts.is_valid(row).then(|| accounts.value(row).to_owned()),
