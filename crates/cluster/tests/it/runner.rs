@@ -19,8 +19,8 @@ use trailweave_cluster::STEPS;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
-use trailweave_table::PRODUCT_FILE;
 use trailweave_table::partition_dir;
+use trailweave_table::product_name;
 
 /// Rows in each batch that a file's writer gets, as the join in memory gives them: pages end there.
 const BATCH_ROWS: usize = 8192;
@@ -76,14 +76,15 @@ fn write(lake: &Lake, product: &Product, rows: &RecordBatch) {
     let dates = ArrayFormatter::try_new(days, &FormatOptions::new()).unwrap();
     let mut from = 0;
     for of_day in days.as_primitive::<Date32Type>().values().chunk_by(|one, next| one == next) {
-        let path = lake.table_dir(table).join(partition_dir(&dates.value(from).to_string())).join(PRODUCT_FILE);
+        let path = lake.table_dir(table).join(partition_dir(&dates.value(from).to_string())).join("part.parquet");
         let mut writer = TableWriter::new(lake.create_file(&path).unwrap(), table).unwrap();
         let until = from + of_day.len();
         for at in (from..until).step_by(BATCH_ROWS) {
             let batch = made.slice(at, BATCH_ROWS.min(until - at));
             writer.write(&RecordBatch::try_new(table.schema(), batch.columns().to_vec()).unwrap()).unwrap();
         }
-        writer.commit().unwrap();
+        let name = product_name(&writer.commit().unwrap().digest);
+        std::fs::rename(&path, path.with_file_name(name)).unwrap();
         from = until;
     }
 }
