@@ -15,7 +15,7 @@ use trailweave_table::Lookup;
 use trailweave_table::Table;
 
 use crate::FormatError;
-use crate::schema::{PARTITION_FIELD_ID, SPEC_ID, schema, spec_fields};
+use crate::schema::{PARTITION_FIELD_ID, SPEC_ID, fields, schema, spec_fields};
 use crate::value::{Record, bytes, integer, optional, record};
 
 /// The longest text of a bound, in characters.
@@ -94,17 +94,12 @@ pub fn upper_bound(text: &str) -> Option<Vec<u8>> {
     None
 }
 
-/// Writes a manifest. `fields` are those of the schema `schema_id`.
-pub(crate) fn write(
-    table: &Table,
-    fields: &serde_json::Value,
-    schema_id: i64,
-    entries: &[Entry],
-) -> Result<Vec<u8>, FormatError> {
+/// Writes a manifest of a table whose columns are the schema `schema_id`.
+pub(crate) fn write(table: &Table, schema_id: i64, entries: &[Entry]) -> Result<Vec<u8>, FormatError> {
     let avro = avro_schema(table)?;
     let mut writer = Writer::with_codec(&avro, Vec::new(), Codec::Deflate(DeflateSettings::default()));
     for (key, value) in [
-        ("schema", schema(fields, schema_id).to_string()),
+        ("schema", schema(&fields(table), schema_id).to_string()),
         ("schema-id", schema_id.to_string()),
         ("partition-spec", spec_fields(table).to_string()),
         ("partition-spec-id", SPEC_ID.to_string()),

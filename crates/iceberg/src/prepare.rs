@@ -17,7 +17,6 @@ use crate::manifest::{Entry, Status};
 use crate::manifest_list;
 use crate::manifest_list::{Count, ManifestFile};
 use crate::metadata::New;
-use crate::schema;
 
 /// A manifest that is larger is not written again for a file that is added: the file gets a manifest beside it.
 const LARGE_BYTES: i64 = 256 << 10;
@@ -67,46 +66,21 @@ pub fn prepare<E: From<FormatError>>(
 ) -> Result<Option<Prepared>, E> {
     let moved = Moved::new(metadata.location()?, commit);
     let current = metadata.current()?;
-    let listed = match &current {
-        Some(snapshot) => manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)?,
-        None => Vec::new(),
+    let (mut manifests, mut entries) = match &current {
+        Some(snapshot) => {
+            let list = manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)?;
+            split(list, &moved, &mut delta, read)?
+        }
+        None => (Vec::new(), Vec::new()),
     };
-    let months: BTreeSet<_> =
-        delta.added.iter().map(|file| file.day).chain(delta.removed.values().copied()).map(month).collect();
-    let has_removed = !delta.removed.is_empty();
-    let (mut manifests, mut entries) = (Vec::new(), Vec::new());
-    for file in listed {
-        let is_touched = match file.days {
-            Some((first, last)) => months.range(month(Some(first))..=month(Some(last))).next().is_some(),
-            None => !months.is_empty(),
-        };
-        if !moved.is_moved() && !is_touched {
-            manifests.push(file);
-            continue;
-        }
-        let mut live = manifest::read(&read(&moved.path(&file.path))?)?;
-        live.retain(|entry| entry.status != Status::Deleted);
-        for entry in &mut live {
-            entry.file.path = moved.path(&entry.file.path);
-            entry.status = Status::Existing;
-        }
-        let known: BTreeSet<&str> = live.iter().map(|entry| entry.file.path.as_str()).collect();
-        delta.added.retain(|file| !known.contains(file.path.as_str()));
-        let loses = has_removed && live.iter().any(|entry| delta.removed.contains_key(&entry.file.path));
-        if !moved.is_moved() && !loses && file.bytes > LARGE_BYTES {
-            manifests.push(file);
-        } else {
-            entries.extend(live);
-        }
-    }
-    let sequence = metadata.last_sequence()? + 1;
-    let (id, mut changed) = (commit.snapshot_id, !delta.added.is_empty());
+    let (id, sequence) = (commit.snapshot_id, metadata.last_sequence()? + 1);
+    let mut is_changed = !delta.added.is_empty();
     for entry in &mut entries {
         if delta.removed.contains_key(&entry.file.path) {
-            (entry.status, entry.snapshot_id, changed) = (Status::Deleted, id, true);
+            (entry.status, entry.snapshot_id, is_changed) = (Status::Deleted, id, true);
         }
     }
-    if !changed && !moved.is_moved() && current.is_some() {
+    if !is_changed && !moved.is_moved() && current.is_some() {
         return Ok(None);
     }
     let added = |file| Entry { status: Status::Added, snapshot_id: id, sequence, file };
@@ -117,14 +91,8 @@ pub fn prepare<E: From<FormatError>>(
     }
     let schema_id = next.set_schema(commit.table)?;
     let mut files = Vec::new();
-    let mut by_month: BTreeMap<_, Vec<Entry>> = BTreeMap::new();
-    for entry in entries {
-        by_month.entry(month(entry.file.day)).or_default().push(entry);
-    }
-    let fields = schema::fields(commit.table);
-    for (n, mut entries) in by_month.into_values().enumerate() {
-        entries.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-        let bytes = manifest::write(commit.table, &fields, schema_id, &entries)?;
+    for (n, entries) in by_month(entries).into_iter().enumerate() {
+        let bytes = manifest::write(commit.table, schema_id, &entries)?;
         let name = format!("{id:016x}-{n}.avro");
         manifests.push(ManifestFile::new(path(commit.location, &name), bytes.len(), id, sequence, &entries));
         files.push((name, bytes));
@@ -146,6 +114,66 @@ pub fn prepare<E: From<FormatError>>(
     Ok(Some(Prepared { files, metadata: next }))
 }
 
+/// Splits the manifests of a snapshot into those that the next one takes over, and the entries of files of those that are to
+/// be written anew. Takes out of `delta` the files that are there already.
+fn split<E: From<FormatError>>(
+    list: Vec<ManifestFile>,
+    moved: &Moved<'_>,
+    delta: &mut Delta,
+    mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<(Vec<ManifestFile>, Vec<Entry>), E> {
+    let days = delta.added.iter().map(|file| file.day).chain(delta.removed.values().copied());
+    let months: BTreeSet<_> = days.map(month).collect();
+    let (mut kept, mut entries) = (Vec::new(), Vec::new());
+    for manifest in list {
+        let is_touched = match manifest.days {
+            Some((first, last)) => months.range(month(Some(first))..=month(Some(last))).next().is_some(),
+            None => !months.is_empty(),
+        };
+        if !is_touched && !moved.is_moved() {
+            kept.push(manifest);
+            continue;
+        }
+        let live = live_entries(&manifest, moved, &mut read)?;
+        let known: BTreeSet<&str> = live.iter().map(|entry| entry.file.path.as_str()).collect();
+        delta.added.retain(|file| !known.contains(file.path.as_str()));
+        let loses = live.iter().any(|entry| delta.removed.contains_key(&entry.file.path));
+        if !loses && !moved.is_moved() && manifest.bytes > LARGE_BYTES {
+            kept.push(manifest);
+        } else {
+            entries.extend(live);
+        }
+    }
+    Ok((kept, entries))
+}
+
+/// Reads the entries of the files that a manifest's snapshot has.
+fn live_entries<E: From<FormatError>>(
+    manifest: &ManifestFile,
+    moved: &Moved<'_>,
+    read: &mut impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<Vec<Entry>, E> {
+    let mut live = manifest::read(&read(&moved.path(&manifest.path))?)?;
+    live.retain(|entry| entry.status != Status::Deleted);
+    for entry in &mut live {
+        entry.file.path = moved.path(&entry.file.path);
+        entry.status = Status::Existing;
+    }
+    Ok(live)
+}
+
+/// Puts entries of a month together, in the order of their paths.
+fn by_month(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    let mut months: BTreeMap<_, Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        months.entry(month(entry.file.day)).or_default().push(entry);
+    }
+    for entries in months.values_mut() {
+        entries.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+    }
+    months.into_values().collect()
+}
+
 /// Reads the data files of the current snapshot: their paths, and the days of their partitions.
 pub fn live_files<E: From<FormatError>>(
     commit: &Commit<'_>,
@@ -155,10 +183,9 @@ pub fn live_files<E: From<FormatError>>(
     let moved = Moved::new(metadata.location()?, commit);
     let mut files = BTreeMap::new();
     let Some(snapshot) = metadata.current()? else { return Ok(files) };
-    for file in manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)? {
-        let entries = manifest::read(&read(&moved.path(&file.path))?)?.into_iter();
-        let live = entries.filter(|entry| entry.status != Status::Deleted);
-        files.extend(live.map(|entry| (moved.path(&entry.file.path), entry.file.day)));
+    for manifest in manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)? {
+        let live = live_entries(&manifest, &moved, &mut read)?;
+        files.extend(live.into_iter().map(|entry| (entry.file.path, entry.file.day)));
     }
     Ok(files)
 }

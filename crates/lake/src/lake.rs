@@ -216,6 +216,13 @@ impl Lake {
         if format == before { Ok(()) } else { self.write(&format_file(&self.root), &format.text()) }
     }
 
+    /// Says that no file is kept any more which a change replaced, and none is left of those that were.
+    pub(crate) fn end_keeping(&self) -> Result<(), LakeError> {
+        let format = Self::open_at(&self.place())?.format;
+        let iceberg = format.iceberg.map(|_| Iceberg::default());
+        self.write(&format_file(&self.root), &Format { iceberg, ..format }.text())
+    }
+
     /// Says how the lake is published, as its file has it now; `None` where it is not.
     pub fn iceberg(&self) -> Result<Option<Iceberg>, LakeError> {
         Ok(Self::open_at(&self.place())?.format.iceberg)

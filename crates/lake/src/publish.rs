@@ -25,9 +25,10 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::path::Path;
 use std::path::PathBuf;
+use std::thread;
 
 use parquet::file::reader::Length;
-use trailweave_iceberg::{Commit, Delta, FormatError, Metadata, file_name, live_files, prepare, version_of};
+use trailweave_iceberg::{Commit, DataFile, Delta, FormatError, Metadata, file_name, live_files, prepare, version_of};
 use trailweave_table::DATE_PARTITION;
 use trailweave_table::STATE_DIR;
 use trailweave_table::TABLES;
@@ -42,6 +43,9 @@ use crate::store::Store;
 
 /// A commit that another one forestalls is prepared anew so often.
 const TRIES: usize = 8;
+
+/// Files whose ends are read at once.
+const READS: usize = 16;
 
 /// A file that says which version of the metadata is the newest, or nearly.
 const HINT: &str = "version-hint.text";
@@ -58,11 +62,26 @@ pub fn publish(lake: &Lake, table: &'static Table, parts: &[Part], change: &str)
         let live = live.map_err(|error| place.failed(error))?;
         let removed = live.iter().filter(|(path, _)| !parts.contains_key(*path));
         let removed = removed.map(|(path, day)| (path.clone(), *day)).collect();
-        let new = parts.iter().filter(|(path, _)| !live.contains_key(*path));
-        let added = new.map(|(path, part)| data_file(lake, table, part, path)).collect::<Result<_, _>>()?;
-        Ok(Delta { added, removed })
+        let new: Vec<_> = parts.iter().filter(|(path, _)| !live.contains_key(*path)).collect();
+        Ok(Delta { added: data_files(lake, table, &new)?, removed })
     };
     Ok(place.commit_delta(change, delta)?.is_some())
+}
+
+/// Describes parts by their paths, some at once: an object store answers after some ten milliseconds.
+fn data_files(lake: &Lake, table: &Table, parts: &[(&String, &&Part)]) -> Result<Vec<DataFile>, LakeError> {
+    let describe = |some: &[(&String, &&Part)]| -> Result<Vec<DataFile>, LakeError> {
+        some.iter().map(|(path, part)| data_file(lake, table, part, path)).collect()
+    };
+    if parts.len() <= READS {
+        return describe(parts);
+    }
+    let described: Vec<_> = thread::scope(|scope| {
+        let shares = parts.chunks(parts.len().div_ceil(READS));
+        let reading: Vec<_> = shares.map(|some| scope.spawn(move || describe(some))).collect();
+        reading.into_iter().map(|it| it.join().expect("no file makes it panic")).collect()
+    });
+    Ok(described.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// The files of tables that a change lets appear and vanish, by paths below the lake.
@@ -112,7 +131,7 @@ impl<'a> Touched<'a> {
             let removed = vanish.iter().map(|below| (place.path(below), day(below))).collect();
             let delta = Delta { added, removed };
             place.commit_delta(change, |_| Ok(delta.clone()))?;
-            if let Some((_, metadata)) = place.newest()? {
+            if let Some(Newest { metadata, .. }) = place.newest()? {
                 let current = metadata.current().map_err(|error| place.damaged(error))?;
                 time_ms = time_ms.max(current.map_or(0, |it| it.time_ms));
             }
@@ -135,6 +154,14 @@ fn table_of(below: &Path) -> Option<&'static Table> {
 /// Returns the date of a part, by its path below the lake.
 fn date_of(below: &Path) -> Option<&str> {
     below.parent()?.file_name()?.to_str()?.strip_prefix(DATE_PARTITION)?.strip_prefix('=')
+}
+
+/// The newest metadata of a table.
+struct Newest {
+    version: u64,
+    metadata: Metadata,
+    /// True if the hint says so.
+    is_hinted: bool,
 }
 
 /// The place of a table's metadata.
@@ -183,17 +210,25 @@ impl<'a> Place<'a> {
         delta: impl Fn(&Metadata) -> Result<Delta, LakeError>,
     ) -> Result<Option<u64>, LakeError> {
         for _ in 0..TRIES {
-            let (version, newest) = self.newest()?.unzip();
-            let before = newest.clone().unwrap_or_else(|| Metadata::new(self.table, &self.location, &uuid()));
+            let newest = self.newest()?;
+            let metadata = newest.as_ref().map(|newest| newest.metadata.clone());
+            let before = metadata.unwrap_or_else(|| Metadata::new(self.table, &self.location, &uuid()));
             let prepared = prepare(&self.commit(change), &before, delta(&before)?, |path| self.read(path));
-            let Some(mut prepared) = prepared.map_err(|error| self.failed(error))? else { return Ok(None) };
+            let Some(mut prepared) = prepared.map_err(|error| self.failed(error))? else {
+                // A commit that was cut may have left readers with the version before.
+                if let Some(Newest { version, is_hinted: false, .. }) = newest {
+                    self.hint(version)?;
+                }
+                return Ok(None);
+            };
             for (name, content) in &prepared.files {
                 self.lake.write(&self.folder.join(name), content)?;
             }
-            if let (Some(version), Some(newest)) = (version, &newest) {
-                prepared.metadata.follow(&format!("{}/metadata/{}", self.location, file_name(version)), newest);
+            if let Some(newest) = &newest {
+                let path = format!("{}/metadata/{}", self.location, file_name(newest.version));
+                prepared.metadata.follow(&path, &newest.metadata);
             }
-            let next = version.unwrap_or(0) + 1;
+            let next = newest.map_or(0, |newest| newest.version) + 1;
             if self.put(next, &prepared.metadata)? {
                 return Ok(Some(next));
             }
@@ -208,15 +243,26 @@ impl<'a> Place<'a> {
     fn put(&self, version: u64, metadata: &Metadata) -> Result<bool, LakeError> {
         let is_ours = self.lake.create_new(&self.folder.join(file_name(version)), &metadata.text())?;
         if is_ours {
-            self.lake.write(&self.folder.join(HINT), version.to_string().as_bytes())?;
+            self.hint(version)?;
         }
         Ok(is_ours)
     }
 
+    /// Lets the hint name a version, or the one that somebody else has made the newest meanwhile.
+    fn hint(&self, mut version: u64) -> Result<(), LakeError> {
+        loop {
+            self.lake.write(&self.folder.join(HINT), version.to_string().as_bytes())?;
+            if self.lake.read(&self.folder.join(file_name(version + 1)))?.is_none() {
+                return Ok(());
+            }
+            version += 1;
+        }
+    }
+
     /// Reads the newest metadata and its version; `None` before the first. Refuses one that somebody else has committed.
-    fn newest(&self) -> Result<Option<(u64, Metadata)>, LakeError> {
+    fn newest(&self) -> Result<Option<Newest>, LakeError> {
         let hint = self.lake.read(&self.folder.join(HINT))?;
-        let hint = hint.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
+        let hint: Option<u64> = hint.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
         let mut version: Option<u64> = match hint {
             Some(version) => Some(version),
             None => self.versions()?.last().copied(),
@@ -234,7 +280,7 @@ impl<'a> Place<'a> {
                 let path = self.folder.join(file_name(version));
                 Err(LakeError::ForeignSnapshot { path, snapshot_id: snapshot.id })
             }
-            _ => Ok(Some((version, metadata))),
+            _ => Ok(Some(Newest { version, metadata, is_hinted: hint == Some(version) })),
         }
     }
 

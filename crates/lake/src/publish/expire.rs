@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use trailweave_iceberg::{file_name, names_below};
 use trailweave_table::TABLES;
 
-use super::{HINT, Place, Retired};
+use super::{HINT, Newest, Place, Retired};
 use crate::Lake;
 use crate::LakeError;
 
@@ -31,6 +31,9 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
         if !gone.is_empty() {
             retired.forget(lake, &gone)?;
         }
+        if iceberg.keep_secs == Some(0) && retired.files().next().is_none() {
+            lake.end_keeping()?;
+        }
     }
     Ok(found)
 }
@@ -38,7 +41,7 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
 impl Place<'_> {
     /// Forgets the snapshots whose successor is older, and returns the files of metadata that no other snapshot needs.
     fn expire(&self, before_ms: i64, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
-        let Some((mut version, mut metadata)) = self.newest()? else { return Ok(Vec::new()) };
+        let Some(Newest { mut version, mut metadata, .. }) = self.newest()? else { return Ok(Vec::new()) };
         if metadata.location().map_err(|error| self.damaged(error))? != self.location {
             tracing::warn!(table = self.table.name, "the lake was moved; publish it anew, which gc waits for");
             return Ok(Vec::new());

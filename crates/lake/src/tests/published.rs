@@ -68,10 +68,12 @@ fn table(lake: &Lake) -> (Metadata, Vec<String>) {
     let folder = lake.state_dir().join("iceberg/events/metadata");
     let hint = lake.read(&folder.join("version-hint.text")).unwrap().expect("it is published");
     let newest = |version: u64| lake.read(&folder.join(format!("v{version}.metadata.json"))).unwrap();
-    let mut version: u64 = String::from_utf8(hint).unwrap().parse().unwrap();
+    let hinted: u64 = String::from_utf8(hint).unwrap().parse().unwrap();
+    let mut version = hinted;
     while newest(version + 1).is_some() {
         version += 1;
     }
+    assert_eq!(version, hinted, "readers that follow the hint see the newest");
     let metadata = Metadata::parse(&newest(version).unwrap()).unwrap();
     let location = metadata.location().unwrap().to_owned();
     let root = location.strip_suffix(&format!("/{STATE_DIR}/iceberg/events")).unwrap();
