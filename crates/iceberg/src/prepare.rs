@@ -68,8 +68,8 @@ pub fn prepare<E: From<FormatError>>(
     let current = metadata.current()?;
     let (mut manifests, mut entries) = match &current {
         Some(snapshot) => {
-            let list = manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)?;
-            split(list, &moved, &mut delta, read)?
+            let manifests = manifest_list::read(&read(&moved.path(&snapshot.manifest_list))?)?;
+            split(manifests, &moved, &mut delta, read)?
         }
         None => (Vec::new(), Vec::new()),
     };
@@ -117,7 +117,7 @@ pub fn prepare<E: From<FormatError>>(
 /// Splits the manifests of a snapshot into those that the next one takes over, and the entries of files of those that are to
 /// be written anew. Takes out of `delta` the files that are there already.
 fn split<E: From<FormatError>>(
-    list: Vec<ManifestFile>,
+    manifests: Vec<ManifestFile>,
     moved: &Moved<'_>,
     delta: &mut Delta,
     mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
@@ -125,7 +125,7 @@ fn split<E: From<FormatError>>(
     let days = delta.added.iter().map(|file| file.day).chain(delta.removed.values().copied());
     let months: BTreeSet<_> = days.map(month).collect();
     let (mut kept, mut entries) = (Vec::new(), Vec::new());
-    for manifest in list {
+    for manifest in manifests {
         let is_touched = match manifest.days {
             Some((first, last)) => months.range(month(Some(first))..=month(Some(last))).next().is_some(),
             None => !months.is_empty(),

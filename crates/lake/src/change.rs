@@ -22,9 +22,9 @@ use serde::Serialize;
 
 use crate::Lake;
 use crate::LakeError;
-use crate::publish::Retired;
 use crate::publish::Touched;
 use crate::publish::is_part;
+use crate::retired::Retired;
 
 /// A change that is being prepared. Dropped before [`Change::commit`], it never was. Needs: the lake's lock.
 #[derive(Debug)]
@@ -189,7 +189,10 @@ fn publish(lake: &Lake, note: &Note, path: &Path) -> Result<bool, LakeError> {
     let keeps = iceberg.keep_secs.is_some_and(|secs| secs > 0);
     if iceberg.keep_secs.is_some() {
         let gone = note.vanish.iter().filter(|file| keeps && is_part(file));
-        Retired::note(lake, gone, note.appear.keys(), time_ms)?;
+        let (store, state_dir) = (lake.store(), lake.state_dir());
+        let mut retired = Retired::read(store, &state_dir)?;
+        retired.note(gone, note.appear.keys(), time_ms);
+        retired.write(store, &state_dir)?;
     }
     Ok(keeps)
 }

@@ -25,10 +25,10 @@ use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
 use crate::WholeFile;
-use crate::publish::Retired;
-use crate::publish::Without;
 use crate::remote::Remote;
+use crate::retired::Retired;
 use crate::store::Store;
+use crate::without::Without;
 
 /// A lake in a local folder or in an object store.
 #[derive(Debug, Clone)]
@@ -360,7 +360,7 @@ impl Lake {
     }
 
     fn retired(&self) -> Result<Retired, LakeError> {
-        if self.keeps_snapshots() { Retired::read(self) } else { Ok(Retired::default()) }
+        if self.keeps_snapshots() { Retired::read(&self.store, &self.state_dir()) } else { Ok(Retired::default()) }
     }
 }
 

@@ -25,7 +25,9 @@ mod open;
 mod publish;
 pub mod read;
 mod remote;
+mod retired;
 mod store;
+mod without;
 mod writer;
 
 pub use answer::Answer;

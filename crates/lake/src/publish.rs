@@ -11,12 +11,8 @@
 
 mod data_file;
 mod expire;
-mod retired;
-mod without;
 
 pub use expire::expire;
-pub(crate) use retired::Retired;
-pub(crate) use without::Without;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use trailweave_iceberg::{file_name, names_below};
 use trailweave_table::TABLES;
 
-use super::{HINT, Newest, Place, Retired};
+use super::{HINT, Newest, Place};
 use crate::Lake;
 use crate::LakeError;
+use crate::retired::Retired;
 
 /// Forgets the snapshots that the lake keeps no longer, and removes the files that only they named, unless `is_dry`.
 /// Returns these files.
@@ -21,7 +22,8 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
     for table in TABLES {
         found.extend(Place::new(lake, table)?.expire(before_ms, is_dry)?);
     }
-    let mut retired = Retired::read(lake)?;
+    let (store, state_dir) = (lake.store(), lake.state_dir());
+    let mut retired = Retired::read(store, &state_dir)?;
     let gone = retired.before(before_ms);
     found.extend(gone.iter().map(|below| lake.root().join(below)));
     if !is_dry {
@@ -29,7 +31,8 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
             lake.remove(path)?;
         }
         if !gone.is_empty() {
-            retired.forget(lake, &gone)?;
+            retired.forget(&gone);
+            retired.write(store, &state_dir)?;
         }
         if iceberg.keep_secs == Some(0) && retired.files().next().is_none() {
             lake.end_keeping()?;

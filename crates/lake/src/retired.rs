@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::Lake;
 use crate::LakeError;
+use crate::store::Store;
+
+/// The file that says so, in the lake's state.
+const NAME: &str = "retired.json";
 
 /// The kept files by their paths below the lake, and when they left their tables, in milliseconds since the epoch.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,37 +20,40 @@ pub(crate) struct Retired(BTreeMap<PathBuf, i64>);
 
 impl Retired {
     /// Reads which files are kept.
-    pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
-        let path = path(lake);
-        let Some(text) = lake.read(&path)? else { return Ok(Self::default()) };
+    pub(crate) fn read(store: &Store, state_dir: &Path) -> Result<Self, LakeError> {
+        let path = state_dir.join(NAME);
+        let Some(text) = store.read(&path)? else { return Ok(Self::default()) };
         serde_json::from_slice(&text).map_err(|source| LakeError::Damaged { path, source: source.into() })
+    }
+
+    pub(crate) fn write(&self, store: &Store, state_dir: &Path) -> Result<(), LakeError> {
+        let text = serde_json::to_vec(self).expect("paths of a lake are text");
+        store.create(&state_dir.join(NAME))?.write_whole(&text)
     }
 
     /// Notes files that left at `time_ms`, and those that stand in a table again.
     pub(crate) fn note<'a>(
-        lake: &Lake,
+        &mut self,
         gone: impl Iterator<Item = &'a PathBuf>,
         back: impl Iterator<Item = &'a PathBuf>,
         time_ms: i64,
-    ) -> Result<(), LakeError> {
-        let mut retired = Self::read(lake)?;
+    ) {
         for path in gone {
-            retired.0.entry(path.clone()).or_insert(time_ms);
+            self.0.entry(path.clone()).or_insert(time_ms);
         }
         for path in back {
-            retired.0.remove(path);
+            self.0.remove(path);
         }
-        retired.write(lake)
     }
 
     /// Returns the files that left before `before_ms`.
-    pub(super) fn before(&self, before_ms: i64) -> BTreeSet<PathBuf> {
+    pub(crate) fn before(&self, before_ms: i64) -> BTreeSet<PathBuf> {
         self.0.iter().filter(|(_, time_ms)| **time_ms < before_ms).map(|(path, _)| path.clone()).collect()
     }
 
-    pub(super) fn forget(&mut self, lake: &Lake, files: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
+    /// Forgets files that were removed.
+    pub(crate) fn forget(&mut self, files: &BTreeSet<PathBuf>) {
         self.0.retain(|path, _| !files.contains(path));
-        self.write(lake)
     }
 
     /// Iterates over the files, by their paths below the lake.
@@ -58,12 +64,4 @@ impl Retired {
     pub(crate) fn has(&self, below: &Path) -> bool {
         self.0.contains_key(below)
     }
-
-    fn write(&self, lake: &Lake) -> Result<(), LakeError> {
-        lake.write(&path(lake), &serde_json::to_vec(self).expect("paths of a lake are text"))
-    }
-}
-
-fn path(lake: &Lake) -> PathBuf {
-    lake.state_dir().join("retired.json")
 }
