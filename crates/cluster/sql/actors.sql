@@ -7,7 +7,7 @@ FROM (
   SELECT
     coalesce(recipient_account_id, principal_account_id, '') || '/'
       || coalesce(event_id, coalesce(source_object, '') || '#' || CAST(coalesce(source_index, 0) AS VARCHAR)) AS rid,
-    CAST(event_time AS BIGINT) AS t,
+    CAST(event_time AS BIGINT) / 1000 AS t,
     access_key_id,
     CASE WHEN event_source IN ('sts.amazonaws.com', 'sts.amazonaws.com.cn') THEN issued_access_key_id END AS issued,
     coalesce(nullif(principal_arn, ''), nullif(principal_id, '')) AS actor,

@@ -12,7 +12,7 @@ FROM (
     SELECT
       coalesce(recipient_account_id, principal_account_id, '') AS account,
       coalesce(aws_region, '') AS region,
-      CAST(event_time AS BIGINT) AS t,
+      CAST(event_time AS BIGINT) / 1000 AS t,
       coalesce(source_object, '') AS object,
       coalesce(source_index, 0) AS object_index,
       event_id,

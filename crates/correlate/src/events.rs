@@ -1,7 +1,6 @@
 //! The KMS, EC2 and STS rows of `events`, and those of `sessions`, as Arrow columns: those that the products show, and flags made of the others.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ahash::RandomState;
 use arrow::array::Array;
@@ -12,12 +11,13 @@ use arrow::array::Int64Array;
 use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use arrow::array::TimestampMillisecondArray;
 use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
+use arrow::datatypes::FieldRef;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Int64Type;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
+use trailweave_table::EVENTS;
+use trailweave_table::ms_of_time;
 
 use crate::id::{Id, IdValues};
 
@@ -152,7 +152,8 @@ impl Flags {
 /// Some rows.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) times: TimestampMillisecondArray,
+    /// Milliseconds since the epoch.
+    pub(crate) times: Int64Array,
     pub(crate) flags: Vec<Flags>,
     pub(crate) encrypted: BooleanArray,
     caller_instances: StringArray,
@@ -290,6 +291,14 @@ impl Keys {
     }
 }
 
+/// Returns the field of the elements of a column of lists, as `events` has it.
+fn element(name: &str) -> FieldRef {
+    match EVENTS.data_type(&EVENTS.columns[EVENTS.position(name)]) {
+        DataType::List(element) => element,
+        other => unreachable!("`{name}` is {other}"),
+    }
+}
+
 impl Batch {
     pub(crate) fn len(&self) -> usize {
         self.times.len()
@@ -342,11 +351,11 @@ impl Batch {
         let ids = |name: &&str| column(name).map_or_else(IdValues::default, |column| IdValues::new(column.as_string()));
         let list = |name: &&str| match column(name) {
             Some(column) => column.as_list::<i32>().clone(),
-            None => ListArray::new_null(Arc::new(Field::new("element", DataType::Utf8, true)), n_rows),
+            None => ListArray::new_null(element(name), n_rows),
         };
         let of_all = if is_session { Flags::STS } else { 0 };
         let mut batch = Self {
-            times: rows["event_time"].as_primitive::<TimestampMillisecondType>().clone(),
+            times: rows["event_time"].as_primitive::<TimestampMicrosecondType>().unary::<_, Int64Type>(ms_of_time),
             flags: vec![Flags(of_all); n_rows],
             encrypted: encrypted.unwrap_or_else(|| BooleanArray::new_null(n_rows)),
             caller_instances: StringArray::new_null(0),
@@ -490,6 +499,8 @@ pub(crate) fn is_joined(event_source: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::DictionaryArray;
 
     use super::*;

@@ -210,8 +210,7 @@ fn merge(
         };
         file.write(rows)?;
     }
-    file.commit()?;
-    Ok(())
+    file.commit()
 }
 
 /// Rows in the order of their table.

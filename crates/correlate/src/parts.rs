@@ -17,7 +17,7 @@ use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::datatypes::Int32Type;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowPredicate;
 use parquet::arrow::arrow_reader::ArrowPredicateFn;
@@ -36,6 +36,7 @@ use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
 use trailweave_lake::read::{Ask, Reader, damaged, leaf, load_shared, rows_with, seek_in, selection};
 use trailweave_table::Table;
+use trailweave_table::ms_of_time;
 
 use crate::CorrelateError;
 use crate::events::{Batch, columns, is_joined, is_shared};
@@ -293,7 +294,8 @@ fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
     let column = columns.iter().find(|column| column.column_path().string() == "event_time");
     match column.and_then(|column| column.statistics()) {
         Some(Statistics::Int64(times)) => {
-            (times.min_opt().copied().unwrap_or(-BEYOND_MS), times.max_opt().copied().unwrap_or(BEYOND_MS))
+            let ms = |time: Option<&i64>| time.map(|time| ms_of_time(*time));
+            (ms(times.min_opt()).unwrap_or(-BEYOND_MS), ms(times.max_opt()).unwrap_or(BEYOND_MS))
         }
         _ => (-BEYOND_MS, BEYOND_MS),
     }
@@ -306,7 +308,9 @@ fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Resul
         .with_row_groups(vec![group]);
     let mut times = Vec::new();
     for rows in reader.build()? {
-        times.extend(rows?.column(0).as_primitive::<TimestampMillisecondType>().values());
+        let rows = rows?;
+        let of_rows = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
+        times.extend(of_rows.iter().copied().map(ms_of_time));
     }
     Ok(times)
 }
@@ -363,8 +367,8 @@ fn joined_rows(
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
     if let Some(time) = time {
         let is_then = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_time"]), move |rows| {
-            let times = rows.column(0).as_primitive::<TimestampMillisecondType>().values();
-            Ok(times.iter().map(|it| Some(time.contains(it))).collect())
+            let times = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
+            Ok(times.iter().map(|it| Some(time.contains(&ms_of_time(*it)))).collect())
         });
         filters.push(Box::new(is_then));
     }

@@ -10,7 +10,8 @@ use arrow::array::BooleanArray;
 use arrow::array::Int64Array;
 use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
+use arrow::compute::cast;
 use arrow::compute::interleave;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
@@ -22,6 +23,7 @@ use trailweave_table::INSTANCES;
 use trailweave_table::Table;
 use trailweave_table::VOLUMES;
 use trailweave_table::day_of_time;
+use trailweave_table::time_of_ms;
 
 use crate::CorrelateError;
 use crate::call::{Call, FRESH_MS, LATE_MS, Link};
@@ -437,7 +439,9 @@ impl<'a> Products<'_, 'a> {
             "operations" => {
                 let (arrays, place) = self.rows.lists(List::Operations);
                 let places: Vec<(usize, usize)> = grants.iter().map(|row| place(*row)).collect();
-                interleave(&arrays, &places).expect("the lists are of one type")
+                let lists = interleave(&arrays, &places).expect("the lists are of one type");
+                cast(&lists, &GRANTS.data_type(&GRANTS.columns[GRANTS.position(name)]))
+                    .expect("only ids of fields differ")
             }
             "retiring_principal" => of_row(Text::RetiringPrincipal),
             other => unreachable!("`grants` has no column `{other}`"),
@@ -463,6 +467,6 @@ fn ids<'t, T>(items: &[T], id: impl Fn(&T) -> Option<Id<'t>>) -> ArrayRef {
 }
 
 fn times<T>(items: &[T], time: impl Fn(&T) -> Option<i64>) -> ArrayRef {
-    let times = items.iter().map(time).collect::<TimestampMillisecondArray>();
+    let times = items.iter().map(|item| time(item).map(time_of_ms)).collect::<TimestampMicrosecondArray>();
     Arc::new(times.with_timezone("UTC"))
 }

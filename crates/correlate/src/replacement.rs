@@ -1,6 +1,7 @@
 //! Products: one file per date, replaced as a whole.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -15,16 +16,18 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
-use trailweave_table::PRODUCT_FILE;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
-use trailweave_table::{date_of_day, day_of_date, partition_dir};
+use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
 use crate::CorrelateError;
 
 /// Rows in each batch that a file's writer gets. Where its pages end depends on it, so it is fixed: the same rows are
 /// the same bytes.
 pub(crate) const BATCH_ROWS: usize = 1024;
+
+/// A file of a product without its name, which says what is in it.
+const UNNAMED: &str = "part.parquet";
 
 /// The name of the change that puts products in their place.
 const NAME: &str = "products";
@@ -38,41 +41,64 @@ pub(crate) struct Replacement<'a> {
 /// The products as a replacement has made them so far.
 struct SoFar<'a> {
     change: Change<'a>,
-    /// By table and day, where the file is that will stand in the lake.
-    files: BTreeMap<(&'static str, i32), PathBuf>,
+    /// Where the file is now that will stand in the lake.
+    files: BTreeMap<Place, PathBuf>,
+    /// The name of each file that was written.
+    names: BTreeMap<Place, String>,
+    /// The files that stand in the lake.
+    standing: Vec<(Option<Place>, PathBuf)>,
 }
+
+/// A table and a day.
+type Place = (&'static str, i32);
 
 impl<'a> Replacement<'a> {
     /// Begins with the products as they stand in the lake.
     pub(crate) fn of_what_is(lake: &'a Lake) -> Result<Self, LakeError> {
-        let mut files = BTreeMap::new();
-        for table in PRODUCTS {
-            let dated = |part: Part| Some(((table.name, day_of_date(&part.event_date?)?), part.path));
-            files.extend(lake.parts(table)?.into_iter().filter_map(dated));
+        let products = Self::of_nothing(lake)?;
+        {
+            let mut so_far = products.so_far();
+            let SoFar { files, standing, .. } = &mut *so_far;
+            files.extend(standing.iter().filter_map(|(place, path)| Some(((*place)?, path.clone()))));
         }
-        Ok(Self { lake, so_far: Mutex::new(SoFar { change: Change::new(lake, NAME), files }) })
+        Ok(products)
     }
 
     /// Begins with empty products: what stands in the lake goes.
     pub(crate) fn of_nothing(lake: &'a Lake) -> Result<Self, LakeError> {
-        let mut change = Change::new(lake, NAME);
+        let mut standing = Vec::new();
         for table in PRODUCTS {
-            lake.parts(table)?.iter().for_each(|part| change.remove(&part.path));
+            let dated =
+                |part: Part| (part.event_date.and_then(|date| Some((table.name, day_of_date(&date)?))), part.path);
+            standing.extend(lake.parts(table)?.into_iter().map(dated));
         }
-        Ok(Self { lake, so_far: Mutex::new(SoFar { change, files: BTreeMap::new() }) })
+        let (change, files, names) = (Change::new(lake, NAME), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { lake, so_far: Mutex::new(SoFar { change, files, names, standing }) })
     }
 
     pub(crate) fn lake(&self) -> &'a Lake {
         self.lake
     }
 
-    /// Makes them the lake's, and notes what its products cover then. Returns how many files that changes.
+    /// Makes them the lake's, and notes what its products cover then. Returns of how many days of tables that changes the
+    /// file.
     pub(crate) fn commit(self, covered: Covered) -> Result<u64, LakeError> {
-        let SoFar { mut change, .. } = self.so_far.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let n_files = change.n_files();
+        let so_far = self.so_far.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let SoFar { mut change, files, names, standing } = so_far;
+        let mut changed: BTreeSet<Option<Place>> = names.keys().copied().map(Some).collect();
+        for (place, path) in standing {
+            if place.and_then(|place| files.get(&place)) != Some(&path) {
+                change.remove(&path);
+                changed.insert(place);
+            }
+        }
+        for (place, name) in names {
+            let staged = &files[&place];
+            change.name(staged, &staged.with_file_name(name));
+        }
         covered.stage(self.lake, &mut change)?;
         change.commit()?;
-        Ok(n_files)
+        Ok(changed.len() as u64)
     }
 
     /// The days on which a product has rows so far, and the files of these.
@@ -87,9 +113,10 @@ impl<'a> Replacement<'a> {
     }
 
     /// Returns where the file of a day is to be written.
-    fn promise(&self, table: &'static Table, day: i32) -> PathBuf {
+    fn stage(&self, table: &'static Table, day: i32) -> PathBuf {
         let mut so_far = self.so_far();
-        let path = so_far.change.promise(&self.place(table, day));
+        let folder = self.lake.table_dir(table).join(partition_dir(&date_of_day(day)));
+        let path = so_far.change.stage(&folder.join(UNNAMED));
         so_far.files.insert((table.name, day), path.clone());
         path
     }
@@ -97,12 +124,8 @@ impl<'a> Replacement<'a> {
     /// Lets a product have no row on a day.
     pub(crate) fn remove(&self, table: &'static Table, day: i32) {
         let mut so_far = self.so_far();
-        so_far.change.remove(&self.place(table, day));
         so_far.files.remove(&(table.name, day));
-    }
-
-    fn place(&self, table: &Table, day: i32) -> PathBuf {
-        self.lake.table_dir(table).join(partition_dir(&date_of_day(day))).join(PRODUCT_FILE)
+        so_far.names.remove(&(table.name, day));
     }
 
     fn so_far(&self) -> MutexGuard<'_, SoFar<'a>> {
@@ -111,17 +134,19 @@ impl<'a> Replacement<'a> {
 }
 
 /// The file of one date.
-pub(crate) struct DateFile {
+pub(crate) struct DateFile<'p, 'l> {
+    products: &'p Replacement<'l>,
     writer: TableWriter,
     table: &'static Table,
+    day: i32,
     batches: BatchCoalescer,
 }
 
-impl DateFile {
-    pub(crate) fn create(products: &Replacement<'_>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
-        let path = products.promise(table, day);
+impl<'p, 'l> DateFile<'p, 'l> {
+    pub(crate) fn create(products: &'p Replacement<'l>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
+        let path = products.stage(table, day);
         let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
-        Ok(Self { writer, table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
+        Ok(Self { products, writer, table, day, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
     }
 
     pub(crate) fn write(&mut self, rows: RecordBatch) -> Result<(), CorrelateError> {
@@ -129,11 +154,13 @@ impl DateFile {
         Ok(self.write_completed()?)
     }
 
-    pub(crate) fn commit(mut self) -> Result<u64, CorrelateError> {
+    pub(crate) fn commit(mut self) -> Result<(), CorrelateError> {
         let finished = self.batches.finish_buffered_batch();
         finished.map_err(|error| self.failed(error))?;
         self.write_completed()?;
-        Ok(self.writer.commit()?)
+        let name = product_name(&self.writer.commit()?.digest);
+        self.products.so_far().names.insert((self.table.name, self.day), name);
+        Ok(())
     }
 
     fn write_completed(&mut self) -> Result<(), LakeError> {
@@ -163,6 +190,5 @@ pub(crate) fn write(
     for rows in rows {
         file.write(rows)?;
     }
-    file.commit()?;
-    Ok(())
+    file.commit()
 }

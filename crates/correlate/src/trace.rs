@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
@@ -21,6 +21,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::GRANTS;
 use trailweave_table::SESSIONS;
 use trailweave_table::Table;
+use trailweave_table::ms_of_time;
 
 use crate::CorrelateError;
 use crate::chain::{Call, Cause, Chain, Event, Missing};
@@ -287,8 +288,8 @@ impl Rows<'_> {
     }
 
     fn millis(self, column: &str, row: usize) -> Option<i64> {
-        let times = self.batch.column_by_name(column)?.as_primitive_opt::<TimestampMillisecondType>()?;
-        times.is_valid(row).then(|| times.value(row))
+        let times = self.batch.column_by_name(column)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        times.is_valid(row).then(|| ms_of_time(times.value(row)))
     }
 
     fn time(self, column: &str, row: usize) -> String {

@@ -14,7 +14,7 @@ use arrow::array::MapArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::StructArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::buffer::Buffer;
 use arrow::buffer::NullBuffer;
@@ -29,6 +29,7 @@ use arrow::datatypes::SchemaRef;
 use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
+use trailweave_table::time_of_ms;
 
 use crate::codes;
 use crate::codes::Codes;
@@ -109,7 +110,7 @@ impl RowBuilder {
     pub(crate) fn coded(table: &Table) -> Self {
         let values =
             |column: &Column| if column.is_coded() { Values::Coded(Codes::default()) } else { Values::new(column) };
-        let field = |column: &Column| if column.is_coded() { coded_field(column) } else { column.field() };
+        let field = |column: &Column| if column.is_coded() { coded_field(table, column) } else { table.field(column) };
         let schema = Schema::new(table.columns.iter().map(field).collect::<Fields>());
         Self::with(Arc::new(schema), table.columns.iter().map(values).collect())
     }
@@ -208,7 +209,7 @@ impl RowBuilder {
 
     pub(crate) fn time(&mut self, column: TimeAt, value_ms: i64) {
         let Values::Time(numbers) = &mut self.columns[column.0] else { unreachable!("{OTHER_TABLE}") };
-        numbers.push(self.n_pending, value_ms);
+        numbers.push(self.n_pending, time_of_ms(value_ms));
     }
 
     pub(crate) fn truth(&mut self, column: BoolAt, value: Option<bool>) {
@@ -270,9 +271,9 @@ impl RowBuilder {
     }
 }
 
-fn coded_field(column: &Column) -> Field {
+fn coded_field(table: &Table, column: &Column) -> Field {
     let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    Field::new(column.name, kind, true)
+    table.field(column).with_data_type(kind)
 }
 
 /// Returns the same rows with every text in its row, also those of columns of few values.
@@ -281,7 +282,7 @@ pub fn plain(rows: &RecordBatch) -> RecordBatch {
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
         let is_coded = matches!(field.data_type(), DataType::Dictionary(_, _));
         let kind = if is_coded { &DataType::Utf8 } else { field.data_type() };
-        fields.push(Field::new(field.name(), kind.clone(), true));
+        fields.push(field.as_ref().clone().with_data_type(kind.clone()));
         columns.push(cast(column, kind).expect("the values of a dictionary are texts"));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the columns are of the fields")
@@ -336,7 +337,7 @@ impl Values {
             Self::Coded(codes) => Arc::new(codes.take(n_rows)),
             Self::Time(numbers) => {
                 let (values, nulls) = numbers.take(n_rows);
-                Arc::new(TimestampMillisecondArray::new(values, nulls).with_data_type(data_type.clone()))
+                Arc::new(TimestampMicrosecondArray::new(values, nulls).with_data_type(data_type.clone()))
             }
             Self::Bool(truths) => {
                 truths.values.resize(n_rows, false);

@@ -15,9 +15,8 @@ use arrow::array::ListBuilder;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::DataType;
-use arrow::datatypes::Field;
 use arrow::datatypes::Int64Type;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
@@ -29,6 +28,7 @@ use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::batch_id;
 use trailweave_table::part_name;
+use trailweave_table::time_of_ms;
 
 use crate::fingerprint::fingerprint;
 use crate::source::listing::ObjectRef;
@@ -295,10 +295,19 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(numbers))
     };
     let time = |value: fn(&LedgerEntry) -> Option<i64>| -> ArrayRef {
-        Arc::new(entries.iter().map(value).collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+        Arc::new(
+            entries
+                .iter()
+                .map(|entry| value(entry).map(time_of_ms))
+                .collect::<TimestampMicrosecondArray>()
+                .with_timezone("UTC"),
+        )
     };
     let amendments = || -> ArrayRef {
-        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+        let DataType::List(element) = LEDGER.data_type(&LEDGER.columns[LEDGER.position(AMENDMENTS)]) else {
+            unreachable!("the column holds lists")
+        };
+        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(element);
         for entry in entries {
             for amendment in &entry.amendments {
                 lists.values().append_value(serde_json::to_string(amendment).expect("amendments are plain data"));

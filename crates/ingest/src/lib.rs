@@ -44,6 +44,7 @@ pub use source::{Location, Source};
 pub use summary::{PlanSummary, Quarantined, Summary};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::gc::{gc, remove_uncommitted};
+pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::settle::settle;
 pub use upkeep::status::{Coverage, Status, status};
 

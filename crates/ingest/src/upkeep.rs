@@ -5,5 +5,6 @@ pub(crate) mod amendment;
 pub(crate) mod compact;
 pub(crate) mod duplicates;
 pub(crate) mod gc;
+pub(crate) mod publish;
 pub(crate) mod settle;
 pub(crate) mod status;

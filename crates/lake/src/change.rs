@@ -1,15 +1,16 @@
 //! Files that appear and vanish together, whatever kills the process.
 //!
 //! ```text
-//!  create --write--> .part-0.parquet.next    (durable, no reader lists it)
+//!  stage  --write--> .part.parquet.next      (durable, no reader lists it)
 //!  commit            _trailweave/changes/<name>.json: what is to appear and to vanish; from here on the change holds
-//!    '-> carry out   rename what appears, remove what vanishes, remove the note
+//!    '-> carry out   rename what appears, commit to the Iceberg tables, remove what vanishes, remove the note
 //! ```
 //!
 //! Killed before its note stands, a change leaves nothing that a reader lists; killed after, the next process that
 //! takes the lake's lock carries it out. A reader who lists the lake in the moment of the renames may see both, the old
 //! and the new.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::mem;
 use std::path::Component;
@@ -21,6 +22,9 @@ use serde::Serialize;
 
 use crate::Lake;
 use crate::LakeError;
+use crate::publish::Touched;
+use crate::publish::is_part;
+use crate::retired::Retired;
 
 /// A change that is being prepared. Dropped before [`Change::commit`], it never was. Needs: the lake's lock.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Change<'a> {
     name: String,
     /// Empty once the change holds.
     note: Note,
+    /// Where files are written that may appear.
+    staged: BTreeSet<PathBuf>,
 }
 
 /// A change that holds. Dropped, it is carried out by the next process that takes the lake's lock.
@@ -43,43 +49,56 @@ pub struct HeldChange<'a> {
 /// The files of a change, with paths below the lake's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
-    appear: BTreeSet<PathBuf>,
+    /// By its path, where each file waits for its name.
+    appear: BTreeMap<PathBuf, PathBuf>,
     vanish: BTreeSet<PathBuf>,
+}
+
+impl Note {
+    fn touched(&self) -> Touched<'_> {
+        Touched::new(self.appear.keys(), self.vanish.iter())
+    }
 }
 
 impl<'a> Change<'a> {
     /// Begins a change of no file yet. `name` tells it from others that are made at the same time.
     pub fn new(lake: &'a Lake, name: &str) -> Self {
-        Self { lake, name: name.to_owned(), note: Note::default() }
+        Self { lake, name: name.to_owned(), note: Note::default(), staged: BTreeSet::new() }
     }
 
     /// Promises a file at `path`, which is one of the lake's, in the place of what stands there. Returns where it is to
     /// be written whole before the change is committed, and from where it may be read until then.
     pub fn promise(&mut self, path: &Path) -> PathBuf {
-        let below = self.lake.below(path);
-        self.note.vanish.remove(below);
-        self.note.appear.insert(below.to_owned());
-        staged(path)
+        let staged = self.stage(path);
+        self.name(&staged, path);
+        staged
+    }
+
+    /// Returns where a file is to be written whole that gets its name later; `path` is like it, and in the same folder.
+    pub fn stage(&mut self, path: &Path) -> PathBuf {
+        let staged = staged(path);
+        self.staged.insert(staged.clone());
+        staged
+    }
+
+    /// Promises the file that stands at `staged` the name `path`, in the place of what stands there.
+    pub fn name(&mut self, staged: &Path, path: &Path) {
+        let [below, staged] = [path, staged].map(|path| self.lake.below(path).to_owned());
+        self.note.vanish.remove(&below);
+        self.note.appear.insert(below, staged);
     }
 
     /// Lets the file at `path` vanish, also one that was promised.
     pub fn remove(&mut self, path: &Path) {
         let below = self.lake.below(path);
-        if self.note.appear.remove(below) {
-            // A leftover is harmless, and the next change overwrites it.
-            let _ = self.lake.remove(&staged(path));
-        }
+        // What was staged for it stays until the change holds, or is dropped.
+        self.note.appear.remove(below);
         self.note.vanish.insert(below.to_owned());
-    }
-
-    /// How many files appear or vanish.
-    pub fn n_files(&self) -> u64 {
-        (self.note.appear.len() + self.note.vanish.len()) as u64
     }
 
     /// Returns the files that there will be after the change where `files` are now, all named below the lake's folder.
     pub(crate) fn outcome(&self, mut files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-        files.extend(self.note.appear.iter().cloned());
+        files.extend(self.note.appear.keys().cloned());
         files.retain(|file| !self.note.vanish.contains(file));
         files
     }
@@ -92,8 +111,12 @@ impl<'a> Change<'a> {
     /// Notes the change, which from here on holds.
     pub fn hold(mut self) -> Result<HeldChange<'a>, LakeError> {
         let path = folder(self.lake).join(format!("{}.json", self.name));
+        if self.lake.iceberg()?.is_some() {
+            self.note.touched().check(self.lake)?;
+        }
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
         self.lake.write(&path, &note)?;
+        self.staged.retain(|staged| !self.note.appear.values().any(|it| it == self.lake.below(staged)));
         Ok(HeldChange { lake: self.lake, note: mem::take(&mut self.note), path })
     }
 }
@@ -107,9 +130,9 @@ impl HeldChange<'_> {
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        for path in &self.note.appear {
+        for staged in &self.staged {
             // A leftover is harmless, and the next change overwrites it.
-            let _ = self.lake.remove(&staged(&self.lake.root().join(path)));
+            let _ = self.lake.remove(staged);
         }
     }
 }
@@ -129,13 +152,12 @@ fn read(lake: &Lake, path: &Path) -> Result<Note, LakeError> {
     let text = lake.read(path)?.unwrap_or_default();
     let note: Note = serde_json::from_slice(&text)
         .map_err(|source| LakeError::Damaged { path: path.to_owned(), source: source.into() })?;
-    match note.appear.iter().chain(&note.vanish).find(|file| !is_below_the_lake(file)) {
-        None => Ok(note),
-        Some(file) => {
-            let source = format!("it names `{}`, which is not below the lake", file.display()).into();
-            Err(LakeError::Damaged { path: path.to_owned(), source })
-        }
+    let named = note.appear.iter().flat_map(|(path, staged)| [path, staged]).chain(&note.vanish);
+    if let Some(file) = named.into_iter().find(|file| !is_below_the_lake(file)) {
+        let source = format!("it names `{}`, which is not below the lake", file.display()).into();
+        return Err(LakeError::Damaged { path: path.to_owned(), source });
     }
+    Ok(note)
 }
 
 fn is_below_the_lake(file: &Path) -> bool {
@@ -144,21 +166,39 @@ fn is_below_the_lake(file: &Path) -> bool {
 
 /// Carries out a change. May be done again from any point at which it was cut.
 fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
-    for file in &note.appear {
-        let file = lake.root().join(file);
-        lake.store().rename(&staged(&file), &file)?;
+    for (file, staged) in &note.appear {
+        lake.store().rename(&lake.root().join(staged), &lake.root().join(file))?;
     }
-    lake.store().sync(&folders(lake, &note.appear))?;
+    lake.store().sync(&folders(lake, note.appear.keys()))?;
+    let keeps = publish(lake, note, path)?;
     for file in &note.vanish {
-        lake.remove(&lake.root().join(file))?;
+        if !(keeps && is_part(file)) {
+            lake.remove(&lake.root().join(file))?;
+        }
     }
     // Else a power failure could forget a removal and remember that of the note.
     lake.store().sync(&folders(lake, &note.vanish))?;
     lake.remove(path)
 }
 
-fn folders(lake: &Lake, files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    files.iter().filter_map(|file| Some(lake.root().join(file.parent()?))).collect()
+/// Commits the change to the Iceberg tables, if the lake is published. Tells whether the files stay that it replaces.
+fn publish(lake: &Lake, note: &Note, path: &Path) -> Result<bool, LakeError> {
+    let Some(iceberg) = lake.iceberg()? else { return Ok(false) };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let time_ms = note.touched().commit(lake, &name)?;
+    let keeps = iceberg.keep_secs.is_some_and(|secs| secs > 0);
+    if iceberg.keep_secs.is_some() {
+        let gone = note.vanish.iter().filter(|file| keeps && is_part(file));
+        let (store, state_dir) = (lake.store(), lake.state_dir());
+        let mut retired = Retired::read(store, &state_dir)?;
+        retired.note(gone, note.appear.keys(), time_ms);
+        retired.write(store, &state_dir)?;
+    }
+    Ok(keeps)
+}
+
+fn folders<'f>(lake: &Lake, files: impl IntoIterator<Item = &'f PathBuf>) -> BTreeSet<PathBuf> {
+    files.into_iter().filter_map(|file| Some(lake.root().join(file.parent()?))).collect()
 }
 
 fn folder(lake: &Lake) -> PathBuf {

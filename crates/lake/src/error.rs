@@ -102,6 +102,21 @@ pub enum LakeError {
         #[source]
         source: Box<object_store::Error>,
     },
+    /// Somebody else has committed to a table of the lake.
+    #[error("the newest snapshot in `{}`, {snapshot_id}, is not one of Trailweave, which publishes over no other; remove the folder \
+             `_trailweave/iceberg` of the lake and publish it anew, and let nothing else write to its tables", path.display())]
+    ForeignSnapshot {
+        /// The file of metadata.
+        path: PathBuf,
+        /// The snapshot.
+        snapshot_id: i64,
+    },
+    /// Others committed to a table again and again while this run tried to.
+    #[error("cannot commit to `{}`: others do so all the time; let nothing else write to it", path.display())]
+    Contended {
+        /// The folder of its metadata.
+        path: PathBuf,
+    },
     /// A file of the lake could not be read or written.
     #[error("cannot {action} `{}`{}", path.display(), aid(source))]
     File {

@@ -69,17 +69,23 @@ impl WholeFile {
         self.commit()
     }
 
-    /// Writes `content` as the whole file, unless there is one. Others may try at the same time.
-    pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), LakeError> {
+    /// Writes `content` as the whole file, unless there is one, and tells whether there was none. Others may try at the
+    /// same time.
+    pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<bool, LakeError> {
         let whose = format!("{:016x}.", RandomState::new().hash_one(std::process::id()));
         let mut file = Self::create_as(path, &whose)?;
         file.write_all(content).map_err(LakeError::file("write", path))?;
+        let mut is_new = true;
         file.commit_by(|temporary, path| match fs::hard_link(temporary, path) {
             Ok(()) => fs::remove_file(temporary),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(temporary),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                is_new = false;
+                fs::remove_file(temporary)
+            }
             // Not all file systems have links; a rename is as good but for a file that has just come.
             Err(_) => fs::rename(temporary, path),
-        })
+        })?;
+        Ok(is_new)
     }
 
     /// Returns where the file will stand.

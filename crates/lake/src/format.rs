@@ -10,6 +10,24 @@ pub struct Format {
     pub format_version: u32,
     /// Which records become rows: `relevant` or `all`.
     pub events: String,
+    /// Since the lake is published: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iceberg: Option<Iceberg>,
+}
+
+/// How the tables of a lake are published as Iceberg tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iceberg {
+    /// The time for which files stay that a change replaces, and the snapshots that name them; `None` where the files
+    /// always went with the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_secs: Option<u64>,
+}
+
+impl Iceberg {
+    pub(crate) fn keep_ms(self) -> i64 {
+        i64::try_from(self.keep_secs.unwrap_or(0)).unwrap_or(i64::MAX).saturating_mul(1000)
+    }
 }
 
 impl Format {

@@ -1,6 +1,8 @@
 //! A lake: its folders and its format.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fmt;
 use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
 
 use trailweave_table::DATE_PARTITION;
 use trailweave_table::STATE_DIR;
@@ -15,13 +19,16 @@ use trailweave_table::Table;
 use trailweave_table::table_dir;
 
 use crate::Format;
+use crate::Iceberg;
 use crate::LakeError;
 use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
 use crate::WholeFile;
 use crate::remote::Remote;
+use crate::retired::Retired;
 use crate::store::Store;
+use crate::without::Without;
 
 /// A lake in a local folder or in an object store.
 #[derive(Debug, Clone)]
@@ -30,6 +37,7 @@ pub struct Lake {
     format: Format,
     store: Store,
     lease_times: LeaseTimes,
+    clock: Clock,
 }
 
 /// The place of a lake.
@@ -38,6 +46,17 @@ pub struct LakePlace {
     root: PathBuf,
     store: Store,
     lease_times: LeaseTimes,
+    clock: Clock,
+}
+
+/// The time of day, in milliseconds since the epoch. Without a clock it is always 0.
+#[derive(Clone, Default)]
+struct Clock(Option<Arc<dyn Fn() -> i64 + Send + Sync>>);
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").finish_non_exhaustive()
+    }
 }
 
 /// A committed file of a table.
@@ -54,14 +73,22 @@ pub struct Part {
 impl LakePlace {
     /// Names a folder.
     pub fn local(root: &Path) -> Self {
-        Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default() }
+        Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default(), clock: Clock::default() }
     }
 
     /// Names a prefix of a bucket, `url` being `s3://bucket/prefix` and `store` that of the bucket. A run writes under
     /// a lease of `lease_times`.
     pub fn remote(url: &str, store: Arc<dyn ObjectStore>, lease_times: LeaseTimes) -> Result<Self, LakeError> {
         let remote = Remote::start(url, store)?;
-        Ok(Self { root: url.trim_end_matches('/').into(), store: Store::Remote(remote), lease_times })
+        let root = url.trim_end_matches('/').into();
+        Ok(Self { root, store: Store::Remote(remote), lease_times, clock: Clock::default() })
+    }
+
+    /// Gives it a clock. By it snapshots get their times, and gc finds those that are too old; without one they only
+    /// count up.
+    #[must_use]
+    pub fn with_clock(self, now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { clock: Clock(Some(Arc::new(now_ms))), ..self }
     }
 }
 
@@ -86,7 +113,13 @@ impl Lake {
             Ordering::Greater => return Err(LakeError::NewerFormat { root, found, known }),
             Ordering::Equal => {}
         }
-        Ok(Self { root, format, store: place.store.clone(), lease_times: place.lease_times })
+        Ok(Self {
+            root,
+            format,
+            store: place.store.clone(),
+            lease_times: place.lease_times,
+            clock: place.clock.clone(),
+        })
     }
 
     /// Opens the lake in the folder `root`, or makes one, as [`Lake::open_or_create_at`].
@@ -142,8 +175,8 @@ impl Lake {
     /// Makes a lake, unless another run has just made it, which may keep other events.
     fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
         let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
-        let format = Format { format_version: Format::VERSION, events: events.to_owned() };
-        let lake = Self { root, format, store, lease_times };
+        let format = Format { format_version: Format::VERSION, events: events.to_owned(), iceberg: None };
+        let lake = Self { root, format, store, lease_times, clock: place.clock.clone() };
         let path = format_file(&lake.root);
         if lake.is_begun()? {
             return match Self::open_at(place) {
@@ -173,6 +206,32 @@ impl Lake {
         &self.format
     }
 
+    /// Begins to publish the lake's tables, or goes on with it; says how from now on, where `keep_secs` says so.
+    ///
+    /// Needs: the lake's lock.
+    pub fn begin_publishing(&self, keep_secs: Option<u64>) -> Result<(), LakeError> {
+        let before = Self::open_at(&self.place())?.format;
+        let keep_secs = keep_secs.or_else(|| before.iceberg?.keep_secs);
+        let format = Format { iceberg: Some(Iceberg { keep_secs }), ..before.clone() };
+        if format == before { Ok(()) } else { self.write(&format_file(&self.root), &format.text()) }
+    }
+
+    /// Says that no file is kept any more which a change replaced, and none is left of those that were.
+    pub(crate) fn end_keeping(&self) -> Result<(), LakeError> {
+        let format = Self::open_at(&self.place())?.format;
+        let iceberg = format.iceberg.map(|_| Iceberg::default());
+        self.write(&format_file(&self.root), &Format { iceberg, ..format }.text())
+    }
+
+    /// Says how the lake is published, as its file has it now; `None` where it is not.
+    pub fn iceberg(&self) -> Result<Option<Iceberg>, LakeError> {
+        Ok(Self::open_at(&self.place())?.format.iceberg)
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.0.as_ref().map_or(0, |now_ms| now_ms())
+    }
+
     /// Returns `_trailweave`: the lake's own state, which query engines do not list.
     pub fn state_dir(&self) -> PathBuf {
         self.root.join(STATE_DIR)
@@ -187,7 +246,11 @@ impl Lake {
     pub fn parts(&self, table: &Table) -> Result<Vec<Part>, LakeError> {
         let folder = self.table_dir(table);
         let mut parts = Vec::new();
+        let retired = self.retired()?;
         for Listed { path, bytes } in self.files(&folder)? {
+            if retired.has(self.below(&path)) {
+                continue;
+            }
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if !name.ends_with(".parquet") || name.starts_with(['.', '_']) {
                 continue;
@@ -248,6 +311,11 @@ impl Lake {
         self.create_file(path)?.write_whole(content)
     }
 
+    /// Writes a whole file, unless it is there, and tells whether it was not.
+    pub(crate) fn create_new(&self, path: &Path, content: &[u8]) -> Result<bool, LakeError> {
+        self.store.write_new(path, content)
+    }
+
     /// Removes a file, if it is there.
     pub fn remove(&self, path: &Path) -> Result<(), LakeError> {
         self.store.remove(path)
@@ -255,7 +323,8 @@ impl Lake {
 
     /// Returns the place where it stands.
     pub(crate) fn place(&self) -> LakePlace {
-        LakePlace { root: self.root.clone(), store: self.store.clone(), lease_times: self.lease_times }
+        let (root, store) = (self.root.clone(), self.store.clone());
+        LakePlace { root, store, lease_times: self.lease_times, clock: self.clock.clone() }
     }
 
     pub(crate) fn lease_times(&self) -> LeaseTimes {
@@ -266,12 +335,32 @@ impl Lake {
         &self.store
     }
 
-    /// Returns the object store in which the lake stands, for engines that read it; `None` for a local lake.
-    pub fn object_store(&self) -> Option<Arc<dyn ObjectStore>> {
-        match &self.store {
-            Store::Local => None,
-            Store::Remote(remote) => Some(Arc::clone(remote.store())),
+    /// Returns the object store in which engines are to read the lake, for what a lake keeps beside its tables is not listed
+    /// there; `None` for files that they may read as they are.
+    pub fn object_store(&self) -> Result<Option<Arc<dyn ObjectStore>>, LakeError> {
+        let retired = self.retired()?;
+        let files = retired.files().map(|below| self.root.join(below));
+        let (store, hidden): (Arc<dyn ObjectStore>, HashSet<Key>) = match &self.store {
+            Store::Local if !self.keeps_snapshots() => return Ok(None),
+            Store::Local => {
+                let key = |path: PathBuf| Key::from_absolute_path(std::path::absolute(path).ok()?).ok();
+                (Arc::new(LocalFileSystem::new()), files.filter_map(key).collect())
+            }
+            Store::Remote(remote) => (Arc::clone(remote.store()), files.map(|path| remote.key(&path)).collect()),
+        };
+        if hidden.is_empty() {
+            return Ok(Some(store));
         }
+        Ok(Some(Arc::new(Without { store, hidden: Arc::new(hidden) })))
+    }
+
+    /// Tells whether its folders may hold files that no table holds any more, which readers of folders see.
+    pub fn keeps_snapshots(&self) -> bool {
+        self.format.iceberg.is_some_and(|it| it.keep_secs.is_some())
+    }
+
+    fn retired(&self) -> Result<Retired, LakeError> {
+        if self.keeps_snapshots() { Retired::read(&self.store, &self.state_dir()) } else { Ok(Retired::default()) }
     }
 }
 

@@ -23,9 +23,12 @@ mod lease;
 mod listed;
 mod lock;
 mod open;
+mod publish;
 pub mod read;
 mod remote;
+mod retired;
 mod store;
+mod without;
 mod writer;
 
 pub use answer::Answer;
@@ -33,14 +36,15 @@ pub use change::{Change, HeldChange};
 pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
-pub use format::Format;
+pub use format::{Format, Iceberg};
 pub use lake::{Lake, LakePlace, Part};
 pub use lease::LeaseTimes;
 pub use listed::Listed;
 pub use lock::LakeLock;
 pub use open::{LakeFile, LakeRead};
+pub use publish::{expire, publish};
 pub use remote::{RemoteFile, RemoteRead};
-pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter};
+pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, Written};
 
 #[cfg(test)]
 mod tests;

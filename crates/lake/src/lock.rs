@@ -42,7 +42,7 @@ impl Lake {
     /// have chosen other events.
     fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
         let now = Self::open_at(&self.place())?;
-        if now.format() == self.format() {
+        if now.format().events == self.format().events {
             Ok(LakeLock { _held: held })
         } else {
             Err(now.other_events(&self.format().events))

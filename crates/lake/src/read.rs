@@ -83,7 +83,7 @@ pub fn columns<'c>(file: LakeFile, columns: impl IntoIterator<Item = &'c str>) -
 pub fn filled(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &Column| match rows.column_by_name(column.name) {
         Some(array) => ArrayRef::clone(array),
-        None => new_null_array(&column.kind.data_type(), rows.num_rows()),
+        None => new_null_array(&table.data_type(column), rows.num_rows()),
     };
     RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
 }

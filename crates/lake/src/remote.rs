@@ -138,11 +138,13 @@ impl Remote {
         Ok(listed.iter().filter_map(|it| Some(Listed { path: path(&it.location)?, bytes: it.size })).collect())
     }
 
-    /// Writes a small file, unless it is there.
-    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
+    /// Writes a small file, unless it is there, and tells whether it was not.
+    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<bool, LakeError> {
+        self.check(path)?;
         let (key, content) = (self.key(path), PutPayload::from(content.to_vec()));
         match self.wait(|store| async move { store.put_opts(&key, content, PutMode::Create.into()).await }) {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(failed("write", path)(error)),
         }
     }

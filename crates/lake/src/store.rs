@@ -52,8 +52,8 @@ impl Store {
         }
     }
 
-    /// Writes a small file, unless it is there. One of several who try at once succeeds.
-    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<(), LakeError> {
+    /// Writes a small file, unless it is there, and tells whether it was not. One of several who try at once succeeds.
+    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Result<bool, LakeError> {
         match self {
             Self::Local => WholeFile::write_new(path, content),
             Self::Remote(remote) => remote.write_new(path, content),

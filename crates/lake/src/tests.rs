@@ -1,5 +1,6 @@
 //! A lake is opened, locked and written as its documentation says.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::io::Write;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -32,7 +33,9 @@ use trailweave_table::partition_dir;
 use super::*;
 use jumping_clock::JumpingClock;
 
+mod dying;
 mod jumping_clock;
+mod published;
 
 #[test]
 fn a_lake_remembers_what_it_keeps() {
@@ -166,15 +169,15 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part-0.parquet");
     let mut columns: Vec<ArrayRef> =
-        EVENTS.columns.iter().map(|column| new_null_array(&column.kind.data_type(), 2)).collect();
+        EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), 2)).collect();
     for name in ["event_id", "event_name"] {
         columns[EVENTS.position(name)] = Arc::new(StringArray::from(vec!["a", "b"]));
     }
-    columns[EVENTS.position("event_time")] = Arc::new(TimestampMillisecondArray::from(vec![1, 2]).with_timezone("UTC"));
+    columns[EVENTS.position("event_time")] = Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC"));
     let rows = RecordBatch::try_new(EVENTS.schema(), columns).unwrap();
     let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
     writer.write(&rows).unwrap();
-    assert_eq!(writer.commit().unwrap(), 2);
+    assert_eq!(writer.commit().unwrap().n_rows, 2);
 
     let reader = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();
     let group = reader.metadata().row_group(0);
@@ -244,8 +247,9 @@ fn a_change_that_was_cut_while_it_was_made_is_finished_by_who_locks_the_lake() {
             |path: &Path| path.with_file_name(format!(".{}.next", path.file_name().unwrap().to_string_lossy()));
         WholeFile::write_all_at(&staged(&new), b"new").unwrap();
         WholeFile::write_all_at(&staged(&replaced), b"after").unwrap();
-        let below = |path: &Path| path.strip_prefix(lake.root()).unwrap().to_owned();
-        let note = serde_json::json!({"appear": [below(&new), below(&replaced)], "vanish": [below(&old)]});
+        let below = |path: &Path| path.strip_prefix(lake.root()).unwrap().to_str().unwrap().to_owned();
+        let appear: BTreeMap<_, _> = [&new, &replaced].map(|path| (below(path), below(&staged(path)))).into();
+        let note = serde_json::json!({"appear": appear, "vanish": [below(&old)]});
         let path = lake.state_dir().join("changes").join("test.json");
         WholeFile::write_all_at(&path, note.to_string().as_bytes()).unwrap();
         if done > 0 {
@@ -273,7 +277,7 @@ fn a_change_that_names_a_file_outside_of_the_lake_is_refused() {
     fs::write(&outside, b"kept").unwrap();
     let path = lake.state_dir().join("changes").join("forged.json");
     for named in [outside.to_str().unwrap(), "../outside", "events/../../outside"] {
-        let note = serde_json::json!({"appear": [], "vanish": [named]});
+        let note = serde_json::json!({"appear": {}, "vanish": [named]});
         WholeFile::write_all_at(&path, note.to_string().as_bytes()).unwrap();
         assert!(matches!(lake.lock(), Err(LakeError::Damaged { .. })), "{named}");
         assert!(outside.exists(), "{named}");

@@ -1,6 +1,8 @@
 //! Parquet files of the lake's tables.
 
 use std::fmt;
+use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -22,6 +24,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use sha2::Digest;
+use sha2::Sha256;
 use trailweave_table::Column;
 use trailweave_table::Encoding;
 use trailweave_table::Kind;
@@ -39,8 +43,17 @@ const ROW_GROUP_ROWS: usize = 16_384;
 /// Writes one file of a table.
 #[derive(Debug)]
 pub struct TableWriter {
-    writer: ArrowWriter<WholeFile>,
+    writer: ArrowWriter<Digested>,
     n_rows: u64,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its rows.
+    pub n_rows: u64,
+    /// A digest of its bytes, of 16 hexadecimal digits.
+    pub digest: String,
 }
 
 impl TableWriter {
@@ -48,7 +61,7 @@ impl TableWriter {
     pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
         let writer = ArrowWriter::try_new_with_options(
-            file,
+            Digested { file, digest: Sha256::new() },
             table.schema(),
             options(builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS)),
         )
@@ -60,15 +73,37 @@ impl TableWriter {
     pub fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
         self.n_rows += rows.num_rows() as u64;
         let written = self.writer.write(rows);
-        written.map_err(|source| LakeError::Encode { path: self.writer.inner().path().to_owned(), source })
+        written.map_err(|source| LakeError::Encode { path: self.writer.inner().file.path().to_owned(), source })
     }
 
-    /// Ends the file, makes it durable and visible, and returns how many rows it holds.
-    pub fn commit(self) -> Result<u64, LakeError> {
-        let path = self.writer.inner().path().to_owned();
-        let file = self.writer.into_inner().map_err(|source| LakeError::Encode { path, source })?;
+    /// Ends the file, and makes it durable and visible.
+    pub fn commit(self) -> Result<Written, LakeError> {
+        let path = self.writer.inner().file.path().to_owned();
+        let Digested { file, digest } =
+            self.writer.into_inner().map_err(|source| LakeError::Encode { path, source })?;
         file.commit()?;
-        Ok(self.n_rows)
+        let digest: [u8; 32] = digest.finalize().into();
+        let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
+        Ok(Written { n_rows: self.n_rows, digest: format!("{:016x}", u64::from_be_bytes(*first)) })
+    }
+}
+
+/// A file whose bytes are digested as they are written.
+#[derive(Debug)]
+struct Digested {
+    file: WholeFile,
+    digest: Sha256,
+}
+
+impl Write for Digested {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n_bytes = self.file.write(bytes)?;
+        self.digest.update(&bytes[..n_bytes]);
+        Ok(n_bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

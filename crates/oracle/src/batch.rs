@@ -11,12 +11,14 @@ use arrow::array::MapFieldNames;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::StringBuilder;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use trailweave_table::EVENTS;
 use trailweave_table::Table;
+use trailweave_table::time_of_ms;
 
 use crate::Event;
 
@@ -28,8 +30,11 @@ pub fn batch(events: &[Event]) -> RecordBatch {
 /// `events` as rows of a table of records; columns that no [`Event`] has are null.
 pub(crate) fn rows(table: &Table, events: &[Event]) -> RecordBatch {
     let columns = table.columns.iter().map(|column| {
-        let array = array(column.name, events);
-        array.unwrap_or_else(|| new_null_array(&column.kind.data_type(), events.len()))
+        let data_type = table.data_type(column);
+        match array(column.name, events) {
+            Some(array) => cast(&array, &data_type).expect("only ids of fields differ"),
+            None => new_null_array(&data_type, events.len()),
+        }
     });
     RecordBatch::try_new(table.schema(), columns.collect()).expect("the columns are the table's")
 }
@@ -73,7 +78,7 @@ fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
         "operations" => lists(events, |it| &it.operations),
         "encryption_context" => contexts(events),
         "event_time" => {
-            let times: TimestampMillisecondArray = events.iter().map(|it| Some(it.event_time)).collect();
+            let times: TimestampMicrosecondArray = events.iter().map(|it| Some(time_of_ms(it.event_time))).collect();
             Arc::new(times.with_timezone("UTC"))
         }
         "encrypted" => Arc::new(events.iter().map(|it| it.encrypted).collect::<BooleanArray>()),

@@ -11,7 +11,7 @@ use arrow::array::UInt32Array;
 use arrow::compute::SortColumn;
 use arrow::compute::lexsort_to_indices;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_lake::WholeFile;
@@ -20,6 +20,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 use trailweave_table::SESSIONS;
 use trailweave_table::Table;
+use trailweave_table::ms_of_time;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
 
@@ -64,10 +65,10 @@ fn by_date(table: &Table, rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
     let key = |name: &&str| SortColumn { values: Arc::clone(rows.column_by_name(name).unwrap()), options: None };
     let keys: Vec<SortColumn> = table.sort_by.iter().map(key).collect();
     let order = lexsort_to_indices(&keys, None).unwrap();
-    let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMillisecondType>();
+    let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
     let mut dates: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for &row in order.values() {
-        let midnight = times.value(row as usize).div_euclid(DAY_MS) * DAY_MS;
+        let midnight = ms_of_time(times.value(row as usize)).div_euclid(DAY_MS) * DAY_MS;
         let date = jiff::Timestamp::from_millisecond(midnight).unwrap().strftime("%F").to_string();
         dates.entry(date).or_default().push(row);
     }

@@ -8,7 +8,8 @@ use arrow::array::MapArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::datatypes::Int64Type;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
+use trailweave_table::ms_of_time;
 
 /// The columns of `events` that the join reads. A list or map that is null is empty here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,7 +156,7 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
     let list = |column: &str| list_at(batch, column, row);
     Event {
         event_id: text("event_id"),
-        event_time: column(batch, "event_time").as_primitive::<TimestampMillisecondType>().value(row),
+        event_time: time_at(batch, "event_time", row).expect("every event has a time"),
         event_version: text("event_version"),
         event_source: text("event_source"),
         event_name: text("event_name"),
@@ -207,7 +208,7 @@ fn session_at(batch: &RecordBatch, row: usize) -> Event {
     let text = |column: &str| text_at(batch, column, row);
     Event {
         event_id: text("event_id"),
-        event_time: column(batch, "event_time").as_primitive::<TimestampMillisecondType>().value(row),
+        event_time: time_at(batch, "event_time", row).expect("every event has a time"),
         event_source: Some("sts.amazonaws.com".to_owned()),
         event_name: text("event_name"),
         aws_region: text("aws_region"),
@@ -247,8 +248,8 @@ pub(crate) fn integer_at(batch: &RecordBatch, name: &str, row: usize) -> Option<
 }
 
 pub(crate) fn time_at(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
-    let column = column(batch, name).as_primitive::<TimestampMillisecondType>();
-    column.is_valid(row).then(|| column.value(row))
+    let column = column(batch, name).as_primitive::<TimestampMicrosecondType>();
+    column.is_valid(row).then(|| ms_of_time(column.value(row)))
 }
 
 pub(crate) fn list_at(batch: &RecordBatch, name: &str, row: usize) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Times finer than the lake's are refused, as the engine would cut them: `event_time = '..35.0009Z'` would find the rows
-//! of `..35.000Z`.
+//! Times finer than the lake's are refused, as the engine would cut them: `event_time = '..35.0000009Z'` would find the
+//! rows of `..35.000000Z`.
 
 use std::sync::Arc;
 
@@ -22,8 +22,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use jiff::Timestamp;
 
 /// Refuses to compare a column with a constant time, or to move it by a constant interval, that has a part of a
-/// millisecond. It runs after the rule that finds
-/// types, as that rule turns a text beside a time into a time.
+/// microsecond. It runs after the rule that finds types, as that rule turns a text beside a time into a time.
 #[derive(Debug)]
 pub(crate) struct ExactTimes;
 
@@ -72,9 +71,9 @@ fn is_constant(expr: &Expr) -> bool {
     !expr.exists(|expr| Ok(varies(expr))).unwrap_or(true)
 }
 
-const NANOS_PER_MILLI: i64 = 1_000_000;
+const NANOS_PER_MICRO: i64 = 1000;
 
-/// Refuses a constant that is a time or an interval with a part of a millisecond.
+/// Refuses a constant that is a time or an interval with a part of a microsecond.
 fn refuse_finer(constant: &Expr) -> Result<(), DataFusionError> {
     let Ok(exact) = constant.clone().transform_down(|expr| Ok(uncut(expr))) else { return Ok(()) };
     // A constant that cannot be computed is the engine's to name.
@@ -82,19 +81,19 @@ fn refuse_finer(constant: &Expr) -> Result<(), DataFusionError> {
         return Ok(());
     };
     if let ScalarValue::IntervalMonthDayNano(Some(interval)) = value {
-        let is_finer = interval.nanoseconds % NANOS_PER_MILLI != 0;
-        let finer = "the lake's times are whole milliseconds, an interval with a part of one is finer";
+        let is_finer = interval.nanoseconds % NANOS_PER_MICRO != 0;
+        let finer = "the lake's times are whole microseconds, an interval with a part of one is finer";
         return if is_finer { Err(DataFusionError::Plan(finer.to_owned())) } else { Ok(()) };
     }
     if !matches!(value.data_type(), DataType::Timestamp(..)) {
         return Ok(());
     }
     match value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None)) {
-        Ok(ScalarValue::TimestampNanosecond(Some(nanos), _)) if nanos % NANOS_PER_MILLI != 0 => {
+        Ok(ScalarValue::TimestampNanosecond(Some(nanos), _)) if nanos % NANOS_PER_MICRO != 0 => {
             let time =
                 Timestamp::from_nanosecond(nanos.into()).map_err(|error| DataFusionError::External(error.into()))?;
             Err(DataFusionError::Plan(format!(
-                "the lake's times are whole milliseconds, `{time}` is finer; compare with a time of three decimals at most"
+                "the lake's times are whole microseconds, `{time}` is finer; compare with a time of six decimals at most"
             )))
         }
         _ => Ok(()),

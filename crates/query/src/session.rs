@@ -131,7 +131,8 @@ fn config(options: &SessionOptions, pool_bytes: usize) -> SessionConfig {
 
 /// Makes the object store in which a lake stands known to the engine.
 fn register_store(context: &SessionContext, lake: &Lake) -> Result<(), DataFusionError> {
-    if let Some(store) = lake.object_store() {
+    let store = lake.object_store().map_err(|error| DataFusionError::External(error.into()))?;
+    if let Some(store) = store {
         let url = folder_url(lake.root())?;
         let url = ListingTableUrl::parse(url)?.object_store();
         context.register_object_store(url.as_ref(), store);

@@ -9,6 +9,8 @@ use trailweave_table::view_markdown;
 
 fn main() {
     let tables: Vec<_> = TABLES.into_iter().chain([&LEDGER]).collect();
-    println!("# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null.");
+    println!(
+        "# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null. An id is that of the field in Parquet and Iceberg."
+    );
     print!("{}{}", markdown(&tables), view_markdown());
 }

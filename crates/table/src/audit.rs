@@ -2,6 +2,7 @@
 
 use crate::column::Kind::{Integer, TextList, Time};
 use crate::column::{Table, column, id, text};
+use crate::field_ids;
 
 /// One row per record that could not become a row of `events` or `sessions`.
 pub const REJECTS: Table = Table {
@@ -20,6 +21,7 @@ pub const REJECTS: Table = Table {
     ],
     dated_by: None,
     sort_by: &["source_object", "source_index"],
+    field_ids: field_ids::REJECTS,
 };
 
 /// One row per object read; the lake's memory of its input.
@@ -50,4 +52,5 @@ pub const LEDGER: Table = Table {
     ],
     dated_by: None,
     sort_by: &["source_object"],
+    field_ids: field_ids::LEDGER,
 };

@@ -1,5 +1,6 @@
 //! A table and its columns, as values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::DataType;
@@ -8,6 +9,9 @@ use arrow_schema::Fields;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
 use arrow_schema::TimeUnit;
+
+/// The key under which Arrow keeps the id of a field of Parquet.
+const FIELD_ID: &str = "PARQUET:field_id";
 
 /// A table of the lake.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +26,8 @@ pub struct Table {
     pub dated_by: Option<&'static str>,
     /// The order of the rows inside a file.
     pub sort_by: &'static [&'static str],
+    /// The fields of its columns in the order of their ids, which count from 1; see `field_ids`.
+    pub field_ids: &'static [&'static str],
 }
 
 /// A column of a table.
@@ -44,7 +50,7 @@ pub struct Column {
 pub enum Kind {
     /// UTF-8 text.
     Text,
-    /// Milliseconds since the epoch, UTC.
+    /// Microseconds since the epoch, UTC.
     Time,
     /// A truth value.
     Bool,
@@ -81,7 +87,45 @@ pub enum Encoding {
 impl Table {
     /// Returns the Arrow schema of a file of this table.
     pub fn schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().map(Column::field).collect::<Fields>()))
+        Arc::new(Schema::new(self.columns.iter().map(|column| self.field(column)).collect::<Fields>()))
+    }
+
+    /// Returns the Arrow field of a column. It and what is nested in it carry their ids, which become Parquet's.
+    pub fn field(&self, column: &Column) -> Field {
+        self.with_id(column.name, Field::new(column.name, self.data_type(column), true))
+    }
+
+    /// Returns the Arrow type of a column. Nested fields carry the names that the Parquet specification gives them.
+    pub fn data_type(&self, column: &Column) -> DataType {
+        let text = |name: &str, is_nullable| {
+            let field = Field::new(name, DataType::Utf8, is_nullable);
+            self.with_id(&format!("{}.{name}", column.name), field)
+        };
+        match column.kind {
+            Kind::Text => DataType::Utf8,
+            Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Kind::Bool => DataType::Boolean,
+            Kind::Integer => DataType::Int64,
+            Kind::TextList => DataType::List(Arc::new(text("element", true))),
+            Kind::TextMap => {
+                let entry = Fields::from(vec![text("key", false), text("value", true)]);
+                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false)
+            }
+        }
+    }
+
+    fn with_id(&self, path: &str, field: Field) -> Field {
+        field.with_metadata(HashMap::from([(FIELD_ID.to_owned(), self.field_id(path).to_string())]))
+    }
+
+    /// Returns the id of a field: a column, the date of the partition, or `<column>.element`, `.key` or `.value`.
+    ///
+    /// # Panics
+    /// If `field_ids` lacks it, which a test finds.
+    pub fn field_id(&self, path: &str) -> i32 {
+        let at = self.field_ids.iter().position(|it| *it == path);
+        let at = at.unwrap_or_else(|| panic!("`{}.{path}` has no field id", self.name));
+        i32::try_from(at + 1).expect("a table has few columns")
     }
 
     /// Returns the position of a column.
@@ -97,11 +141,6 @@ impl Table {
 }
 
 impl Column {
-    /// Returns the Arrow field.
-    pub fn field(&self) -> Field {
-        Field::new(self.name, self.kind.data_type(), true)
-    }
-
     /// Tells whether rows on their way into a file hold numbers of its values: they are texts, and few or long-lived.
     pub fn is_coded(&self) -> bool {
         self.kind == Kind::Text && self.encoding == Encoding::Dictionary && self.lookup != Lookup::Whole
@@ -114,21 +153,12 @@ impl Column {
 }
 
 impl Kind {
-    /// Returns the Arrow type. Nested fields carry the names that the Parquet specification gives them.
-    pub fn data_type(self) -> DataType {
+    /// Returns the names of the fields that are nested in a column.
+    pub fn nested(self) -> &'static [&'static str] {
         match self {
-            Self::Text => DataType::Utf8,
-            Self::Time => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-            Self::Bool => DataType::Boolean,
-            Self::Integer => DataType::Int64,
-            Self::TextList => DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))),
-            Self::TextMap => {
-                let entry = Fields::from(vec![
-                    Field::new("key", DataType::Utf8, false),
-                    Field::new("value", DataType::Utf8, true),
-                ]);
-                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false)
-            }
+            Self::Text | Self::Time | Self::Bool | Self::Integer => &[],
+            Self::TextList => &["element"],
+            Self::TextMap => &["key", "value"],
         }
     }
 }

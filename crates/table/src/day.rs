@@ -12,6 +12,12 @@ pub fn day_of_time(time_ms: i64) -> i32 {
     i32::try_from(time_ms.div_euclid(DAY_MS)).expect("years have four digits")
 }
 
+/// Returns the month of a day, counted from the year 0.
+pub fn month_of_day(day: i32) -> i32 {
+    let date = FIRST.saturating_add(day.days());
+    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
 /// Returns the day of a date `YYYY-MM-DD`; none where it is not one.
 pub fn day_of_date(date: &str) -> Option<i32> {
     Some(date.parse::<Date>().ok()?.since((Unit::Day, FIRST)).ok()?.get_days())
@@ -35,5 +41,8 @@ mod tests {
             assert_eq!(day_of_time(i64::from(day) * DAY_MS + DAY_MS - 1), day);
         }
         assert_eq!(day_of_date("2026-02-30"), None);
+        let month = |date| month_of_day(day_of_date(date).unwrap());
+        assert_eq!(month("2026-03-01") - month("2026-02-28"), 1);
+        assert_eq!((month("2026-03-31"), month("0000-01-01")), (month("2026-03-01"), 0));
     }
 }

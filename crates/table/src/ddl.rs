@@ -3,6 +3,7 @@
 mod athena;
 mod clickhouse;
 mod duckdb;
+mod glue;
 mod spark;
 mod words;
 
@@ -31,6 +32,8 @@ pub enum Dialect {
     ClickHouse,
     /// Temporary views over folders.
     Spark,
+    /// The external tables of Athena as requests to Glue, one in a line. Views are none.
+    Glue,
 }
 
 /// Writes the statements for the tables, the ledger and the views of the lake at `root`, an absolute path or an `s3://` URL.
@@ -46,7 +49,7 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
     let zone = match dialect {
         Dialect::DuckDb => "SET TimeZone = 'UTC';",
         Dialect::Spark => "SET TIME ZONE 'UTC';",
-        Dialect::Athena | Dialect::ClickHouse => "",
+        Dialect::Athena | Dialect::ClickHouse | Dialect::Glue => "",
     };
     if !zone.is_empty() {
         writeln!(out, "-- Without it, times are shown in the zone of the machine.\n{zone}\n")?;
@@ -60,7 +63,11 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
             Dialect::Spark => empty_view(out, TEMPORARY_VIEW, table, spark::kind)?,
             Dialect::Athena => athena::table(out, &folder, table)?,
             Dialect::ClickHouse => clickhouse::table(out, &folder, table)?,
+            Dialect::Glue => glue::table(out, &folder, table)?,
         }
+    }
+    if dialect == Dialect::Glue {
+        return Ok(());
     }
     let create = if dialect == Dialect::Spark { TEMPORARY_VIEW } else { VIEW };
     for View { name, doc, sql } in VIEWS {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::column::Column;
 use crate::column::Kind;
 use crate::column::Lookup;
 use crate::column::Table;
@@ -22,22 +23,34 @@ fn section(out: &mut String, table: &Table) -> std::fmt::Result {
     match table.dated_by {
         Some(column) => writeln!(
             out,
-            "Partitioned by `{DATE_PARTITION}`, the UTC date of `{column}`; sorted by `{order}` inside a file."
+            "Partitioned by `{DATE_PARTITION}` (id {}), the UTC date of `{column}`; sorted by `{order}` inside a file.",
+            table.field_id(DATE_PARTITION)
         )?,
         None => writeln!(out, "Not partitioned; sorted by `{order}` inside a file.")?,
     }
-    writeln!(out, "\n| column | type | Bloom filter | meaning |\n|---|---|---|---|")?;
+    writeln!(out, "\n| id | column | type | Bloom filter | meaning |\n|---|---|---|---|---|")?;
     for column in table.columns {
         let bloom = if column.lookup == Lookup::Needle { "yes" } else { "" };
-        writeln!(out, "| `{}` | {} | {bloom} | {} |", column.name, word(column.kind), column.doc)?;
+        let (ids, name, doc) = (ids(table, column), column.name, column.doc);
+        writeln!(out, "| {ids} | `{name}` | {} | {bloom} | {doc} |", word(column.kind))?;
     }
     Ok(())
+}
+
+/// Writes the id of a column, and of what is nested in it.
+fn ids(table: &Table, column: &Column) -> String {
+    let mut ids = table.field_id(column.name).to_string();
+    for nested in column.kind.nested() {
+        write!(ids, ", {nested} {}", table.field_id(&format!("{}.{nested}", column.name)))
+            .expect("writing to a String cannot fail");
+    }
+    ids
 }
 
 fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
-        Kind::Time => "timestamp (ms, UTC)",
+        Kind::Time => "timestamp (us, UTC)",
         Kind::Bool => "boolean",
         Kind::Integer => "64-bit integer",
         Kind::TextList => "list of text",

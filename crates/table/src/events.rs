@@ -3,6 +3,7 @@
 use crate::column::Encoding::{Delta, Plain};
 use crate::column::Kind::{Bool, Integer, TextList, TextMap, Time};
 use crate::column::{Column, Table, column, id, ids, json, text};
+use crate::field_ids;
 
 /// One row per CloudTrail record, unique on (`recipient_account_id`, `event_id`).
 /// Source: the record contents page of the CloudTrail user guide.
@@ -12,6 +13,7 @@ pub const EVENTS: Table = Table {
     columns: COLUMNS,
     dated_by: Some("event_time"),
     sort_by: &["event_time", "event_source", "event_name", "event_id"],
+    field_ids: field_ids::EVENTS,
 };
 
 const COLUMNS: &[Column] = &[

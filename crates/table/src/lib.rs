@@ -18,24 +18,28 @@ mod day;
 mod ddl;
 mod doc;
 mod events;
+mod field_ids;
 mod layout;
 mod products;
 mod sessions;
 mod tally;
+mod time;
 mod views;
 
 pub use audit::{LEDGER, REJECTS};
 pub use column::{Column, Encoding, Kind, Lookup, Table};
-pub use day::{date_of_day, day_of_date, day_of_time};
+pub use day::{date_of_day, day_of_date, day_of_time, month_of_day};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
 pub use layout::{
-    DATE_PARTITION, PRODUCT_FILE, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, table_dir,
+    DATE_PARTITION, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, product_name, settled_part_name,
+    table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use sessions::SESSIONS;
 pub use tally::Tally;
+pub use time::{ms_of_time, time_of_ms};
 pub use views::{VIEWS, View, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.

@@ -3,6 +3,7 @@
 use crate::column::Encoding::Plain;
 use crate::column::Kind::{Bool, Integer, TextList, Time};
 use crate::column::{Column, Table, column, id, text};
+use crate::field_ids;
 
 /// One row per KMS event that touches EC2 or EBS, with the EC2 event that caused it.
 pub const CORRELATED: Table = Table {
@@ -11,6 +12,7 @@ pub const CORRELATED: Table = Table {
     columns: CORRELATED_COLUMNS,
     dated_by: Some("kms_event_time"),
     sort_by: &["instance_id", "kms_event_time", "kms_event_id"],
+    field_ids: field_ids::CORRELATED,
 };
 
 /// One row per EC2 instance that the lake saw launched.
@@ -31,6 +33,7 @@ pub const INSTANCES: Table = Table {
     ],
     dated_by: Some("launched_at"),
     sort_by: &["instance_id", "launched_at"],
+    field_ids: field_ids::INSTANCES,
 };
 
 /// One row per EBS volume whose creation, or whose data key's, the lake saw.
@@ -52,6 +55,7 @@ pub const VOLUMES: Table = Table {
     ],
     dated_by: Some("created_at"),
     sort_by: &["volume_id", "created_at"],
+    field_ids: field_ids::VOLUMES,
 };
 
 /// One row per event that shows a volume at an instance.
@@ -69,6 +73,7 @@ pub const ATTACHMENTS: Table = Table {
     ],
     dated_by: Some("attached_at"),
     sort_by: &["volume_id", "attached_at", "source_event_id"],
+    field_ids: field_ids::ATTACHMENTS,
 };
 
 /// One row per KMS grant for EC2, EBS or a service that launches instances, in each account that logged it.
@@ -92,6 +97,7 @@ pub const GRANTS: Table = Table {
     ],
     dated_by: Some("created_at"),
     sort_by: &["grant_id", "created_at"],
+    field_ids: field_ids::GRANTS,
 };
 
 const CORRELATED_COLUMNS: &[Column] = &[

@@ -3,6 +3,7 @@
 use crate::column::Encoding::{Delta, Plain};
 use crate::column::Kind::{Integer, Time};
 use crate::column::{Column, Table, column, id, text};
+use crate::field_ids;
 
 /// One row per STS event that issued an access key, in a lake of relevant events.
 pub const SESSIONS: Table = Table {
@@ -12,6 +13,7 @@ pub const SESSIONS: Table = Table {
     columns: COLUMNS,
     dated_by: Some("event_time"),
     sort_by: &["event_time", "event_name", "event_id"],
+    field_ids: field_ids::SESSIONS,
 };
 
 /// Columns that `events` has, too, are named as there and say the same.

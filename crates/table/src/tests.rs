@@ -21,6 +21,39 @@ fn no_table_has_a_column_twice() {
 }
 
 #[test]
+fn every_field_has_an_id_of_its_own() {
+    for table in TABLES.iter().chain([&&LEDGER]) {
+        let nested = |column: &Column| column.kind.nested().iter().map(|it| format!("{}.{it}", column.name)).collect();
+        let fields = table.columns.iter().flat_map(|column| {
+            let mut fields: Vec<String> = nested(column);
+            fields.push(column.name.to_owned());
+            fields
+        });
+        let mut fields: Vec<String> = fields.chain(table.dated_by.map(|_| DATE_PARTITION.to_owned())).collect();
+        let mut listed: Vec<_> = table.field_ids.iter().map(|it| (*it).to_owned()).collect();
+        fields.sort();
+        listed.sort();
+        assert_eq!(fields, listed, "{}", table.name);
+    }
+}
+
+#[test]
+fn an_id_that_files_carry_never_changes() {
+    // Beside these, `docs/tables.md` holds the id of every field.
+    for (table, path, id) in [
+        (&EVENTS, "event_id", 1),
+        (&EVENTS, "event_date", 54),
+        (&EVENTS, "operations.element", 61),
+        (&CORRELATED, "kms_source_object", 35),
+        (&CORRELATED, "event_date", 37),
+        (&GRANTS, "operations.element", 14),
+        (&LEDGER, "amendments.element", 16),
+    ] {
+        assert_eq!(table.field_id(path), id, "{}.{path}", table.name);
+    }
+}
+
+#[test]
 fn only_numbers_are_written_as_differences() {
     for table in TABLES.iter().chain([&&LEDGER]) {
         let differences = table.columns.iter().filter(|column| column.encoding == Encoding::Delta);

@@ -31,8 +31,14 @@ Examples:
   trailweave run --source ./trail --lake ./lake
   trailweave run --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --from 2d --profile audit
   trailweave run --source ./trail --lake ./lake --from 7d --account 111122223333
+  trailweave run --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --publish
   trailweave run --config trailweave.toml --json")]
-    Run(IngestArgs),
+    Run {
+        #[command(flatten)]
+        args: IngestArgs,
+        #[command(flatten)]
+        publish: PublishArgs,
+    },
     /// Read trail objects that the lake does not know yet into `events`
     #[command(after_help = "\
 Examples:
@@ -74,6 +80,8 @@ Examples:
         /// Compute all tables from all events; the rows are the same
         #[arg(long)]
         whole: bool,
+        #[command(flatten)]
+        publish: PublishArgs,
     },
     /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
     ///
@@ -82,8 +90,24 @@ Examples:
 Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
-    Compact,
-    /// Remove what killed runs left behind; a run does so too before it begins, except for uploads to S3 that were cut short
+    Compact(PublishArgs),
+    /// Make the lake's tables Iceberg tables, or bring these up to the lake
+    ///
+    /// The metadata stands in `_trailweave/iceberg` of the lake; the Parquet files stay where they are. From then on `correlate`
+    /// and `compact` commit what they change, and what `ingest` adds waits for --publish or this verb. docs/warehouses.md
+    /// says how to read the tables.
+    #[command(after_help = "\
+Examples:
+  trailweave publish --lake ./lake
+  trailweave publish --lake s3://bucket/lake --keep 7d")]
+    Publish {
+        /// How long files stay that a change replaces, and the snapshots that need them, for time travel: 12h, 7d, 2w. The
+        /// lake remembers it, and is then for readers of Iceberg tables alone. 0h ends it [default: no time]
+        #[arg(long, value_name = "TIME")]
+        keep: Option<String>,
+    },
+    /// Remove what killed runs left behind, and old snapshots; a run removes leftovers too before it begins, except for uploads
+    /// to S3 that were cut short
     #[command(after_help = "\
 Examples:
   trailweave gc --lake ./lake --dry-run
@@ -128,7 +152,9 @@ Examples:
   trailweave ddl duckdb --lake ./lake > lake.sql && duckdb -init lake.sql
   trailweave ddl athena --lake s3://bucket/lake > tables.sql
   trailweave ddl clickhouse --lake ./lake > lake.sql && clickhouse-local --queries-file lake.sql --interactive
-  trailweave ddl spark --lake s3://bucket/lake > lake.sql && spark-sql -i lake.sql")]
+  trailweave ddl spark --lake s3://bucket/lake > lake.sql && spark-sql -i lake.sql
+  trailweave ddl glue --lake s3://bucket/lake | while read -r table; do
+    aws glue create-table --database-name trail --cli-input-json \"$table\"; done")]
     Ddl {
         /// The engine
         engine: Engine,
@@ -227,6 +253,15 @@ pub(crate) struct IngestArgs {
     pub(crate) shard: Option<String>,
 }
 
+/// The arguments of the verbs that change tables.
+#[derive(Debug, Default, Clone, Copy, Args)]
+pub(crate) struct PublishArgs {
+    /// Bring the lake's Iceberg tables up to what it holds at the end, as `publish` does
+    #[arg(long, env = "TRAILWEAVE_PUBLISH", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) publish: Option<bool>,
+}
+
 /// How S3 is reached; what is not said comes from where every AWS tool takes it.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct S3Args {
@@ -276,6 +311,8 @@ pub(crate) enum Engine {
     Clickhouse,
     /// Temporary views over the lake's folders
     Spark,
+    /// The tables of `athena` without the views, as requests to AWS Glue in JSON, one in a line
+    Glue,
 }
 
 impl IngestArgs {

@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) threads: NonZeroUsize,
     pub(crate) cap: ByteSize,
     pub(crate) shard: Option<Shard>,
+    pub(crate) publish: bool,
     pub(crate) metrics_file: Option<PathBuf>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
 }
@@ -102,6 +103,7 @@ struct File {
     threads: usize,
     cap: String,
     shard: String,
+    publish: bool,
     metrics_file: PathBuf,
     otlp_endpoint: String,
 }
@@ -131,6 +133,7 @@ impl Default for File {
             threads: 0,
             cap: text("2GiB"),
             shard: String::new(),
+            publish: false,
             metrics_file: PathBuf::new(),
             otlp_endpoint: String::new(),
         }
@@ -170,6 +173,7 @@ impl Config {
             threads: threads(&or(&common.threads, &file.threads.to_string()), memory)?,
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             shard: shard(&or(&ingest.shard, &file.shard))?,
+            publish: file.publish,
             metrics_file: common
                 .metrics_file
                 .clone()
@@ -268,7 +272,18 @@ fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, 
     found.map(Some).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
 }
 
+/// Reads how long snapshots are kept, in seconds.
+pub(crate) fn keep(value: &str) -> Result<u64, ConfigError> {
+    let expected = "a time such as 12h, 7d or 2w is expected";
+    span(value).ok_or_else(|| ConfigError::Value { key: "keep", value: value.to_owned(), expected })
+}
+
 fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {
+    now.checked_sub(jiff::SignedDuration::from_secs(i64::try_from(span(value)?).ok()?)).ok()
+}
+
+/// Reads a number of hours, days or weeks, in seconds.
+fn span(value: &str) -> Option<u64> {
     let (count, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     let hours = match unit {
         "h" => 1,
@@ -276,8 +291,7 @@ fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {
         "w" => 7 * 24,
         _ => return None,
     };
-    let seconds = count.parse::<u32>().ok().map(|count| i64::from(count) * hours * 3600)?;
-    now.checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
+    count.parse::<u32>().ok().map(|count| u64::from(count) * hours * 3600)
 }
 
 fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {

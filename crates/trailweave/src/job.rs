@@ -18,6 +18,7 @@ use trailweave_lake::LeaseTimes;
 use crate::allocator;
 use crate::args::Common;
 use crate::args::IngestArgs;
+use crate::args::PublishArgs;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::figures;
@@ -49,16 +50,24 @@ impl Job {
         Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began, now, runtime })
     }
 
+    /// Follows the flag of a verb that changes tables.
+    pub(crate) fn publishing(mut self, args: PublishArgs) -> Self {
+        self.config.publish = args.publish.unwrap_or(self.config.publish);
+        self
+    }
+
     /// Finds the place where the lake is, or is to be.
     pub(crate) fn place(&self) -> anyhow::Result<LakePlace> {
-        match &self.config.lake {
-            Source::Local(folder) => Ok(LakePlace::local(folder)),
+        let place = match &self.config.lake {
+            Source::Local(folder) => LakePlace::local(folder),
             Source::S3(location) => {
                 let store = self.runtime.block_on(trailweave_ingest::object_store(location, &self.config.s3));
                 let store = store.with_context(|| format!("cannot reach the lake `{location}`"))?;
-                Ok(LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?)
+                LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?
             }
-        }
+        };
+        let now = self.now;
+        Ok(place.with_clock(move || now().as_millisecond()))
     }
 
     /// Opens the lake.

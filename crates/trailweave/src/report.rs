@@ -11,6 +11,7 @@ use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::PlanSummary;
+use trailweave_ingest::PublishedTable;
 use trailweave_ingest::SkipReason;
 use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
@@ -27,6 +28,9 @@ pub(crate) struct Report {
     /// The read arm's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) correlated: Option<trailweave_correlate::Summary>,
+    /// The tables that were published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<Vec<PublishedTable>>,
 }
 
 /// The report with the time that it took.
@@ -62,6 +66,9 @@ impl Report {
         }
         if let Some(correlated) = &self.correlated {
             write_correlated(out, correlated)?;
+        }
+        if let Some(published) = &self.published {
+            write_published(out, published)?;
         }
         write!(out, "time         {:.1} s", elapsed.as_secs_f64())?;
         match &self.ingested {
@@ -112,6 +119,13 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
     }
     Ok(())
+}
+
+/// Writes what was published, as text.
+pub(crate) fn write_published(out: &mut impl Write, tables: &[PublishedTable]) -> io::Result<()> {
+    let n_files: u64 = tables.iter().map(|it| it.files).sum();
+    let n_new = tables.iter().filter(|it| it.committed).count();
+    writeln!(out, "published    {n_files} files in {} tables, {n_new} of which have a new snapshot", tables.len())
 }
 
 /// Writes what was merged, as text.
@@ -287,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
-        let of = |ingested: Summary| Report { ingested: Some(ingested), correlated: None }.outcome();
+        let of = |ingested: Summary| Report { ingested: Some(ingested), correlated: None, published: None }.outcome();
         let outcome = |objects_left, objects_done, objects_quarantined| {
             of(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() })
         };

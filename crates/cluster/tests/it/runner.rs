@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
+use arrow::compute::cast;
 use arrow::compute::concat_batches;
-use arrow::datatypes::DataType;
 use arrow::datatypes::Date32Type;
+use arrow::datatypes::FieldRef;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::ArrayFormatter;
 use arrow::util::display::FormatOptions;
@@ -19,9 +21,9 @@ use trailweave_cluster::STEPS;
 use trailweave_lake::Lake;
 use trailweave_lake::TableWriter;
 use trailweave_table::EVENTS;
-use trailweave_table::PRODUCT_FILE;
 use trailweave_table::SESSIONS;
 use trailweave_table::partition_dir;
+use trailweave_table::product_name;
 
 /// Rows in each batch that a file's writer gets, as the join in memory gives them: pages end there.
 const BATCH_ROWS: usize = 8192;
@@ -68,24 +70,29 @@ fn register(context: &SessionContext, name: &str, schema: SchemaRef, rows: Vec<R
 fn write(lake: &Lake, product: &Product, rows: &RecordBatch) {
     let table = product.table;
     let columns: Vec<usize> = (1..=table.columns.len()).collect();
-    let typed = |fields: &arrow::datatypes::Fields| -> Vec<(String, DataType)> {
-        fields.iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
-    };
     let made = rows.project(&columns).unwrap();
-    assert_eq!(typed(made.schema().fields()), typed(table.schema().fields()), "{}", table.name);
-    assert_eq!(rows.num_columns(), columns.len() + 2, "{}", table.name);
+    let (ours, theirs) = (table.schema(), made.schema());
+    for (ours, theirs) in ours.fields().iter().zip(theirs.fields()) {
+        assert_eq!(ours.name(), theirs.name(), "{}", table.name);
+        assert!(ours.data_type().equals_datatype(theirs.data_type()), "{}.{ours} is {theirs}", table.name);
+    }
+    assert_eq!(rows.num_columns(), ours.fields().len() + 2, "{}", table.name);
     let days = rows.column(0);
     let dates = ArrayFormatter::try_new(days, &FormatOptions::new()).unwrap();
     let mut from = 0;
     for of_day in days.as_primitive::<Date32Type>().values().chunk_by(|one, next| one == next) {
-        let path = lake.table_dir(table).join(partition_dir(&dates.value(from).to_string())).join(PRODUCT_FILE);
+        let path = lake.table_dir(table).join(partition_dir(&dates.value(from).to_string())).join("part.parquet");
         let mut writer = TableWriter::new(lake.create_file(&path).unwrap(), table).unwrap();
         let until = from + of_day.len();
         for at in (from..until).step_by(BATCH_ROWS) {
             let batch = made.slice(at, BATCH_ROWS.min(until - at));
-            writer.write(&RecordBatch::try_new(table.schema(), batch.columns().to_vec()).unwrap()).unwrap();
+            // A table's types carry the ids of nested fields, which no engine knows.
+            let with_ids = |(column, field): (&ArrayRef, &FieldRef)| cast(column, field.data_type()).unwrap();
+            let columns = batch.columns().iter().zip(ours.fields()).map(with_ids).collect();
+            writer.write(&RecordBatch::try_new(table.schema(), columns).unwrap()).unwrap();
         }
-        writer.commit().unwrap();
+        let name = product_name(&writer.commit().unwrap().digest);
+        std::fs::rename(&path, path.with_file_name(name)).unwrap();
         from = until;
     }
 }

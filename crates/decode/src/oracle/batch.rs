@@ -11,13 +11,14 @@ use arrow::array::MapArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::array::StructArray;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::buffer::NullBuffer;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 use trailweave_table::Column;
 use trailweave_table::Kind;
 use trailweave_table::Table;
+use trailweave_table::time_of_ms;
 
 /// A value of a column that is not null.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,11 +41,11 @@ pub(super) fn batches(table: &Table, rows: &[Row]) -> Vec<RecordBatch> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let columns = table.columns.iter().map(|column| array(column, rows)).collect();
+    let columns = table.columns.iter().map(|column| array(column, &table.data_type(column), rows)).collect();
     vec![RecordBatch::try_new(table.schema(), columns).expect("one array per column of the table")]
 }
 
-fn array(column: &Column, rows: &[Row]) -> ArrayRef {
+fn array(column: &Column, data_type: &DataType, rows: &[Row]) -> ArrayRef {
     let cells = rows.iter().map(|row| row.get(column.name));
     match column.kind {
         Kind::Text => Arc::new(cells.map(|cell| cell.map(text)).collect::<StringArray>()),
@@ -54,11 +55,12 @@ fn array(column: &Column, rows: &[Row]) -> ArrayRef {
         }
         Kind::Integer => Arc::new(cells.map(|cell| cell.map(integer)).collect::<Int64Array>()),
         Kind::Time => {
-            let times = cells.map(|cell| cell.map(integer)).collect::<TimestampMillisecondArray>();
+            let times =
+                cells.map(|cell| cell.map(|cell| time_of_ms(integer(cell)))).collect::<TimestampMicrosecondArray>();
             Arc::new(times.with_timezone("UTC"))
         }
-        Kind::TextList => list(&column.kind.data_type(), &cells.map(|cell| cell.map(texts)).collect::<Vec<_>>()),
-        Kind::TextMap => map(&column.kind.data_type(), &cells.map(|cell| cell.map(entries)).collect::<Vec<_>>()),
+        Kind::TextList => list(data_type, &cells.map(|cell| cell.map(texts)).collect::<Vec<_>>()),
+        Kind::TextMap => map(data_type, &cells.map(|cell| cell.map(entries)).collect::<Vec<_>>()),
     }
 }
 

@@ -7,13 +7,14 @@ use std::mem;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use trailweave_decode::Read;
 use trailweave_decode::Taken;
 use trailweave_table::EVENTS;
 use trailweave_table::SESSIONS;
 use trailweave_table::Table;
 use trailweave_table::day_of_time;
+use trailweave_table::ms_of_time;
 
 use crate::row_key::row_keys;
 use crate::texts::{Texts, gathered_rows};
@@ -117,7 +118,7 @@ impl Dated {
     fn new(table: &'static Table, rows: RecordBatch, origins: Vec<u32>) -> Self {
         let mut days: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
         for (row, time) in (0..).zip(event_times_ms(table, &rows)) {
-            days.entry(day_of_time(*time)).or_default().push(row);
+            days.entry(day_of_time(time)).or_default().push(row);
         }
         Self { table, keys: row_keys(table, &rows), rows, origins, days }
     }
@@ -136,10 +137,15 @@ impl Dated {
 }
 
 /// Returns the column `event_time`. Decode gives every row one; a panic here quarantines the object.
-pub(crate) fn event_times_ms<'r>(table: &Table, rows: &'r RecordBatch) -> &'r [i64] {
-    let times = rows.column(table.position("event_time")).as_primitive::<TimestampMillisecondType>();
+fn event_times<'r>(table: &Table, rows: &'r RecordBatch) -> &'r [i64] {
+    let times = rows.column(table.position("event_time")).as_primitive::<TimestampMicrosecondType>();
     assert_eq!(times.null_count(), 0, "a row without event_time");
     times.values()
+}
+
+/// Returns the time of every row in milliseconds.
+pub(crate) fn event_times_ms(table: &Table, rows: &RecordBatch) -> impl Iterator<Item = i64> {
+    event_times(table, rows).iter().copied().map(ms_of_time)
 }
 
 impl Chunk {
@@ -157,10 +163,10 @@ impl Chunk {
         self.without_waste()
     }
 
-    /// Returns the `event_time` of every row of `table` that is meant.
+    /// Returns the `event_time` of every row of `table` that is meant, in milliseconds.
     pub(crate) fn event_times_ms(&self, table: &Table) -> impl Iterator<Item = i64> {
-        let times = event_times_ms(table, &self.rows);
-        self.chosen.iter().map(|row| times[*row as usize])
+        let times = event_times(table, &self.rows);
+        self.chosen.iter().map(|row| ms_of_time(times[*row as usize]))
     }
 
     /// Tells whether no row that is meant has a value in a column.

@@ -7,7 +7,7 @@ use arrow::array::Array;
 use arrow::array::ArrayAccessor;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
-use arrow::array::TimestampMillisecondArray;
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
@@ -74,7 +74,7 @@ pub(crate) fn write_merged(
 /// A column that rows are ordered by, batch by batch.
 enum SortBy<'a> {
     Text(Vec<Texts<'a>>),
-    Time(Vec<&'a TimestampMillisecondArray>),
+    Time(Vec<&'a TimestampMicrosecondArray>),
     Integer(Vec<&'a Int64Array>),
 }
 

@@ -124,7 +124,7 @@ async fn kill_at_every_crash_point(
             return crash_points;
         }
         // A kill in the middle of a file leaves this as well.
-        let half = if lake.object_store().is_none() {
+        let half = if lake.object_store().unwrap().is_none() {
             ".part-0123456789abcdef-0.parquet.tmp"
         } else {
             "part-0123456789abcdef-0.parquet"

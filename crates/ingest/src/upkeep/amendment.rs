@@ -48,7 +48,8 @@ impl Amendment {
         if rows.column(table.position("amended_event_id")).null_count() == rows.num_rows() {
             return Vec::new();
         }
-        let (accounts, event_ids, times) = (text(ACCOUNT), text(EVENT_ID), event_times_ms(table, rows));
+        let accounts = text(ACCOUNT);
+        let (event_ids, times) = (text(EVENT_ID), event_times_ms(table, rows).collect::<Vec<_>>());
         let positions = rows.column(table.position("source_index")).as_primitive::<Int64Type>();
         let amendment = |row| Self {
             account: accounts.get(row).map(str::to_owned),

@@ -1,15 +1,17 @@
 //! Merges the small parts of a partition, which many small batches leave, into larger ones.
 //!
 //! The merged part holds the same rows in the table's order. It appears, and the parts that it holds vanish, in one
-//! change of the lake (see `trailweave_lake::Change`): a kill costs nothing but time. A reader who lists the partition
+//! change of the lake (see `trailweave_lake::Change`) with some others: a kill costs nothing but time. A reader who lists the partition
 //! in that moment may see both and so rows twice, never none.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::path::PathBuf;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
 use rayon::ThreadPoolBuilder;
+use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use serde::Serialize;
@@ -34,6 +36,8 @@ use crate::upkeep::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
 const TARGET_BYTES: u64 = 128 << 20;
+/// So many parts are merged in one change, which needs room for them beside the parts that they hold.
+const GROUPS_PER_CHANGE: usize = 32;
 /// How much larger rows are in memory than as Parquet, with what sorting and encoding them needs: 20 was measured.
 const MEMORY_FACTOR: u64 = 24;
 
@@ -88,15 +92,38 @@ pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, Inges
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|source| IngestError::Threads { threads, source })?;
-    let merged = pool.install(|| groups.par_iter().map(|group| merge(lake, group)).collect::<Result<Vec<_>, _>>())?;
     compacted.parts_after = compacted.parts_before;
-    for (group, (rows, bytes)) in groups.iter().zip(merged) {
-        compacted.parts_after -= group.parts.len() as u64 - 1;
-        compacted.bytes_before += group.bytes;
-        compacted.bytes_after += bytes;
-        compacted.rows += rows;
+    for groups in groups.chunks(GROUPS_PER_CHANGE.max(threads)) {
+        for (group, (rows, bytes)) in groups.iter().zip(pool.install(|| merge_all(lake, groups))?) {
+            compacted.parts_after -= group.parts.len() as u64 - 1;
+            compacted.bytes_before += group.bytes;
+            compacted.bytes_after += bytes;
+            compacted.rows += rows;
+        }
     }
     Ok(compacted)
+}
+
+/// Makes one part of each group, all in one change; returns their rows and bytes.
+fn merge_all(lake: &Lake, groups: &[Group]) -> Result<Vec<(u64, u64)>, IngestError> {
+    let ids: Vec<String> = groups.iter().map(|group| id(lake, group)).collect();
+    let mut change = Change::new(lake, &format!("compact-{}", short_hex(ids.iter().map(String::as_bytes))));
+    let path = |(group, id): (&Group, &String)| group.parts[0].path.with_file_name(merged_part_name(id));
+    let paths: Vec<PathBuf> = groups.iter().zip(&ids).map(path).collect();
+    let staged: Vec<PathBuf> = paths.iter().map(|path| change.promise(path)).collect();
+    let merge = |(group, staged): (&Group, &PathBuf)| merge(lake, group, staged);
+    let merged = groups.par_iter().zip(&staged).map(merge).collect::<Result<Vec<_>, _>>()?;
+    for part in groups.iter().flat_map(|group| &group.parts) {
+        change.remove(&part.path);
+    }
+    change.commit()?;
+    let bytes = paths.iter().map(|path| Ok(lake.open_part(path)?.len())).collect::<Result<Vec<_>, LakeError>>()?;
+    Ok(merged.into_iter().zip(bytes).collect())
+}
+
+/// Names a group by its parts below the lake's folder, so that a lake that is moved gives the same names.
+fn id(lake: &Lake, group: &Group) -> String {
+    short_hex(group.parts.iter().map(|part| lake.below(&part.path).as_os_str().as_encoded_bytes()))
 }
 
 /// Puts the parts of a partition together as long as they fit, in the order of their names.
@@ -115,30 +142,20 @@ fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> 
     groups
 }
 
-/// Makes one part of a group; returns its rows and bytes.
-fn merge(lake: &Lake, group: &Group) -> Result<(u64, u64), IngestError> {
+/// Writes the rows of a group as one part; returns how many.
+fn merge(lake: &Lake, group: &Group, staged: &Path) -> Result<u64, IngestError> {
     let (mut chunks, mut merged) = (Vec::new(), Vec::new());
     for Part { path, bytes, .. } in &group.parts {
         chunks.extend(read(lake, path, group.table)?);
         let from = Merged::read(lake, path)?;
         merged.push(Merged { path: lake.below(path).to_owned(), bytes: *bytes, from });
     }
-    // Below the lake's folder, so that a lake that is moved gives the same names.
-    let id = short_hex(merged.iter().map(|part| part.path.as_os_str().as_encoded_bytes()));
-    let path = group.parts[0].path.with_file_name(merged_part_name(&id));
-    let mut change = Change::new(lake, &format!("compact-{id}"));
-    let staged = change.promise(&path);
     let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();
-    let rows = part::write_merged(lake, &chunks, group.table, &staged, &merged)?;
+    let rows = part::write_merged(lake, &chunks, group.table, staged, &merged)?;
     if rows != expected {
-        return Err(IngestError::Merge { path, expected, rows });
+        return Err(IngestError::Merge { path: staged.to_owned(), expected, rows });
     }
-    for part in &group.parts {
-        change.remove(&part.path);
-    }
-    change.commit()?;
-    let bytes = lake.open_part(&path)?.len();
-    Ok((rows, bytes))
+    Ok(rows)
 }
 
 /// Reads the rows of a part, as many as its footer says.

@@ -1,4 +1,5 @@
-//! Leftovers of killed runs: parts that the ledger does not know, and files that never got their name.
+//! Leftovers of killed runs: parts that the ledger does not know, and files that never got their name. And what snapshots of
+//! published tables need no longer.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::path::PathBuf;
 
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::expire;
 use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
@@ -16,13 +18,16 @@ use trailweave_table::batch_id;
 use crate::IngestError;
 use crate::ledger::committed;
 
-/// Finds, in every table, what killed runs left behind, and removes it unless `is_dry`. Returns what it found. An
-/// unfinished plan writes its parts anew, so nothing is lost.
+/// Finds, in every table, what killed runs left behind, and snapshots with their files that the lake keeps no longer, and
+/// removes both unless `is_dry`. Returns what it found. An unfinished plan writes its parts anew, so nothing is lost.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
     let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), &committed(lake)?, None)?;
+    found.extend(expire(lake, is_dry)?);
     found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
+    found.sort();
+    found.dedup();
     if !is_dry {
         remove_all(lake, &found)?;
     }

@@ -32,6 +32,7 @@ use trailweave_lake::TableWriter;
 use trailweave_lake::read::{Reader, columns, filled};
 use trailweave_table::LOGGED;
 use trailweave_table::Table;
+use trailweave_table::settled_part_name;
 
 use crate::IngestError;
 use crate::ledger::Ledger;
@@ -132,7 +133,8 @@ fn settle_part(
         change.remove(path);
         return Ok(());
     }
-    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, table)?;
+    let staged = change.stage(path);
+    let mut writer = TableWriter::new(lake.create_file(&staged)?, table)?;
     let reader = Reader::try_new(lake.open_part(path)?).map_err(damaged)?;
     let mut rest = &keep[..];
     for rows in reader.with_batch_size(COPY_ROWS).build().map_err(damaged)? {
@@ -141,7 +143,9 @@ fn settle_part(
         rest = others;
         writer.write(&filtered(table, &rows, of_rows).map_err(damaged)?)?;
     }
-    writer.commit()?;
+    let digest = writer.commit()?.digest;
+    change.remove(path);
+    change.name(&staged, &path.with_file_name(settled_part_name(path, &digest)));
     Ok(())
 }
 

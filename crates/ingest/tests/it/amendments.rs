@@ -135,10 +135,10 @@ fn rows(lake: &Lake) -> Vec<Row> {
     let mut rows = Vec::new();
     for batch in lake.parts(&EVENTS).unwrap().iter().flat_map(|part| read(&part.path)) {
         let text = |name: &str, row: usize| batch[name].as_string::<i32>().value(row).to_owned();
-        for (row, ms) in
-            batch["event_time"].as_primitive::<arrow::datatypes::TimestampMillisecondType>().iter().enumerate()
+        for (row, us) in
+            batch["event_time"].as_primitive::<arrow::datatypes::TimestampMicrosecondType>().iter().enumerate()
         {
-            let time = jiff::Timestamp::from_millisecond(ms.unwrap()).unwrap().to_string();
+            let time = jiff::Timestamp::from_microsecond(us.unwrap()).unwrap().to_string();
             let [account, id] = ["recipient_account_id", "event_id"].map(|name| text(name, row));
             rows.push([account, id, time, text("user_agent", row), text("amended_event_id", row)]);
         }

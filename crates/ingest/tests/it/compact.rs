@@ -46,16 +46,16 @@ async fn a_partition_becomes_one_sorted_part_with_the_same_rows() {
     assert_eq!((texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object")), before);
     let [first, second] = lake.parts(&EVENTS).unwrap().try_into().unwrap();
     assert_eq!(first.event_date.as_deref(), Some("2026-09-01"));
-    let times: Vec<i64> = read(&second.path).iter().flat_map(times_ms).collect();
+    let times: Vec<i64> = read(&second.path).iter().flat_map(times).collect();
     assert!(times.is_sorted() && times.len() == 6, "{times:?}");
     let again = compact(&lake, &OPTIONS).unwrap();
     assert_eq!((again.parts_before, again.parts_after, again.rows), (3, 3, 0));
 }
 
-fn times_ms(rows: &arrow::array::RecordBatch) -> Vec<i64> {
+fn times(rows: &arrow::array::RecordBatch) -> Vec<i64> {
     use arrow::array::AsArray;
     rows.column(EVENTS.position("event_time"))
-        .as_primitive::<arrow::datatypes::TimestampMillisecondType>()
+        .as_primitive::<arrow::datatypes::TimestampMicrosecondType>()
         .values()
         .to_vec()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::datatypes::TimestampMicrosecondType;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_lake::Lake;
@@ -83,9 +83,9 @@ async fn rows_lie_in_the_partition_of_their_own_date_in_order() {
     let mut rows = 0;
     for part in lake.parts(&EVENTS).unwrap() {
         for batch in read(&part.path) {
-            let time = batch.column(EVENTS.position("event_time")).as_primitive::<TimestampMillisecondType>();
-            let date = |ms| jiff::Timestamp::from_millisecond(ms).unwrap().to_string()[..10].to_owned();
-            assert!(time.values().iter().all(|ms| date(*ms) == part.event_date.clone().unwrap()));
+            let time = batch.column(EVENTS.position("event_time")).as_primitive::<TimestampMicrosecondType>();
+            let date = |us| jiff::Timestamp::from_microsecond(us).unwrap().to_string()[..10].to_owned();
+            assert!(time.values().iter().all(|us| date(*us) == part.event_date.clone().unwrap()));
             assert!(time.values().is_sorted());
             rows += batch.num_rows();
         }

@@ -96,7 +96,7 @@ pub(crate) fn read(path: &Path) -> Vec<RecordBatch> {
 /// Every file of a lake but those of its runs and leases, with its bytes.
 pub(crate) fn files(lake: &Lake) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut paths = Vec::new();
-    if let Some(store) = lake.object_store() {
+    if let Some(store) = lake.object_store().unwrap() {
         let objects = store.list(None).collect::<Vec<_>>().now_or_never().expect("memory answers at once");
         let root = lake.root().strip_prefix("s3://bucket").unwrap();
         paths.extend(objects.into_iter().map(|object| {

@@ -24,14 +24,16 @@ fn lake_of(rows: &[(&str, &[&str])]) -> (TempDir, Lake, Part) {
 }
 
 fn write(lake: &Lake, path: &Path, rows: &[(&str, &[&str])]) {
-    let element = Field::new("element", DataType::Utf8, true);
+    let DataType::List(element) = EVENTS.data_type(&EVENTS.columns[EVENTS.position("volume_ids")]) else {
+        unreachable!()
+    };
     let mut volumes = ListBuilder::new(StringBuilder::new()).with_field(element);
     for (_, of_row) in rows {
         of_row.iter().for_each(|volume| volumes.values().append_value(volume));
         volumes.append(!of_row.is_empty());
     }
     let mut columns: Vec<ArrayRef> =
-        EVENTS.columns.iter().map(|column| new_null_array(&column.kind.data_type(), rows.len())).collect();
+        EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), rows.len())).collect();
     columns[EVENTS.position("event_id")] = Arc::new(rows.iter().map(|(id, _)| Some(*id)).collect::<StringArray>());
     columns[EVENTS.position("volume_ids")] = Arc::new(volumes.finish());
     let rows = RecordBatch::try_new(EVENTS.schema(), columns).unwrap();

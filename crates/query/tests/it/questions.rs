@@ -47,13 +47,13 @@ async fn a_time_finer_than_those_of_the_lake_is_refused() {
     let time = "2026-09-01T12:00:00";
     assert_eq!(count(&session, &format!("event_time = '{time}Z'")).await, Ok(1));
     for fine in [
-        format!("'{time}.0009Z'"),
+        format!("'{time}.0000009Z'"),
         format!("TIMESTAMP '{time}.000000001'"),
-        format!("CAST('{time}.0009' AS TIMESTAMP)"),
-        format!("CAST('{time}.0009' AS TIMESTAMP(3))"),
-        format!("arrow_cast('{time}.0009', 'Timestamp(Microsecond, Some(\"UTC\"))')"),
-        format!("to_timestamp('{time}.0009')"),
-        format!("TIMESTAMP '{time}' + INTERVAL '1 microsecond'"),
+        format!("CAST('{time}.0000009' AS TIMESTAMP)"),
+        format!("CAST('{time}.0000009' AS TIMESTAMP(3))"),
+        format!("arrow_cast('{time}.0000009', 'Timestamp(Microsecond, Some(\"UTC\"))')"),
+        format!("to_timestamp('{time}.0000009')"),
+        format!("TIMESTAMP '{time}' + INTERVAL '1 nanosecond'"),
     ] {
         for condition in [
             format!("event_time = {fine}"),
@@ -66,32 +66,32 @@ async fn a_time_finer_than_those_of_the_lake_is_refused() {
             format!("event_id IN (SELECT event_id FROM events WHERE event_time = {fine})"),
         ] {
             let answer = count(&session, &condition).await;
-            assert!(answer.as_ref().is_err_and(|said| said.contains("whole milliseconds")), "{condition}: {answer:?}");
+            assert!(answer.as_ref().is_err_and(|said| said.contains("whole microseconds")), "{condition}: {answer:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_time_is_not_moved_by_a_part_of_a_millisecond() {
+async fn a_time_is_not_moved_by_a_part_of_a_microsecond() {
     let (_folder, session) = launches().await;
     for condition in [
-        "event_time + INTERVAL '500 microseconds' > '2026-09-01T12:00:00Z'",
-        "event_time - INTERVAL '1.5 milliseconds' = '2026-09-01T12:00:00Z'",
-        "event_time = event_time + INTERVAL '1 microsecond'",
+        "event_time + INTERVAL '500 nanoseconds' > '2026-09-01T12:00:00Z'",
+        "event_time - INTERVAL '1.5 microseconds' = '2026-09-01T12:00:00Z'",
+        "event_time = event_time + INTERVAL '1 nanosecond'",
     ] {
         let answer = count(&session, condition).await;
-        assert!(answer.as_ref().is_err_and(|said| said.contains("whole milliseconds")), "{condition}: {answer:?}");
+        assert!(answer.as_ref().is_err_and(|said| said.contains("whole microseconds")), "{condition}: {answer:?}");
     }
-    let moved = "event_time + INTERVAL '1 millisecond' > '2026-09-01T12:00:00Z'";
+    let moved = "event_time + INTERVAL '1 microsecond' > '2026-09-01T12:00:00Z'";
     assert!(count(&session, moved).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_time_of_whole_milliseconds_is_compared_as_it_is() {
+async fn a_time_of_whole_microseconds_is_compared_as_it_is() {
     let (_folder, session) = launches().await;
     let time = "2026-09-01T12:00:00";
     for (condition, rows) in [
-        (format!("event_time = '{time}.000000Z'"), 1),
+        (format!("event_time = '{time}.000000000Z'"), 1),
         (format!("event_time = '{time}.001Z'"), 0),
         (format!("event_time < TIMESTAMP '{time}.001' AND event_time >= TIMESTAMP '{time}'"), 1),
         (format!("event_time BETWEEN '{time}' AND '{time}.999'"), 1),
@@ -99,12 +99,12 @@ async fn a_time_of_whole_milliseconds_is_compared_as_it_is() {
         (format!("event_time = TIMESTAMP '{time}' + INTERVAL '1 second' - INTERVAL '1 second'"), 1),
         ("event_time < DATE '2026-09-02'".to_owned(), 4),
         ("event_date = '2026-09-01'".to_owned(), 4),
-        (format!("event_id <> '{time}.0009Z'"), 4),
+        (format!("event_id <> '{time}.0000009Z'"), 4),
     ] {
         assert_eq!(count(&session, &condition).await, Ok(rows), "{condition}");
     }
     assert!(
-        count(&session, "event_time < now() - INTERVAL '1 microsecond'").await.is_ok(),
+        count(&session, "event_time < now() - INTERVAL '1 nanosecond'").await.is_ok(),
         "the time of day may be finer"
     );
 }
@@ -118,9 +118,12 @@ async fn what_the_engine_says_is_said_once() {
         ("SELECT zzz FROM ledger", "no column is named `zzz`; the columns are ledger.source_object, ledger.version, "),
         ("SELECT 1 FROM event", "no table is named `event`; the lake has events, correlated, "),
         ("SELEC 1", "sql parser error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1"),
-        ("SELECT event_time + 'x' FROM events", "Cannot coerce arithmetic expression Timestamp(ms, \"UTC\") + Utf8"),
+        ("SELECT event_time + 'x' FROM events", "Cannot coerce arithmetic expression Timestamp(µs, \"UTC\") + Utf8"),
         ("SELECT 1 FROM events WHERE event_time = 'yesterday'", "Error parsing timestamp from 'yesterday'"),
-        ("SELECT 1 FROM events WHERE event_time = '2026-09-01T12:00:00.0009Z'", "`2026-09-01T12:00:00.0009Z` is finer"),
+        (
+            "SELECT 1 FROM events WHERE event_time = '2026-09-01T12:00:00.0000009Z'",
+            "`2026-09-01T12:00:00.0000009Z` is finer",
+        ),
         ("SELECT CAST(event_name AS BIGINT) FROM events", "Cannot cast string 'RunInstances' to value of Int64 type"),
     ] {
         let said = said(&session.query(sql).await.unwrap_err());

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::spark::kind;
 use super::words::escaped;
+use super::words::projection;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;
 
@@ -20,13 +21,12 @@ pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Resul
     }
     write!(out, "STORED AS PARQUET\nLOCATION {}", escaped(&format!("{folder}/")))?;
     if table.dated_by.is_some() {
-        let template = escaped(&format!("{folder}/{DATE_PARTITION}=${{{DATE_PARTITION}}}/"));
-        writeln!(out, "\nTBLPROPERTIES (")?;
-        writeln!(out, "  'projection.enabled' = 'true',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.type' = 'date',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.format' = 'yyyy-MM-dd',")?;
-        writeln!(out, "  'projection.{DATE_PARTITION}.range' = '2013-11-01,NOW+1DAY',")?;
-        write!(out, "  'storage.location.template' = {template}\n)")?;
+        write!(out, "\nTBLPROPERTIES (")?;
+        for (position, (key, value)) in projection(folder).into_iter().enumerate() {
+            let comma = if position == 0 { "" } else { "," };
+            write!(out, "{comma}\n  '{key}' = {}", escaped(&value))?;
+        }
+        write!(out, "\n)")?;
     }
     writeln!(out, ";\n")
 }

@@ -46,7 +46,7 @@ fn any(char: char) -> Option<String> {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "Nullable(String)",
-        Kind::Time => r"Nullable(DateTime64(3, \'UTC\'))",
+        Kind::Time => r"Nullable(DateTime64(6, \'UTC\'))",
         Kind::Bool => "Nullable(Bool)",
         Kind::Integer => "Nullable(Int64)",
         Kind::TextList => "Array(Nullable(String))",

@@ -18,6 +18,18 @@ pub(super) fn columns(table: &Table, kind: fn(Kind) -> &'static str) -> Vec<(&'s
     table.columns.iter().map(|column| (column.name, kind(column.kind))).chain(date).collect()
 }
 
+/// Returns the properties by which Athena finds the dates of a table in `folder`, so that no partition is ever added.
+pub(super) fn projection(folder: &str) -> [(String, String); 5] {
+    let of_date = |name: &str| format!("projection.{DATE_PARTITION}.{name}");
+    [
+        ("projection.enabled".to_owned(), "true".to_owned()),
+        (of_date("type"), "date".to_owned()),
+        (of_date("format"), "yyyy-MM-dd".to_owned()),
+        (of_date("range"), "2013-11-01,NOW+1DAY".to_owned()),
+        ("storage.location.template".to_owned(), format!("{folder}/{DATE_PARTITION}=${{{DATE_PARTITION}}}/")),
+    ]
+}
+
 /// Quotes a text for engines in whose literals a backslash is an ordinary character.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))

@@ -4,6 +4,7 @@ use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_lake::Lake;
 
+use super::publish::publish_locked;
 use crate::job::Job;
 use crate::progress;
 use crate::report::Report;
@@ -14,7 +15,8 @@ pub(super) fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     let _lock = lake.lock()?;
     trailweave_ingest::remove_uncommitted(&lake)?;
     let correlated = correlate_locked(job, &lake, scope)?;
-    Ok(Report { ingested: None, correlated: Some(correlated) })
+    let published = publish_locked(job, &lake)?;
+    Ok(Report { ingested: None, correlated: Some(correlated), published })
 }
 
 /// Settles amendments, then correlates. Needs: the lock of the lake.

@@ -8,6 +8,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
+use super::publish::publish_locked;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -33,7 +34,8 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     let _lock = lake.lock()?;
     let ingested = ingest_locked(job, &lake)?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
-    Ok(Report { ingested: Some(ingested), correlated: Some(correlated) })
+    let published = publish_locked(job, &lake)?;
+    Ok(Report { ingested: Some(ingested), correlated: Some(correlated), published })
 }
 
 /// Ingests only.
@@ -45,7 +47,7 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
         None => lake.lock()?,
     };
     let ingested = ingest_locked(job, &lake)?;
-    Ok(Report { ingested: Some(ingested), correlated: None })
+    Ok(Report { ingested: Some(ingested), correlated: None, published: None })
 }
 
 fn open(job: &Job) -> anyhow::Result<Lake> {

@@ -4,7 +4,9 @@ use std::io;
 use std::io::Write;
 
 use anyhow::Context;
+use anyhow::bail;
 use trailweave_ingest::Source;
+use trailweave_lake::Lake;
 use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
@@ -28,12 +30,20 @@ pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome
 
 /// Prints statements; they may name a lake that stands elsewhere, of which no table is taken to be empty.
 pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
+    let opened = job.lake().ok();
+    if opened.as_ref().is_some_and(Lake::keeps_snapshots) {
+        bail!(
+            "the lake keeps its snapshots, so its folders hold files that its tables hold no longer; read its Iceberg tables, as \
+             docs/warehouses.md says"
+        );
+    }
     // Only a view over files that are not there is an error.
     let (dialect, opened) = match engine {
-        Engine::Duckdb => (Dialect::DuckDb, job.lake().ok()),
-        Engine::Spark => (Dialect::Spark, job.lake().ok()),
+        Engine::Duckdb => (Dialect::DuckDb, opened),
+        Engine::Spark => (Dialect::Spark, opened),
         Engine::Athena => (Dialect::Athena, None),
         Engine::Clickhouse => (Dialect::ClickHouse, None),
+        Engine::Glue => (Dialect::Glue, None),
     };
     let has_files =
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));

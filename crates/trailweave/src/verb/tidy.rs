@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 
+use super::publish::publish_locked;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::report;
@@ -16,6 +17,7 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
     let _lock = lake.lock()?;
     let options = CompactOptions { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let compacted = trailweave_ingest::compact(&lake, &options)?;
+    publish_locked(job, &lake)?;
     job.put(&compacted, |out, compacted| report::write_compacted(out, compacted))?;
     Ok(Outcome::Done)
 }

@@ -8,6 +8,7 @@ mod beside;
 mod circles;
 mod decisions;
 mod duckdb;
+mod iceberg;
 mod inventory;
 mod layers;
 #[cfg(target_os = "linux")]

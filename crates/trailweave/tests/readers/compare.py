@@ -183,9 +183,9 @@ ONE_DAY = "WHERE event_date = '2026-03-03'"
 
 
 def shortened(row: dict) -> dict:
-    """The row with times as `query` prints them: without empty milliseconds."""
-    is_time = lambda it: isinstance(it, str) and len(it) == 24 and it.endswith(".000Z")
-    return {name: it[:-5] + "Z" if is_time(it) else it for name, it in row.items()}
+    """The row with times as `query` prints them: without empty milliseconds and microseconds."""
+    is_time = lambda it: isinstance(it, str) and len(it) == 27 and it.endswith("000Z")
+    return {name: value(datetime.datetime.fromisoformat(it)) if is_time(it) else it for name, it in row.items()}
 
 
 def spark(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:

@@ -1,0 +1,89 @@
+//! An object store of a process that is killed: after so many writes, removals and copies none succeeds.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream;
+use futures::stream::BoxStream;
+use object_store::CopyOptions;
+use object_store::Error;
+use object_store::GetOptions;
+use object_store::GetResult;
+use object_store::ListResult;
+use object_store::MultipartUpload;
+use object_store::ObjectMeta;
+use object_store::ObjectStore;
+use object_store::PutMultipartOptions;
+use object_store::PutOptions;
+use object_store::PutPayload;
+use object_store::PutResult;
+use object_store::Result;
+use object_store::path::Path;
+
+/// A view of a store that lives for `left` more changes.
+#[derive(Debug)]
+pub(super) struct Dying {
+    store: Arc<dyn ObjectStore>,
+    left: AtomicUsize,
+}
+
+impl Dying {
+    pub(super) fn new(store: &Arc<dyn ObjectStore>, left: usize) -> Self {
+        Self { store: Arc::clone(store), left: AtomicUsize::new(left) }
+    }
+
+    fn live(&self) -> Result<()> {
+        let less = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Generic { store: "dying", source: "killed".into() }),
+        }
+    }
+}
+
+impl fmt::Display for Dying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Dying {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.live()?;
+        self.store.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(&self, at: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.live()?;
+        self.store.put_multipart_opts(at, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.store.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        match self.live() {
+            Ok(()) => self.store.delete_stream(locations),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.store.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.live()?;
+        self.store.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,26 @@
+//! `publish`.
+
+use trailweave_ingest::PublishedTable;
+use trailweave_lake::Lake;
+
+use crate::config;
+use crate::job::Job;
+use crate::outcome::Outcome;
+use crate::report;
+
+/// Publishes the lake's tables.
+pub(super) fn publish(job: &Job, keep: Option<&str>) -> anyhow::Result<Outcome> {
+    let keep_secs = keep.map(config::keep).transpose()?;
+    let lake = job.lake()?;
+    let _lock = lake.lock()?;
+    trailweave_ingest::remove_uncommitted(&lake)?;
+    let published = trailweave_ingest::publish(&lake, keep_secs)?;
+    job.put(&published, |out, published| report::write_published(out, published))?;
+    Ok(Outcome::Done)
+}
+
+/// Publishes them at the end of another verb, if that is asked for. Needs: the lock of the lake.
+pub(super) fn publish_locked(job: &Job, lake: &Lake) -> anyhow::Result<Option<Vec<PublishedTable>>> {
+    let published = job.config.publish.then(|| trailweave_ingest::publish(lake, None));
+    Ok(published.transpose()?)
+}
