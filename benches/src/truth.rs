@@ -207,7 +207,13 @@ pub fn ask_oracle(lake: &Lake) -> anyhow::Result<usize> {
 }
 
 fn read_arm() -> CorrelateOptions {
-    CorrelateOptions { memory_bytes: 4 << 30, threads: threads(), slice_rows: None, scope: Scope::New }
+    CorrelateOptions {
+        memory_bytes: 4 << 30,
+        threads: threads(),
+        slice_rows: None,
+        scope: Scope::New,
+        give_back: || (),
+    }
 }
 
 fn threads() -> NonZeroUsize {

@@ -371,7 +371,7 @@ impl Batch {
         let (texts, flags) = (&self.texts, &mut self.flags);
         let text = |column: Text| &texts[column as usize];
         event_source.flag(flags, Flags::KMS, |source| source.starts_with("kms."));
-        event_source.flag(flags, Flags::EC2, |source| source.starts_with("ec2."));
+        event_source.flag(flags, Flags::EC2, is_ec2);
         event_source.flag(flags, Flags::STS, |source| source.starts_with("sts."));
         text(Text::PrincipalId).flag(flags, Flags::INFRASTRUCTURE, |id| id.contains(":aws:ec2-infrastructure:"));
         text(Text::PrincipalArn).flag(flags, Flags::INFRASTRUCTURE, |arn| arn.contains("/aws:ec2-infrastructure/"));
@@ -476,6 +476,11 @@ fn is_role_of_family(principal: &str) -> bool {
 fn is_instance_id(text: &str) -> bool {
     let is_hex = |digits: &str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
+}
+
+/// Tells whether events of a source are those of EC2.
+pub(crate) fn is_ec2(event_source: &str) -> bool {
+    event_source.starts_with("ec2.")
 }
 
 /// Tells whether events of a source are joined.

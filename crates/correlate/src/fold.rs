@@ -27,22 +27,25 @@ use crate::parts::Parts;
 use crate::replacement::Replacement;
 use crate::slice::join;
 
-/// The memory of the program itself, and of a file of a product that is being written.
+/// The memory of the program itself, of a part that is being read, and of a file of a product that is being written.
 const PROGRAM_BYTES: u64 = 20 << 20;
+const READER_BYTES: u64 = 16 << 20;
 const WRITER_BYTES: u64 = 20 << 20;
-/// Tenths of the rest of the memory for the rows as read. The numbers and sorted lists take about half as much again.
-const ROWS_TENTHS: u64 = 6;
+/// Percent of the rest of the memory for the rows as read. The numbers and sorted lists take as much again and a bit more.
+const ROWS_PERCENT: u64 = 55;
 /// The memory that a row takes as read, as long as nothing better is known.
-const ROW_BYTES: u64 = 220;
+const ROW_BYTES: u64 = 200;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// Tenths of the memory for rows that a slice is meant to take, with what it reaches.
-const SLICE_TENTHS: u64 = 8;
+/// Percent of the memory for rows that a slice is meant to take, with what it reaches.
+const SLICE_PERCENT: u64 = 95;
 
 /// The limits of a fold.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// Memory for the rows of a slice and those that it reaches, as read.
     rows_bytes: u64,
+    /// Parts that are read at once.
+    n_readers: NonZeroUsize,
     /// Files of products that are written at once.
     n_writers: NonZeroUsize,
     slice_rows: Option<NonZeroUsize>,
@@ -51,12 +54,15 @@ struct Limits {
 impl Limits {
     fn new(options: &CorrelateOptions) -> Self {
         let memory_bytes = options.memory_bytes;
-        // A quarter is for writers, but one there must be.
-        let fitting = usize::try_from(memory_bytes / 4 / WRITER_BYTES).unwrap_or(usize::MAX);
-        let n_writers = NonZeroUsize::new(fitting).map_or(NonZeroUsize::MIN, |n| n.min(options.threads));
+        // A quarter is for readers or for writers, which never work at once; but one there must be.
+        let n_fitting = |bytes: u64| {
+            let n = usize::try_from(memory_bytes / 4 / bytes).unwrap_or(usize::MAX);
+            NonZeroUsize::new(n).map_or(NonZeroUsize::MIN, |n| n.min(options.threads))
+        };
+        let (n_readers, n_writers) = (n_fitting(READER_BYTES), n_fitting(WRITER_BYTES));
         let others = PROGRAM_BYTES + WRITER_BYTES * n_writers.get() as u64;
-        let rows_bytes = memory_bytes.saturating_sub(others) / 10 * ROWS_TENTHS;
-        Self { rows_bytes, n_writers, slice_rows: options.slice_rows }
+        let rows_bytes = memory_bytes.saturating_sub(others) / 100 * ROWS_PERCENT;
+        Self { rows_bytes, n_readers, n_writers, slice_rows: options.slice_rows }
     }
 }
 
@@ -70,13 +76,14 @@ pub(crate) fn fold(
     progress: &Progress,
 ) -> Result<u64, CorrelateError> {
     let limits = Limits::new(options);
-    let mut parts = Parts::open(products.lake(), parts, is_new, limits.rows_bytes)?;
+    let mut parts = Parts::open(products.lake(), parts, is_new, limits.rows_bytes, limits.n_readers)?;
     let Some(times) = parts.times() else { return Ok(0) };
     let (mut from, end) = (*times.start(), times.end().saturating_add(1));
     let mut steps = Steps::new(&parts, from..end, limits);
     progress.rows.store(parts.n_rows(&(from..end)), Ordering::Relaxed);
     let (mut n_slices, mut until) = (0, end);
     while from < end {
+        (options.give_back)();
         let slice = from..steps.end_of(&parts, from, until);
         let n_rows = parts.n_rows(&slice);
         if join(products, &mut parts, slice.clone(), limits.n_writers)?.is_some() {
@@ -109,7 +116,7 @@ impl Steps {
     fn new(parts: &Parts<'_>, all: Range<i64>, limits: Limits) -> Self {
         let max_rows = limits.slice_rows.map_or(u64::MAX, |rows| rows.get() as u64);
         let fitting = parts.memory_bytes() / ROW_BYTES;
-        let n_rows = if parts.n_rows(&all) <= fitting { u64::MAX } else { fitting / 10 * SLICE_TENTHS };
+        let n_rows = if parts.n_rows(&all) <= fitting { u64::MAX } else { fitting / 100 * SLICE_PERCENT };
         Self { n_rows: n_rows.clamp(1, max_rows), max_rows }
     }
 
@@ -131,7 +138,7 @@ impl Steps {
     /// Learns from a slice of so many rows how many take their share of the memory: at least half as many as now, at most
     /// twice. A slice that was cut short tells only if it took more than its share.
     fn has_taken(&mut self, n_rows: u64, parts: &Parts<'_>) {
-        let (taken, meant) = (parts.taken_bytes(), parts.memory_bytes() / 10 * SLICE_TENTHS);
+        let (taken, meant) = (parts.taken_bytes(), parts.memory_bytes() / 100 * SLICE_PERCENT);
         if n_rows < self.n_rows / 2 && taken <= meant {
             return;
         }

@@ -48,3 +48,8 @@ impl Kind {
         (of_kms, of_ec2)
     }
 }
+
+/// Tells whether KMS events of a kind make data keys.
+pub(crate) fn makes_data_key(kind: Kind) -> bool {
+    matches!(kind, Kind::GenerateDataKey | Kind::ReEncrypt)
+}

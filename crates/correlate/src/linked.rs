@@ -23,8 +23,8 @@ impl Linked {
     pub(crate) fn extend(&mut self, rows: Vec<[Option<String>; 2]>) {
         for row in rows {
             match row {
-                [Some(id), _] => self.ids.insert(id),
-                [None, Some(object)] => self.objects.insert(object),
+                [Some(id), _] => self.ids.insert(&id),
+                [None, Some(object)] => self.objects.insert(&object),
                 [None, None] => false,
             };
         }

@@ -1,10 +1,8 @@
 //! A day of a product of which some rows are computed anew: the rows that stay and the new ones, merged in order.
 
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::BooleanArray;
@@ -23,6 +21,7 @@ use parquet::errors::ParquetError;
 use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::read;
+use trailweave_lake::read::Keys;
 use trailweave_table::Table;
 
 use crate::CorrelateError;
@@ -34,7 +33,7 @@ pub(crate) struct Replaced {
     columns: &'static [&'static str],
     instead: Option<&'static str>,
     /// The values of these columns, put together, of the rows that go.
-    pub(crate) keys: HashSet<String, RandomState>,
+    pub(crate) keys: Keys,
     /// The days on which such rows stand or may come to stand.
     pub(crate) days: BTreeSet<i32>,
 }
@@ -42,7 +41,7 @@ pub(crate) struct Replaced {
 impl Replaced {
     /// Begins with no row; rows are told apart by `columns`.
     pub(crate) fn by(columns: &'static [&'static str]) -> Self {
-        Self { columns, instead: None, keys: HashSet::default(), days: BTreeSet::new() }
+        Self { columns, instead: None, keys: Keys::default(), days: BTreeSet::new() }
     }
 
     /// Tells rows that lack the last of the columns apart by another one besides.
@@ -53,7 +52,7 @@ impl Replaced {
     pub(crate) fn add_key(&mut self, values: &[Option<&str>]) {
         let mut key = String::new();
         put_together(&mut key, values.iter().copied());
-        self.keys.insert(key);
+        self.keys.insert(&key);
     }
 
     /// Puts rows of a day, as many as `n_new` and in the order of the table, in the place of the replaced ones of that

@@ -16,6 +16,8 @@ pub struct CorrelateOptions {
     pub slice_rows: Option<NonZeroUsize>,
     /// Which products are computed.
     pub scope: Scope,
+    /// Gives memory that is free back to the system. Called where much has become free and more will be asked for.
+    pub give_back: fn(),
 }
 
 /// Which products are computed. The rows are the same.

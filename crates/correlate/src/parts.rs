@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::ops::RangeInclusive;
 use std::sync::Mutex;
@@ -29,7 +30,6 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
-use rayon::iter::IntoParallelRefMutIterator;
 use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
@@ -43,7 +43,7 @@ use crate::ids::NONE;
 use crate::replacement::Replacement;
 
 /// Rows that are read at once.
-const BATCH_ROWS: usize = 1 << 13;
+const BATCH_ROWS: usize = 1 << 15;
 
 /// More milliseconds than lie between 1970 and any event.
 const BEYOND_MS: i64 = 1 << 60;
@@ -56,6 +56,8 @@ pub(crate) struct Parts<'l> {
     /// When the slice begins, and when the next one does: milliseconds since the epoch.
     slice: Range<i64>,
     memory_bytes: u64,
+    /// How many parts are read at once.
+    n_readers: NonZeroUsize,
     room: Room,
 }
 
@@ -94,12 +96,13 @@ struct Sink {
 
 impl<'l> Parts<'l> {
     /// Opens the parts, of which those that `is_new` takes are to be joined. Their ends, and the rows that are read
-    /// for a slice, may take `memory_bytes` together.
+    /// for a slice, may take `memory_bytes` together. `n_readers` read at once.
     pub(crate) fn open(
         lake: &'l Lake,
         parts: Vec<Part>,
         is_new: impl Fn(&Part) -> bool + Sync,
         memory_bytes: u64,
+        n_readers: NonZeroUsize,
     ) -> Result<Self, CorrelateError> {
         let open = |part: Part| {
             let is_new = is_new(&part);
@@ -108,7 +111,7 @@ impl<'l> Parts<'l> {
         let open = parts.into_par_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let ends: usize = open.iter().map(|part| part.metadata.metadata().memory_size()).sum();
         let memory_bytes = memory_bytes.saturating_sub(ends as u64);
-        Ok(Self { lake, open, slice: 0..0, memory_bytes, room: Room { bytes: 0, rows: 0 } })
+        Ok(Self { lake, open, slice: 0..0, memory_bytes, n_readers, room: Room { bytes: 0, rows: 0 } })
     }
 
     /// Tells when the first row that is to be joined happened, and when the last one did; nothing where there is none.
@@ -133,11 +136,12 @@ impl<'l> Parts<'l> {
         self.open.iter().filter(|part| part.is_new).map(of_part).sum()
     }
 
-    /// Tells whether rows can be seen that are not to be joined with the slice.
-    pub(crate) fn has_earlier(&self) -> bool {
-        self.open
-            .iter()
-            .any(|part| (0..part.given.len()).any(|group| part.seen(group, self.slice.start) != Share::None))
+    /// Tells before which time the rows are that can be seen but are not to be joined with the slice; the earliest of all
+    /// where there are none.
+    pub(crate) fn until(&self) -> i64 {
+        let of_part =
+            |part: &OpenPart| part.times.iter().filter_map(|times| part.until(*times, self.slice.start)).max();
+        self.open.iter().filter_map(of_part).max().unwrap_or(i64::MIN)
     }
 
     /// Begins a slice, and reads its rows; nothing if they do not fit.
@@ -196,19 +200,22 @@ impl<'l> Parts<'l> {
         self.memory_bytes
     }
 
-    /// Lets all threads read from the parts, each from another, as long as there is room.
+    /// Lets threads read from the parts, each from others, as long as there is room.
     fn each(
         &mut self,
         read: impl Fn(&Lake, &mut OpenPart, &mut dyn FnMut(Batch) -> bool) -> Result<(), CorrelateError> + Sync,
     ) -> Result<Option<Vec<Batch>>, CorrelateError> {
         let sink = Mutex::new(Sink { room: Some(self.room), batches: Vec::new() });
         let lake = self.lake;
-        self.open.par_iter_mut().enumerate().try_for_each(|(at, part)| {
-            if sink.lock().unwrap_or_else(PoisonError::into_inner).room.is_none() {
-                return Ok(());
+        let parts = Mutex::new(self.open.iter_mut().enumerate());
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let has_room = || sink.lock().unwrap_or_else(PoisonError::into_inner).room.is_some();
+        (0..self.n_readers.get()).into_par_iter().with_max_len(1).try_for_each(|_| {
+            while let Some((at, part)) = next().filter(|_| has_room()) {
+                let push = |batch| sink.lock().unwrap_or_else(PoisonError::into_inner).push(at, batch);
+                read(lake, part, &mut { push })?;
             }
-            let push = |batch| sink.lock().unwrap_or_else(PoisonError::into_inner).push(at, batch);
-            read(lake, part, &mut { push })
+            Ok::<_, CorrelateError>(())
         })?;
         let Sink { room, mut batches } = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some(room) = room else { return Ok(None) };
@@ -240,6 +247,12 @@ impl OpenPart {
         let times: Vec<_> = (0..metadata.metadata().num_row_groups()).map(|group| bounds(&metadata, group)).collect();
         let given = vec![Vec::new(); times.len()];
         Ok(Self { part, metadata, is_new, times, given })
+    }
+
+    /// Tells before which time the rows of a row group are that can be seen in a slice that begins at `begin`.
+    fn until(&self, (first, last): (i64, i64), begin: i64) -> Option<i64> {
+        let until = last.saturating_add(1);
+        if self.is_new { (first < begin).then(|| until.min(begin)) } else { Some(until) }
     }
 
     /// Tells how much of a row group can be seen in a slice that begins at `until`.

@@ -20,10 +20,10 @@ use ahash::RandomState;
 use crate::call::{LATE_MS, shows};
 use crate::events::{Flags, IdColumn, List, Text};
 use crate::ids::{Entry, Index, Marks, NONE};
-use crate::kind::Kind;
+use crate::kind::{Kind, makes_data_key};
 use crate::linked::Linked;
 use crate::rows::Rows;
-use crate::wanted::Wanted;
+use crate::wanted::{By, Wanted};
 
 /// The reach of new events among the rows that have been read.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Groups {
         let nameless = || rows.all().filter(|row| is_nameless(rows, *row));
         Self {
             creates: index(rows.n_grants(), &rows.grants, &|row| rows.kind(row) == Kind::CreateGrant),
-            data_keys: index(rows.n_resources(), &rows.volumes, &|row| makes_data_key(rows, row)),
+            data_keys: index(rows.n_resources(), &rows.volumes, &|row| makes_data_key(rows.kind(row))),
             copies: index(rows.n_shared(), &rows.shared, &|row| rows.is_ec2(row)),
             evidence: index(rows.n_resources(), &rows.volumes, &|row| is_sure(row) && shows(rows, row)),
             nameless: grouped(nameless().filter(|row| rows.is_kms(*row)), |row| {
@@ -95,10 +95,6 @@ fn grouped<K: Eq + Hash>(rows: impl Iterator<Item = u32>, key: impl Fn(u32) -> K
 
 pub(crate) fn is_nameless(rows: &Rows<'_>, row: u32) -> bool {
     rows.id(IdColumn::Event, row as usize).is_none()
-}
-
-fn makes_data_key(rows: &Rows<'_>, row: u32) -> bool {
-    matches!(rows.kind(row), Kind::GenerateDataKey | Kind::ReEncrypt)
 }
 
 /// Tells whether the context of a KMS event teaches, whatever the `CreateGrant` of its grant says.
@@ -355,7 +351,7 @@ impl<'r, 'a> Reach<'r, 'a> {
             || ways.shared.has(rows.shared[at])
             || ways.by_instance.of(rows.instances[at]) <= time
             || self.instances.has(rows.caller_instances[at])
-            || makes_data_key(rows, row) && self.volumes.has(rows.volumes[at])
+            || makes_data_key(rows.kind(row)) && self.volumes.has(rows.volumes[at])
             || is_reached_by(&row)
             || self.creates_of(row).iter().any(is_reached_by)
     }
@@ -416,29 +412,35 @@ impl<'r, 'a> Reach<'r, 'a> {
 
 impl Reach<'_, '_> {
     /// Adds to `wanted` what else of the lake must be read for all that is reached to come out as from the whole lake.
-    /// `is_new` says of a row whether the products cannot know it.
-    pub(crate) fn want(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
-        self.want_ways(is_new, wanted);
+    /// `is_new` says of a row whether the products cannot know it. The lake has nothing else at `until` or later.
+    pub(crate) fn want(&self, is_new: impl Fn(u32) -> bool, until: i64, wanted: &mut Wanted) {
+        self.want_ways(is_new, until, wanted);
         self.want_needs(wanted);
     }
 
     /// Wants all that may be reached by the ways.
-    fn want_ways(&self, is_new: impl Fn(u32) -> bool, wanted: &mut Wanted) {
+    fn want_ways(&self, is_new: impl Fn(u32) -> bool, until: i64, wanted: &mut Wanted) {
         let (rows, ways) = (self.rows, &self.ways);
-        let volumes = [&ways.by_volume.marks, &ways.by_volume_alone.marks, &self.volumes];
-        let volumes = volumes.into_iter().flat_map(Marks::all).chain(ways.evidence.keys().copied());
-        volumes.for_each(|id| wanted.volume(rows, id));
-        ways.by_instance.marks.all().for_each(|id| wanted.instance(rows, id));
-        ways.by_snapshot.marks.all().for_each(|id| wanted.snapshot(rows, id));
+        for (by, ways) in [
+            (By::Volume, &ways.by_volume),
+            (By::Volume, &ways.by_volume_alone),
+            (By::Instance, &ways.by_instance),
+            (By::Snapshot, &ways.by_snapshot),
+        ] {
+            ways.marks.all().filter(|id| ways.of(*id) < until).for_each(|id| wanted.resource(by, rows, id));
+        }
+        self.volumes.all().for_each(|id| wanted.resource(By::VolumeOffer, rows, id));
+        for id in ways.evidence.keys() {
+            wanted.resource(By::VolumeOffer, rows, *id);
+            wanted.resource(By::VolumeLearner, rows, *id);
+        }
         self.access_keys.iter().for_each(|key| wanted.access_key(key));
         self.instances.all().for_each(|id| wanted.caller(rows, id));
-        let is_by_volume =
-            |id: u32| ways.by_volume.has(id) || ways.by_volume_alone.has(id) || ways.evidence.contains_key(&id);
         for row in rows.all() {
             let at = row as usize;
             if rows.is_ec2(row) {
                 if ways.requests.has(rows.requests[at]) {
-                    wanted.request(rows, row);
+                    wanted.request(By::Request, rows, row);
                 }
                 if !is_new(row) && self.is_behind(row) {
                     wanted.cause(rows, row);
@@ -450,18 +452,28 @@ impl Reach<'_, '_> {
                     wanted.source_object(rows, row);
                 }
             }
-            if rows.kind(row) == Kind::CreateGrant
-                && (self.reopened[at] || is_by_volume(rows.volumes[at]) || ways.by_snapshot.has(rows.snapshots[at]))
-            {
-                wanted.grant(rows, row);
+            if rows.kind(row) == Kind::CreateGrant && (self.reopened[at] || self.leads_to_its_grants(row, until)) {
+                wanted.grant(By::Grant, rows, row);
             }
         }
+    }
+
+    /// Tells whether a way leads through a `CreateGrant` to events of its grant that the lake may have.
+    fn leads_to_its_grants(&self, row: u32, until: i64) -> bool {
+        let (rows, ways, at) = (self.rows, &self.ways, row as usize);
+        let (volume, snapshot) = (rows.volumes[at], rows.snapshots[at]);
+        // Events of a grant that names an instance need not learn one.
+        rows.instances[at] == NONE && ways.evidence.contains_key(&volume)
+            || [ways.by_volume.of(volume), ways.by_volume_alone.of(volume), ways.by_snapshot.of(snapshot)]
+                .iter()
+                .any(|since| *since < until)
     }
 
     /// Wants all that the rules look at for what is reached.
     fn want_needs(&self, wanted: &mut Wanted) {
         let rows = self.rows;
         let needs = self.needs();
+        needs.learning.all().for_each(|id| wanted.resource(By::Volume, rows, id));
         for row in rows.all() {
             let at = row as usize;
             if !rows.is_kms(row) {
@@ -472,22 +484,22 @@ impl Reach<'_, '_> {
                 wanted.issuer(rows, row);
             } else if rows.kind(row) != Kind::CreateGrant {
                 // Whether it teaches may hang on its grant.
-                wanted.grant(rows, row);
+                wanted.grant(By::GrantCreate, rows, row);
             }
             if needs.requests.has(rows.requests[at]) {
-                wanted.request(rows, row);
+                wanted.request(By::RequestCause, rows, row);
             }
             let is_cause = || rows.is_ec2(row) && needs.causes.has(rows.canonical[at]);
             let names_one = || rows.list(List::InstanceIds, at).len() == 1;
             if needs.learning.has(rows.volumes[at]) || is_cause() && names_one() {
-                wanted.instance(rows, rows.instances[at]);
+                wanted.resource(By::InstanceOffer, rows, rows.instances[at]);
             }
             if needs.computed[at] {
                 wanted.shared(rows, row);
-                wanted.instance(rows, rows.instances[at]);
-                wanted.instance(rows, rows.caller_instances[at]);
-                wanted.volume(rows, rows.volumes[at]);
-                wanted.snapshot(rows, rows.snapshots[at]);
+                wanted.resource(By::InstanceOffer, rows, rows.instances[at]);
+                wanted.resource(By::InstanceOffer, rows, rows.caller_instances[at]);
+                wanted.resource(By::VolumeOffer, rows, rows.volumes[at]);
+                wanted.resource(By::SnapshotOffer, rows, rows.snapshots[at]);
             }
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn of(
         opened.add(rows, row, is_new(row));
     }
     // A volume may have been dated by a launch that is not its launch any more.
-    let asks = [Ask { column: "volume_id", keys: &opened.volumes.keys }];
+    let asks = [Ask::all("volume_id", &opened.volumes.keys)];
     opened.volumes.days.extend(look_up(products, &VOLUMES, ["volume_id"], &asks)?.days);
     Ok(opened)
 }

@@ -30,7 +30,7 @@ pub(crate) fn join<'l>(
         return Ok(Some(()));
     }
     let mut rows = Rows::default();
-    if parts.has_earlier() {
+    if parts.until() > i64::MIN {
         let (wanted, linked) = (Wanted::default(), Linked::default());
         let mut follow = Follow { products, parts, n_writers, n_new: batches.len(), wanted, linked };
         return follow.join(rows, &batches);
@@ -59,7 +59,7 @@ impl Follow<'_, '_> {
         let n_new = self.n_new;
         let is_new = |row| rows.batch(row) < n_new;
         let reach = Reach::new(&rows, is_new, &self.linked);
-        reach.want(is_new, &mut self.wanted);
+        reach.want(is_new, self.parts.until(), &mut self.wanted);
         let n_linked = self.linked.len();
         let Some(found) = self.find()? else { return Ok(None) };
         if !found.is_empty() || self.linked.len() > n_linked {
@@ -79,9 +79,9 @@ impl Follow<'_, '_> {
             return Ok(Some(Vec::new()));
         }
         let asks = [
-            Ask { column: "ec2_event_id", keys: &wanted.causes },
-            Ask { column: "launch_event_id", keys: &wanted.causes },
-            Ask { column: "caller_instance_id", keys: &wanted.callers },
+            Ask::all("ec2_event_id", &wanted.causes),
+            Ask::all("launch_event_id", &wanted.causes),
+            Ask::all("caller_instance_id", &wanted.callers),
         ];
         let found = look_up(products, &CORRELATED, ["kms_event_id", "kms_source_object"], &asks)?;
         linked.extend(found.values);

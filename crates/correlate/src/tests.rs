@@ -36,6 +36,7 @@ const OPTIONS: CorrelateOptions = CorrelateOptions {
     threads: NonZeroUsize::new(2).unwrap(),
     slice_rows: None,
     scope: Scope::Whole,
+    give_back: || (),
 };
 
 /// A lake of `events`.

@@ -77,8 +77,8 @@ fn missing<'a>(lake: &Lake, calls: impl Iterator<Item = &'a Call>) -> Result<Vec
             "Decrypt" if call.volume_id.is_some() && call.grant_event_id.is_none() => {
                 missing.push(Missing::Grant { kms_event_id: call.event_id.clone(), time: call.time.clone() });
             }
-            "CreateGrant" => grants.extend(call.grant_id.clone()),
-            name if name.starts_with("GenerateDataKey") => volumes.extend(call.volume_id.clone()),
+            "CreateGrant" => grants.extend(call.grant_id.as_deref()),
+            name if name.starts_with("GenerateDataKey") => volumes.extend(call.volume_id.as_deref()),
             _ => {}
         }
     }
@@ -94,7 +94,7 @@ fn missing<'a>(lake: &Lake, calls: impl Iterator<Item = &'a Call>) -> Result<Vec
         rows.text("kms_event_name", row).as_deref() == Some("Decrypt") && rows.text("kms_error_code", row).is_none()
     })?;
     missing.extend(created.difference(&ended).map(|grant_id| Missing::Retirement { grant_id: grant_id.clone() }));
-    let volumes: BTreeSet<String> = volumes.into_iter().collect();
+    let volumes: BTreeSet<String> = volumes.iter().map(str::to_owned).collect();
     missing.extend(volumes.difference(&decrypted).map(|volume_id| Missing::Decrypt { volume_id: volume_id.clone() }));
     Ok(missing)
 }
@@ -108,7 +108,7 @@ fn texts<const N: usize>(
     passes: impl Fn(Rows<'_>, usize) -> bool,
 ) -> Result<BTreeSet<String>, CorrelateError> {
     let mut found = BTreeSet::new();
-    for batch in find(lake, table, &columns, &[Ask { column: columns[0], keys }])? {
+    for batch in find(lake, table, &columns, &[Ask::all(columns[0], keys)])? {
         let rows = Rows { batch: &batch };
         found.extend(
             (0..batch.num_rows()).filter(|row| passes(rows, *row)).filter_map(|row| rows.text(columns[0], row)),
@@ -154,7 +154,7 @@ impl Sought {
             Some("arn") => Kind::Arn,
             _ => Kind::Other,
         };
-        Self { kind, ids: [id.to_owned(), lower.clone()].into_iter().collect(), lower }
+        Self { kind, ids: [id, &lower].into_iter().collect(), lower }
     }
 
     /// Finds the rows of `correlated` that the identifier is in.
@@ -168,7 +168,7 @@ impl Sought {
         };
         let keys = self.keys(lake, &CORRELATED)?;
         let allowed = self.created(lake)?;
-        let others = [Ask { column: "key_arn", keys: &keys }, Ask { column: "grant_event_id", keys: &allowed }];
+        let others = [Ask::all("key_arn", &keys), Ask::all("grant_event_id", &allowed)];
         find(lake, &CORRELATED, &CALL_COLUMNS, &[named, others.to_vec()].concat())
     }
 
@@ -183,7 +183,7 @@ impl Sought {
             Kind::Other => self.asks(&["grant_id", "event_id", "issued_access_key_id"]),
         };
         let keys = self.keys(lake, &EVENTS)?;
-        asks.push(Ask { column: "key_arn", keys: &keys });
+        asks.push(Ask::all("key_arn", &keys));
         let first_of = |part: &Part| -> Result<Vec<(When, Event)>, CorrelateError> {
             let mut events = Vec::new();
             for batch in seek(lake, part, &EVENT_COLUMNS, &asks)? {
@@ -200,7 +200,7 @@ impl Sought {
     }
 
     fn asks(&self, columns: &[&'static str]) -> Vec<Ask<'_>> {
-        columns.iter().map(|column| Ask { column, keys: &self.ids }).collect()
+        columns.iter().map(|column| Ask::all(column, &self.ids)).collect()
     }
 
     /// Finds the ARNs of the keys whose bare id it is.
@@ -212,7 +212,7 @@ impl Sought {
         let parts = lake.parts(table)?;
         let found: Vec<_> =
             parts.par_iter().map(|part| values(lake, part, "key_arn", is_of)).collect::<Result<_, _>>()?;
-        Ok(found.into_iter().flatten().collect())
+        Ok(found.iter().flat_map(Keys::iter).collect())
     }
 
     /// Finds the events that created the grant that it is.
@@ -222,7 +222,7 @@ impl Sought {
         }
         let created = find(lake, &GRANTS, &["create_event_id"], &self.asks(&["grant_id"]))?;
         let ids = created.iter().flat_map(|rows| rows["create_event_id"].as_string::<i32>().iter().flatten());
-        Ok(ids.map(str::to_owned).collect())
+        Ok(ids.collect())
     }
 }
 

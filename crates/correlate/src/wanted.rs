@@ -1,44 +1,99 @@
 //! Identifiers to look for in the lake: those that have not been asked for yet.
 
-use std::collections::HashSet;
 use std::mem;
 
-use ahash::RandomState;
-use trailweave_lake::read::{Ask, Keys};
+use arrow::array::Array;
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::datatypes::Int32Type;
+use trailweave_lake::read::{Among, Ask, Keys};
 
-use crate::events::{IdColumn, Text};
-use crate::id::Id;
+use crate::events::{IdColumn, Text, is_ec2};
+use crate::id::{Id, Room};
 use crate::ids::Marks;
+use crate::kind::{Kind, makes_data_key};
 use crate::linked::Linked;
 use crate::rows::Rows;
 
-/// The columns of `events` by which rows are asked for.
-const COLUMNS: [&str; 10] = [
-    "access_key_id",
-    "event_id",
-    "grant_id",
-    "instance_ids",
-    "issued_access_key_id",
-    "request_id",
-    "shared_event_id",
-    "snapshot_ids",
-    "source_object",
-    "volume_ids",
+/// The columns of `events` by which rows are asked for, and which of their rows count. Positions are those of [`By`].
+const QUESTIONS: [(&str, Option<Among>); 16] = [
+    ("access_key_id", None),
+    ("event_id", None),
+    ("grant_id", None),
+    ("grant_id", Some(CREATES)),
+    ("instance_ids", None),
+    ("instance_ids", Some(OFFERS)),
+    ("issued_access_key_id", None),
+    ("request_id", None),
+    ("request_id", Some(CAUSES)),
+    ("shared_event_id", None),
+    ("snapshot_ids", None),
+    ("snapshot_ids", Some(OFFERS)),
+    ("source_object", None),
+    ("volume_ids", None),
+    ("volume_ids", Some(OFFERS)),
+    ("volume_ids", Some(LEARNERS)),
 ];
 
-/// Positions in [`COLUMNS`].
+/// Positions in [`QUESTIONS`].
 #[derive(Debug, Clone, Copy)]
-enum By {
+pub(crate) enum By {
     AccessKey,
     Event,
     Grant,
+    /// What created a grant.
+    GrantCreate,
     Instance,
+    /// What others may take from an event of an instance.
+    InstanceOffer,
     IssuedAccessKey,
     Request,
+    /// The EC2 events of a request.
+    RequestCause,
     Shared,
     Snapshot,
+    SnapshotOffer,
     SourceObject,
     Volume,
+    VolumeOffer,
+    /// What may learn its instance from other events of a volume.
+    VolumeLearner,
+}
+
+/// Rows of the events that create a grant.
+const CREATES: Among = Among { columns: &["event_name"], passes: |rows| each_text(rows, "event_name", is_create) };
+
+/// Rows of EC2 events.
+const CAUSES: Among = Among { columns: &["event_source"], passes: |rows| each_text(rows, "event_source", is_ec2) };
+
+/// Rows of the events from which others take a cause, a launch, a grant or a data key.
+const OFFERS: Among = Among {
+    columns: &["event_name", "event_source"],
+    passes: |rows| {
+        let causes = each_text(rows, "event_source", is_ec2).into_iter();
+        let others = each_text(rows, "event_name", |name| is_create(name) || makes_data_key(Kind::named(name).0));
+        causes.zip(others).map(|(is_cause, is_other)| is_cause || is_other).collect()
+    },
+};
+
+/// Rows that name no instance.
+const LEARNERS: Among = Among {
+    columns: &["instance_ids"],
+    passes: |rows| {
+        let lists = rows["instance_ids"].as_list::<i32>();
+        (0..lists.len()).map(|row| lists.is_null(row) || lists.value_length(row) == 0).collect()
+    },
+};
+
+fn is_create(event_name: &str) -> bool {
+    Kind::named(event_name).0 == Kind::CreateGrant
+}
+
+fn each_text(rows: &RecordBatch, column: &str, passes: impl Fn(&str) -> bool) -> Vec<bool> {
+    let shared = rows[column].as_dictionary::<Int32Type>();
+    let of_value: Vec<bool> = shared.values().as_string::<i32>().iter().map(|it| it.is_some_and(&passes)).collect();
+    let of_row = |key: Option<i32>| key.and_then(|key| of_value.get(usize::try_from(key).ok()?)).copied();
+    shared.keys().iter().map(|key| of_row(key).unwrap_or(false)).collect()
 }
 
 /// Identifiers to look for in the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do
@@ -46,7 +101,7 @@ enum By {
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     /// The next questions.
-    events: [Keys; COLUMNS.len()],
+    events: [Keys; QUESTIONS.len()],
     /// EC2 events; the KMS events that `correlated` links to them are reached.
     pub(crate) causes: Keys,
     /// Instances; the KMS events that `correlated` has by their roles are reached.
@@ -57,16 +112,12 @@ pub(crate) struct Wanted {
 /// The questions so far.
 #[derive(Debug, Default)]
 struct Asked {
-    instances: Marks,
-    volumes: Marks,
-    snapshots: Marks,
-    requests: Marks,
-    grants: Marks,
-    shared: Marks,
+    /// Numbers, each of a kind of identifier.
+    numbers: [Marks; QUESTIONS.len()],
     callers: Marks,
     /// Texts, each of a column.
-    texts: [HashSet<String, RandomState>; COLUMNS.len()],
-    causes: HashSet<String, RandomState>,
+    texts: [Keys; QUESTIONS.len()],
+    causes: Keys,
 }
 
 impl Wanted {
@@ -77,11 +128,10 @@ impl Wanted {
     /// Returns the questions, the KMS events that `correlated` gave among them.
     pub(crate) fn asks(&mut self, linked: &Linked) -> Vec<Ask<'_>> {
         for (by, keys) in [(By::Event, &linked.ids), (By::SourceObject, &linked.objects)] {
-            for key in keys {
-                self.text(by, Some(key));
-            }
+            keys.iter().for_each(|key| self.text(by, Some(key)));
         }
-        let asks = COLUMNS.iter().zip(&self.events).map(|(column, keys)| Ask { column, keys });
+        let asks =
+            QUESTIONS.iter().zip(&self.events).map(|((column, among), keys)| Ask { column, keys, among: *among });
         asks.filter(|ask| !ask.keys.is_empty()).collect()
     }
 
@@ -92,53 +142,39 @@ impl Wanted {
         self.callers = Keys::default();
     }
 
-    pub(crate) fn instance(&mut self, rows: &Rows<'_>, id: u32) {
-        if self.asked.instances.insert(id) {
-            self.events[By::Instance as usize].extend(rows.resource(id).map(str::to_owned));
-        }
-    }
-
-    pub(crate) fn volume(&mut self, rows: &Rows<'_>, id: u32) {
-        if self.asked.volumes.insert(id) {
-            self.events[By::Volume as usize].extend(rows.resource(id).map(str::to_owned));
-        }
-    }
-
-    pub(crate) fn snapshot(&mut self, rows: &Rows<'_>, id: u32) {
-        if self.asked.snapshots.insert(id) {
-            self.events[By::Snapshot as usize].extend(rows.resource(id).map(str::to_owned));
-        }
+    /// Wants all rows of an instance, a volume or a snapshot, or the offers or learners among them.
+    pub(crate) fn resource(&mut self, by: By, rows: &Rows<'_>, id: u32) {
+        self.number(by, id, |keys| keys.extend(rows.resource(id)));
     }
 
     pub(crate) fn caller(&mut self, rows: &Rows<'_>, id: u32) {
         if self.asked.callers.insert(id) {
-            self.callers.extend(rows.resource(id).map(str::to_owned));
+            self.callers.extend(rows.resource(id));
         }
     }
 
-    pub(crate) fn request(&mut self, rows: &Rows<'_>, row: u32) {
-        if self.asked.requests.insert(rows.requests[row as usize]) {
-            self.events[By::Request as usize].extend(rows.id(IdColumn::Request, row as usize).map(Id::to_text));
-        }
+    /// Wants all rows of the request of a row, or the causes among them.
+    pub(crate) fn request(&mut self, by: By, rows: &Rows<'_>, row: u32) {
+        self.number(by, rows.requests[row as usize], |keys| add_id(keys, rows.id(IdColumn::Request, row as usize)));
     }
 
-    pub(crate) fn grant(&mut self, rows: &Rows<'_>, row: u32) {
-        if self.asked.grants.insert(rows.grants[row as usize]) {
-            self.events[By::Grant as usize].extend(rows.text(Text::GrantId, row as usize).map(str::to_owned));
-        }
+    /// Wants all rows of the grant of a row, or what created it.
+    pub(crate) fn grant(&mut self, by: By, rows: &Rows<'_>, row: u32) {
+        self.number(by, rows.grants[row as usize], |keys| keys.extend(rows.text(Text::GrantId, row as usize)));
     }
 
     pub(crate) fn shared(&mut self, rows: &Rows<'_>, row: u32) {
-        if self.asked.shared.insert(rows.shared[row as usize]) {
-            self.events[By::Shared as usize].extend(rows.id(IdColumn::SharedEvent, row as usize).map(Id::to_text));
-        }
+        let id = || rows.id(IdColumn::SharedEvent, row as usize);
+        self.number(By::Shared, rows.shared[row as usize], |keys| add_id(keys, id()));
     }
 
     pub(crate) fn cause(&mut self, rows: &Rows<'_>, row: u32) {
-        if let Some(id) = rows.id(IdColumn::Event, row as usize).map(Id::to_text)
-            && self.asked.causes.insert(id.clone())
-        {
-            self.causes.insert(id);
+        if let Some(id) = rows.id(IdColumn::Event, row as usize) {
+            let room = &mut [0; size_of::<Room>()];
+            let id = id.text(room);
+            if self.asked.causes.insert(id) {
+                self.causes.insert(id);
+            }
         }
     }
 
@@ -156,11 +192,37 @@ impl Wanted {
         self.text(By::SourceObject, rows.text(Text::SourceObject, row as usize));
     }
 
+    fn number(&mut self, by: By, number: u32, add: impl FnOnce(&mut Keys)) {
+        let asked = &mut self.asked.numbers;
+        let has_all = by.whole().is_some_and(|whole| asked[whole as usize].has(number));
+        if !has_all && asked[by as usize].insert(number) {
+            add(&mut self.events[by as usize]);
+        }
+    }
+
     fn text(&mut self, by: By, key: Option<&str>) {
-        let asked = &mut self.asked.texts[by as usize];
-        if let Some(key) = key.filter(|key| !asked.contains(*key)) {
-            asked.insert(key.to_owned());
-            self.events[by as usize].insert(key.to_owned());
+        if let Some(key) = key.filter(|key| self.asked.texts[by as usize].insert(key)) {
+            self.events[by as usize].insert(key);
+        }
+    }
+}
+
+fn add_id(keys: &mut Keys, id: Option<Id<'_>>) {
+    if let Some(id) = id {
+        keys.insert(id.text(&mut [0; size_of::<Room>()]));
+    }
+}
+
+impl By {
+    /// Returns the question for all rows where this one is for some.
+    fn whole(self) -> Option<Self> {
+        match self {
+            Self::GrantCreate => Some(Self::Grant),
+            Self::InstanceOffer => Some(Self::Instance),
+            Self::RequestCause => Some(Self::Request),
+            Self::SnapshotOffer => Some(Self::Snapshot),
+            Self::VolumeOffer | Self::VolumeLearner => Some(Self::Volume),
+            _ => None,
         }
     }
 }

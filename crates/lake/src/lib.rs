@@ -17,6 +17,7 @@ mod covered;
 mod error;
 mod file;
 mod format;
+mod keys;
 mod lake;
 mod lease;
 mod listed;

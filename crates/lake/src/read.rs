@@ -40,8 +40,7 @@ use crate::Part;
 /// Rows that are read at once to look for keys.
 const BATCH_ROWS: usize = 1 << 16;
 
-/// Keys to look for.
-pub type Keys = HashSet<String, RandomState>;
+pub use crate::keys::Keys;
 
 /// A question for rows that have one of `keys` in `column`, which holds texts or lists of texts.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +49,24 @@ pub struct Ask<'k> {
     pub column: &'static str,
     /// The keys.
     pub keys: &'k Keys,
+    /// The rows that count, where not all do.
+    pub among: Option<Among>,
+}
+
+impl<'k> Ask<'k> {
+    /// Asks for all rows that have a key.
+    pub fn all(column: &'static str, keys: &'k Keys) -> Self {
+        Self { column, keys, among: None }
+    }
+}
+
+/// Rows that some of their columns tell from others.
+#[derive(Debug, Clone, Copy)]
+pub struct Among {
+    /// The columns.
+    pub columns: &'static [&'static str],
+    /// Tells of each row of a batch of these columns, and perhaps others, whether it is one.
+    pub passes: fn(&RecordBatch) -> Vec<bool>,
 }
 
 /// A reader of the rows of a file, to be built.
@@ -141,7 +158,7 @@ pub fn values(lake: &Lake, part: &Part, column: &str, is_wanted: impl Fn(&str) -
             let rows = rows?;
             let shared = rows.column(0).as_dictionary::<Int32Type>();
             let values = shared.values().as_string::<i32>().iter().flatten();
-            found.extend(values.filter(|value| is_wanted(value)).map(str::to_owned));
+            found.extend(values.filter(|value| is_wanted(value)));
         }
         Ok(found)
     };
@@ -168,7 +185,7 @@ pub fn rows_with(
         let column = end.metadata().row_group(group).column(leaf);
         let n_rows = usize::try_from(end.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
         let keys = if ask.keys.len() <= n_rows {
-            Likely::Some(may_hold(file, column, ask.keys.iter().map(String::as_str))?)
+            Likely::Some(may_hold(file, column, ask.keys.iter())?)
         } else if is_null(column) {
             continue;
         } else {
@@ -176,13 +193,14 @@ pub fn rows_with(
             Likely::All(ask.keys)
         };
         if !matches!(&keys, Likely::Some(keys) if keys.is_empty()) {
-            likely.push((ask.column, keys));
+            likely.push((ask, keys));
         }
     }
     if likely.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = ProjectionMask::columns(end.parquet_schema(), likely.iter().map(|(column, _)| *column));
+    let columns = likely.iter().flat_map(|(ask, _)| ask.among.iter().flat_map(|it| it.columns).chain([&ask.column]));
+    let columns = ProjectionMask::columns(end.parquet_schema(), columns.copied());
     let reader = Reader::new_with_metadata(file.try_clone()?, end.clone())
         .with_projection(columns)
         .with_row_groups(vec![group])
@@ -191,8 +209,13 @@ pub fn rows_with(
     for rows in reader.build()? {
         let rows = rows?;
         let mut hits = vec![false; rows.num_rows()];
-        for (column, keys) in &likely {
-            mark(&rows[*column], &|value| keys.have(value), &mut hits);
+        for (ask, keys) in &likely {
+            let mut of_ask = vec![false; rows.num_rows()];
+            mark(&rows[ask.column], &|value| keys.have(value), &mut of_ask);
+            if let Some(among) = ask.among.filter(|_| of_ask.contains(&true)) {
+                of_ask.iter_mut().zip((among.passes)(&rows)).for_each(|(hit, passes)| *hit &= passes);
+            }
+            hits.iter_mut().zip(of_ask).for_each(|(hit, of_ask)| *hit |= of_ask);
         }
         found.extend((first..).zip(&hits).filter(|(_, hit)| **hit).map(|(row, _): (u32, _)| row));
         first += u32::try_from(rows.num_rows()).expect("a row group has fewer rows than numbers");

@@ -34,6 +34,18 @@ pub(crate) fn keep_little(threads: NonZeroUsize, memory_bytes: u64) {
     }
 }
 
+/// Gives the memory that is free back to the system, also that between what is in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "nothing safe reaches the allocator")]
+pub(crate) fn give_back() {
+    // SAFETY: it takes a number and no pointer, and locks what it looks at.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Leaves other allocators as they are.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn keep_little(_: NonZeroUsize, _: u64) {}
+
+/// Leaves other allocators as they are.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_back() {}

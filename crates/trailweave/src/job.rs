@@ -73,6 +73,7 @@ impl Job {
             threads: self.config.threads,
             slice_rows: None,
             scope: Scope::New,
+            give_back: allocator::give_back,
         }
     }
 

@@ -58,7 +58,8 @@ fn products_of_steps_in(events: &str, deliveries: &[RecordBatch]) -> Products {
     let by_steps = Lake::open_or_create(folder.path(), Some(events)).unwrap();
     run(&rows_of(&in_memory, &EVENTS), &rows_of(&in_memory, &SESSIONS), &by_steps);
     let threads = NonZeroUsize::new(2).unwrap();
-    let options = CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole };
+    let options =
+        CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };
     correlate(&in_memory, &options, &Progress::default()).unwrap();
     assert!(named(&by_steps) == named(&in_memory), "the steps make other bytes than the join in memory");
     products(&by_steps)

@@ -23,6 +23,7 @@ pub(crate) const OPTIONS: CorrelateOptions = CorrelateOptions {
     threads: NonZeroUsize::new(2).unwrap(),
     slice_rows: None,
     scope: Scope::Whole,
+    give_back: || (),
 };
 
 /// Into how many slices the events are cut in turn, which all make the same bytes.

@@ -42,8 +42,8 @@ fn write(lake: &Lake, path: &Path, rows: &[(&str, &[&str])]) {
 
 /// Returns the ids of the rows that answer.
 fn ids(lake: &Lake, part: &Part, asks: &[(&'static str, &[&str])]) -> Vec<String> {
-    let keys: Vec<Keys> = asks.iter().map(|(_, keys)| keys.iter().map(|key| (*key).to_owned()).collect()).collect();
-    let asks: Vec<Ask<'_>> = asks.iter().zip(&keys).map(|((column, _), keys)| Ask { column, keys }).collect();
+    let keys: Vec<Keys> = asks.iter().map(|(_, keys)| keys.iter().collect()).collect();
+    let asks: Vec<Ask<'_>> = asks.iter().zip(&keys).map(|((column, _), keys)| Ask::all(column, keys)).collect();
     let found = seek(lake, part, &["event_id"], &asks).unwrap();
     found.iter().flat_map(|rows| rows["event_id"].as_string::<i32>().iter().flatten()).map(str::to_owned).collect()
 }

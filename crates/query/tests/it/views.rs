@@ -31,7 +31,8 @@ async fn views_have_one_row_of_a_grant_that_two_accounts_logged() {
         logged_by("222222222222", "callers", "AssumedRole"),
     ]);
     let threads = NonZeroUsize::new(2).unwrap();
-    let options = CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole };
+    let options =
+        CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };
     correlate(&lake, &options, &Progress::default()).unwrap();
     assert_eq!(products(&lake).grants.len(), 2);
     let session = opened(&lake).await;
