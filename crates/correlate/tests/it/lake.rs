@@ -12,6 +12,7 @@ use trailweave_correlate::correlate;
 use trailweave_lake::Lake;
 use trailweave_oracle::Products;
 use trailweave_oracle::deliver;
+use trailweave_oracle::differences;
 use trailweave_oracle::files;
 use trailweave_oracle::products;
 
@@ -39,6 +40,13 @@ pub(crate) fn products_of_join(deliveries: &[RecordBatch]) -> Products {
     products(&Lake::open_or_create(all.path(), None).unwrap())
 }
 
+/// Says how the products of a lake differ from those that all events at once make.
+fn other_rows(lake: &Lake) -> String {
+    let found = products(lake);
+    correlate(lake, &OPTIONS, &Progress::default()).unwrap();
+    differences(&found, &products(lake))
+}
+
 /// Makes the products of `deliveries` in slices of several sizes; returns their files by path below the lake.
 fn made(events: &str, deliveries: &[RecordBatch], slices: &[usize]) -> (Vec<(PathBuf, Vec<u8>)>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +62,7 @@ fn made(events: &str, deliveries: &[RecordBatch], slices: &[usize]) -> (Vec<(Pat
     });
     let (_, whole) = made.next().unwrap();
     for (n_slices, folded) in made {
-        assert!(folded == whole, "{n_slices} slices make other bytes than one");
+        assert!(folded == whole, "{n_slices} slices make other bytes than one; {}", other_rows(&lake));
     }
     let below = |(path, content): (PathBuf, Vec<u8>)| (lake.below(&path).to_owned(), content);
     (whole.into_iter().map(below).collect(), folder)
