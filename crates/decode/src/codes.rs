@@ -7,6 +7,7 @@ use ahash::RandomState;
 use arrow::array::DictionaryArray;
 use arrow::array::Int32Array;
 use arrow::array::StringArray;
+use arrow::buffer::BooleanBuffer;
 use arrow::buffer::Buffer;
 use arrow::buffer::NullBuffer;
 use arrow::buffer::OffsetBuffer;
@@ -86,8 +87,8 @@ impl Codes {
     /// Returns the column as an array of `n_rows`; rows and values are forgotten.
     pub(crate) fn take(&mut self, n_rows: usize) -> DictionaryArray<Int32Type> {
         self.keys.resize(n_rows, NONE);
-        let present: Vec<bool> = self.keys.iter().map(|key| *key != NONE).collect();
-        let nulls = Some(NullBuffer::from(present)).filter(|nulls| nulls.null_count() > 0);
+        let present = BooleanBuffer::collect_bool(n_rows, |row| self.keys[row] != NONE);
+        let nulls = Some(NullBuffer::new(present)).filter(|nulls| nulls.null_count() > 0);
         let keys = self.keys.iter().map(|key| (*key).max(0)).collect::<ScalarBuffer<i32>>();
         let ends = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_slice_ref(&self.ends)));
         let values = StringArray::new(ends, Buffer::from(self.text.as_bytes()), None);

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use ahash::RandomState;
 use trailweave_table::EVENTS;
 
 use crate::append::RowBuilder;
-use crate::json::Json;
+use crate::json::{FEW, Json};
 use crate::normalise;
 use crate::position::TextAt;
 use crate::split;
@@ -137,9 +138,12 @@ pub(crate) struct Identities {
 /// The columns of an identity, and what none of them holds.
 #[derive(Debug)]
 pub(crate) struct KnownIdentity {
-    texts: [Option<Box<str>>; COLUMNS.len()],
-    /// The rest of its JSON text; nothing where the columns hold all.
-    pub(crate) rest: Option<Box<str>>,
+    /// The texts of the columns one after the other, then the rest.
+    text: Box<str>,
+    /// Where in `text` that of each column stands, if it has one.
+    texts: [Option<Range<u32>>; COLUMNS.len()],
+    /// Where the rest of the JSON text stands, which is empty where the columns hold all.
+    rest: Range<u32>,
     /// The numbers of its texts in their columns, as long as a batch lasts.
     codes: [i32; COLUMNS.len()],
     epoch: Option<u64>,
@@ -167,17 +171,38 @@ impl Identities {
 
 impl KnownIdentity {
     fn new(raw: &str, json: Json<'_>) -> Self {
-        let texts = Identity::new(json).texts().map(|text| text.map(|text| Box::from(&*text)));
-        let rest = rest(raw, json, &HELD).map(String::into_boxed_str);
-        Self { texts, rest, codes: [0; COLUMNS.len()], epoch: None }
+        let mut text = String::with_capacity(2 * raw.len());
+        let length = |text: &String| u32::try_from(text.len()).expect("a record is less than 4 GiB");
+        let mut add = |column: Option<Cow<'_, str>>| {
+            let start = length(&text);
+            column.map(|column| {
+                text.push_str(&column);
+                start..length(&text)
+            })
+        };
+        let texts = Identity::new(json).texts().map(&mut add);
+        let start = length(&text);
+        write_rest(raw, json, &HELD, &mut text);
+        let rest = start..length(&text);
+        Self { text: text.into(), texts, rest, codes: [0; COLUMNS.len()], epoch: None }
+    }
+
+    fn at(&self, range: &Range<u32>) -> &str {
+        &self.text[range.start as usize..range.end as usize]
+    }
+
+    /// Returns what no column holds, as JSON.
+    pub(crate) fn rest(&self) -> Option<&str> {
+        Some(self.at(&self.rest)).filter(|rest| !rest.is_empty())
     }
 
     /// Fills the columns of a row of `events`.
     pub(crate) fn append(&mut self, rows: &mut RowBuilder) {
         if self.epoch != Some(rows.epoch()) {
             self.epoch = Some(rows.epoch());
-            for ((code, column), text) in self.codes.iter_mut().zip(COLUMNS).zip(&self.texts) {
-                *code = rows.code(column, text.as_deref());
+            for (at, column) in COLUMNS.into_iter().enumerate() {
+                let text = self.texts[at].as_ref().map(|range| self.at(range));
+                self.codes[at] = rows.code(column, text);
             }
         }
         for (column, code) in COLUMNS.into_iter().zip(self.codes) {
@@ -201,27 +226,41 @@ const HELD: Held = Held {
 };
 
 /// Writes what of a value no column holds; nothing where they hold all.
-fn rest(raw: &str, json: Json<'_>, held: &Held) -> Option<String> {
-    if json.is_null() {
-        return None;
+fn write_rest(raw: &str, json: Json<'_>, held: &Held, out: &mut String) {
+    if json.is_null() || json.fields().all(|(key, value)| held.has(key, value)) && raw.starts_with('{') {
+        return;
     }
-    let mut fields = Vec::new();
+    let mut fields = Vec::with_capacity(FEW);
     if !raw.starts_with('{') || split::fields(raw.as_bytes(), &mut fields).is_err() {
-        return Some(raw.to_owned());
+        out.push_str(raw);
+        return;
     }
-    let mut out = String::new();
+    let begin = out.len();
     for ((key, value), field) in json.fields().zip(fields) {
+        if held.has(key, value) {
+            continue;
+        }
+        let before = out.len();
+        out.push(if before == begin { '{' } else { ',' });
+        out.extend([&raw[field.key.start..field.key.end], ":"]);
         let raw_value = &raw[field.value.start..field.value.end];
-        let is_held = || value.is_null() || value.string().is_some_and(|text| !text.is_empty());
-        let kept = match held.objects.iter().find(|(name, _)| *name == key) {
-            Some((_, held)) => rest(raw_value, value, held),
-            None if held.texts.contains(&key) && is_held() => None,
-            None => Some(raw_value.to_owned()),
-        };
-        if let Some(kept) = kept {
-            out.push(if out.is_empty() { '{' } else { ',' });
-            out.extend([&raw[field.key.start..field.key.end], ":", &kept]);
+        let empty = out.len();
+        match held.objects.iter().find(|(name, _)| *name == key) {
+            Some((_, held)) => write_rest(raw_value, value, held, out),
+            None => out.push_str(raw_value),
+        }
+        if out.len() == empty {
+            out.truncate(before);
         }
     }
-    (!out.is_empty()).then(|| out + "}")
+    if out.len() > begin {
+        out.push('}');
+    }
+}
+
+impl Held {
+    /// Tells whether a column holds a field, being a text that says something, or null.
+    fn has(&self, key: &str, value: Json<'_>) -> bool {
+        self.texts.contains(&key) && (value.is_null() || value.string().is_some_and(|text| !text.is_empty()))
+    }
 }

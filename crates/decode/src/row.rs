@@ -119,7 +119,7 @@ pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, identities: &mut I
     let identity = record.json(FieldName::UserIdentity);
     let known = identities.known(record.raw(FieldName::UserIdentity), identity);
     known.append(rows);
-    if let Some(extra) = record.extra(known.rest.as_deref()) {
+    if let Some(extra) = record.extra(known.rest()) {
         rows.text_of(EXTRA, extra);
     }
     let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();

@@ -11,6 +11,8 @@ use arrow::array::DictionaryArray;
 use arrow::array::Int32Array;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
+use arrow::buffer::BooleanBuffer;
+use arrow::buffer::NullBuffer;
 use arrow::compute::interleave;
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
@@ -45,14 +47,24 @@ impl<'r> Texts<'r> {
 
     /// Counts the bytes of the texts of some rows.
     pub(crate) fn bytes(self, rows: &[u32]) -> u64 {
-        let bytes = |row: &u32| match self {
-            Self::Plain(texts) => texts.value_length(*row as usize).unsigned_abs(),
+        let length = |ends: &[i32], at: usize| u64::from((ends[at + 1] - ends[at]).unsigned_abs());
+        let rows = rows.iter().map(|row| *row as usize);
+        match self {
+            Self::Plain(texts) => rows.map(|row| length(texts.value_offsets(), row)).sum(),
             Self::Coded(coded, values) => {
-                coded.key(*row as usize).map_or(0, |code| values.value_length(code).unsigned_abs())
+                let (keys, ends) = (coded.keys().values(), values.value_offsets());
+                let of_code = |row: usize| length(ends, position(keys[row]));
+                match coded.nulls() {
+                    None => rows.map(of_code).sum(),
+                    Some(nulls) => rows.filter(|row| nulls.is_valid(*row)).map(of_code).sum(),
+                }
             }
-        };
-        rows.iter().map(|row| u64::from(bytes(row))).sum()
+        }
     }
+}
+
+fn position(code: i32) -> usize {
+    usize::try_from(code).expect("codes are positions")
 }
 
 /// Copies values of several pieces of a column, each given as (piece, row).
@@ -63,24 +75,56 @@ pub(crate) fn gathered(pieces: &[&dyn Array], places: &[(usize, usize)]) -> Resu
     }
 }
 
+/// A piece of a column of codes.
+struct Coded<'r> {
+    codes: &'r [i32],
+    nulls: Option<&'r NullBuffer>,
+    values: &'r StringArray,
+    /// By code the one that the value has among those that are gathered.
+    gathered: Vec<i32>,
+}
+
+/// The number of a row without a value, and of a value that no row has so far.
+const NONE: i32 = -1;
+
 /// Does so with codes, which become those of a dictionary of the values that are used.
 fn gathered_codes(pieces: &[&DictionaryArray<Int32Type>], places: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
-    let values: Vec<&StringArray> = pieces.iter().map(|piece| piece.values().as_string()).collect();
-    let mut codes: Vec<Vec<Option<i32>>> = values.iter().map(|values| vec![None; values.len()]).collect();
+    let mut pieces: Vec<Coded<'_>> = pieces.iter().map(|piece| Coded::new(piece)).collect();
     let mut positions: HashMap<&str, i32, RandomState> = HashMap::default();
     let mut used: Vec<&str> = Vec::new();
-    let mut code = |&(piece, row): &(usize, usize)| {
-        let from = pieces[piece].key(row)?;
-        Some(*codes[piece][from].get_or_insert_with(|| {
-            let value = values[piece].value(from);
-            *positions.entry(value).or_insert_with(|| {
+    let mut codes = Vec::with_capacity(places.len());
+    for &(piece, row) in places {
+        let Coded { codes: of_piece, nulls, values, gathered } = &mut pieces[piece];
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            codes.push(NONE);
+            continue;
+        }
+        let from = position(of_piece[row]);
+        if gathered[from] == NONE {
+            let value = values.value(from);
+            gathered[from] = *positions.entry(value).or_insert_with(|| {
                 used.push(value);
                 i32::try_from(used.len() - 1).expect("rows are fewer than numbers")
-            })
-        }))
-    };
-    let keys: Int32Array = places.iter().map(&mut code).collect();
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(StringArray::from_iter_values(used)))?))
+            });
+        }
+        codes.push(gathered[from]);
+    }
+    let present = BooleanBuffer::collect_bool(codes.len(), |row| codes[row] != NONE);
+    let nulls = Some(NullBuffer::new(present)).filter(|nulls| nulls.null_count() > 0);
+    if nulls.is_some() {
+        for code in &mut codes {
+            *code = (*code).max(0);
+        }
+    }
+    let codes = Int32Array::new(codes.into(), nulls);
+    Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(StringArray::from_iter_values(used)))?))
+}
+
+impl<'r> Coded<'r> {
+    fn new(piece: &'r DictionaryArray<Int32Type>) -> Self {
+        let values = piece.values().as_string();
+        Self { codes: piece.keys().values(), nulls: piece.nulls(), values, gathered: vec![NONE; values.len()] }
+    }
 }
 
 /// Does so with all columns of several batches of one schema.

@@ -42,7 +42,8 @@ pub use lease::LeaseTimes;
 pub use listed::Listed;
 pub use lock::LakeLock;
 pub use open::{LakeFile, LakeRead};
-pub use publish::{expire, publish};
+pub use publish::expire::expire;
+pub use publish::publish;
 pub use remote::{RemoteFile, RemoteRead};
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, Written};
 

@@ -10,9 +10,7 @@
 //! was made: it changes nothing then.
 
 mod data_file;
-mod expire;
-
-pub use expire::expire;
+pub(crate) mod expire;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -105,13 +105,13 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     }
     let mut expected = leftovers.to_vec();
     expected.push(unknown);
-    expected.sort();
     let plan = lake.state_dir().join("runs").join("killed").join(".plan.json.tmp");
     fs::create_dir_all(plan.parent().unwrap()).unwrap();
     fs::write(&plan, "{").unwrap();
     let covered = lake.state_dir().join(".covered.json.next");
     fs::write(&covered, "{").unwrap();
     expected.extend([covered, plan]);
+    expected.sort();
     assert_eq!(gc(&lake, true).unwrap(), expected);
     assert_eq!(gc(&lake, false).unwrap(), expected);
     assert!(gc(&lake, false).unwrap().is_empty());

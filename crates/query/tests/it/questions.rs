@@ -51,7 +51,7 @@ async fn a_time_finer_than_those_of_the_lake_is_refused() {
         format!("TIMESTAMP '{time}.000000001'"),
         format!("CAST('{time}.0000009' AS TIMESTAMP)"),
         format!("CAST('{time}.0000009' AS TIMESTAMP(3))"),
-        format!("arrow_cast('{time}.0000009', 'Timestamp(Microsecond, Some(\"UTC\"))')"),
+        format!("arrow_cast('{time}.0000009', 'Timestamp(Nanosecond, Some(\"UTC\"))')"),
         format!("to_timestamp('{time}.0000009')"),
         format!("TIMESTAMP '{time}' + INTERVAL '1 nanosecond'"),
     ] {
@@ -116,7 +116,7 @@ async fn what_the_engine_says_is_said_once() {
         ("SELECT evnt_name FROM events", "no column is named `evnt_name`; near it are events.event_name, "),
         ("SELECT e.\"eventTime\" FROM events e", "no column is named `e.eventTime`; near it are e.event_time, "),
         ("SELECT zzz FROM ledger", "no column is named `zzz`; the columns are ledger.source_object, ledger.version, "),
-        ("SELECT 1 FROM event", "no table is named `event`; the lake has events, correlated, "),
+        ("SELECT 1 FROM event", "no table is named `event`; the lake has events, sessions, correlated, "),
         ("SELEC 1", "sql parser error: Expected: an SQL statement, found: SELEC at Line: 1, Column: 1"),
         ("SELECT event_time + 'x' FROM events", "Cannot coerce arithmetic expression Timestamp(µs, \"UTC\") + Utf8"),
         ("SELECT 1 FROM events WHERE event_time = 'yesterday'", "Error parsing timestamp from 'yesterday'"),
