@@ -6,13 +6,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::array::AsArray;
 use arrow::array::BooleanArray;
 use arrow::array::Int64Array;
+use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
 use arrow::array::TimestampMicrosecondArray;
-use arrow::compute::cast;
 use arrow::compute::interleave;
+use arrow::datatypes::DataType;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 use rayon::slice::ParallelSliceMut;
@@ -440,8 +442,11 @@ impl<'a> Products<'_, 'a> {
                 let (arrays, place) = self.rows.lists(List::Operations);
                 let places: Vec<(usize, usize)> = grants.iter().map(|row| place(*row)).collect();
                 let lists = interleave(&arrays, &places).expect("the lists are of one type");
-                cast(&lists, &GRANTS.data_type(&GRANTS.columns[GRANTS.position(name)]))
-                    .expect("only ids of fields differ")
+                let DataType::List(element) = GRANTS.data_type(&GRANTS.columns[GRANTS.position(name)]) else {
+                    unreachable!("`{name}` is a column of lists");
+                };
+                let (_, offsets, values, nulls) = lists.as_list::<i32>().clone().into_parts();
+                Arc::new(ListArray::new(element, offsets, values, nulls))
             }
             "retiring_principal" => of_row(Text::RetiringPrincipal),
             other => unreachable!("`grants` has no column `{other}`"),

@@ -7,6 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::array::AsArray;
 use arrow::array::BooleanArray;
 use arrow::array::Int64Array;
 use arrow::array::ListArray;
@@ -20,10 +21,11 @@ use arrow::buffer::Buffer;
 use arrow::buffer::NullBuffer;
 use arrow::buffer::OffsetBuffer;
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::cast;
+use arrow::compute::take;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use arrow::datatypes::Fields;
+use arrow::datatypes::Int32Type;
 use arrow::datatypes::Schema;
 use arrow::datatypes::SchemaRef;
 use trailweave_table::Column;
@@ -280,10 +282,16 @@ fn coded_field(table: &Table, column: &Column) -> Field {
 pub fn plain(rows: &RecordBatch) -> RecordBatch {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
-        let is_coded = matches!(field.data_type(), DataType::Dictionary(_, _));
-        let kind = if is_coded { &DataType::Utf8 } else { field.data_type() };
-        fields.push(field.as_ref().clone().with_data_type(kind.clone()));
-        columns.push(cast(column, kind).expect("the values of a dictionary are texts"));
+        let field = Field::clone(field);
+        let (field, column) = match column.as_dictionary_opt::<Int32Type>() {
+            Some(codes) => {
+                let texts = take(codes.values(), codes.keys(), None).expect("each code has a text");
+                (field.with_data_type(DataType::Utf8), texts)
+            }
+            None => (field, ArrayRef::clone(column)),
+        };
+        fields.push(field);
+        columns.push(column);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("the columns are of the fields")
 }
