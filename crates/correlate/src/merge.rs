@@ -181,7 +181,7 @@ impl Standing<'_> {
 /// account and the object of an event without an id, or its account and region.
 fn order_of(table: &Table) -> Vec<usize> {
     const LAST: [&str; 5] =
-        ["recipient_account_id", "launch_event_id", "create_event_id", "kms_source_object", "aws_region"];
+        ["recipient_account_id", "kms_source_object", "launch_event_id", "create_event_id", "aws_region"];
     let is_column = |name: &&&str| table.columns.iter().any(|column| column.name == **name);
     table.sort_by.iter().chain(LAST.iter().filter(is_column)).map(|name| table.position(name)).collect()
 }
