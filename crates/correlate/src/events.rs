@@ -487,6 +487,14 @@ fn is_instance_id(text: &str) -> bool {
     text.strip_prefix("i-").is_some_and(|digits| matches!(digits.len(), 8 | 17) && is_hex(digits))
 }
 
+/// Tells of each row whether its text in a column of few values passes; a text that rows share is asked for once.
+pub(crate) fn each_text(rows: &RecordBatch, column: &str, passes: impl Fn(&str) -> bool) -> Vec<bool> {
+    let shared = rows[column].as_dictionary::<Int32Type>();
+    let of_value: Vec<bool> = shared.values().as_string::<i32>().iter().map(|it| it.is_some_and(&passes)).collect();
+    let of_row = |key: Option<i32>| key.and_then(|key| of_value.get(usize::try_from(key).ok()?)).copied();
+    shared.keys().iter().map(|key| of_row(key).unwrap_or(false)).collect()
+}
+
 /// Tells whether events of a source are those of EC2.
 pub(crate) fn is_ec2(event_source: &str) -> bool {
     event_source.starts_with("ec2.")

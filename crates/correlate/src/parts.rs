@@ -16,7 +16,6 @@ use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringArray;
-use arrow::datatypes::Int32Type;
 use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowPredicate;
@@ -39,7 +38,7 @@ use trailweave_table::Table;
 use trailweave_table::ms_of_time;
 
 use crate::CorrelateError;
-use crate::events::{Batch, columns, is_joined, is_shared};
+use crate::events::{Batch, columns, each_text, is_joined, is_shared};
 use crate::ids::NONE;
 use crate::replacement::Replacement;
 
@@ -357,13 +356,7 @@ fn joined_rows(
     time: Option<Range<i64>>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
     let schema = metadata.parquet_schema();
-    let is_joined = |rows: RecordBatch| {
-        let sources = rows.column(0).as_dictionary::<Int32Type>();
-        let passed: Vec<bool> =
-            sources.values().as_string::<i32>().iter().map(|it| it.is_some_and(is_joined)).collect();
-        let pass = |key: Option<i32>| key.and_then(|key| passed.get(usize::try_from(key).ok()?)).copied();
-        Ok(sources.keys().iter().map(|key| Some(pass(key).unwrap_or(false))).collect())
-    };
+    let is_joined = |rows: RecordBatch| Ok(each_text(&rows, "event_source", is_joined).into());
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
     if let Some(time) = time {
         let is_then = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_time"]), move |rows| {

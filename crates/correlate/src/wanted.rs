@@ -4,11 +4,9 @@ use std::mem;
 
 use arrow::array::Array;
 use arrow::array::AsArray;
-use arrow::array::RecordBatch;
-use arrow::datatypes::Int32Type;
 use trailweave_lake::read::{Among, Ask, Keys};
 
-use crate::events::{IdColumn, Text, is_ec2};
+use crate::events::{IdColumn, Text, each_text, is_ec2};
 use crate::id::{Id, Room};
 use crate::ids::Marks;
 use crate::kind::{Kind, makes_data_key};
@@ -41,10 +39,10 @@ pub(crate) enum By {
     AccessKey,
     Event,
     Grant,
-    /// What created a grant.
+    /// The events that created a grant.
     GrantCreate,
     Instance,
-    /// What others may take from an event of an instance.
+    /// The events of an instance from which others may take something.
     InstanceOffer,
     IssuedAccessKey,
     Request,
@@ -56,7 +54,7 @@ pub(crate) enum By {
     SourceObject,
     Volume,
     VolumeOffer,
-    /// What may learn its instance from other events of a volume.
+    /// The events of a volume that may learn their instance from others of it.
     VolumeLearner,
 }
 
@@ -87,13 +85,6 @@ const LEARNERS: Among = Among {
 
 fn is_create(event_name: &str) -> bool {
     Kind::named(event_name).0 == Kind::CreateGrant
-}
-
-fn each_text(rows: &RecordBatch, column: &str, passes: impl Fn(&str) -> bool) -> Vec<bool> {
-    let shared = rows[column].as_dictionary::<Int32Type>();
-    let of_value: Vec<bool> = shared.values().as_string::<i32>().iter().map(|it| it.is_some_and(&passes)).collect();
-    let of_row = |key: Option<i32>| key.and_then(|key| of_value.get(usize::try_from(key).ok()?)).copied();
-    shared.keys().iter().map(|key| of_row(key).unwrap_or(false)).collect()
 }
 
 /// Identifiers to look for in the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do

@@ -39,11 +39,11 @@ pub(crate) fn issues(record: &Record<'_>) -> bool {
 /// A text of a record, or a truth value or number in words.
 type Text<'t> = Option<Cow<'t, str>>;
 
-/// What `sessions` tells of a record.
+/// A record as `sessions` tells it.
 #[derive(Debug)]
 pub(crate) struct Issued<'t> {
     event_time_ms: i64,
-    /// What stands in these columns.
+    /// The values of these columns.
     texts: [(TextAt, Text<'t>); 15],
 }
 

@@ -18,7 +18,7 @@ pub struct PublishedTable {
     pub table: &'static str,
     /// The files that it holds.
     pub files: u64,
-    /// Whether that took a snapshot; it held them already where not.
+    /// The commit took a snapshot; where not, the table held the files already.
     pub committed: bool,
 }
 

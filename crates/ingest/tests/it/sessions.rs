@@ -1,4 +1,4 @@
-//! What a lake of relevant events keeps of STS: the access keys that were issued, in a table of their own.
+//! Access keys that STS issued, which a lake of relevant events keeps in a table of their own.
 
 use std::num::NonZeroUsize;
 
