@@ -167,7 +167,9 @@ fn is_below_the_lake(file: &Path) -> bool {
 /// Carries out a change. May be done again from any point at which it was cut.
 fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
     for (file, staged) in &note.appear {
-        lake.store().rename(&lake.root().join(staged), &lake.root().join(file))?;
+        let [staged, file] = [staged, file].map(|below| lake.root().join(below));
+        lake.store().rename(&staged, &file)?;
+        lake.written().rename(&staged, &file);
     }
     lake.store().sync(&folders(lake, note.appear.keys()))?;
     let keeps = publish(lake, note, path)?;

@@ -25,6 +25,7 @@ use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
 use crate::WholeFile;
+use crate::metrics::WrittenFiles;
 use crate::remote::Remote;
 use crate::retired::Retired;
 use crate::store::Store;
@@ -38,6 +39,7 @@ pub struct Lake {
     store: Store,
     lease_times: LeaseTimes,
     clock: Clock,
+    written: WrittenFiles,
 }
 
 /// The place of a lake.
@@ -119,6 +121,7 @@ impl Lake {
             store: place.store.clone(),
             lease_times: place.lease_times,
             clock: place.clock.clone(),
+            written: WrittenFiles::default(),
         })
     }
 
@@ -176,7 +179,8 @@ impl Lake {
     fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
         let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned(), iceberg: None };
-        let lake = Self { root, format, store, lease_times, clock: place.clock.clone() };
+        let (clock, written) = (place.clock.clone(), WrittenFiles::default());
+        let lake = Self { root, format, store, lease_times, clock, written };
         let path = format_file(&lake.root);
         if lake.is_begun()? {
             return match Self::open_at(place) {
@@ -303,7 +307,7 @@ impl Lake {
 
     /// Begins a file that appears whole or not at all.
     pub fn create_file(&self, path: &Path) -> Result<WholeFile, LakeError> {
-        self.store.create(path)
+        Ok(self.store.create(path)?.known_to(&self.written))
     }
 
     /// Writes a whole file.
@@ -329,6 +333,11 @@ impl Lake {
 
     pub(crate) fn lease_times(&self) -> LeaseTimes {
         self.lease_times
+    }
+
+    /// Returns what is known of the files that it has written.
+    pub(crate) fn written(&self) -> &WrittenFiles {
+        &self.written
     }
 
     pub(crate) fn store(&self) -> &Store {

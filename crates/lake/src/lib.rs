@@ -22,6 +22,7 @@ mod lake;
 mod lease;
 mod listed;
 mod lock;
+mod metrics;
 mod open;
 mod publish;
 pub mod read;

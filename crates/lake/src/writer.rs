@@ -44,6 +44,7 @@ const ROW_GROUP_ROWS: usize = 16_384;
 #[derive(Debug)]
 pub struct TableWriter {
     writer: ArrowWriter<Digested>,
+    table: &'static Table,
     n_rows: u64,
 }
 
@@ -58,7 +59,7 @@ pub struct Written {
 
 impl TableWriter {
     /// Begins `file` as a file of `table`.
-    pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
+    pub fn new(file: WholeFile, table: &'static Table) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
         let writer = ArrowWriter::try_new_with_options(
             Digested { file, digest: Sha256::new() },
@@ -66,7 +67,7 @@ impl TableWriter {
             options(builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS)),
         )
         .map_err(|source| LakeError::Encode { path, source })?;
-        Ok(Self { writer, n_rows: 0 })
+        Ok(Self { writer, table, n_rows: 0 })
     }
 
     /// Appends rows. Needs: the schema of the table, and rows in its order over all calls.
@@ -77,10 +78,11 @@ impl TableWriter {
     }
 
     /// Ends the file, and makes it durable and visible.
-    pub fn commit(self) -> Result<Written, LakeError> {
+    pub fn commit(mut self) -> Result<Written, LakeError> {
         let path = self.writer.inner().file.path().to_owned();
-        let Digested { file, digest } =
-            self.writer.into_inner().map_err(|source| LakeError::Encode { path, source })?;
+        self.writer.flush().map_err(encode(&path))?;
+        self.writer.inner().file.note(self.table, self.writer.flushed_row_groups());
+        let Digested { file, digest } = self.writer.into_inner().map_err(encode(&path))?;
         file.commit()?;
         let digest: [u8; 32] = digest.finalize().into();
         let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
@@ -187,6 +189,7 @@ impl GroupWriter {
 
     /// Ends the file and makes it durable and visible.
     pub fn commit(self) -> Result<(), LakeError> {
+        self.writer.inner().note(self.table, self.writer.flushed_row_groups());
         self.writer.into_inner().map_err(encode(&self.path))?.commit()
     }
 }

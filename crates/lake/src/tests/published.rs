@@ -14,6 +14,7 @@ use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use parquet::file::metadata::ParquetMetaDataReader;
 use trailweave_iceberg::{Commit, Metadata, live_files};
 use trailweave_table::EVENTS;
 use trailweave_table::STATE_DIR;
@@ -28,6 +29,7 @@ use crate::LeaseTimes;
 use crate::TableWriter;
 use crate::change::finish_all;
 use crate::expire;
+use crate::metrics::Metrics;
 use crate::publish;
 
 /// Writes a part of one row, staged for `path`.
@@ -223,4 +225,29 @@ fn a_lake_that_was_moved_is_published_where_it_is() {
     let (metadata, files) = table(&lake);
     assert_eq!(files, ["new", "template"]);
     assert!(metadata.location().unwrap().starts_with(&*other.canonicalize().unwrap().to_string_lossy()));
+}
+
+#[test]
+fn the_metrics_of_a_file_that_was_just_written_are_those_that_its_end_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let mut change = Change::new(&lake, "one");
+    write(&lake, &change.promise(&part(&lake, "one")));
+    change.commit().unwrap();
+    let noted = lake.written().metrics(&part(&lake, "one")).expect("this process wrote it");
+    let file = lake.open_part(&part(&lake, "one")).unwrap();
+    let end = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    assert_eq!(noted, Metrics::new(&EVENTS, end.row_groups()));
+    assert_eq!((noted.n_rows, noted.columns[&EVENTS.field_id("event_time")].n_values), (1, 1));
+}
+
+#[test]
+fn a_file_is_not_read_again_by_the_process_that_publishes_what_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    write(&lake, &part(&lake, "one"));
+    std::fs::write(part(&lake, "one"), b"what is read is not a part").unwrap();
+    let other = Lake::open(folder.path()).unwrap();
+    assert!(matches!(publish_all(&other), Err(LakeError::Damaged { .. })), "another process reads it");
+    assert!(publish_all(&lake).unwrap());
 }
