@@ -10,14 +10,15 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 12] = [
+const LAYERS: [(&str, &[&str], &[&str]); 13] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     (
         "iceberg",
         &["table"],
         &["arrow", "parquet", "object_store", "tokio", "datafusion", "simd-json", "flate2", "clap"],
     ),
-    ("lake", &["table", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
+    ("coded", &[], &["object_store", "tokio", "datafusion", "simd-json", "flate2", "clap"]),
+    ("lake", &["table", "coded", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
