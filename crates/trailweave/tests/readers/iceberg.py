@@ -104,12 +104,12 @@ def pyiceberg(lake: pathlib.Path, name: str, where: str = "", snapshot: int | No
     return (scan.filter(filters[where]) if where else scan).to_arrow().to_pylist()
 
 
-def duckdb_session():
+def duckdb_session(*extensions: str):
     sys.path.insert(0, DUCKDB)
     import duckdb
 
     db = duckdb.connect()
-    for name in ("avro", "iceberg"):
+    for name in ("avro", *extensions, "iceberg"):
         db.execute(f"LOAD '{DUCKDB}/duckdb_extension_{name}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
     db.execute("SET TimeZone = 'UTC'")
     return db
