@@ -127,8 +127,8 @@ pub enum LakeError {
     },
     /// The lake is published in a catalogue, and this program cannot reach one.
     #[error(
-        "the lake is published in the Glue database `{database}`, and this program was built without the feature `glue`; use one \
-             with it, or `publish --no-glue` to leave the tables there as they are"
+        "the lake is published in the Glue database `{database}`, which takes a program with the feature `glue` and a lake in \
+             S3; `publish --no-glue` leaves the tables there as they are"
     )]
     NoCatalog {
         /// The database.

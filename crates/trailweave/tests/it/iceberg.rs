@@ -30,6 +30,11 @@ fn readers_of_iceberg_see_every_cell_of_a_lake_on_seaweedfs() {
 }
 
 #[test]
+fn a_reader_beside_ten_runs_on_seaweedfs_sees_committed_snapshots_alone() {
+    check_on(&Aws::seaweedfs(), "iceberg_s3.py", "loop");
+}
+
+#[test]
 fn glue_takes_the_tables_that_ddl_prints() {
     check("glue.py", "");
 }

@@ -2,7 +2,7 @@
 
 The variable S3_URL names the server. After a first run, a late delivery, a merge of parts and the end of the snapshots
 before: in `cells` pyiceberg and DuckDB see every cell of tables by the path of the table; in `glue`, for which the server must answer
-as AWS Glue too, pyiceberg does by the name of the table there. Exits with 1 where anything differs.
+as AWS Glue too, pyiceberg does by the name of the table there. `loop` is that of iceberg.py. Exits with 1 where anything differs.
 """
 
 import json
@@ -59,13 +59,16 @@ def pyiceberg(name: str) -> list[dict]:
     return table.scan().to_arrow().to_pylist()
 
 
+def duckdb_session():
+    db = iceberg.duckdb_session("httpfs")
+    host = URL.removeprefix("http://")
+    options = f"KEY_ID '{KEY}', SECRET '{SECRET}', REGION '{REGION}', ENDPOINT '{host}', URL_STYLE 'path', USE_SSL false"
+    db.execute(f"CREATE SECRET (TYPE s3, {options})")
+    return db
+
+
 def duckdb(name: str) -> list[dict]:
-    db = iceberg.SESSIONS.get("duckdb-s3")
-    if not db:
-        db = iceberg.SESSIONS.setdefault("duckdb-s3", iceberg.duckdb_session("httpfs"))
-        host = URL.removeprefix("http://")
-        options = f"KEY_ID '{KEY}', SECRET '{SECRET}', REGION '{REGION}', ENDPOINT '{host}', URL_STYLE 'path', USE_SSL false"
-        db.execute(f"CREATE SECRET (TYPE s3, {options})")
+    db = iceberg.SESSIONS.get("duckdb-s3") or iceberg.SESSIONS.setdefault("duckdb-s3", duckdb_session())
     return db.sql(f"SELECT * FROM iceberg_scan('{LAKE}/_trailweave/iceberg/{name}')").to_arrow_table().to_pylist()
 
 
@@ -110,6 +113,11 @@ def cells(trailweave: str, folder: pathlib.Path) -> list[str]:
     return check(trailweave, folder, [pyiceberg, duckdb])
 
 
+def loop(trailweave: str, folder: pathlib.Path) -> list[str]:
+    client("s3").create_bucket(Bucket=BUCKET)
+    return iceberg.beside(trailweave, folder, LAKE, duckdb_session, 10)
+
+
 def glue(trailweave: str, folder: pathlib.Path) -> list[str]:
     os.environ["TRAILWEAVE_GLUE_ENDPOINT_URL"] = URL
     client("glue").create_database(DatabaseInput={"Name": DATABASE})
@@ -121,7 +129,7 @@ def glue(trailweave: str, folder: pathlib.Path) -> list[str]:
     return differences
 
 
-TESTS = {it.__name__: it for it in (cells, glue)}
+TESTS = {it.__name__: it for it in (cells, loop, glue)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or not set(sys.argv[2:]) <= set(TESTS):
