@@ -33,6 +33,7 @@ use trailweave_table::partition_dir;
 use super::*;
 use jumping_clock::JumpingClock;
 
+mod catalogued;
 mod dying;
 mod jumping_clock;
 mod published;

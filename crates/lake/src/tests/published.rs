@@ -26,6 +26,7 @@ use crate::Lake;
 use crate::LakeError;
 use crate::LakePlace;
 use crate::LeaseTimes;
+use crate::PublishOptions;
 use crate::TableWriter;
 use crate::change::finish_all;
 use crate::expire;
@@ -33,7 +34,7 @@ use crate::metrics::Metrics;
 use crate::publish;
 
 /// Writes a part of one row, staged for `path`.
-fn write(lake: &Lake, path: &std::path::Path) {
+pub(super) fn write(lake: &Lake, path: &std::path::Path) {
     let mut columns: Vec<ArrayRef> =
         EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), 1)).collect();
     columns[EVENTS.position("event_id")] = Arc::new(StringArray::from(vec!["a".repeat(40)]));
@@ -43,17 +44,17 @@ fn write(lake: &Lake, path: &std::path::Path) {
     writer.commit().unwrap();
 }
 
-fn part(lake: &Lake, name: &str) -> PathBuf {
+pub(super) fn part(lake: &Lake, name: &str) -> PathBuf {
     lake.table_dir(&EVENTS).join(partition_dir("2026-09-01")).join(format!("{name}.parquet"))
 }
 
 fn publish_all(lake: &Lake) -> Result<bool, LakeError> {
-    lake.begin_publishing(None)?;
+    lake.begin_publishing(&PublishOptions::default())?;
     publish(lake, &EVENTS, &lake.parts(&EVENTS)?, "publish")
 }
 
 /// Puts a part in the place of others, in one change.
-fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
+pub(super) fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
     let mut change = Change::new(lake, new);
     let staged = change.promise(&part(lake, new));
     let mut columns = lake.create_file(&staged)?;
@@ -66,7 +67,7 @@ fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
 }
 
 /// Returns the newest metadata, and the names of the files of its current snapshot.
-fn table(lake: &Lake) -> (Metadata, Vec<String>) {
+pub(super) fn table(lake: &Lake) -> (Metadata, Vec<String>) {
     let folder = lake.state_dir().join("iceberg/events/metadata");
     let hint = lake.read(&folder.join("version-hint.text")).unwrap().expect("it is published");
     let newest = |version: u64| lake.read(&folder.join(format!("v{version}.metadata.json"))).unwrap();
@@ -173,7 +174,7 @@ fn files_stay_as_long_as_snapshots_that_name_them() {
     let place = || LakePlace::local(folder.path()).with_clock(|| NOW_MS.load(Ordering::SeqCst));
     let lake = Lake::open_or_create_at(&place(), None).unwrap();
     write(&lake, &part(&lake, "template"));
-    lake.begin_publishing(Some(3600)).unwrap();
+    lake.begin_publishing(&PublishOptions { keep_secs: Some(3600), ..PublishOptions::default() }).unwrap();
     let lake = Lake::open_at(&place()).unwrap();
     for (hour, new, old) in [(1, "a", None), (2, "b", Some("a")), (3, "c", Some("b")), (4, "a", Some("c"))] {
         NOW_MS.store(hour * 3_600_000, Ordering::SeqCst);

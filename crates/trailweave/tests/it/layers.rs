@@ -21,13 +21,14 @@ const LAYERS: [(&str, &[&str], &[&str]); 13] = [
     ("lake", &["table", "coded", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
+    ("glue", &["table", "lake", "ingest"], &["arrow", "parquet", "clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),
     ("cluster", &["table"], &["arrow", "datafusion", "clap"]),
     // For tests and benches: no crate but `bench` has it among what it is built with.
     ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
-    ("trailweave", &["table", "lake", "ingest", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
+    ("trailweave", &["table", "lake", "ingest", "glue", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
     ("bench", &["table", "lake", "decode", "ingest", "correlate", "oracle", "corpus"], &[]),
 ];
 
