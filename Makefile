@@ -104,9 +104,10 @@ $(OTLP): $(DUCKDB)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'opentelemetry-proto==1.45.*'
 	touch $@
 
-# A minute of damaged objects against the decoder and its oracle.
+# A minute of damaged objects against the decoder and its oracle; thousands of columns against the Parquet library.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
+	PROPTEST_CASES=16000 cargo test --locked --release -p trailweave-coded
 
 # Ten minutes of the same, guided by the code that they reach, which needs a nightly compiler. It keeps what it finds.
 fuzz-guided:

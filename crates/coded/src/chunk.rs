@@ -49,12 +49,12 @@ impl CodedChunk {
     /// # Errors
     /// If there is no memory to compress in.
     pub fn new(texts: &CodedTexts, column: &ColumnDescPtr, level: ZstdLevel, filter: Filter) -> Result<Self> {
-        let mut pages = Pages::new(texts, column, level);
-        pages.write_dictionary()?;
+        let mut chunk = ChunkWriter::new(texts, column, level);
+        chunk.write_dictionary()?;
         for codes in texts.codes.chunks(PAGE_ROWS) {
-            pages.write_data(codes)?;
+            chunk.write_data(codes)?;
         }
-        pages.close(filter)
+        chunk.close(filter)
     }
 
     /// Appends it to a row group as the next column.
@@ -66,8 +66,8 @@ impl CodedChunk {
     }
 }
 
-/// The pages of a chunk so far.
-struct Pages<'a> {
+/// Writes the pages of a chunk.
+struct ChunkWriter<'a> {
     texts: &'a CodedTexts,
     column: &'a ColumnDescPtr,
     /// None where there is nothing to compress.
@@ -83,7 +83,7 @@ struct Pages<'a> {
     uncompressed_bytes: usize,
 }
 
-impl<'a> Pages<'a> {
+impl<'a> ChunkWriter<'a> {
     fn new(texts: &'a CodedTexts, column: &'a ColumnDescPtr, level: ZstdLevel) -> Self {
         Self {
             texts,
@@ -211,7 +211,7 @@ impl<'a> Pages<'a> {
         } else {
             (vec![Encoding::PLAIN, Encoding::RLE], vec![data_pages])
         };
-        ColumnChunkMetaData::builder(self.column.clone())
+        ColumnChunkMetaData::builder(ColumnDescPtr::clone(self.column))
             .set_compression(self.level.map_or(Compression::UNCOMPRESSED, Compression::ZSTD))
             .set_encodings(encodings)
             .set_page_encoding_stats(stats)

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{ReaderProperties, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::serialized_reader::ReadOptionsBuilder;
 use parquet::file::statistics::Statistics;
@@ -38,7 +38,9 @@ fn written(groups: &[Vec<ArrayRef>]) -> Bytes {
     let (mut writer, _) = writer.into_serialized_writer().unwrap();
     for arrays in groups {
         let mut texts = CodedTexts::default();
-        arrays.iter().for_each(|array| texts.extend(array));
+        for array in arrays {
+            texts.extend(array);
+        }
         let column = writer.schema_descr().column(0);
         let chunk = CodedChunk::new(&texts, &column, ZstdLevel::default(), Filter::FalsePositives(SHARE)).unwrap();
         let mut group = writer.next_row_group().unwrap();
@@ -107,7 +109,8 @@ fn rows() -> impl Strategy<Value = Rows> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        // As many as fit into the time of a test; `make fuzz` asks for more.
+        cases: ProptestConfig::default().cases / 4,
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(1),
         ..ProptestConfig::default()
@@ -168,9 +171,8 @@ proptest! {
 fn a_filter_knows_every_value_and_hardly_another() {
     let rows: Rows = (0..5_000).map(|n| Some(format!("i-{n:017x}"))).collect();
     let file = written(&[cut(&rows, &[])]);
-    let options = ReadOptionsBuilder::new().with_reader_properties(
-        parquet::file::properties::ReaderProperties::builder().set_read_bloom_filter(true).build().into(),
-    );
+    let properties = ReaderProperties::builder().set_read_bloom_filter(true).build();
+    let options = ReadOptionsBuilder::new().with_reader_properties(properties);
     let reader = SerializedFileReader::new_with_options(file, options.build()).unwrap();
     let group = reader.get_row_group(0).unwrap();
     let filter = group.get_column_bloom_filter(0).expect("a filter");
@@ -191,7 +193,9 @@ fn row_groups_stand_one_after_the_other() {
 fn rows_come_back_as_an_array() {
     let rows: Rows = vec![Some("a".into()), None, Some(String::new()), Some("a".into())];
     let mut texts = CodedTexts::default();
-    cut(&rows, &[2]).iter().for_each(|array| texts.extend(array));
+    for array in cut(&rows, &[2]) {
+        texts.extend(&array);
+    }
     assert_eq!(texts.dictionary_bytes(), 4 + 1 + 4);
     assert_eq!(texts.into_array().to_data(), batch(&rows).column(0).to_data());
 }

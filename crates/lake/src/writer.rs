@@ -282,7 +282,7 @@ pub enum EncodedColumn {
     /// By the Parquet library, each of its leaves.
     Leaves(Vec<ArrowColumnChunk>),
     /// As numbers of its values.
-    Coded(CodedChunk),
+    Coded(Box<CodedChunk>),
 }
 
 impl ColumnEncoder {
@@ -303,7 +303,7 @@ impl ColumnEncoder {
         }
         let mut from = 0;
         while from < values.len() {
-            let n_waiting = self.step.iter().map(|values| values.len()).sum::<usize>();
+            let n_waiting = self.step.iter().map(Array::len).sum::<usize>();
             let n_rows = (values.len() - from).min(STEP_ROWS - n_waiting);
             self.step.push(values.slice(from, n_rows));
             from += n_rows;
@@ -330,8 +330,8 @@ impl ColumnEncoder {
         let mut close = || {
             match self.coded.take() {
                 Some(Coded { texts, description, filter }) if texts.dictionary_bytes() <= DICTIONARY_BYTES => {
-                    return CodedChunk::new(&texts, &description, ZstdLevel::default(), filter)
-                        .map(EncodedColumn::Coded);
+                    let chunk = CodedChunk::new(&texts, &description, ZstdLevel::default(), filter)?;
+                    return Ok(EncodedColumn::Coded(Box::new(chunk)));
                 }
                 // The library writes what its dictionaries cannot hold as it is.
                 Some(Coded { texts, .. }) => self.step.push(texts.into_array()),
