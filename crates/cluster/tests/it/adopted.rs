@@ -1,0 +1,1 @@
+//! What is adopted, and what is refused. Needs no Spark.

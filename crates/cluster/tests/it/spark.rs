@@ -1,0 +1,175 @@
+//! The join on Spark, of the versions that `make spark` sets up, gives the bytes of the join in memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use serde_json::Value;
+use serde_json::json;
+use trailweave_cluster::JOIN;
+use trailweave_cluster::Job;
+use trailweave_cluster::Stage;
+use trailweave_cluster::adopt;
+use trailweave_lake::LakePlace;
+
+use crate::lakes::THREADS;
+use crate::lakes::Unjoined;
+use crate::lakes::by_shards;
+use crate::lakes::named;
+use crate::lakes::of_cases;
+use crate::lakes::of_worlds;
+use crate::lakes::trail;
+
+const NEWEST: &str = "spark-4.3";
+const OLDEST: &str = "spark-3.5";
+
+/// One JVM at a time, each of which may use all cores.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A session of Spark, and what is to happen in it.
+struct Session {
+    version: &'static str,
+    master: &'static str,
+    conf: Value,
+    /// What is killed, by the statement in which it is.
+    kill: Value,
+}
+
+const LOCAL: &str = "local[2]";
+/// Two executors, each a process of one core and 1 GiB.
+const CLUSTER: &str = "local-cluster[2,1,1024]";
+
+impl Session {
+    fn new(version: &'static str, master: &'static str, conf: Value) -> Self {
+        Self { version, master, conf, kill: json!({}) }
+    }
+
+    /// Does the jobs in these folders, and returns the answer; `None` if Spark was killed.
+    fn run(&self, folder: &Path, runs: &[PathBuf], changes: &[[&str; 3]]) -> Option<Value> {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conf = json!({
+            "spark.ui.enabled": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.default.parallelism": "2",
+            "spark.driver.memory": "1g",
+            "spark.local.dir": folder.join("scratch"),
+        });
+        conf.as_object_mut().unwrap().extend(self.conf.as_object().unwrap().clone());
+        let runs: Vec<_> = runs.iter().map(|run| format!("file:{}", run.display())).collect();
+        let kill: Vec<_> = self.kill.as_object().unwrap().iter().collect();
+        let request = json!({ "master": self.master, "conf": conf, "runs": runs, "kill": kill, "changes": changes });
+        let [join, asked, answer] = ["join.py", "request.json", "answer.json"].map(|name| folder.join(name));
+        fs::write(&join, JOIN).unwrap();
+        fs::write(&asked, request.to_string()).unwrap();
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let output = Command::new(here.join("../../target").join(self.version).join("bin/python"))
+            .arg(here.join("tests/spark/runner.py"))
+            .args([&join, &asked, &answer])
+            .current_dir(folder)
+            .env_remove("SPARK_HOME")
+            .output()
+            .expect("`make spark` sets up pythons with Spark");
+        if output.status.code().is_none() {
+            return None;
+        }
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(serde_json::from_slice(&fs::read(&answer).unwrap()).unwrap())
+    }
+}
+
+/// The stage of a lake, in which its run is staged.
+fn staged(it: &Unjoined) -> (Stage, String) {
+    let stage = Stage::new(LakePlace::local(&it.stage()).into_folder());
+    let job = Job::of(&it.lake, &format!("file:{}", it.lake.root().display())).unwrap();
+    stage.plan(&it.lake, &job).unwrap();
+    (stage, job.run)
+}
+
+fn assert_same(it: &Unjoined, stage: &Stage, run: &str) {
+    adopt(&it.lake, stage, run, THREADS).unwrap_or_else(|error| panic!("{}: {error}", it.name));
+    let found: BTreeMap<_, _> = named(&it.lake).into_iter().collect();
+    let expected: BTreeMap<_, _> = it.expected.iter().cloned().collect();
+    let paths = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(paths(&found), paths(&expected), "{}", it.name);
+    assert!(found == expected, "{}", it.name);
+}
+
+/// Joins lakes in one session, and compares.
+fn check(session: &Session, lakes: &[Unjoined], changes: &[[&str; 3]]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let staged: Vec<_> = lakes.iter().map(staged).collect();
+    let runs: Vec<_> = staged.iter().map(|(stage, run)| stage.of(run)).collect();
+    let answer = session.run(folder.path(), &runs, changes).expect("nobody kills it");
+    for (it, (stage, run)) in lakes.iter().zip(&staged) {
+        assert_same(it, stage, run);
+    }
+    answer
+}
+
+fn all_lakes() -> Vec<Unjoined> {
+    let folder = tempfile::tempdir().unwrap();
+    trail(folder.path(), 3_000);
+    let mut quiet = of_worlds(2, 20..30);
+    quiet.retain(|event| event.event_source.as_deref().is_some_and(|source| source.starts_with("ec2.")));
+    vec![
+        Unjoined::new("of the demo, by shards", "relevant", |lake| by_shards(lake, folder.path())),
+        Unjoined::of("cases", "relevant", &of_cases(), 3),
+        Unjoined::of("dense worlds", "all", &of_worlds(40, 60..160), 5),
+        Unjoined::of("tiny worlds", "relevant", &of_worlds(400, 2..24), 2),
+        Unjoined::of("without KMS and STS", "relevant", &quiet, 1),
+        Unjoined::of("empty", "relevant", &[], 1),
+    ]
+}
+
+#[test]
+fn the_newest_spark_makes_the_bytes_of_the_join_in_memory() {
+    let session = Session::new(NEWEST, LOCAL, json!({}));
+    check(&session, &all_lakes(), &[]);
+}
+
+#[test]
+fn an_old_spark_in_another_zone_that_adapts_no_plan_makes_them_too() {
+    let conf = json!({
+        "spark.sql.adaptive.enabled": "false",
+        "spark.driver.extraJavaOptions": "-Duser.timezone=America/New_York",
+    });
+    check(&Session::new(OLDEST, LOCAL, conf), &all_lakes(), &[]);
+}
+
+#[test]
+fn executors_that_are_killed_change_nothing() {
+    let kill = json!({ "rows": "executor", "correlated": "executor" });
+    let conf = json!({ "spark.executor.memory": "600m" });
+    let session = Session { kill, ..Session::new(NEWEST, CLUSTER, conf) };
+    let lakes = [Unjoined::of("dense worlds", "all", &of_worlds(40, 60..160), 5)];
+    let answer = check(&session, &lakes, &[]);
+    assert_eq!(answer["runs"][0]["killed"], json!(["rows", "correlated"]));
+}
+
+#[test]
+fn a_driver_that_is_killed_goes_on_after_the_last_step_that_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let it = Unjoined::of("cases", "relevant", &of_cases(), 3);
+    let (stage, run) = staged(&it);
+    let runs = [stage.of(&run)];
+    let mut begun = Vec::new();
+    for (killed_in, is_killed) in
+        [(json!({ "causes": "driver" }), true), (json!({ "volumes": "driver" }), true), (json!({}), false)]
+    {
+        let session = Session { kill: killed_in, ..Session::new(NEWEST, LOCAL, json!({})) };
+        let answer = session.run(folder.path(), &runs, &[]);
+        assert_eq!(answer.is_none(), is_killed);
+        let refused = adopt(&it.lake, &stage, &run, THREADS).is_err();
+        assert_eq!(refused, is_killed);
+        begun.extend(answer);
+    }
+    let begun = begun[0]["runs"][0]["begun"].as_array().unwrap().clone();
+    assert_eq!(begun, ["volumes", "attachments", "grants", "done"]);
+    assert_same(&it, &stage, &run);
+}

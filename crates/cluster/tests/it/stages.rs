@@ -1,0 +1,1 @@
+//! Runs that wait, and runs that nobody needs.
