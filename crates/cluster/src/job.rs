@@ -36,7 +36,6 @@ const SETTINGS: [(&str, &str); 12] = [
     // A time before 1900 is one, too.
     ("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED"),
     ("spark.sql.parquet.datetimeRebaseModeInWrite", "CORRECTED"),
-    ("spark.sql.parquet.writeLegacyFormat", "false"),
     ("spark.sql.parquet.compression.codec", "zstd"),
     ("spark.sql.sources.partitionOverwriteMode", "static"),
     // A date is one file.
@@ -45,6 +44,8 @@ const SETTINGS: [(&str, &str); 12] = [
     ("spark.sql.files.ignoreMissingFiles", "false"),
     ("spark.sql.files.ignoreCorruptFiles", "false"),
     ("spark.sql.parser.escapedStringLiterals", "false"),
+    // Many rows may have one key of a join, or none; what they do not share is worth a shuffle.
+    ("spark.sql.adaptive.forceOptimizeSkewedJoin", "true"),
 ];
 
 /// What Spark is to do.

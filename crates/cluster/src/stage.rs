@@ -113,17 +113,18 @@ impl Stage {
         Ok(Progress::Running { done, of: job.steps.len() + job.products.len() })
     }
 
-    /// Lists the files of a run.
-    pub fn files(&self, run: &str) -> Result<Vec<PathBuf>, LakeError> {
-        Ok(self.folder.files(run)?.into_iter().map(|file| file.path).collect())
+    /// Lists the files of a run, and the note of it in the lake.
+    pub fn files(&self, lake: &Lake, run: &str) -> Result<Vec<PathBuf>, LakeError> {
+        let files = self.folder.files(run)?.into_iter().map(|file| file.path);
+        Ok(files.chain([note_of(lake, run)]).collect())
     }
 
-    /// Removes the files of a run, and its note.
+    /// Removes the files of a run, then the note of it.
     ///
     /// Needs: the lake's lock, held by the caller.
     pub fn remove(&self, lake: &Lake, run: &str) -> Result<(), LakeError> {
-        for path in self.files(run)? {
-            self.folder.remove(&path)?;
+        for file in self.folder.files(run)? {
+            self.folder.remove(&file.path)?;
         }
         lake.remove(&note_of(lake, run))
     }

@@ -68,6 +68,8 @@ pub(crate) enum ConfigError {
     NoSource,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
     NoStage,
+    #[error("--engine spark takes no --whole: Spark computes all tables from all events in any case")]
+    WholeSpark,
     #[error("--queue-url goes without {with}: {because}")]
     QueueWith { with: &'static str, because: &'static str },
     #[error("--memory {memory} is too little for {threads} threads: give at least {least}, or fewer --threads")]

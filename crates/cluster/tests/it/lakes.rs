@@ -62,16 +62,6 @@ impl Unjoined {
         })
     }
 
-    /// Makes the same lake again, without products.
-    pub(crate) fn again(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = Lake::open_or_create(&folder.path().join("lake"), Some(&self.lake.format().events)).unwrap();
-        for input in ["events", "sessions"] {
-            copy(&self.lake.root().join(input), &lake.root().join(input));
-        }
-        Self { name: self.name, lake, expected: self.expected.clone(), folder }
-    }
-
     /// The folder for stages beside the lake.
     pub(crate) fn stage(&self) -> PathBuf {
         self.folder.path().join("stage")

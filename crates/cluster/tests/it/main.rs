@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod adopted;
+#[path = "../../../lake/src/tests/dying.rs"]
+mod dying;
 mod lakes;
 mod spark;
 mod stages;

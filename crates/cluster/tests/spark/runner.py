@@ -6,6 +6,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,6 +14,10 @@ import threading
 from pyspark.sql import SparkSession
 
 PRODUCTS = ["correlated", "instances", "volumes", "attachments", "grants"]
+
+
+def local(path):
+    return path.removeprefix("file:")
 
 
 def main(join_py, request, answer):
@@ -37,9 +42,12 @@ def main(join_py, request, answer):
 
         join.join(spark, folder, said)
         answers.append({"begun": begun, "killed": killer.killed})
-    found = [changed(spark, asked["runs"][0], *it) for it in asked.get("changes", [])]
+        if folder == asked["runs"][0]:
+            changes = [changed(spark, folder, *it) for it in asked["changes"]]
+            for at, setting in enumerate(asked["settings"]):
+                set_otherwise(spark, join, folder, at, *setting)
     with open(answer, "w") as file:
-        json.dump({"runs": answers, "changes": found, "version": spark.version}, file)
+        json.dump({"runs": answers, "changes": changes}, file)
     spark.stop()
 
 
@@ -53,7 +61,7 @@ class Killer:
         whom = self.kills.pop(name, None)
         if whom == "driver":
             # As if it had written a part, and the algorithm of commits were the one that shows it.
-            half = f"{folder.removeprefix('file:')}/{'products' if name in PRODUCTS else 'steps'}/{name}/part-00000.parquet"
+            half = f"{local(folder)}/{'products' if name in PRODUCTS else 'steps'}/{name}/part-00000.parquet"
             os.makedirs(os.path.dirname(half), exist_ok=True)
             with open(half, "wb") as file:
                 file.write(b"half")
@@ -93,7 +101,7 @@ def ancestors(process):
 
 def changed(spark, folder, step, ours, naive):
     """Runs a step with another spelling on the rows that it reads, and tells whether its rows are others."""
-    with open(f"{folder.removeprefix('file:')}/job.json") as file:
+    with open(f"{local(folder)}/job.json") as file:
         statement = next(it for it in json.load(file)["steps"] if it["name"] == step)
     if ours not in statement["sql"]:
         return f"`{ours}` does not stand in {step}"
@@ -105,6 +113,25 @@ def changed(spark, folder, step, ours, naive):
     except Exception as error:
         return f"fails: {type(error).__name__}"
     return "makes other rows" if others else "makes the same rows"
+
+
+def set_otherwise(spark, join, folder, at, product, name, value):
+    """Makes a product with another setting, in a copy of the stage that has a number behind its name."""
+    stage, run = local(folder).rsplit("/", 1)
+    shutil.copytree(stage, f"{stage}-{at}")
+    other, files, before = f"file:{stage}-{at}/{run}", join.Files(spark), spark.conf.get(name, None)
+    with open(f"{local(other)}/job.json") as file:
+        statement = next(it for it in json.load(file)["products"] if it["name"] == product)
+    path = f"{other}/products/{product}"
+    shutil.rmtree(local(path))
+    spark.conf.set(name, value)
+    join.run_product(spark, files, statement, path, lambda name: None)
+    spark.conf.unset(name) if before is None else spark.conf.set(name, before)
+    with open(f"{local(other)}/done.json") as file:
+        done = json.load(file)
+    done["products"][product] = join.what_stands(spark, files, path)
+    with open(f"{local(other)}/done.json", "w") as file:
+        json.dump(done, file)
 
 
 if __name__ == "__main__":

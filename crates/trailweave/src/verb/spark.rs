@@ -3,6 +3,7 @@
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use trailweave_cluster::Job as SparkJob;
 use trailweave_cluster::Progress;
 use trailweave_cluster::Stage;
+use trailweave_cluster::StagedRun;
 use trailweave_cluster::adopt;
 use trailweave_cluster::staged_runs;
 use trailweave_correlate::Scope;
@@ -25,6 +27,7 @@ use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::staged::StagedState;
 
 /// A run that was staged.
 #[derive(Debug, Serialize)]
@@ -43,12 +46,15 @@ struct Staged {
 
 /// Stages a job, submits it, and adopts what came of it, as far as that is asked for.
 pub(super) fn correlate(job: &Job, scope: Scope, args: &EngineArgs) -> anyhow::Result<Outcome> {
+    if scope == Scope::Whole {
+        return Err(ConfigError::WholeSpark.into());
+    }
     let stage = args.stage.as_deref().filter(|stage| !stage.is_empty()).ok_or(ConfigError::NoStage)?;
     let stage = absolute(config::place("stage", stage)?)?;
     if args.adopt && args.submit.is_none() {
         return job.report(|job| adopt_one(job, &stage, None));
     }
-    let staged = plan(job, scope, &stage, args.submit.as_deref())?;
+    let staged = plan(job, &stage, args.submit.as_deref())?;
     let Some(staged) = staged else {
         // As `correlate` ends where nothing is new.
         return job.report(|job| super::correlate::correlate(job, scope));
@@ -64,7 +70,7 @@ pub(super) fn correlate(job: &Job, scope: Scope, args: &EngineArgs) -> anyhow::R
 }
 
 /// Stages the run of all events; none where the products know them all.
-fn plan(job: &Job, scope: Scope, place: &Source, command: Option<&str>) -> anyhow::Result<Option<Staged>> {
+fn plan(job: &Job, place: &Source, command: Option<&str>) -> anyhow::Result<Option<Staged>> {
     let lake = job.lake()?;
     let _lock = lake.lock()?;
     // Else the job would read parts that nobody has committed, or that are about to go.
@@ -72,7 +78,7 @@ fn plan(job: &Job, scope: Scope, place: &Source, command: Option<&str>) -> anyho
     trailweave_ingest::settle(&lake)?;
     let stage = stage(job, place)?;
     let spark_job = SparkJob::of(&lake, &for_spark(&job.config.lake)?)?;
-    if scope == Scope::New && spark_job.is_known(&lake)? {
+    if spark_job.is_known(&lake)? {
         return Ok(None);
     }
     stage.plan(&lake, &spark_job)?;
@@ -132,8 +138,44 @@ fn waiting(lake: &Lake, stage: &Stage, place: &Source) -> anyhow::Result<String>
     Ok(run)
 }
 
+/// Tells how far the runs have come that a lake has staged; nothing of those whose stage cannot be reached.
+pub(super) fn states(job: &Job, lake: &Lake) -> anyhow::Result<Vec<StagedState>> {
+    let mut states = Vec::new();
+    for staged in staged_runs(lake)? {
+        let progress =
+            place_of(&staged).and_then(|place| stage(job, &place)).and_then(|it| Ok(it.progress(lake, &staged.run)?));
+        match progress {
+            Ok(progress) => states.push(StagedState { staged, progress }),
+            Err(error) => {
+                let (run, stage, error) = (staged.run, staged.stage, format!("{error:#}"));
+                tracing::warn!(run, stage, error, "the stage of a run cannot be reached");
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// Finds the files of staged runs that nobody needs any more, and removes them unless `is_dry`.
+///
+/// Needs: the lock of the lake.
+pub(super) fn dead(job: &Job, lake: &Lake, is_dry: bool) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for StagedState { staged, .. } in states(job, lake)?.into_iter().filter(|it| it.progress == Progress::Dead) {
+        let stage = stage(job, &place_of(&staged)?)?;
+        found.extend(stage.files(lake, &staged.run)?);
+        if !is_dry {
+            stage.remove(lake, &staged.run)?;
+        }
+    }
+    Ok(found)
+}
+
+fn place_of(staged: &StagedRun) -> anyhow::Result<Source> {
+    Ok(config::place("stage", &staged.stage)?)
+}
+
 /// Opens the stage at a place.
-pub(super) fn stage(job: &Job, place: &Source) -> anyhow::Result<Stage> {
+fn stage(job: &Job, place: &Source) -> anyhow::Result<Stage> {
     Ok(Stage::new(job.place_at(place, "stage")?.into_folder()))
 }
 
