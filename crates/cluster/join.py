@@ -1,15 +1,15 @@
 """Joins the events of one lake on Apache Spark, by the statements of the job.json that stands in the given folder.
 
-    spark-submit join.py FOLDER
+    spark-submit join.py FOLDER, or join.py --run FOLDER
 
 Each step is written to FOLDER/steps, each product to FOLDER/products, and at the end FOLDER/done.json says what there is.
 Started again, it goes on after the last step that is whole. It needs pyspark and the standard library only, and makes no
 use of the lake but to read its files. Two must not run at once in one folder.
 """
 
+import argparse
 import json
 import re
-import sys
 
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import count, input_file_name, lit
@@ -124,5 +124,14 @@ class Files:
             raise OSError(f"cannot write {path}")
 
 
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?")
+    # Glue gives arguments with names alone, and others besides.
+    parser.add_argument("--run")
+    asked, _ = parser.parse_known_args()
+    join(SparkSession.builder.appName("trailweave").getOrCreate(), (asked.run or asked.folder).rstrip("/"))
+
+
 if __name__ == "__main__":
-    join(SparkSession.builder.appName("trailweave").getOrCreate(), sys.argv[1].rstrip("/"))
+    main()

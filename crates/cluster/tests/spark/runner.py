@@ -41,7 +41,8 @@ def main(join_py, request, answer):
             killer.said(name, folder)
 
         join.join(spark, folder, said)
-        answers.append({"begun": begun, "killed": killer.killed})
+        killer.end()
+        answers.append({"begun": begun, "killed": sorted(killer.killed)})
         if folder == asked["runs"][0]:
             changes = [changed(spark, folder, *it) for it in asked["changes"]]
             for at, setting in enumerate(asked["settings"]):
@@ -55,7 +56,7 @@ class Killer:
     """Kills the driver, or an executor in the midst of its work, when a statement begins."""
 
     def __init__(self, spark, kills):
-        self.spark, self.kills, self.killed = spark, dict(kills), []
+        self.spark, self.kills, self.killed, self.threads = spark, dict(kills), [], []
 
     def said(self, name, folder):
         whom = self.kills.pop(name, None)
@@ -68,14 +69,23 @@ class Killer:
             os.kill(self.spark._jvm.java.lang.ProcessHandle.current().pid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
         if whom == "executor":
-            threading.Thread(target=self.kill_executor, args=(name,), daemon=True).start()
+            self.threads.append(threading.Thread(target=self.kill_executor, args=(name,), daemon=True))
+            self.threads[-1].start()
 
     def kill_executor(self, name):
+        """Kills one of two executors as soon as there are two and a task is at work."""
         tracker = self.spark.sparkContext.statusTracker()
-        while not any(tracker.getStageInfo(stage).numActiveTasks for stage in tracker.getActiveStageIds() if tracker.getStageInfo(stage)):
-            pass
-        os.kill(executors()[0], signal.SIGKILL)
-        self.killed.append(name)
+        while True:
+            stages = map(tracker.getStageInfo, tracker.getActiveStageIds())
+            found = executors()
+            if len(found) == 2 and any(stage and stage.numActiveTasks for stage in stages):
+                os.kill(found[0], signal.SIGKILL)
+                self.killed.append(name)
+                return
+
+    def end(self):
+        for thread in self.threads:
+            thread.join()
 
 
 def executors():
