@@ -228,7 +228,7 @@ impl CheckedRows<'_> {
         if !follows || !keys.iter().zip(keys.iter().skip(1)).all(|(one, next)| one <= next) {
             return refuse("has rows out of order");
         }
-        self.last = keys.iter().last().map(|row| row.owned()).or_else(|| self.last.take());
+        self.last = keys.iter().next_back().map(|row| row.owned()).or_else(|| self.last.take());
         Ok(Ok(rows))
     }
 }

@@ -222,10 +222,10 @@ fn retimed(rows: &RecordBatch, unit: TimeUnit) -> RecordBatch {
     let kind = DataType::Timestamp(unit, Some("UTC".into()));
     let schema = rows.schema();
     let is_time = |field: &Field| field.name() == "launched_at";
-    let fields = schema.fields().iter().map(|field| match is_time(field) {
-        true => Arc::new(Field::new("launched_at", kind.clone(), true)),
-        false => Arc::clone(field),
-    });
+    let retype = |field: &Arc<Field>| {
+        if is_time(field) { Arc::new(Field::new(field.name(), kind.clone(), true)) } else { Arc::clone(field) }
+    };
+    let fields = schema.fields().iter().map(retype);
     let typed = schema.fields().iter().zip(rows.columns());
     let columns: Vec<ArrayRef> = typed
         .map(|(field, column)| if is_time(field) { cast(column, &kind).unwrap() } else { Arc::clone(column) })

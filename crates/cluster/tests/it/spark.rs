@@ -83,9 +83,7 @@ impl Session {
             .env_remove("SPARK_HOME")
             .output()
             .expect("`make spark` sets up pythons with Spark");
-        if output.status.code().is_none() {
-            return None;
-        }
+        output.status.code()?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(serde_json::from_slice(&fs::read(&answer).unwrap()).unwrap())
     }
