@@ -25,6 +25,10 @@ use crate::Job;
 pub(crate) const DONE: &str = "done.json";
 const SUCCESS: &str = "_SUCCESS";
 
+/// What stands in the folder of a run, with the sums that Hadoop keeps of local files.
+const OWN: [&str; 8] =
+    ["job.json", "join.py", "steps", "products", DONE, "done.json.tmp", ".done.json.crc", ".done.json.tmp.crc"];
+
 /// A folder where runs of lakes are staged.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -115,18 +119,27 @@ impl Stage {
 
     /// Lists the files of a run, and the note of it in the lake.
     pub fn files(&self, lake: &Lake, run: &str) -> Result<Vec<PathBuf>, LakeError> {
-        let files = self.folder.files(run)?.into_iter().map(|file| file.path);
-        Ok(files.chain([note_of(lake, run)]).collect())
+        Ok(self.own_files(run)?.into_iter().chain([note_of(lake, run)]).collect())
     }
 
     /// Removes the files of a run, then the note of it.
     ///
     /// Needs: the lake's lock, held by the caller.
     pub fn remove(&self, lake: &Lake, run: &str) -> Result<(), LakeError> {
-        for file in self.folder.files(run)? {
-            self.folder.remove(&file.path)?;
+        for path in self.own_files(run)? {
+            self.folder.remove(&path)?;
         }
         lake.remove(&note_of(lake, run))
+    }
+
+    /// Lists the files of a run. A note that names a folder of something else leads to none.
+    fn own_files(&self, run: &str) -> Result<Vec<PathBuf>, LakeError> {
+        let folder = self.of(run);
+        let is_own = |path: &PathBuf| {
+            let first = path.strip_prefix(&folder).ok().and_then(|below| below.iter().next()?.to_str());
+            first.is_some_and(|first| OWN.contains(&first))
+        };
+        Ok(self.folder.files(run)?.into_iter().map(|file| file.path).filter(is_own).collect())
     }
 }
 

@@ -42,8 +42,10 @@ fn a_lake_knows_how_far_its_runs_have_come_and_forgets_those_that_nobody_needs()
     join_in_memory(lake);
     assert_eq!(progress(), Progress::Dead, "the products know its events");
     let files = it.stage.files(lake, &it.run).unwrap();
+    std::fs::write(folder.join("thesis.txt"), b"years of work").unwrap();
     it.stage.remove(lake, &it.run).unwrap();
-    assert!(files.iter().all(|file| !file.exists()) && !folder.exists());
+    assert!(files.iter().all(|file| !file.exists()));
+    assert_eq!(everything(&folder).into_keys().collect::<Vec<_>>(), [folder.join("thesis.txt")]);
     assert!(staged_runs(lake).unwrap().is_empty());
     assert_eq!(progress(), Progress::Dead);
 }
