@@ -52,7 +52,7 @@ where
         let Made { table, day, rows } = made?;
         let mut file = DateFile::create(&products, table, day)?;
         for rows in rows {
-            file.write(rows?)?;
+            file.write(&rows?)?;
         }
         file.commit()?;
     }
