@@ -10,7 +10,7 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 13] = [
+const LAYERS: [(&str, &[&str], &[&str]); 14] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     (
         "iceberg",
