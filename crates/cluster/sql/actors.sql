@@ -1,13 +1,13 @@
 -- One row per EC2 event, and per STS event that issued an access key: who made the call. `actor` is the caller,
 -- `service` the AWS service that it is, `in_session` whether somebody stands behind it. For `at` see ec2_calls.
 SELECT
-  lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
+  lpad(CAST(t + 100000000000000 AS STRING), 16, '0') || rid AS at,
   *
 FROM (
   SELECT
     coalesce(recipient_account_id, principal_account_id, '') || '/'
-      || coalesce(event_id, coalesce(source_object, '') || '#' || CAST(coalesce(source_index, 0) AS VARCHAR)) AS rid,
-    CAST(event_time AS BIGINT) / 1000 AS t,
+      || coalesce(event_id, coalesce(source_object, '') || '#' || CAST(coalesce(source_index, 0) AS STRING)) AS rid,
+    unix_millis(event_time) AS t,
     access_key_id,
     CASE WHEN event_source IN ('sts.amazonaws.com', 'sts.amazonaws.com.cn') THEN issued_access_key_id END AS issued,
     coalesce(nullif(principal_arn, ''), nullif(principal_id, '')) AS actor,

@@ -5,7 +5,7 @@ FROM (
   SELECT
     t,
     rid,
-    unnest(make_array(
+    explode(array(
       '1|request|' || requested_in || '|' || region || '|' || request_id,
       '2|request|' || requested_in || '|' || request_id,
       -- Rules 3 and 5.

@@ -1,32 +1,45 @@
--- One row per asking key and direction that found an offer: `before`, the latest offer of the key at or before the
--- ask, or `after`, the earliest later one. A key is `scope|slot|..`; the answers of a slot compete, scope 1 first.
--- Each half is a running extreme over the asks and offers of a key in the order of time, so it is linear in the rows.
-SELECT rid, t, substr(key, 1, 1) AS scope, split_part(key, '|', 2) AS slot, before, CAST(NULL AS VARCHAR) AS after
-FROM (
+-- One row per asking key that found an offer: `before`, the latest offer of the key at or before the ask, and `after`, the
+-- earliest later one. A key is `scope|slot|..`; the answers of a slot compete, scope 1 first. An extreme that runs over
+-- the asks and offers of a key in the order of time is linear in the rows. It runs over those of one day: a key may have
+-- so many events that no task should get them all. What other days offer stands in `borders`, a row for each key and day.
+WITH
+asks_and_offers AS (
+  SELECT key, t div 86400000 AS day, t, 1 AS asks, rid, CAST(NULL AS STRING) AS offer FROM IDENTIFIER(:asks)
+  UNION ALL
+  SELECT key, t div 86400000, t, 0, CAST(NULL AS STRING), offer FROM IDENTIFIER(:offers)
+),
+borders AS (
   SELECT
-    *,
-    -- At one time the offers come first: they count as before.
-    max(offer) OVER (PARTITION BY key ORDER BY t, asks ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
+    key,
+    day,
+    max(latest) OVER (PARTITION BY key ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+    min(earliest) OVER (PARTITION BY key ORDER BY day DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS after
   FROM (
-    SELECT key, t, 1 AS asks, rid, CAST(NULL AS VARCHAR) AS offer FROM {asks}
-    UNION ALL
-    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {before}
+    SELECT key, day, max(offer) AS latest, min(offer) AS earliest FROM asks_and_offers GROUP BY key, day
   )
 )
-WHERE asks = 1 AND before IS NOT NULL
-UNION ALL
-SELECT rid, t, substr(key, 1, 1), split_part(key, '|', 2), CAST(NULL AS VARCHAR), after
+SELECT rid, t, substr(key, 1, 1) AS scope, split_part(key, '|', 2) AS slot, before, after
 FROM (
   SELECT
-    *,
-    -- In the reverse order the asks come first: an offer of the same time is none.
-    min(offer) OVER (
-      PARTITION BY key ORDER BY t DESC, asks DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    ) AS after
+    d.key,
+    d.t,
+    d.rid,
+    coalesce(d.before, b.before) AS before,
+    coalesce(d.after, b.after) AS after
   FROM (
-    SELECT key, t, 1 AS asks, rid, CAST(NULL AS VARCHAR) AS offer FROM {asks}
-    UNION ALL
-    SELECT key, t, 0, CAST(NULL AS VARCHAR), offer FROM {after}
-  )
+    SELECT
+      *,
+      -- At one time the offers come first: they count as before.
+      max(offer) OVER (
+        PARTITION BY key, day ORDER BY t, asks ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS before,
+      -- In the reverse order the asks come first: an offer of the same time is none.
+      min(offer) OVER (
+        PARTITION BY key, day ORDER BY t DESC, asks DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS after
+    FROM asks_and_offers
+  ) d
+  JOIN borders b ON b.key = d.key AND b.day = d.day
+  WHERE d.asks = 1
 )
-WHERE asks = 1 AND after IS NOT NULL
+WHERE before IS NOT NULL OR after IS NOT NULL

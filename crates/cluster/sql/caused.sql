@@ -20,21 +20,21 @@ FROM (
     coalesce(
       r.instance,
       k.learned_instance,
-      CASE WHEN k.link = 'request_id' AND array_length(e.instance_ids) = 1 THEN e.instance_ids[1] END
+      CASE WHEN k.link = 'request_id' AND array_size(e.instance_ids) = 1 THEN get(e.instance_ids, 0) END
     ) AS instance_id,
     CASE
       WHEN r.volume IS NOT NULL OR r.snapshot IS NOT NULL THEN r.volume
-      WHEN k.link = 'request_id' AND array_length(e.volume_ids) = 1 THEN e.volume_ids[1]
+      WHEN k.link = 'request_id' AND array_size(e.volume_ids) = 1 THEN get(e.volume_ids, 0)
     END AS volume_id,
     -- A snapshot beside an instance or a volume is what these were made of.
     CASE
       WHEN r.volume IS NOT NULL OR r.snapshot IS NOT NULL THEN r.snapshot
       WHEN
         k.link = 'request_id'
-          AND e.instance_ids[1] IS NULL
-          AND e.volume_ids[1] IS NULL
-          AND array_length(e.snapshot_ids) = 1
-      THEN e.snapshot_ids[1]
+          AND get(e.instance_ids, 0) IS NULL
+          AND get(e.volume_ids, 0) IS NULL
+          AND array_size(e.snapshot_ids) = 1
+      THEN get(e.snapshot_ids, 0)
     END AS snapshot_id
   FROM rows r
   JOIN linked k ON k.rid = r.rid

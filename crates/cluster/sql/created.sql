@@ -15,7 +15,7 @@ SELECT
 FROM (
   SELECT account, region, volume, min(at) AS at
   FROM (
-    SELECT account, region, unnest(volume_ids) AS volume, at
+    SELECT account, region, explode(volume_ids) AS volume, at
     FROM ec2
     WHERE candidate AND event_name = 'CreateVolume'
   )

@@ -2,17 +2,17 @@
 -- (time, rid) that stands for it wherever a first, a latest or a nearest event is looked for: 16 digits of
 -- milliseconds since 100 trillion before the epoch, so that earlier times sort too, then the row id.
 SELECT
-  lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
+  lpad(CAST(t + 100000000000000 AS STRING), 16, '0') || rid AS at,
   *
 FROM (
   SELECT
-    account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS VARCHAR)) AS rid,
+    account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS STRING)) AS rid,
     *
   FROM (
     SELECT
       coalesce(recipient_account_id, principal_account_id, '') AS account,
       coalesce(aws_region, '') AS region,
-      CAST(event_time AS BIGINT) / 1000 AS t,
+      unix_millis(event_time) AS t,
       coalesce(source_object, '') AS object,
       coalesce(source_index, 0) AS object_index,
       event_id,
@@ -29,7 +29,7 @@ FROM (
       instance_ids,
       volume_ids,
       snapshot_ids,
-      image_ids[1] AS image_id,
+      get(image_ids, 0) AS image_id,
       instance_type,
       reservation_id,
       client_token,

@@ -1,7 +1,7 @@
 -- One row per event that shows a volume at an instance.
 SELECT rid, at, t, account, region, event_id, event_time, volume, instance, event_name AS source
 FROM (
-  SELECT *, volume_ids[1] AS volume, instance_ids[1] AS instance
+  SELECT *, get(volume_ids, 0) AS volume, get(instance_ids, 0) AS instance
   FROM ec2
   WHERE candidate AND event_name IN ('AttachVolume', 'DetachVolume')
 )

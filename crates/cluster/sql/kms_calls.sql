@@ -2,7 +2,7 @@
 -- other events say. For `at` see ec2_calls.
 SELECT
   rid,
-  lpad(CAST(t + 100000000000000 AS VARCHAR), 16, '0') || rid AS at,
+  lpad(CAST(t + 100000000000000 AS STRING), 16, '0') || rid AS at,
   t,
   account,
   caller_account,
@@ -37,7 +37,7 @@ SELECT
     false
   ) AS trusted,
   coalesce(
-    direct OR of_others OR NOT (service IN ('AWS Internal', 'Amazon Internal') OR regexp_like(service, {family})),
+    direct OR of_others OR NOT (service IN ('AWS Internal', 'Amazon Internal') OR get(in_family, 0)),
     false
   ) AS external,
   coalesce(direct OR of_others, false) AS apart,
@@ -50,21 +50,26 @@ SELECT
       OR snapshot IS NOT NULL
       OR caller_instance IS NOT NULL
       OR forwarded
-      OR regexp_like(grantee_service, {family}),
+      OR get(in_family, 1),
     false
   ) AS touches_alone,
   coalesce(forwarded, false) AS forwarded
 FROM (
   SELECT
     *,
-    account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS VARCHAR)) AS rid,
+    account || '/' || coalesce(event_id, object || '#' || CAST(object_index AS STRING)) AS rid,
     CASE WHEN principal_account_id <> account THEN principal_account_id END AS caller_account,
     service IN ('ebs.amazonaws.com', 'ebs.amazonaws.com.cn') AND NOT by_service AS direct,
-    regexp_like(context_keys, '(^|\x1f)aws:(ecs|rds|workspaces):') AS of_others,
-    -- The service whose role a grant is for.
-    split_part(split_part(grantee_principal, ':role/aws-service-role/', 2), '/', 1) AS grantee_service,
+    -- Services that are EC2, EBS, or launch instances. A text may end with a line break, before which `$` would match.
+    transform(
+      array(service, grantee_service),
+      name -> regexp_like(
+        name,
+        r'^(ec2-frontend-api|ec2(\.[a-z0-9-]+)?|ebs|autoscaling|spot|spotfleet|ec2fleet|prod\.kms-caller\.ebs\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?\z'
+      )
+    ) AS in_family,
     CASE
-      WHEN assumed_role AND NOT infrastructure AND regexp_like(session, '^i-([0-9a-f]{8}|[0-9a-f]{17})$')
+      WHEN assumed_role AND NOT infrastructure AND regexp_like(session, r'^i-([0-9a-f]{8}|[0-9a-f]{17})\z')
       THEN session
     END AS caller_instance
   FROM (
@@ -72,7 +77,7 @@ FROM (
       coalesce(recipient_account_id, principal_account_id, '') AS account,
       principal_account_id,
       coalesce(aws_region, '') AS region,
-      CAST(event_time AS BIGINT) / 1000 AS t,
+      unix_millis(event_time) AS t,
       coalesce(source_object, '') AS object,
       coalesce(source_index, 0) AS object_index,
       event_id,
@@ -93,9 +98,9 @@ FROM (
       grantee_principal,
       operations,
       retiring_principal,
-      instance_ids[1] AS instance,
-      volume_ids[1] AS volume,
-      snapshot_ids[1] AS snapshot,
+      get(instance_ids, 0) AS instance,
+      get(volume_ids, 0) AS volume,
+      get(snapshot_ids, 0) AS snapshot,
       coalesce(
         invoked_by,
         CASE
@@ -115,8 +120,10 @@ FROM (
           OR session_issuer_arn LIKE '%:role/aws:ec2-infrastructure',
         false
       ) AS infrastructure,
-      coalesce(array_has(map_keys(encryption_context), 'aws:ebs:id'), false) AS names_ebs,
-      array_to_string(map_keys(encryption_context), chr(31)) AS context_keys
+      coalesce(array_contains(map_keys(encryption_context), 'aws:ebs:id'), false) AS names_ebs,
+      exists(map_keys(encryption_context), key -> regexp_like(key, '^aws:(ecs|rds|workspaces):')) AS of_others,
+      -- The service whose role a grant is for.
+      split_part(split_part(grantee_principal, ':role/aws-service-role/', 2), '/', 1) AS grantee_service
     FROM events
     WHERE event_source IN ('kms.amazonaws.com', 'kms.amazonaws.com.cn') AND event_time IS NOT NULL
   )

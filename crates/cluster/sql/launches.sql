@@ -15,7 +15,7 @@ SELECT
 FROM (
   SELECT account, region, instance, min(at) AS at
   FROM (
-    SELECT account, region, unnest(instance_ids) AS instance, at
+    SELECT account, region, explode(instance_ids) AS instance, at
     FROM ec2
     WHERE candidate AND event_name = 'RunInstances'
   )

@@ -2,7 +2,7 @@
 -- After a DetachVolume the volume is there no more, nor where it was before.
 SELECT
   rid,
-  rtrim(regexp_replace(min(scope || nearest), '(?s)^.* ', ''), '-') AS instance
+  trim(TRAILING '-' FROM regexp_replace(min(scope || nearest), '(?s)^.* ', '')) AS instance
 FROM (
   SELECT
     rid,

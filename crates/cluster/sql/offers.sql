@@ -3,7 +3,7 @@
 SELECT key, t, min(at) AS offer
 FROM (
   SELECT
-    unnest(make_array(
+    explode(array(
       '1|request|' || e.account || '|' || e.region || '|' || e.request_id,
       '2|request|' || e.account || '|' || e.request_id
     )) AS key,
@@ -18,37 +18,36 @@ GROUP BY key, t
 UNION ALL
 -- Candidates by what they name.
 SELECT
-  unnest(make_array('1|' || slot || '|' || account || '|' || region || '|' || id, '2|' || slot || '|' || id)) AS key,
+  explode(array('1|' || slot || '|' || account || '|' || region || '|' || id, '2|' || slot || '|' || id)) AS key,
   t,
   at AS offer
 FROM (
   SELECT 'launch' AS slot, account, region, instance AS id, t, at FROM launches
   UNION ALL
-  SELECT 'launch', account, region, unnest(instance_ids), t, at
+  SELECT 'launch', account, region, explode(instance_ids), t, at
   FROM ec2
   WHERE candidate AND event_name IN ('StartInstances', 'CreateReplaceRootVolumeTask')
   UNION ALL
-  SELECT 'launch', account, region, unnest(instance_ids) || '|' || volume, t, at
-  FROM (
-    SELECT account, region, instance_ids, unnest(volume_ids) AS volume, t, at
-    FROM ec2
-    WHERE candidate AND event_name = 'AttachVolume'
-  )
+  SELECT 'launch', account, region, instance || '|' || volume, t, at
+  FROM ec2
+  LATERAL VIEW explode(instance_ids) AS instance
+  LATERAL VIEW explode(volume_ids) AS volume
+  WHERE candidate AND event_name = 'AttachVolume'
   UNION ALL
   SELECT 'volume', account, region, volume, t, at FROM created
   UNION ALL
-  SELECT 'volume', account, region, unnest(volume_ids), t, at
+  SELECT 'volume', account, region, explode(volume_ids), t, at
   FROM ec2
   WHERE candidate AND event_name = 'AttachVolume'
   UNION ALL
-  SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at FROM created
+  SELECT 'snapshot', account, region, explode(snapshot_ids), t, at FROM created
   UNION ALL
-  SELECT 'snapshot', account, region, unnest(snapshot_ids), t, at
+  SELECT 'snapshot', account, region, explode(snapshot_ids), t, at
   FROM ec2
   WHERE candidate AND event_name IN ('CopySnapshot', 'ImportSnapshot')
   UNION ALL
   -- What took a snapshot calls no KMS itself.
-  SELECT 'taken', account, region, unnest(snapshot_ids), t, at
+  SELECT 'taken', account, region, explode(snapshot_ids), t, at
   FROM ec2
   WHERE candidate AND event_name IN ('CreateSnapshot', 'CreateSnapshots')
 )
@@ -56,13 +55,13 @@ WHERE id IS NOT NULL
 UNION ALL
 -- CreateGrants by the instance and volume that they serve; those to a service by the volume and the snapshot that they
 -- are limited to.
-SELECT unnest(make_array('1|grant|' || account || '|' || region || '|' || id, '2|grant|' || id)), t, at
+SELECT explode(array('1|grant|' || account || '|' || region || '|' || id, '2|grant|' || id)), t, at
 FROM (
   SELECT account, region, own_instance || '|' || own_volume AS id, t, at
   FROM rows
   WHERE creates_grant AND error_code IS NULL
   UNION ALL
-  SELECT account, region, unnest(make_array(own_volume, own_snapshot)), t, at
+  SELECT account, region, explode(array(own_volume, own_snapshot)), t, at
   FROM rows
   WHERE creates_grant AND error_code IS NULL AND teaches AND own_instance IS NULL
 )

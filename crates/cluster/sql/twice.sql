@@ -1,6 +1,6 @@
--- The same, twice as far as {steps}.
+-- The same, twice as far as the step `:followed`.
 SELECT
   f.issued,
   n.last
-FROM {steps} f
-JOIN {steps} n ON n.issued = f.last
+FROM IDENTIFIER(:followed) f
+JOIN IDENTIFIER(:followed) n ON n.issued = f.last

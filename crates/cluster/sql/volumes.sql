@@ -7,7 +7,7 @@ SELECT
   c.event_id AS created_event_id,
   c.event_time AS created_at,
   c.principal_arn AS created_by_arn,
-  c.snapshot_ids[1] AS snapshot_id,
+  get(c.snapshot_ids, 0) AS snapshot_id,
   CASE WHEN d.volume IS NOT NULL THEN true ELSE c.encrypted END AS encrypted,
   coalesce(d.key_arn, c.key_arn) AS key_arn,
   d.made_by AS data_key_event_id,
@@ -26,7 +26,7 @@ SELECT
     ELSE k.event_time
   END,
   CASE WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_principal_arn END,
-  CAST(NULL AS VARCHAR),
+  CAST(NULL AS STRING),
   true,
   d.key_arn,
   d.made_by,

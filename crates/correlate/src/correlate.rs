@@ -2,6 +2,7 @@
 
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_table::LOGGED;
 
@@ -16,7 +17,7 @@ use crate::replacement::Replacement;
 use crate::summary;
 
 /// The version of the rules of `docs/join.md` and of the products' columns. Products of another are made anew.
-const RULES: u32 = 4;
+pub const RULES: u32 = 4;
 
 /// New events below this are followed through the lake, whatever share of it they are.
 const MANY_BYTES: u64 = 64 << 20;
@@ -32,15 +33,10 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
         parts.extend(lake.parts(table)?);
     }
     let covers = Covered::of(lake, RULES, &parts);
-    let covered = Covered::read(lake)?.filter(|it| options.scope == Scope::New && it.rules == RULES);
-    let covered = match covered {
-        Some(mut covered) if covered.has_its_products(lake)? => {
-            covered.follow(lake, &parts)?;
-            warn_of_gone(&covered, &covers);
-            Some(covered)
-        }
-        _ => None,
-    };
+    let covered = if options.scope == Scope::New { covered(lake, &parts)? } else { None };
+    if let Some(covered) = &covered {
+        warn_of_gone(covered, &covers);
+    }
     let pool = pool(options.threads)?;
     if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
         return pool.install(|| summary::read(lake, Scope::New, 0, 0));
@@ -56,6 +52,16 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
         let files = products.commit(covers)?;
         summary::read(lake, scope, files, slices)
     })
+}
+
+/// Returns what the products cover, of the parts that there are now; `None` where they are of other rules, or were touched.
+pub fn covered(lake: &Lake, parts: &[Part]) -> Result<Option<Covered>, LakeError> {
+    let Some(mut covered) = Covered::read(lake)?.filter(|it| it.rules == RULES) else { return Ok(None) };
+    if !covered.has_its_products(lake)? {
+        return Ok(None);
+    }
+    covered.follow(lake, parts)?;
+    Ok(Some(covered))
 }
 
 /// Warns that the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.

@@ -14,6 +14,7 @@
 //! SQL; tests hold them against each other. This crate knows neither gzip nor JSON.
 
 mod actions;
+mod adopt;
 mod call;
 mod chain;
 mod correlate;
@@ -43,8 +44,9 @@ mod trace;
 mod wanted;
 
 pub use actions::{Action, actions};
+pub use adopt::{Made, adopt, standing};
 pub use chain::{Call, Cause, Chain, Event, Missing};
-pub use correlate::correlate;
+pub use correlate::{RULES, correlate, covered};
 pub use error::CorrelateError;
 pub use options::{CorrelateOptions, Progress, Scope};
 pub use summary::Summary;

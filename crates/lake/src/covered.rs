@@ -87,6 +87,11 @@ impl Covered {
         self.parts == other.parts
     }
 
+    /// Tells whether all parts are covered that the other covers.
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        other.parts.iter().all(|(path, bytes)| self.has(path, *bytes))
+    }
+
     /// Tells whether the files of the products are still the ones that were made.
     pub fn has_its_products(&self, lake: &Lake) -> Result<bool, LakeError> {
         Ok(self.products == products(lake)?)
@@ -120,7 +125,7 @@ impl Covered {
 
     /// Returns the parts missing from `now`.
     pub fn gone<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = &'a Path> {
-        self.parts.keys().filter(|path| !now.parts.contains_key(*path)).map(PathBuf::as_path)
+        self.parts.iter().filter(|(path, bytes)| !now.has(path, **bytes)).map(|(path, _)| path.as_path())
     }
 
     /// Lets it appear with the products, of which `change` holds all that is new.

@@ -19,6 +19,7 @@ use trailweave_table::Table;
 use trailweave_table::table_dir;
 
 use crate::Catalog;
+use crate::Folder;
 use crate::Format;
 use crate::GlueTables;
 use crate::Iceberg;
@@ -118,6 +119,11 @@ impl LakePlace {
             catalog: self.catalog.clone(),
             written: WrittenFiles::default(),
         }
+    }
+
+    /// Takes it for a folder of files that is not a lake.
+    pub fn into_folder(self) -> Folder {
+        Folder::new(self.root, self.store)
     }
 }
 

@@ -75,11 +75,16 @@ Examples:
 Examples:
   trailweave correlate --lake ./lake
   trailweave correlate --lake ./lake --memory 4GiB --json
-  trailweave correlate --lake ./lake --whole")]
+  trailweave correlate --lake ./lake --whole
+  trailweave correlate --lake s3://bucket/lake --engine spark --stage s3://bucket/stage
+  trailweave correlate --lake s3://bucket/lake --engine spark --stage s3://bucket/stage --adopt
+  trailweave correlate --lake ./lake --engine spark --stage ./stage --adopt --submit 'spark-submit {join} {run}'")]
     Correlate {
         /// Compute all tables from all events; the rows are the same
         #[arg(long)]
         whole: bool,
+        #[command(flatten)]
+        engine: EngineArgs,
         #[command(flatten)]
         publish: PublishArgs,
     },
@@ -276,6 +281,32 @@ pub(crate) struct GlueArgs {
     /// Let the tables of this database of AWS Glue follow the lake's tables, which must be in S3; the lake remembers it
     #[arg(long, env = "TRAILWEAVE_GLUE_DATABASE", value_name = "NAME", hide = cfg!(not(feature = "glue")))]
     pub(crate) glue_database: Option<String>,
+}
+
+/// The arguments that say what computes the join.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EngineArgs {
+    /// What computes the join: this process, or Apache Spark, which gets a job and hands back the tables
+    #[arg(long, env = "TRAILWEAVE_ENGINE", value_name = "ENGINE", default_value = "memory")]
+    pub(crate) engine: JoinEngine,
+    /// The folder or prefix through which Spark gets its job and hands back the tables; both must reach it
+    #[arg(long, env = "TRAILWEAVE_STAGE", value_name = "S3|DIR")]
+    pub(crate) stage: Option<String>,
+    /// A shell command that runs the job and waits for its end; {join} stands for the path of the program, {run} for that
+    /// of the job's folder. Without it, the command is printed
+    #[arg(long, env = "TRAILWEAVE_SUBMIT", value_name = "COMMAND")]
+    pub(crate) submit: Option<String>,
+    /// Take over the tables that Spark has made; with --submit after that, else instead of a new job
+    #[arg(long)]
+    pub(crate) adopt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JoinEngine {
+    /// This process, in memory, in slices of time where events do not fit
+    Memory,
+    /// Apache Spark, for what is beyond one machine
+    Spark,
 }
 
 /// How S3 is reached; what is not said comes from where every AWS tool takes it.

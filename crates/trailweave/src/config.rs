@@ -66,6 +66,10 @@ pub(crate) enum ConfigError {
         "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
+    NoStage,
+    #[error("--engine spark takes no --whole: Spark computes all tables from all events in any case")]
+    WholeSpark,
     #[error("--queue-url goes without {with}: {because}")]
     QueueWith { with: &'static str, because: &'static str },
     #[error("--memory {memory} is too little for {threads} threads: give at least {least}, or fewer --threads")]
@@ -268,7 +272,8 @@ fn queue_url(value: &str) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn place(key: &'static str, value: &str) -> Result<Source, ConfigError> {
+/// Reads a folder or a prefix of a bucket.
+pub(crate) fn place(key: &'static str, value: &str) -> Result<Source, ConfigError> {
     let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
     match value.parse() {
         Ok(Source::S3(location)) if location.bucket.is_empty() => refuse("s3://bucket/prefix is expected"),

@@ -77,16 +77,21 @@ impl Job {
 
     /// Finds the place where the lake is, or is to be.
     pub(crate) fn place(&self) -> anyhow::Result<LakePlace> {
-        let place = match &self.config.lake {
-            Source::Local(folder) => LakePlace::local(folder),
+        let now = self.now;
+        let place = self.place_at(&self.config.lake, "lake")?;
+        Ok(place.with_catalog(glue::catalog(&self.config)?).with_clock(move || now().as_millisecond()))
+    }
+
+    /// Finds a place of files, which errors call `what`.
+    pub(crate) fn place_at(&self, place: &Source, what: &str) -> anyhow::Result<LakePlace> {
+        match place {
+            Source::Local(folder) => Ok(LakePlace::local(folder)),
             Source::S3(location) => {
                 let store = self.runtime.block_on(trailweave_ingest::object_store(location, &self.config.s3));
-                let store = store.with_context(|| format!("cannot reach the lake `{location}`"))?;
-                LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?
+                let store = store.with_context(|| format!("cannot reach the {what} `{location}`"))?;
+                Ok(LakePlace::remote(&location.to_string(), store, LeaseTimes::default())?)
             }
-        };
-        let now = self.now;
-        Ok(place.with_catalog(glue::catalog(&self.config)?).with_clock(move || now().as_millisecond()))
+        }
     }
 
     /// Opens the lake.
@@ -155,4 +160,16 @@ impl Job {
 /// Returns the exit code of a verb that ended by an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<ConfigError>() { USAGE } else { FAILED }
+}
+
+/// Names a place for a program that runs in another folder.
+pub(crate) fn absolute(place: &Source) -> anyhow::Result<String> {
+    match place {
+        Source::S3(location) => Ok(location.to_string()),
+        Source::Local(folder) => {
+            let path = std::path::absolute(folder).context("cannot find the current folder")?;
+            let text = path.to_str().with_context(|| format!("the path is not UTF-8: `{}`", path.display()))?;
+            Ok(text.to_owned())
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod otlp;
 mod outcome;
 mod progress;
 mod report;
+mod staged;
 mod trace;
 mod verb;
 

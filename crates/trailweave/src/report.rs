@@ -8,6 +8,8 @@ use std::io::Write;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::Serialize;
+use trailweave_cluster::Progress;
+use trailweave_cluster::StagedRun;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::PlanSummary;
@@ -18,6 +20,7 @@ use trailweave_ingest::SkippedObjects;
 use trailweave_ingest::Status;
 
 use crate::outcome::Outcome;
+use crate::staged::StagedState;
 
 /// The results of a run.
 #[derive(Debug, Serialize)]
@@ -168,6 +171,25 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
     }
     writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
     write_skipped(out, &it.skipped)
+}
+
+/// Writes how far staged runs have come, a line for each.
+pub(crate) fn write_states(out: &mut impl Write, states: &[StagedState]) -> io::Result<()> {
+    for StagedState { staged: StagedRun { run, stage }, progress } in states {
+        match progress {
+            Progress::Running { done, of } => {
+                writeln!(out, "staged       {run} in {stage}: {done} of {of} statements done by Spark")
+            }
+            Progress::Done => writeln!(
+                out,
+                "staged       {run} in {stage}: waits for `trailweave correlate --engine spark --stage {stage} --adopt`"
+            ),
+            Progress::Dead => {
+                writeln!(out, "staged       {run} in {stage}: needed no more; `trailweave gc` removes it")
+            }
+        }?;
+    }
+    Ok(())
 }
 
 /// Writes what was passed over, a line for each reason.

@@ -7,6 +7,7 @@ mod publish;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
 mod query;
 mod read;
+mod spark;
 mod tidy;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use trailweave_correlate::Scope;
 
 use crate::args::Cli;
 use crate::args::IngestArgs;
+use crate::args::JoinEngine;
 use crate::args::Verb;
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -26,10 +28,13 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
-        Verb::Correlate { whole, publish } => {
+        Verb::Correlate { whole, engine, publish } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?;
-            job.report(|job| correlate::correlate(job, scope))
+            match engine.engine {
+                JoinEngine::Memory => job.report(|job| correlate::correlate(job, scope)),
+                JoinEngine::Spark => spark::correlate(&job, scope, &engine),
+            }
         }
         Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?),
         Verb::Publish { keep, glue, no_glue } => {

@@ -2,19 +2,23 @@
 
 use std::num::NonZeroUsize;
 
+use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
+use trailweave_ingest::Status;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
 use super::publish::publish_locked;
+use super::spark;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
+use crate::staged::StagedState;
 
 /// Parts are made of objects of at most this size together, as stored.
 const BATCH_BYTES: u64 = 256 << 20;
@@ -71,13 +75,26 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// What the lake holds, and the runs that it has staged for Spark.
+#[derive(Serialize)]
+struct Held<'s> {
+    #[serde(flatten)]
+    status: &'s Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    staged: Vec<StagedState>,
+}
+
 /// Says what the lake holds.
 pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let options = if job.config.has_source() { Some(options(job)?) } else { None };
     let filter = job.config.filter.clone();
     let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
-    job.put(&status, |out, status| report::write_status(out, status))?;
+    let held = Held { status: &status, staged: spark::states(job, &lake)? };
+    job.put(&held, |out, held| {
+        report::write_status(out, held.status)?;
+        report::write_states(out, &held.staged)
+    })?;
     Ok(match (status.unread, status.quarantined) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Quarantined,

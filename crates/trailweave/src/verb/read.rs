@@ -3,15 +3,14 @@
 use std::io;
 use std::io::Write;
 
-use anyhow::Context;
 use anyhow::bail;
-use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
 use crate::args::Engine;
+use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::trace;
@@ -48,20 +47,7 @@ pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
     let has_files =
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
-    out.write_all(statements(dialect, &absolute(&job.config.lake)?, has_files).as_bytes())?;
+    out.write_all(statements(dialect, &job::absolute(&job.config.lake)?, has_files).as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
-}
-
-/// Names the lake for a program that runs in another folder.
-fn absolute(lake: &Source) -> anyhow::Result<String> {
-    match lake {
-        Source::S3(location) => Ok(location.to_string()),
-        Source::Local(folder) => {
-            let path = std::path::absolute(folder).context("cannot find the current folder")?;
-            let text =
-                path.to_str().with_context(|| format!("the path of the lake is not UTF-8: `{}`", path.display()))?;
-            Ok(text.to_owned())
-        }
-    }
 }

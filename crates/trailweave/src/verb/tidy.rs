@@ -7,6 +7,7 @@ use trailweave_ingest::CompactOptions;
 use trailweave_ingest::Source;
 
 use super::publish::publish_locked;
+use super::spark;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::report;
@@ -31,6 +32,7 @@ pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
         let uploads = job.runtime.block_on(trailweave_ingest::cut_uploads(folder, &job.config.s3, is_dry))?;
         leftovers.extend(uploads.into_iter().map(PathBuf::from));
     }
+    leftovers.extend(spark::dead(job, &lake, is_dry)?);
     job.put(&leftovers, |out, leftovers| {
         for path in leftovers {
             writeln!(out, "{}", path.display())?;

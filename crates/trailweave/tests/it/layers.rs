@@ -24,11 +24,15 @@ const LAYERS: [(&str, &[&str], &[&str]); 14] = [
     ("glue", &["table", "lake", "ingest"], &["arrow", "parquet", "clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),
-    ("cluster", &["table"], &["arrow", "datafusion", "clap"]),
+    ("cluster", &["table", "lake", "correlate"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     // For tests and benches: no crate but `bench` has it among what it is built with.
     ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
-    ("trailweave", &["table", "lake", "ingest", "glue", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
+    (
+        "trailweave",
+        &["table", "lake", "ingest", "glue", "correlate", "cluster", "query", "corpus"],
+        &["datafusion", "simd-json"],
+    ),
     ("bench", &["table", "lake", "decode", "ingest", "correlate", "oracle", "corpus"], &[]),
 ];
 
