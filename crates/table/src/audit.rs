@@ -1,7 +1,8 @@
 //! The tables that prove that nothing was lost: `rejects` and the ledger.
 
+use crate::column::Encoding::Plain;
 use crate::column::Kind::{Integer, TextList, Time};
-use crate::column::{Table, column, id, text};
+use crate::column::{Table, column, id, json, text};
 use crate::field_ids;
 
 /// One row per record that could not become a row of `events` or `sessions`.
@@ -35,6 +36,12 @@ pub const LEDGER: Table = Table {
         text("status", "done or quarantined"),
         text("error", "why it was quarantined"),
         column("bytes", Integer, "size of the object as stored, bytes"),
+        json(
+            "sha256",
+            "SHA-256 of the object when inflated, hexadecimal, as digest files list it; null where it is not one member of \
+             gzip, was quarantined, or was read by an earlier release",
+        )
+        .written(Plain),
         column("records", Integer, "records found in it"),
         column("rows", Integer, "records that became rows of events or sessions"),
         column("duplicates", Integer, "records that the lake already had, or that others have amended"),

@@ -205,4 +205,5 @@ pub(crate) const LEDGER: &[&str] = &[
     "amendments",
     "run_id",
     "amendments.element",
+    "sha256",
 ];

@@ -11,7 +11,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
-    Gunzip::new().inflate(stored, cap_bytes, usize::MAX).map(<[u8]>::to_vec)
+    Gunzip::new().inflate(stored, cap_bytes, usize::MAX).map(|(inflated, _)| inflated.to_vec())
 }
 
 #[test]
@@ -19,6 +19,19 @@ fn all_members_are_inflated_even_equal_ones() {
     let member = gzip(b"{}");
     assert_eq!(inflate(&member, 9).unwrap(), b"{}");
     assert_eq!(inflate(&[&member[..], &member, &gzip(b"")].concat(), 9).unwrap(), b"{}{}");
+}
+
+#[test]
+fn only_one_member_has_a_hash_and_it_is_that_of_its_text() {
+    let member = gzip(b"{}");
+    let hash = |stored: &[u8]| Gunzip::new().inflate(stored, 1 << 20, usize::MAX).unwrap().1;
+    assert_eq!(hash(&member), Some(sha256(b"{}")));
+    // Gzip in gzip is what its outer member holds.
+    assert_eq!(hash(&gzip(&member)), Some(sha256(&member)));
+    for more in [&member, &gzip(b"")] {
+        assert_eq!(hash(&[&member[..], more].concat()), None);
+    }
+    assert_eq!(hash(b"{}"), None);
 }
 
 #[test]
