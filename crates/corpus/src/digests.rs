@@ -73,7 +73,7 @@ struct Hour<'d> {
 
 impl<'d> Digests<'d> {
     pub(crate) fn new(world: &'d World, options: &'d CorpusOptions, root: &'d Path) -> Self {
-        let key = |stream| SigningKey::new(&mut Dice::new(options.seed ^ 0xd16e57, stream));
+        let key = |stream| SigningKey::new(&mut Dice::new(options.seed ^ 0x00d1_6e57, stream));
         let keys = (0..=world.regions.len() as u64).map(key).collect();
         Self { world, options, root, keys, metadata: BTreeMap::new(), n_written: 0, tampered: None }
     }
@@ -126,7 +126,8 @@ impl<'d> Digests<'d> {
             let tampering = self.options.tampering.filter(|it| {
                 is_tampered && (at == target && !it.is_at_the_end() || at + 1 == n_hours && it.is_at_the_end())
             });
-            previous = Some(self.digest(scope, hour, previous.filter(|_| !hour.begins), tampering)?);
+            let before = previous.as_ref().filter(|_| !hour.begins);
+            previous = Some(self.digest(scope, hour, before, tampering)?);
         }
         if let Some((start, end, late)) = backfill {
             let hour = Hour { start, end, logged: vec![late], begins: true };
@@ -139,16 +140,12 @@ impl<'d> Digests<'d> {
         &mut self,
         scope: usize,
         hour: &Hour<'_>,
-        previous: Option<Written>,
+        previous: Option<&Written>,
         tampering: Option<Tampering>,
     ) -> Result<Written, Error> {
         let key = self.key(scope, hour.end, "");
-        let mut previous_hash = previous.as_ref().map(|it| it.sha256.clone());
-        if tampering == Some(Tampering::DigestWrongPreviousHash) {
-            previous_hash = Some("00".repeat(32));
-        }
-        let body = self.body(scope, hour, &key, previous.as_ref(), previous_hash, tampering);
-        let signature = self.signature(scope, hour, &key, &body, previous.as_ref(), tampering);
+        let body = self.body(scope, hour, &key, previous, tampering);
+        let signature = self.signature(scope, hour, &key, &body, previous, tampering);
         let sha256 = hex(digest(&SHA256, body.as_bytes()).as_ref());
         self.metadata.insert(key.clone(), metadata(&signature));
         self.write_file(&key, &gzip(body.as_bytes()))?;
@@ -162,7 +159,7 @@ impl<'d> Digests<'d> {
     /// Writes a digest of what an earlier one left out, a day later.
     fn backfill(&mut self, scope: usize, hour: &Hour<'_>) -> Result<(), Error> {
         let key = self.key(scope, hour.end, "_backfill");
-        let body = self.body(scope, hour, &key, None, None, None);
+        let body = self.body(scope, hour, &key, None, None);
         let signature = self.signature(scope, hour, &key, &body, None, None);
         let mut metadata = metadata(&signature);
         metadata["backfill-generation-timestamp"] = rfc3339(hour.end + 24 * HOUR_SECS).into();
@@ -188,12 +185,15 @@ impl<'d> Digests<'d> {
         hour: &Hour<'_>,
         key: &str,
         previous: Option<&Written>,
-        previous_hash: Option<String>,
         tampering: Option<Tampering>,
     ) -> String {
         let (account, region) = self.world.of_scope(scope);
         let unlisted = tampering == Some(Tampering::LogUnlisted);
         let listed = hour.logged.iter().skip(usize::from(unlisted));
+        let previous_hash = match tampering {
+            Some(Tampering::DigestWrongPreviousHash) => Some("00".repeat(32)),
+            _ => previous.map(|it| it.sha256.clone()),
+        };
         let log_files: Vec<Value> = listed.map(|it| log_file(it)).collect();
         let signer = if tampering == Some(Tampering::DigestUnknownFingerprint) { self.keys.len() - 1 } else { region };
         json!({
@@ -245,7 +245,8 @@ impl<'d> Digests<'d> {
             Tampering::DigestOtherKey | Tampering::DigestUnknownFingerprint | Tampering::DigestWrongPreviousHash => {}
             Tampering::LogUnlisted => log.clone_into(&mut about),
             Tampering::DigestChanged => {
-                self.write_file(key, &gzip(body.replacen("\"newest", "\"nevest", 1).as_bytes()))?
+                let changed = body.replacen("\"newest", "\"nevest", 1);
+                self.write_file(key, &gzip(changed.as_bytes()))?;
             }
             Tampering::DigestTail => self.write_file(key, &[read(key)?, b"more".to_vec()].concat())?,
             Tampering::DigestDeleted => self.remove(key)?,
