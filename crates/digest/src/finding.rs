@@ -99,6 +99,12 @@ impl Kind {
         Finding { severity: Severity::Note, ..self.fail(uri) }
     }
 
+    /// Returns its name, such as `log-changed`.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).expect("a kind is a text");
+        name.as_str().unwrap_or_default().to_owned()
+    }
+
     /// Tells whether it shows that something is missing or was changed; else something is only not proven.
     pub fn is_harm(self) -> bool {
         !matches!(

@@ -1,13 +1,13 @@
 //! Digests beside each other: the links of their chains, what is missing, and which times they cover.
 //!
-//! Digests are judged from the newest to the oldest, because a digest that is trusted tells of the one before it: where
-//! that lies, its hash, and its signature, which stands in where a copy of that one lost its own.
+//! A digest tells of the one before it: where that lies, its hash, and its signature, which stands in where a copy of that
+//! one lost its own.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::check::{OwnVerdict, stands};
 use crate::file::Digest;
-use crate::finding::{Finding, Kind, Severity};
+use crate::finding::{Finding, Kind};
 use crate::name::DigestName;
 use crate::public_keys::PublicKeys;
 
@@ -152,6 +152,13 @@ impl Range {
     }
 }
 
+impl DigestVerdict {
+    /// Tells whether what it says of the digest before it is true, as far as that is there.
+    pub fn is_linked(&self) -> bool {
+        self.broken.is_none_or(|kind| kind == Kind::DigestMissing)
+    }
+}
+
 impl State {
     /// Tells whether it is trusted.
     pub fn is_trusted(self) -> bool {
@@ -177,57 +184,41 @@ pub fn judge(
         measure(chain, &links, digests, range, &mut judged);
     }
     cover(digests, range, &mut judged);
-    judged.spans.values_mut().for_each(|spans| spans.sort());
+    for spans in judged.spans.values_mut() {
+        spans.sort();
+    }
     judged.findings.sort();
     judged.findings.dedup();
     judged
 }
 
-/// Decides which digests are trusted, from the newest to the oldest.
+/// Decides which digests are trusted. A signature proves its digest wherever it was kept.
 fn trust(digests: &[Digest], own: Vec<OwnVerdict>, keys: &PublicKeys, range: Range, judged: &mut Judged) {
-    let mut named: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
-    let unsigned = own.iter().any(|own| *own == OwnVerdict::Unsigned);
-    if unsigned {
-        for (position, digest) in digests.iter().enumerate() {
-            if let Some(previous) = &digest.previous {
-                named.entry((&*previous.bucket, &*previous.key)).or_default().push(position);
+    let mut named: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+    if own.contains(&OwnVerdict::Unsigned) {
+        for digest in digests {
+            if let (Some(previous), Some(signature)) = (&digest.previous, &digest.previous_signature) {
+                named.entry((&*previous.bucket, &*previous.key)).or_default().push(signature);
             }
         }
     }
-    judged.verdicts = digests
-        .iter()
-        .map(|digest| DigestVerdict {
-            state: State::Refused(Kind::DigestNoSignature),
-            began: digest.previous.is_none(),
-            is_asked: range.overlaps(digest.start, digest.end),
-            broken: None,
-        })
-        .collect();
-    let mut order: Vec<usize> = (0..digests.len()).collect();
-    order.sort_by_key(|position| std::cmp::Reverse(digests[*position].end));
-    let mut own: Vec<Option<OwnVerdict>> = own.into_iter().map(Some).collect();
-    for position in order {
-        let digest = &digests[position];
-        let (state, finding) = match own[position].take().expect("each is judged once") {
+    for (digest, own) in digests.iter().zip(own) {
+        let (state, finding) = match own {
             OwnVerdict::Authentic => (State::Trusted, None),
             OwnVerdict::Refused(finding) => (State::Refused(finding.kind), Some(*finding)),
             OwnVerdict::Unsigned => {
-                let successors = named.get(&(&*digest.bucket, &*digest.key)).into_iter().flatten();
-                let trusted = successors.filter(|it| judged.verdicts[**it].state.is_trusted());
-                let mut signatures = trusted.filter_map(|it| digests[*it].previous_signature.as_deref());
+                let kind = Kind::DigestNoSignature;
+                let mut signatures = named.get(&(&*digest.bucket, &*digest.key)).into_iter().flatten();
                 if signatures.any(|signature| stands(digest, keys, signature)) {
-                    let detail = "its successor names the signature";
-                    (State::Trusted, Some(Kind::DigestNoSignature.note(digest.uri()).saying(detail)))
+                    (State::Trusted, Some(kind.note(digest.uri()).saying("its successor names the signature")))
                 } else {
-                    let finding = Kind::DigestNoSignature.fail(digest.uri());
-                    (State::Refused(Kind::DigestNoSignature), Some(finding))
+                    (State::Refused(kind), Some(kind.fail(digest.uri())))
                 }
             }
         };
-        judged.verdicts[position].state = state;
-        if judged.verdicts[position].is_asked {
-            judged.findings.extend(finding);
-        }
+        let is_asked = range.overlaps(digest.start, digest.end);
+        judged.findings.extend(finding.filter(|_| is_asked));
+        judged.verdicts.push(DigestVerdict { state, began: digest.previous.is_none(), is_asked, broken: None });
     }
 }
 
@@ -256,15 +247,16 @@ fn follow_links(digests: &[Digest], unreadable: &[Unreadable], range: Range, jud
             continue;
         }
         let before = &digests[before];
-        let is_same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-        let broken = if previous.sha256 != Some(before.sha256) {
-            Some(Kind::DigestPreviousHash)
+        let is_named = |signature: &str| match &digest.previous_signature {
+            Some(named) => named.eq_ignore_ascii_case(signature),
+            None => false,
+        };
+        let broken = if previous.sha256 == Some(before.sha256) {
+            // One that lost its signature is proven by what its successor names.
+            let is_other = before.signature.as_deref().is_some_and(|own| !is_named(own));
+            is_other.then_some(Kind::DigestPreviousSignature)
         } else {
-            match (&digest.previous_signature, &before.signature) {
-                (Some(named), Some(own)) if is_same(named, own) => None,
-                (Some(_), None) => None,
-                _ => Some(Kind::DigestPreviousSignature),
-            }
+            Some(Kind::DigestPreviousHash)
         };
         judged.findings.extend(broken.map(|kind| kind.fail(digest.uri())));
         judged.verdicts[position].broken = broken;
@@ -285,7 +277,9 @@ fn chains<'d>(digests: &'d [Digest], unreadable: &'d [Unreadable]) -> BTreeMap<C
         let end = broken.name.end;
         chains.entry(chain(&broken.bucket, &broken.name)).or_default().push(Link { start: end, end, digest: None });
     }
-    chains.values_mut().for_each(|links| links.sort_by_key(|link| link.end));
+    for links in chains.values_mut() {
+        links.sort_by_key(|link| link.end);
+    }
     chains
 }
 
@@ -310,7 +304,9 @@ fn measure(chain: Chain<'_>, links: &[Link], digests: &[Digest], range: Range, j
                         spans.push(Span { from: hole, to: link.start, kind });
                         let missing = judged.missing.iter_mut().rev();
                         let named = digest.previous.as_ref().map(crate::file::Previous::uri);
-                        missing.filter(|it| Some(&it.uri) == named.as_ref()).for_each(|it| it.from = hole);
+                        for it in missing.filter(|it| Some(&it.uri) == named.as_ref()) {
+                            it.from = hole;
+                        }
                         if !verdict.state.is_trusted() && range.overlaps(hole, link.start) {
                             judged.findings.push(not_covered(bucket, area, region, (hole, link.start)));
                         }
@@ -328,7 +324,9 @@ fn measure(chain: Chain<'_>, links: &[Link], digests: &[Digest], range: Range, j
 
 /// Joins the windows of trusted digests, and finds the times that are asked for and have none.
 fn cover(digests: &[Digest], range: Range, judged: &mut Judged) {
-    let mut windows: BTreeMap<(&str, &str), Vec<(i64, i64, bool)>> = BTreeMap::new();
+    /// Start, end, and whether the digest is trusted.
+    type DigestWindow = (i64, i64, bool);
+    let mut windows: BTreeMap<(&str, &str), Vec<DigestWindow>> = BTreeMap::new();
     let mut places: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
     for (digest, verdict) in digests.iter().zip(&judged.verdicts).filter(|(digest, _)| digest.is_at_its_place) {
         let account = (&*digest.name.account, &*digest.name.region);
@@ -363,19 +361,18 @@ fn not_covered(bucket: &str, area: &str, region: &str, (from, to): (i64, i64)) -
 }
 
 impl Judged {
-    /// Tells whether anything is not proven.
-    pub fn fails(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Fail)
-    }
-
     /// Tells what is known of the log files of a place that were delivered in a time: the worst of what its digests say;
     /// `None` where part of the time has no digest.
     pub fn span(&self, place: &Place, from: i64, to: i64) -> Option<SpanKind> {
-        let spans = self.spans.get(place)?;
-        let (first, last) = (spans.first()?.from, spans.iter().map(|span| span.to).max()?);
-        if from < first || last < to {
-            return None;
+        let mut covered_to = from;
+        let mut worst = None;
+        for span in self.spans.get(place)?.iter().filter(|span| span.from < to && from < span.to) {
+            if covered_to < span.from {
+                return None;
+            }
+            covered_to = covered_to.max(span.to);
+            worst = worst.max(Some(span.kind));
         }
-        spans.iter().filter(|span| span.from < to && from < span.to).map(|span| span.kind).max()
+        worst.filter(|_| to <= covered_to)
     }
 }

@@ -26,21 +26,47 @@ pub enum MetadataError {
     Json(#[from] serde_json::Error),
 }
 
+/// The forms of the file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum File {
+    Named(BTreeMap<String, Entry>),
+    Listed(Vec<ListedObject>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Object(BTreeMap<String, String>),
+    Bucket(BTreeMap<String, BTreeMap<String, String>>),
+}
+
+#[derive(Deserialize)]
+struct ListedObject {
+    bucket: String,
+    key: String,
+    #[serde(alias = "Metadata")]
+    metadata: BTreeMap<String, String>,
+}
+
 impl Metadata {
-    /// Reads `{"bucket": {"key": {"signature": ".."}}}`; a bucket and its key may also be one URL.
+    /// Reads `{"bucket": {"key": {"signature": ".."}}}`. A bucket and its key may also be one URL, and the objects may
+    /// be a list of `{"bucket": "..", "key": "..", "metadata": {}}`.
     pub fn parse(text: &[u8]) -> Result<Self, MetadataError> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Entry {
-            Object(BTreeMap<String, String>),
-            Bucket(BTreeMap<String, BTreeMap<String, String>>),
-        }
-        let entries: BTreeMap<String, Entry> = serde_json::from_slice(text)?;
         let mut all = Self::default();
+        let entries = match serde_json::from_slice(text)? {
+            File::Named(entries) => entries,
+            File::Listed(objects) => {
+                for ListedObject { bucket, key, metadata } in objects {
+                    all.insert(&bucket, &key, ObjectMetadata::new(metadata));
+                }
+                return Ok(all);
+            }
+        };
         for (name, entry) in entries {
             match (name.strip_prefix("s3://").and_then(|name| name.split_once('/')), entry) {
                 (Some((bucket, key)), Entry::Object(metadata)) => {
-                    all.insert(bucket, key, ObjectMetadata::new(metadata))
+                    all.insert(bucket, key, ObjectMetadata::new(metadata));
                 }
                 (_, Entry::Bucket(objects)) => {
                     for (key, metadata) in objects {
@@ -81,7 +107,7 @@ impl ObjectMetadata {
     pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
         let plain = |(name, value): (String, String)| {
             let name = name.to_ascii_lowercase();
-            (name.strip_prefix(PREFIX).map_or(name.clone(), str::to_owned), value)
+            (name.strip_prefix(PREFIX).map_or_else(|| name.clone(), str::to_owned), value)
         };
         Self(named.into_iter().map(plain).collect())
     }
@@ -111,6 +137,8 @@ mod tests {
         assert_eq!(Metadata::parse(&text).unwrap(), metadata);
         assert_eq!(Metadata::parse(br#"{"s3://b/k/1":{"signature":"ab"}}"#).unwrap(), metadata);
         assert_eq!(metadata.get("b", "k/1").and_then(ObjectMetadata::signature), Some("ab"));
-        assert!(Metadata::parse(b"[]").is_err());
+        let listed = br#"[{"bucket":"b","key":"k/1","metadata":{"signature":"ab"}}]"#;
+        assert_eq!(Metadata::parse(listed).unwrap(), metadata);
+        assert!(Metadata::parse(b"[1]").is_err());
     }
 }

@@ -14,7 +14,7 @@ const INFO: [u8; 24] = [
 ];
 
 fn list(world: &World) -> Value {
-    serde_json::from_slice(&fs::read(world._folder.path().join(PUBLIC_KEYS)).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(world.folder.path().join(PUBLIC_KEYS)).unwrap()).unwrap()
 }
 
 fn is_authentic(world: &World, list: &Value) -> bool {

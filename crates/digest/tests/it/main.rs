@@ -6,16 +6,16 @@ mod keys;
 mod tampering;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::write::GzDecoder;
 use trailweave_corpus::{BUCKET, Corpus, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
 use trailweave_digest::{Digest, DigestName, Judged, Metadata, PublicKeys, Range, check, judge};
 
 /// A trail with digests, and what its generator says of it.
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     corpus: Corpus,
     digests: Vec<Digest>,
     n_listed: usize,
@@ -42,13 +42,14 @@ impl World {
         for path in files(&folder.path().join("AWSLogs")) {
             let key = path.strip_prefix(folder.path()).unwrap().to_str().unwrap();
             let Some(name) = DigestName::of(key) else { continue };
-            let mut text = Vec::new();
-            GzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_end(&mut text).unwrap();
+            let mut decoder = GzDecoder::new(Vec::new());
+            decoder.write_all(&fs::read(&path).unwrap()).unwrap();
+            let text = decoder.finish().unwrap();
             let (digest, listed) = Digest::read((BUCKET, key), name, &text, metadata.get(BUCKET, key)).unwrap();
             n_listed += listed.len();
             digests.push(digest);
         }
-        Self { _folder: folder, corpus, digests, n_listed, keys }
+        Self { folder, corpus, digests, n_listed, keys }
     }
 
     fn judge(&self, range: Range) -> Judged {

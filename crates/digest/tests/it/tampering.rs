@@ -57,7 +57,7 @@ fn the_signature_that_a_successor_names_stands_in() {
     let world = World::new(Some(Tampering::DigestWithoutMetadata));
     let judged = world.judge(Range::default());
     assert_eq!(failures(&judged), []);
-    let uri = world.corpus.tampered.clone().unwrap().uri;
+    let uri = world.corpus.tampered.unwrap().uri;
     assert!(judged.findings.iter().any(|it| (it.kind, &it.uri) == (Kind::DigestNoSignature, &uri)));
     assert!(judged.verdicts.iter().all(|verdict| verdict.state.is_trusted()));
 }
