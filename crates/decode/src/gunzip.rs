@@ -169,6 +169,61 @@ fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
+/// The reason why an object is not one whole member of gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MemberError {
+    /// It is not gzip, or is damaged.
+    #[error("it is not gzip, or is damaged")]
+    Damaged,
+    /// Something follows the member.
+    #[error("more follows the gzip member")]
+    TrailingBytes,
+    /// It inflates past what is allowed.
+    #[error("it inflates past {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Inflates an object that must be one whole member of gzip, as `CloudTrail` delivers its objects.
+pub fn inflate_member(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, MemberError> {
+    let mut text = Vec::new();
+    each_part(stored, cap_bytes, |part| text.extend_from_slice(part))?;
+    Ok(text)
+}
+
+/// Returns the SHA-256 of what such an object inflates to, of which little is held at a time.
+pub fn member_sha256(stored: &[u8]) -> Result<Sha256, MemberError> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    each_part(stored, usize::MAX, |part| hash.update(part))?;
+    Ok(sha256_of(hash.finish()))
+}
+
+fn each_part(stored: &[u8], cap_bytes: usize, mut take: impl FnMut(&[u8])) -> Result<(), MemberError> {
+    if !is_gzip(stored) {
+        return Err(MemberError::Damaged);
+    }
+    let mut members = Members::gzip(stored, cap_bytes);
+    let mut part = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        part.clear();
+        let more = members.more(&mut part).map_err(|error| match error {
+            DecodeError::TooLarge { cap_bytes } => MemberError::TooLarge(cap_bytes),
+            DecodeError::TrailingBytes { .. } => MemberError::TrailingBytes,
+            _ => MemberError::Damaged,
+        })?;
+        take(&part);
+        // An empty member is passed without a pause.
+        if members.n_begun > 1 {
+            return Err(MemberError::TrailingBytes);
+        }
+        if members.is_between() {
+            return if members.at == stored.len() { Ok(()) } else { Err(MemberError::TrailingBytes) };
+        }
+        if !more {
+            return Err(MemberError::Damaged);
+        }
+    }
+}
+
 /// Inflates gzip member by member, and some bytes at a time; gives JSON as it is in the same way.
 pub(crate) struct Members<S> {
     stored: S,
@@ -178,7 +233,7 @@ pub(crate) struct Members<S> {
     at: usize,
     inflated_bytes: usize,
     /// The members that were begun.
-    n_members: usize,
+    n_begun: usize,
     /// The member that is being inflated.
     member: Option<Member>,
 }
@@ -191,7 +246,7 @@ struct Member {
 
 impl<S: AsRef<[u8]>> Members<S> {
     pub(crate) fn gzip(stored: S, cap_bytes: usize) -> Self {
-        Self { stored, is_gzip: true, cap_bytes, at: 0, inflated_bytes: 0, n_members: 0, member: None }
+        Self { stored, is_gzip: true, cap_bytes, at: 0, inflated_bytes: 0, n_begun: 0, member: None }
     }
 
     /// Reads an object that is gzip, or JSON as it is.
@@ -205,7 +260,12 @@ impl<S: AsRef<[u8]>> Members<S> {
 
     /// Counts the members of gzip that were begun.
     pub(crate) fn n_members(&self) -> usize {
-        self.n_members
+        self.n_begun
+    }
+
+    /// Tells whether a member has ended and no other was begun.
+    fn is_between(&self) -> bool {
+        self.member.is_none() && self.n_begun > 0
     }
 
     /// Appends what comes next to `out`, as much as it has room for and at least a byte; false at the end, when all of
@@ -226,7 +286,7 @@ impl<S: AsRef<[u8]>> Members<S> {
                     return Err(DecodeError::TrailingBytes { count: rest.len() });
                 }
                 self.at = header_end(stored, self.at)?;
-                self.n_members += 1;
+                self.n_begun += 1;
                 self.member = Some(Member { stream: Decompress::new(false), crc: Crc::new(), bytes: 0 });
                 continue;
             };

@@ -35,6 +35,27 @@ fn only_one_member_has_a_hash_and_it_is_that_of_its_text() {
 }
 
 #[test]
+fn only_one_whole_member_passes_for_a_delivered_object() {
+    let (text, member) = (vec![b'x'; 3 * CHUNK_BYTES], gzip(&vec![b'x'; 3 * CHUNK_BYTES]));
+    assert_eq!(inflate_member(&member, usize::MAX), Ok(text.clone()));
+    assert_eq!(member_sha256(&member), Ok(sha256(&text)));
+    assert_eq!(member_sha256(&gzip(b"")), Ok(sha256(b"")));
+    for more in [&gzip(b"")[..], b"x", &member] {
+        assert_eq!(member_sha256(&[&member[..], more].concat()), Err(MemberError::TrailingBytes));
+    }
+    for more in [&gzip(b"")[..], b"x"] {
+        assert_eq!(member_sha256(&[&gzip(b"")[..], more].concat()), Err(MemberError::TrailingBytes));
+    }
+    let mut damaged = member.clone();
+    let at = damaged.len() - 5;
+    damaged[at] ^= 1;
+    for stored in [&damaged[..], &member[..at], &member[..12], b"{}", b""] {
+        assert_eq!(member_sha256(stored), Err(MemberError::Damaged));
+    }
+    assert_eq!(inflate_member(&member, 9), Err(MemberError::TooLarge(9)));
+}
+
+#[test]
 fn every_optional_part_of_a_header_is_skipped() {
     let plain = gzip(b"{}");
     let mut header = plain[..10].to_vec();
