@@ -40,6 +40,8 @@ use crate::upkeep::amendment::Amendments;
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
+/// The column of what `verify` found.
+pub(crate) const VERDICT: &str = "verdict";
 /// The column of hashes, which such ledgers lack, too.
 pub(crate) const SHA256: &str = "sha256";
 
@@ -258,7 +260,7 @@ pub(crate) fn move_to_duplicates(
 }
 
 /// Reads a file of the ledger, with every column of the table.
-fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
+pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
     let rows = read_columns(lake, path, &columns)?;
     let whole = rows.iter().map(|rows| read::filled(&LEDGER, rows)).collect::<Result<_, _>>();
@@ -286,7 +288,7 @@ fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u
     RecordBatch::try_new(LEDGER.schema(), columns).expect("two columns are replaced by such of their type and length")
 }
 
-fn identity(source_object: &str, version: &str) -> u128 {
+pub(crate) fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
 
@@ -322,7 +324,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         Arc::new(lists.finish())
     };
     let hashes = || -> ArrayRef {
-        let texts = entries.iter().map(|entry| entry.sha256.as_ref().map(|sha256| hex(sha256)));
+        let texts = entries.iter().map(|entry| entry.sha256.as_ref().map(hex));
         Arc::new(texts.collect::<StringArray>())
     };
     let columns = LEDGER.columns.iter().map(|column| match column.name {
@@ -342,6 +344,8 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "max_event_time" => time(|entry| Some(entry.event_times_ms?.1)),
         AMENDMENTS => amendments(),
         "run_id" => same(run_id),
+        // `verify` says it later.
+        VERDICT => text(|_| None),
         other => unreachable!("the ledger has a column `{other}` that nobody fills"),
     });
     RecordBatch::try_new(LEDGER.schema(), columns.collect())
