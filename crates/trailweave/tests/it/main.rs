@@ -23,3 +23,5 @@ mod s3;
 mod scheduled;
 mod uploads;
 mod usage;
+mod validate_logs;
+mod verify;
