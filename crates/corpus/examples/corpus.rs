@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "assume_role" => set(&mut options.assume_role, value),
             "doubled" => set(&mut options.doubled, value),
             "late" => set(&mut options.late, value),
+            "digests" => set(&mut options.digests, value),
             _ => Err("there is no such option".into()),
         }
         .map_err(|error| format!("`{argument}`: {error}"))?;

@@ -31,6 +31,11 @@ pub(crate) fn bucket(secs: i64) -> String {
     instant(secs.div_euclid(300) * 300).strftime("%Y%m%dT%H%MZ").to_string()
 }
 
+/// Writes a time as names of digests carry it, such as `20260302T060425Z`.
+pub(crate) fn compact(secs: i64) -> String {
+    instant(secs).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
 fn instant(secs: i64) -> Timestamp {
     Timestamp::from_second(secs).expect("the options were checked to lie within jiff's years")
 }

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
+use ring::digest::{SHA256, digest};
 
 use crate::Error;
 use crate::clock::{DAY_SECS, bucket, day_folders, day_of};
 use crate::dice::Dice;
+use crate::digests::Logged;
 use crate::noise::{self, Slot};
 use crate::options::CorpusOptions;
 use crate::scene::Placed;
@@ -30,6 +32,8 @@ pub(crate) struct Delivered {
     pub(crate) objects: usize,
     pub(crate) bytes: u64,
     pub(crate) records: usize,
+    /// What digests list; empty where there are none.
+    pub(crate) logged: Vec<Logged>,
 }
 
 /// One record on its way: when it arrives, and its place among all records.
@@ -49,7 +53,8 @@ pub(crate) fn deliver(records: &Records<'_>, options: &CorpusOptions, root: &Pat
     for (scope, members) in scopes.iter().enumerate() {
         let stream = u64::try_from(scope).expect("a corpus has fewer trails than 64 bits count");
         let mut dice = Dice::new(options.seed ^ 0x5eed, stream);
-        let mut trail = Trail { records, options, folder: trail_folder(records.world, scope, root), scope, delivered };
+        let folder = trail_folder(records.world, scope);
+        let mut trail = Trail { records, options, root, folder, scope, delivered };
         trail.deliver(&mut dice, members)?;
         delivered = trail.delivered;
     }
@@ -81,7 +86,9 @@ impl Records<'_> {
 struct Trail<'t> {
     records: &'t Records<'t>,
     options: &'t CorpusOptions,
-    folder: PathBuf,
+    root: &'t Path,
+    /// Below the root.
+    folder: String,
     scope: usize,
     delivered: Delivered,
 }
@@ -117,17 +124,19 @@ impl Trail<'_> {
             let (object, later) = rest.split_at_mut(most.min(same_day));
             let written = object.last().expect("an object has a first record").arrives;
             dice.shuffle(object);
-            let gz = self.compress(object);
-            self.write(dice, &gz, written, object.len())?;
+            let body = self.body(object);
+            let gz = compress(&body);
+            let sha256 = self.options.digests.then(|| sha256(&body));
+            self.write(dice, (&gz, sha256), written, object.len())?;
             if dice.chance(repeated) {
-                self.write(dice, &gz, written + 600, object.len())?;
+                self.write(dice, (&gz, sha256), written + 600, object.len())?;
             }
             rest = later;
         }
         Ok(())
     }
 
-    fn compress(&self, object: &[Item]) -> Vec<u8> {
+    fn body(&self, object: &[Item]) -> Vec<u8> {
         let mut body = b"{\"Records\":[".to_vec();
         for (position, item) in object.iter().enumerate() {
             if position > 0 {
@@ -136,16 +145,24 @@ impl Trail<'_> {
             self.records.append(item.index, &mut body);
         }
         body.extend_from_slice(b"]}");
-        let mut encoder = GzBuilder::new().mtime(0).write(Vec::with_capacity(body.len() / 6), Compression::new(6));
-        encoder.write_all(&body).and_then(|()| encoder.finish()).expect("a vector takes every byte")
+        body
     }
 
-    fn write(&mut self, dice: &mut Dice, gz: &[u8], at: i64, n_records: usize) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        dice: &mut Dice,
+        (gz, sha256): (&[u8], Option<[u8; 32]>),
+        at: i64,
+        n_records: usize,
+    ) -> Result<(), Error> {
         let (account, region) = self.records.world.of_scope(self.scope);
         let region = self.records.world.regions[region];
-        let folder = self.folder.join(day_folders(at));
-        let name = format!("{}_CloudTrail_{region}_{}_{}.json.gz", account.id, bucket(at), dice.alphanumeric(16));
-        let path = folder.join(name);
+        let (below, id) = (format!("{}/{}", self.folder, day_folders(at)), &account.id);
+        let name = format!("{id}_CloudTrail_{region}_{}_{}.json.gz", bucket(at), dice.alphanumeric(16));
+        let folder = self.root.join(&below);
+        let path = folder.join(&name);
+        let logged = |sha256| Logged { scope: self.scope, at, key: format!("{below}/{name}"), sha256 };
+        self.delivered.logged.extend(sha256.map(logged));
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder, source })?;
         fs::write(&path, gz).map_err(|source| Error::Write { path, source })?;
         self.delivered.objects += 1;
@@ -155,11 +172,18 @@ impl Trail<'_> {
     }
 }
 
-fn trail_folder(world: &World, scope: usize, root: &Path) -> PathBuf {
+fn compress(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::with_capacity(body.len() / 6), Compression::new(6));
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("a vector takes every byte")
+}
+
+fn sha256(body: &[u8]) -> [u8; 32] {
+    digest(&SHA256, body).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Returns the folder of a trail below the root.
+fn trail_folder(world: &World, scope: usize) -> String {
     let (account, region) = world.of_scope(scope);
-    let mut folder = root.join("AWSLogs");
-    if account.in_organization {
-        folder.push(&world.organization);
-    }
-    folder.join(&account.id).join("CloudTrail").join(world.regions[region])
+    let organization = if account.in_organization { format!("{}/", world.organization) } else { String::new() };
+    format!("AWSLogs/{organization}{}/CloudTrail/{}", account.id, world.regions[region])
 }

@@ -18,6 +18,11 @@ impl Dice {
         Self(ChaCha8Rng::seed_from_u64(mixed))
     }
 
+    /// Gives the chance itself to what needs it.
+    pub(crate) fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.0
+    }
+
     /// Returns a number from 0 to `n` - 1. Needs: `n` is not 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0.random_range(0..n)

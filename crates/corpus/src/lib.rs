@@ -10,6 +10,8 @@
 //!            '-----> noise slots ---> delivery        truth::rows
 //!                                         |               |
 //!                    root/AWSLogs/../*.json.gz      root/truth.jsonl
+//!                                         |
+//!                                      digests --> root/AWSLogs/../CloudTrail-Digest/..
 //! ```
 //!
 //! `truth.jsonl` holds one object per KMS event that touches EC2 or EBS (and per copy of it in another account), in
@@ -33,14 +35,17 @@
 mod clock;
 mod delivery;
 mod dice;
+mod digests;
 mod error;
 mod flows;
 mod identity;
+mod keys;
 mod noise;
 mod options;
 mod record;
 mod scene;
 mod stories;
+mod tampering;
 mod truth;
 mod world;
 
@@ -50,10 +55,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use crate::digests::{BUCKET, DIGEST_METADATA, PUBLIC_KEYS};
 pub use crate::error::Error;
 pub use crate::options::{CorpusOptions, Generations};
+pub use crate::tampering::{Tampered, Tampering};
 
 use crate::delivery::Records;
+use crate::digests::Digests;
 use crate::scene::Stage;
 use crate::truth::Row;
 use crate::world::World;
@@ -73,9 +81,13 @@ pub struct Corpus {
     pub chains: BTreeMap<&'static str, usize>,
     /// An instance with encrypted volumes that was launched, stopped and started; empty without modern records.
     pub first_instance: String,
+    /// Digest files written.
+    pub digests: usize,
+    /// The object that was tampered with, if any.
+    pub tampered: Option<Tampered>,
 }
 
-/// Writes `root/AWSLogs/..` and `root/truth.jsonl`. Equal options give equal bytes.
+/// Writes `root/AWSLogs/..` and `root/truth.jsonl`, and with digests the files that prove the trail without AWS. Equal options give equal bytes.
 pub fn generate(options: &CorpusOptions, root: &Path) -> Result<Corpus, Error> {
     let world = World::new(options, options.span()?);
     let mut stage = Stage::new(&world);
@@ -84,6 +96,13 @@ pub fn generate(options: &CorpusOptions, root: &Path) -> Result<Corpus, Error> {
     let noise = noise::slots(&world, n_noise);
     let records = Records { world: &world, placed: &stage.records, noise: &noise };
     let delivered = delivery::deliver(&records, options, root)?;
+    let mut digests = None;
+    if options.digests {
+        let mut made = Digests::new(&world, options, root);
+        made.write(&delivered.logged)?;
+        digests = Some(made);
+    }
+    let (n_digests, tampered) = digests.map_or((0, None), |it| (it.n_written, it.tampered));
     write_truth(&truth::rows(stage.drafts, &stage.facts), &root.join("truth.jsonl"))?;
     Ok(Corpus {
         objects: delivered.objects,
@@ -92,6 +111,8 @@ pub fn generate(options: &CorpusOptions, root: &Path) -> Result<Corpus, Error> {
         delivered: delivered.records,
         chains: stage.chains,
         first_instance: stage.first_instance.unwrap_or_default(),
+        digests: n_digests,
+        tampered,
     })
 }
 

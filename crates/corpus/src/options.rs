@@ -4,6 +4,7 @@ use jiff::civil::{Date, date};
 
 use crate::Error;
 use crate::clock::{DAY_SECS, midnight};
+use crate::tampering::Tampering;
 
 /// Regions that accounts may use, the first ones first.
 pub(crate) const REGION_NAMES: [&str; 8] = [
@@ -44,6 +45,10 @@ pub struct CorpusOptions {
     pub late: f64,
     /// The years whose record shapes occur.
     pub generations: Generations,
+    /// True if the trail has digest files.
+    pub digests: bool,
+    /// What is done to the trail after it was signed; needs digests.
+    pub tampering: Option<Tampering>,
 }
 
 /// The years whose record shapes occur. All are dated by [`CorpusOptions::first_day`].
@@ -72,6 +77,8 @@ impl Default for CorpusOptions {
             doubled: 0.03,
             late: 0.02,
             generations: Generations::Both,
+            digests: false,
+            tampering: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::gunzip;
 use crate::gunzip::Gunzip;
+use crate::gunzip::Sha256;
 use crate::options::DecodeOptions;
 use crate::ordinary;
 use crate::ordinary::Ordinary;
@@ -25,6 +26,9 @@ pub struct Read {
     pub n_sessions: u64,
     /// The size of the object when inflated.
     pub inflated_bytes: u64,
+    /// The SHA-256 of the object when inflated, as CloudTrail's digests tell it; `None` where the object is not one
+    /// member of gzip. The pieces of an object carry that of the whole object.
+    pub sha256: Option<Sha256>,
 }
 
 /// The outcome of one object, with its rows.
@@ -94,7 +98,7 @@ impl Decoder {
     pub fn read_within(&mut self, source_object: &str, stored: &[u8], room_bytes: usize) -> Result<Read, DecodeError> {
         let Self { options, gunzip, ordinary, envelope, fields, records } = self;
         let text_room = room_bytes.saturating_sub(records.room.held_bytes);
-        let inflated = gunzip.inflate(stored, options.cap_bytes, text_room)?;
+        let (inflated, sha256) = gunzip.inflate(stored, options.cap_bytes, text_room)?;
         let text_bytes = if gunzip::is_gzip(stored) { inflated.len() } else { 0 };
         let before = records.begin(0, room_bytes.saturating_sub(text_bytes));
         let mut take = |found: ordinary::OrdinaryRecord<'_>| records.take(source_object, &found, fields, envelope);
@@ -107,7 +111,8 @@ impl Decoder {
             records.forget_since(&before);
             return Err(error);
         }
-        Ok(Read { tally: records.tally, n_sessions: records.n_sessions, inflated_bytes: inflated.len() as u64 })
+        let inflated_bytes = inflated.len() as u64;
+        Ok(Read { tally: records.tally, n_sessions: records.n_sessions, inflated_bytes, sha256 })
     }
 
     /// Returns the rows of the objects that were read since the last call.

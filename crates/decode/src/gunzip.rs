@@ -8,6 +8,7 @@ use flate2::Status;
 use libdeflater::Crc;
 use libdeflater::Decompressor;
 use memchr::memmem;
+use ring::digest;
 
 use crate::error::DecodeError;
 
@@ -23,6 +24,9 @@ const USUAL_RATIO: usize = 8;
 /// A buffer larger than this is not kept for the next object.
 const KEEP_BYTES: usize = 256 << 20;
 
+/// A SHA-256 digest.
+pub type Sha256 = [u8; 32];
+
 /// Inflates objects into a buffer that it reuses.
 pub(crate) struct Gunzip {
     whole: Decompressor,
@@ -37,31 +41,41 @@ impl Gunzip {
 
     /// Inflates `stored`, which is gzip of any number of members, or JSON as it is. The buffer takes at most
     /// `room_bytes`. Gzip in gzip is inflated twice, as Firehose stores what CloudWatch Logs compressed.
+    ///
+    /// Returns with it the SHA-256 of what `stored` inflates to at first, if that is one member: bytes of further
+    /// members, or of none, are such as no digest vouches for.
     pub(crate) fn inflate<'a>(
         &'a mut self,
         stored: &'a [u8],
         cap_bytes: usize,
         room_bytes: usize,
-    ) -> Result<&'a [u8], DecodeError> {
+    ) -> Result<(&'a [u8], Option<Sha256>), DecodeError> {
         if !is_gzip(stored) {
-            return plain(stored, cap_bytes);
+            return Ok((plain(stored, cap_bytes)?, None));
         }
-        let mut size = self.inflate_gzip(stored, cap_bytes, room_bytes)?;
+        let (mut size, n_members) = self.inflate_gzip(stored, cap_bytes, room_bytes)?;
+        // Here, where the text is still in the processor's cache.
+        let sha256 = (n_members == 1).then(|| sha256(&self.inflated[..size]));
         if is_gzip(&self.inflated[..size]) {
             let outer = mem::take(&mut self.inflated);
-            size = self.inflate_gzip(&outer[..size], cap_bytes, room_bytes.saturating_sub(size))?;
+            (size, _) = self.inflate_gzip(&outer[..size], cap_bytes, room_bytes.saturating_sub(size))?;
         }
-        Ok(&self.inflated[..size])
+        Ok((&self.inflated[..size], sha256))
     }
 
-    /// Inflates gzip into the buffer and returns the size of what it holds.
-    fn inflate_gzip(&mut self, stored: &[u8], cap_bytes: usize, room_bytes: usize) -> Result<usize, DecodeError> {
+    /// Inflates gzip into the buffer; returns the size of what it holds, and the number of members.
+    fn inflate_gzip(
+        &mut self,
+        stored: &[u8],
+        cap_bytes: usize,
+        room_bytes: usize,
+    ) -> Result<(usize, usize), DecodeError> {
         let most = cap_bytes.min(room_bytes);
         if self.inflated.capacity() > KEEP_BYTES {
             self.inflated = Vec::new();
         }
         if let Some(size) = self.inflate_whole(stored, most) {
-            return Ok(size);
+            return Ok((size, 1));
         }
         self.inflated.clear();
         let mut members = Members::gzip(stored, most);
@@ -70,7 +84,7 @@ impl Gunzip {
             other => other,
         };
         while members.more(&mut self.inflated).map_err(no_room)? {}
-        Ok(self.inflated.len())
+        Ok((self.inflated.len(), members.n_members()))
     }
 
     /// Counts the bytes that its buffer takes.
@@ -89,6 +103,15 @@ impl Gunzip {
         let written = self.whole.gzip_decompress(stored, inflated).ok()?;
         (written == size && ends_with_only_trailer(stored, inflated)).then_some(size)
     }
+}
+
+/// Returns the SHA-256 of a text.
+pub(crate) fn sha256(text: &[u8]) -> Sha256 {
+    sha256_of(digest::digest(&digest::SHA256, text))
+}
+
+pub(crate) fn sha256_of(digest: digest::Digest) -> Sha256 {
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Tells whether `stored` says that it is gzip.
@@ -146,6 +169,61 @@ fn plain(stored: &[u8], cap_bytes: usize) -> Result<&[u8], DecodeError> {
     }
 }
 
+/// The reason why an object is not one whole member of gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MemberError {
+    /// It is not gzip, or is damaged.
+    #[error("it is not gzip, or is damaged")]
+    Damaged,
+    /// Something follows the member.
+    #[error("more follows the gzip member")]
+    TrailingBytes,
+    /// It inflates past what is allowed.
+    #[error("it inflates past {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Inflates an object that must be one whole member of gzip, as `CloudTrail` delivers its objects.
+pub fn inflate_member(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, MemberError> {
+    let mut text = Vec::new();
+    each_part(stored, cap_bytes, |part| text.extend_from_slice(part))?;
+    Ok(text)
+}
+
+/// Returns the SHA-256 of what such an object inflates to, of which little is held at a time.
+pub fn member_sha256(stored: &[u8]) -> Result<Sha256, MemberError> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    each_part(stored, usize::MAX, |part| hash.update(part))?;
+    Ok(sha256_of(hash.finish()))
+}
+
+fn each_part(stored: &[u8], cap_bytes: usize, mut take: impl FnMut(&[u8])) -> Result<(), MemberError> {
+    if !is_gzip(stored) {
+        return Err(MemberError::Damaged);
+    }
+    let mut members = Members::gzip(stored, cap_bytes);
+    let mut part = Vec::with_capacity(CHUNK_BYTES);
+    loop {
+        part.clear();
+        let more = members.more(&mut part).map_err(|error| match error {
+            DecodeError::TooLarge { cap_bytes } => MemberError::TooLarge(cap_bytes),
+            DecodeError::TrailingBytes { .. } => MemberError::TrailingBytes,
+            _ => MemberError::Damaged,
+        })?;
+        take(&part);
+        // An empty member is passed without a pause.
+        if members.n_begun > 1 {
+            return Err(MemberError::TrailingBytes);
+        }
+        if members.is_between() {
+            return if members.at == stored.len() { Ok(()) } else { Err(MemberError::TrailingBytes) };
+        }
+        if !more {
+            return Err(MemberError::Damaged);
+        }
+    }
+}
+
 /// Inflates gzip member by member, and some bytes at a time; gives JSON as it is in the same way.
 pub(crate) struct Members<S> {
     stored: S,
@@ -154,6 +232,8 @@ pub(crate) struct Members<S> {
     /// Where in `stored` the rest begins.
     at: usize,
     inflated_bytes: usize,
+    /// The members that were begun.
+    n_begun: usize,
     /// The member that is being inflated.
     member: Option<Member>,
 }
@@ -166,7 +246,7 @@ struct Member {
 
 impl<S: AsRef<[u8]>> Members<S> {
     pub(crate) fn gzip(stored: S, cap_bytes: usize) -> Self {
-        Self { stored, is_gzip: true, cap_bytes, at: 0, inflated_bytes: 0, member: None }
+        Self { stored, is_gzip: true, cap_bytes, at: 0, inflated_bytes: 0, n_begun: 0, member: None }
     }
 
     /// Reads an object that is gzip, or JSON as it is.
@@ -176,6 +256,16 @@ impl<S: AsRef<[u8]>> Members<S> {
             plain(stored.as_ref(), cap_bytes)?;
         }
         Ok(Self { is_gzip, ..Self::gzip(stored, cap_bytes) })
+    }
+
+    /// Counts the members of gzip that were begun.
+    pub(crate) fn n_members(&self) -> usize {
+        self.n_begun
+    }
+
+    /// Tells whether a member has ended and no other was begun.
+    fn is_between(&self) -> bool {
+        self.member.is_none() && self.n_begun > 0
     }
 
     /// Appends what comes next to `out`, as much as it has room for and at least a byte; false at the end, when all of
@@ -196,6 +286,7 @@ impl<S: AsRef<[u8]>> Members<S> {
                     return Err(DecodeError::TrailingBytes { count: rest.len() });
                 }
                 self.at = header_end(stored, self.at)?;
+                self.n_begun += 1;
                 self.member = Some(Member { stream: Decompress::new(false), crc: Crc::new(), bytes: 0 });
                 continue;
             };

@@ -52,7 +52,7 @@ mod split;
 pub use crate::append::plain;
 pub use crate::decoder::{Decoded, Decoder, Read};
 pub use crate::error::DecodeError;
-pub use crate::gunzip::inflated_estimate_bytes;
+pub use crate::gunzip::{MemberError, Sha256, inflate_member, inflated_estimate_bytes, member_sha256};
 pub use crate::options::{DecodeOptions, Selection, UnknownSelection};
 pub use crate::pieces::survey::Survey;
 pub use crate::pieces::{Cuts, Piece, Pieces};

@@ -22,6 +22,7 @@ use std::vec;
 
 use crate::decoder::{Decoder, Read};
 use crate::envelope::Envelope;
+use crate::gunzip::Sha256;
 use crate::ordinary;
 use crate::pieces::text::Text;
 use crate::records::ROW_OVERHEAD_BYTES;
@@ -38,6 +39,7 @@ pub struct Cuts {
     places: Vec<Cut>,
     kind: Around,
     piece_bytes: usize,
+    sha256: Option<Sha256>,
 }
 
 /// The pieces of an object, in order; its text is inflated as they are asked for.
@@ -45,6 +47,7 @@ pub struct Pieces {
     text: Text<Vec<u8>>,
     cuts: vec::IntoIter<Cut>,
     kind: Around,
+    sha256: Option<Sha256>,
 }
 
 /// Some records of an object.
@@ -52,6 +55,8 @@ pub struct Piece {
     text: Vec<u8>,
     cut: Cut,
     way: Way,
+    /// That of the object.
+    sha256: Option<Sha256>,
 }
 
 /// The text around the records.
@@ -104,7 +109,7 @@ impl Cuts {
     /// Cuts the object, which is given once more, into its pieces.
     pub fn pieces(self, stored: Vec<u8>) -> Pieces {
         let text = Text::new(stored, usize::MAX, self.piece_bytes).expect("the object was inflated before");
-        Pieces { text, cuts: self.places.into_iter(), kind: self.kind }
+        Pieces { text, cuts: self.places.into_iter(), kind: self.kind, sha256: self.sha256 }
     }
 }
 
@@ -112,7 +117,7 @@ impl Iterator for Pieces {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
-        let Self { text, cuts, kind } = self;
+        let Self { text, cuts, kind, sha256 } = self;
         let cut = cuts.next()?;
         let inflated = "the object was inflated before";
         let n_bytes = if cut.is_giant { cut.bytes.len().min(KEEP_BYTES) } else { cut.bytes.len() };
@@ -126,7 +131,7 @@ impl Iterator for Pieces {
             Around::Documents => (Way::Documents, bytes.to_vec()),
         };
         text.pass(n_bytes);
-        Some(Piece { text: piece, cut, way })
+        Some(Piece { text: piece, cut, way, sha256: *sha256 })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -148,7 +153,7 @@ impl Decoder {
     /// those of the object.
     pub fn read_piece(&mut self, source_object: &str, piece: &Piece) -> Read {
         let Self { ordinary, envelope, fields, records, .. } = self;
-        let Piece { text, cut, way } = piece;
+        let Piece { text, cut, way, sha256 } = piece;
         records.begin(cut.first_record, usize::MAX);
         match way {
             Way::Records => {
@@ -169,7 +174,8 @@ impl Decoder {
                 records.reject(source_object, cut.first_record, Reason::TooLarge, text, cut.bytes.len());
             }
         }
-        Read { tally: records.tally, n_sessions: records.n_sessions, inflated_bytes: cut.share_bytes }
+        let (tally, n_sessions) = (records.tally, records.n_sessions);
+        Read { tally, n_sessions, inflated_bytes: cut.share_bytes, sha256: *sha256 }
     }
 }
 

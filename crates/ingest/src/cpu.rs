@@ -36,6 +36,11 @@ impl Cpu {
         Ok(Self { pool: Arc::new(pool) })
     }
 
+    /// Does `work` on the worker threads, and waits for it: for steps beside which nothing else is to be done.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
     /// Runs `work` on a worker thread. It begins at the first poll, and runs to its end even if nobody waits for it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

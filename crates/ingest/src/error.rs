@@ -52,6 +52,24 @@ pub enum IngestError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of public keys, or of the metadata of digests, that cannot be used.
+    #[error("cannot use `{}`", path.display())]
+    Proof {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A local source of which is not known which bucket it is a copy of.
+    #[error(
+        "`{}` is a copy of a bucket that is not named: give its name with --bucket, for each --source that is a folder or once for all",
+        path.display()
+    )]
+    NoBucket {
+        /// The source.
+        path: PathBuf,
+    },
     /// A temporary file that cannot be written.
     #[error("cannot write a temporary file; free some space there, or set TMPDIR to a folder that has some")]
     Scratch {

@@ -23,6 +23,13 @@ pub(crate) fn short_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String
     format!("{:016x}", u64::from_be_bytes(*first))
 }
 
+/// Writes 32 bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    let (high, low) = bytes.split_first_chunk::<16>().expect("there are 32 bytes");
+    let low = low.first_chunk::<16>().expect("the rest of 32 bytes");
+    format!("{:032x}{:032x}", u128::from_be_bytes(*high), u128::from_be_bytes(*low))
+}
+
 fn first_128(digest: [u8; 32]) -> u128 {
     let first = digest.first_chunk::<16>().expect("a SHA-256 has 32 bytes");
     u128::from_be_bytes(*first).max(1)

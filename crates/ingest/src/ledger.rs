@@ -18,6 +18,7 @@ use arrow::array::StringBuilder;
 use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Int64Type;
+use trailweave_decode::Sha256;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -30,7 +31,7 @@ use trailweave_table::batch_id;
 use trailweave_table::part_name;
 use trailweave_table::time_of_ms;
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint::{fingerprint, hex};
 use crate::source::listing::ObjectRef;
 use crate::upkeep::amendment::Amendment;
 use crate::upkeep::amendment::Amendments;
@@ -39,6 +40,10 @@ use crate::upkeep::amendment::Amendments;
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
+/// The column of what `verify` found.
+pub(crate) const VERDICT: &str = "verdict";
+/// The column of hashes, which such ledgers lack, too.
+pub(crate) const SHA256: &str = "sha256";
 
 /// The objects that were read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints
 /// grow leaf by leaf, where a table of hashes would double.
@@ -78,6 +83,8 @@ pub(crate) struct LedgerEntry {
     /// Why it was quarantined; `None`: it is done.
     pub(crate) error: Option<String>,
     pub(crate) tally: Tally,
+    /// That of the object when inflated, if it is one member of gzip.
+    pub(crate) sha256: Option<Sha256>,
     /// The earliest and the latest `event_time` among its rows.
     pub(crate) event_times_ms: Option<(i64, i64)>,
     /// Those of its records that amend others, but for copies of such as were read before.
@@ -253,7 +260,7 @@ pub(crate) fn move_to_duplicates(
 }
 
 /// Reads a file of the ledger, with every column of the table.
-fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
+pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
     let rows = read_columns(lake, path, &columns)?;
     let whole = rows.iter().map(|rows| read::filled(&LEDGER, rows)).collect::<Result<_, _>>();
@@ -281,7 +288,7 @@ fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u
     RecordBatch::try_new(LEDGER.schema(), columns).expect("two columns are replaced by such of their type and length")
 }
 
-fn identity(source_object: &str, version: &str) -> u128 {
+pub(crate) fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
 
@@ -316,6 +323,10 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         }
         Arc::new(lists.finish())
     };
+    let hashes = || -> ArrayRef {
+        let texts = entries.iter().map(|entry| entry.sha256.as_ref().map(hex));
+        Arc::new(texts.collect::<StringArray>())
+    };
     let columns = LEDGER.columns.iter().map(|column| match column.name {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
@@ -323,6 +334,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "status" => text(|entry| Some(if entry.error.is_none() { "done" } else { "quarantined" })),
         "error" => text(|entry| entry.error.as_deref()),
         "bytes" => number(|entry| entry.bytes),
+        SHA256 => hashes(),
         "records" => number(|entry| entry.tally.records),
         "rows" => number(|entry| entry.tally.rows),
         "duplicates" => number(|entry| entry.tally.duplicates),
@@ -332,6 +344,8 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "max_event_time" => time(|entry| Some(entry.event_times_ms?.1)),
         AMENDMENTS => amendments(),
         "run_id" => same(run_id),
+        // `verify` says it later.
+        VERDICT => text(|_| None),
         other => unreachable!("the ledger has a column `{other}` that nobody fills"),
     });
     RecordBatch::try_new(LEDGER.schema(), columns.collect())
@@ -349,6 +363,7 @@ mod tests {
             bytes: 1,
             error: error.map(str::to_owned),
             tally: Tally::default(),
+            sha256: Some([0xa5; 32]),
             event_times_ms: Some((-1, 1)),
             amendments: Vec::new(),
         }

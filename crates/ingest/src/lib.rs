@@ -28,6 +28,7 @@ mod source;
 mod summary;
 mod texts;
 mod upkeep;
+mod verify;
 
 pub use cpu::Panicked;
 pub use error::IngestError;
@@ -42,11 +43,13 @@ pub use source::shard::{NoShard, Shard};
 pub use source::skipped::{SkipReason, Skipped, SkippedObjects};
 pub use source::{Location, Source};
 pub use summary::{PlanSummary, Quarantined, Summary};
+pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::gc::{gc, remove_uncommitted};
 pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::settle::settle;
 pub use upkeep::status::{Coverage, Status, status};
+pub use verify::{CoveredTime, HoursProven, LogFileCounts, Verified, VerifyOptions, proven, verify};
 
 #[cfg(test)]
 #[path = "../tests/it/trail.rs"]

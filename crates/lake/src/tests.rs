@@ -23,10 +23,10 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::reader::FileReader;
 use parquet::file::reader::Length;
 use parquet::file::serialized_reader::SerializedFileReader;
+use trailweave_table::AUDIT;
 use trailweave_table::EVENTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Kind;
-use trailweave_table::LEDGER;
 use trailweave_table::TABLES;
 use trailweave_table::partition_dir;
 
@@ -202,7 +202,7 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
 #[test]
 fn a_written_file_has_the_types_of_its_table_and_says_them_once() {
     let folder = tempfile::tempdir().unwrap();
-    for table in TABLES.into_iter().chain([&LEDGER]) {
+    for table in TABLES.into_iter().chain(AUDIT) {
         let path = folder.path().join(table.name);
         TableWriter::new(WholeFile::create(&path).unwrap(), table).unwrap().commit().unwrap();
         let file = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();

@@ -6,7 +6,7 @@ use datafusion::common::Column;
 use datafusion::common::SchemaError;
 use datafusion::common::utils::datafusion_strsim::normalized_levenshtein;
 use datafusion::error::DataFusionError;
-use trailweave_table::LEDGER;
+use trailweave_table::AUDIT;
 use trailweave_table::TABLES;
 use trailweave_table::VIEWS;
 
@@ -64,7 +64,7 @@ fn write_plan_error(out: &mut fmt::Formatter<'_>, message: &str) -> fmt::Result 
     let Some(table) = found else {
         return out.write_str(message);
     };
-    let tables = TABLES.into_iter().chain([&LEDGER]).map(|table| table.name);
+    let tables = TABLES.into_iter().chain(AUDIT).map(|table| table.name);
     let names: Vec<_> = tables.chain(VIEWS.iter().map(|view| view.name)).collect();
     write!(out, "no table is named `{table}`; the lake has {}", names.join(", "))
 }

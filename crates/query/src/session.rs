@@ -26,8 +26,8 @@ use datafusion::prelude::SQLOptions;
 use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
 use trailweave_lake::Lake;
+use trailweave_table::AUDIT;
 use trailweave_table::DATE_PARTITION;
-use trailweave_table::LEDGER;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::VIEWS;
@@ -57,7 +57,7 @@ pub async fn open(lake: &Lake, options: &SessionOptions) -> Result<Session, Quer
         let context = context(options)?;
         context.add_analyzer_rule(Arc::new(ExactTimes));
         register_store(&context, lake)?;
-        for table in TABLES.into_iter().chain([&LEDGER]) {
+        for table in TABLES.into_iter().chain(AUDIT) {
             register_table(&context, lake, table)?;
         }
         for View { name, sql, .. } in VIEWS {

@@ -2,13 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
-use trailweave_table::LEDGER;
+use trailweave_table::AUDIT;
 use trailweave_table::TABLES;
 use trailweave_table::markdown;
 use trailweave_table::view_markdown;
 
 fn main() {
-    let tables: Vec<_> = TABLES.into_iter().chain([&LEDGER]).collect();
+    let tables: Vec<_> = TABLES.into_iter().chain(AUDIT).collect();
     println!(
         "# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null. An id is that of the field in Parquet and Iceberg."
     );

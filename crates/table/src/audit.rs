@@ -1,7 +1,8 @@
-//! The tables that prove that nothing was lost: `rejects` and the ledger.
+//! The tables that prove that nothing was lost: `rejects`, the ledger, and what digests say of it.
 
-use crate::column::Kind::{Integer, TextList, Time};
-use crate::column::{Table, column, id, text};
+use crate::column::Encoding::Plain;
+use crate::column::Kind::{Bool, Integer, TextList, Time};
+use crate::column::{Table, column, id, json, text};
 use crate::field_ids;
 
 /// One row per record that could not become a row of `events` or `sessions`.
@@ -35,6 +36,12 @@ pub const LEDGER: Table = Table {
         text("status", "done or quarantined"),
         text("error", "why it was quarantined"),
         column("bytes", Integer, "size of the object as stored, bytes"),
+        json(
+            "sha256",
+            "SHA-256 of the object when inflated, hexadecimal, as digest files list it; null where it is not one member of \
+             gzip, was quarantined, or was read by an earlier release",
+        )
+        .written(Plain),
         column("records", Integer, "records found in it"),
         column("rows", Integer, "records that became rows of events or sessions"),
         column("duplicates", Integer, "records that the lake already had, or that others have amended"),
@@ -49,8 +56,43 @@ pub const LEDGER: Table = Table {
              rows to the duplicates of its own object",
         ),
         text("run_id", "the run that read it"),
+        text(
+            "verdict",
+            "what `verify` found: valid, changed, damaged, missing (from the source), unlisted (in no digest), or unproven (of a \
+             time without a digest that can be trusted); null where it did not look",
+        ),
     ],
     dated_by: None,
     sort_by: &["source_object"],
     field_ids: field_ids::LEDGER,
 };
+
+/// One row per digest file of CloudTrail that was verified, or found missing.
+pub const DIGESTS: Table = Table {
+    name: "digests",
+    doc: "One row per digest file of CloudTrail that `verify` looked at, or found missing.",
+    columns: &[
+        id("digest", "URL of the digest file").written(Plain),
+        text("aws_account_id", "account whose log files it lists"),
+        text("aws_region", "region of these"),
+        text("trail_name", "the trail"),
+        text("home_region", "region in which the trail was made"),
+        column("digest_start_time", Time, "start of its window; of a missing digest, end of the one before it"),
+        column("digest_end_time", Time, "end of its window"),
+        column("is_backfill", Bool, "whether it lists what earlier digests left out"),
+        text("verdict", "valid; else what is wrong with it, as `verify --json` names it, such as digest-signature"),
+        text("chain", "began (names no digest before it), linked, or broken (what it names is missing or another)"),
+        column("log_files", Integer, "log files that it lists"),
+        column("valid", Integer, "those that the lake holds as they were delivered"),
+        column("changed", Integer, "those whose text is another, or damaged"),
+        column("missing", Integer, "those that the source has not"),
+        column("not_ingested", Integer, "those that the source has and the lake has not"),
+        column("faults", TextList, "URLs of the log files that are changed, missing or not ingested"),
+    ],
+    dated_by: None,
+    sort_by: &["aws_account_id", "aws_region", "digest_end_time", "digest"],
+    field_ids: field_ids::DIGESTS,
+};
+
+/// The tables of the lake's own state, which say what became of its input.
+pub const AUDIT: [&Table; 2] = [&LEDGER, &DIGESTS];

@@ -182,7 +182,7 @@ pub(crate) const fn text(name: &'static str, doc: &'static str) -> Column {
     column(name, Kind::Text, doc)
 }
 
-/// Makes a column of JSON text, which is read and not looked up.
+/// Makes a column of text that is read and not looked up, such as JSON.
 pub(crate) const fn json(name: &'static str, doc: &'static str) -> Column {
     Column { lookup: Lookup::Whole, ..text(name, doc) }
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::fmt::Write;
 
 use crate::TABLES;
-use crate::audit::LEDGER;
+use crate::audit::AUDIT;
 use crate::column::Kind;
 use crate::column::Table;
 use crate::ddl::words::TEMPORARY_VIEW;
@@ -54,7 +54,7 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
     if !zone.is_empty() {
         writeln!(out, "-- Without it, times are shown in the zone of the machine.\n{zone}\n")?;
     }
-    for table in TABLES.into_iter().chain([&LEDGER]) {
+    for table in TABLES.into_iter().chain(AUDIT) {
         let folder = format!("{}/{}", root.trim_end_matches('/'), table_dir(table));
         match dialect {
             Dialect::DuckDb if has_files(table) => duckdb::table(out, &folder, table)?,

@@ -205,4 +205,26 @@ pub(crate) const LEDGER: &[&str] = &[
     "amendments",
     "run_id",
     "amendments.element",
+    "sha256",
+    "verdict",
+];
+
+pub(crate) const DIGESTS: &[&str] = &[
+    "digest",
+    "aws_account_id",
+    "aws_region",
+    "trail_name",
+    "home_region",
+    "digest_start_time",
+    "digest_end_time",
+    "is_backfill",
+    "verdict",
+    "chain",
+    "log_files",
+    "valid",
+    "changed",
+    "missing",
+    "not_ingested",
+    "faults",
+    "faults.element",
 ];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::audit::LEDGER;
+use crate::audit::AUDIT;
 use crate::column::Table;
 
 /// The folder of the lake's own state, which Athena, Spark and Hive do not see from above.
@@ -13,7 +13,11 @@ pub const DATE_PARTITION: &str = "event_date";
 
 /// Returns the folder of a table inside the lake.
 pub fn table_dir(table: &Table) -> String {
-    if table.name == LEDGER.name { format!("{STATE_DIR}/{}", table.name) } else { table.name.to_owned() }
+    if AUDIT.iter().any(|it| it.name == table.name) {
+        format!("{STATE_DIR}/{}", table.name)
+    } else {
+        table.name.to_owned()
+    }
 }
 
 /// Names the `n`-th part that a batch adds to a partition. The name derives from the batch alone, so a batch that

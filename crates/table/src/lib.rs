@@ -5,7 +5,7 @@
 //!        sessions/ event_date=2026-09-01/part-<batch_id>-<n>.parquet    one row per access key that STS issued
 //!        correlated/ instances/ volumes/ attachments/ grants/           one file per date, written by the read arm
 //!        rejects/  part-<batch_id>-<n>.parquet                          what could not become a row
-//!        _trailweave/  ledger/  and the lake's state                    invisible to Athena, Spark and Hive
+//!        _trailweave/  ledger/  digests/  and the lake's state          invisible to Athena, Spark and Hive
 //! ```
 //!
 //! Both arms build on this crate, and on `trailweave-lake`, which writes its tables as files. It holds no I/O: a table is
@@ -26,7 +26,7 @@ mod tally;
 mod time;
 mod views;
 
-pub use audit::{LEDGER, REJECTS};
+pub use audit::{AUDIT, DIGESTS, LEDGER, REJECTS};
 pub use column::{Column, Encoding, Kind, Lookup, Table};
 pub use day::{date_of_day, day_of_date, day_of_time, month_of_day};
 pub use ddl::glue::{GlueColumn, glue_columns};

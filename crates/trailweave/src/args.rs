@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed, or nothing of what was found could be read; 2 wrong usage or configuration; 3 done, but objects
-were quarantined.
+were quarantined; of `verify` also 4, something is missing or was changed, and 5, something is not proven.
 A flag whose help names a variable can be set by it, too; and most can in the file that --config names.";
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +67,17 @@ Examples:
   trailweave status --lake ./lake --source s3://bucket/AWSLogs --from 2d && next-job
   trailweave status --lake ./lake --json --account 111122223333")]
     Status(IngestArgs),
+    /// Prove by CloudTrail's digest files that every delivered log file is in the lake, unchanged
+    ///
+    /// Exits 0 when all is proven, 4 when something is missing or was changed, 5 when something is not proven. The verdicts
+    /// stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each means.
+    #[command(after_help = "\
+Examples:
+  trailweave verify --source s3://bucket/AWSLogs --lake ./lake --from 7d --to 3h
+  trailweave verify --source s3://bucket/AWSLogs --lake ./lake --digest-metadata metadata.json
+  trailweave verify --source ./copy --bucket bucket --lake ./lake --public-keys keys.json --digest-metadata metadata.json
+  trailweave verify --source ./copy --bucket bucket/prefix --lake ./lake --public-keys keys.json --reread --json")]
+    Verify(VerifyArgs),
     /// Join the KMS with the EC2 events of the lake into `correlated` and its dimensions
     ///
     /// Only what events can change that came since the last time is computed, and only its dates are replaced. Events that do
@@ -138,7 +149,7 @@ Examples:
   trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
         /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, ledger (what became of
-        /// every object), or the views that `ddl` prints
+        /// every object), digests (what `verify` found), or the views that `ddl` prints
         sql: String,
     },
     /// Draw the chain of an instance, volume, snapshot, key, grant or event
@@ -262,6 +273,40 @@ pub(crate) struct IngestArgs {
     /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
     #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
     pub(crate) shard: Option<String>,
+}
+
+/// The arguments of `verify`.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct VerifyArgs {
+    /// A bucket's prefix, or a folder that is a copy of a bucket, with digests and log files; repeatable
+    #[arg(long, env = "TRAILWEAVE_SOURCE", value_delimiter = ',', value_name = "S3|DIR")]
+    pub(crate) source: Vec<String>,
+    /// The bucket that a folder copies, with the prefix that stands before the folder's paths, if there is one; once for
+    /// all folders, or once for each in their order
+    #[arg(long, value_delimiter = ',', value_name = "NAME[/PREFIX]")]
+    pub(crate) bucket: Vec<String>,
+    /// Digests whose windows end at or after: an RFC 3339 time, a date, which begins at midnight UTC, or a time ago such
+    /// as 7d
+    #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
+    pub(crate) from: Option<String>,
+    /// Digests whose windows begin at or before, in the same forms; a date ends at midnight UTC
+    #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
+    pub(crate) to: Option<String>,
+    /// Digests of this account; repeatable
+    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Digests of this region; repeatable
+    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
+    pub(crate) region: Vec<String>,
+    /// The public keys, as `aws cloudtrail list-public-keys` prints them [default: CloudTrail is asked]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_keys: Option<PathBuf>,
+    /// The metadata of digests, which a folder cannot hold, as JSON; what S3 tells of it is added to the file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) digest_metadata: Option<PathBuf>,
+    /// Read every listed log file again, whatever the lake knows of it
+    #[arg(long)]
+    pub(crate) reread: bool,
 }
 
 /// The arguments of the verbs that change tables.

@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use trailweave_ingest::Filter;
 use trailweave_ingest::Names;
+use trailweave_ingest::Range;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Shard;
 use trailweave_ingest::Source;
@@ -74,6 +75,10 @@ pub(crate) enum ConfigError {
     QueueWith { with: &'static str, because: &'static str },
     #[error("--memory {memory} is too little for {threads} threads: give at least {least}, or fewer --threads")]
     Memory { memory: ByteSize, threads: NonZeroUsize, least: ByteSize },
+    #[error(
+        "no source: name a bucket (s3://bucket/prefix), or a folder that is a copy of one and the --bucket that it copies, with --source"
+    )]
+    NoTrail,
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
     #[error(
@@ -295,6 +300,41 @@ fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, 
     let expected =
         "a date (2026-09-01), an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) is expected";
     found.map(Some).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+/// Reads an instant, in seconds since 1970: an RFC 3339 time, a date, or a time before `now`. A date is its first
+/// second, or where `is_end` the second after its last.
+fn instant(key: &'static str, value: &str, is_end: bool, now: Timestamp) -> Result<Option<i64>, ConfigError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let midnight = |date: Date| {
+        let day = if is_end { date.tomorrow().ok()? } else { date };
+        TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()
+    };
+    let date = value.parse::<Date>().ok().filter(|_| value.len() == "2026-09-01".len());
+    let found = date.and_then(midnight).or_else(|| value.parse().ok()).or_else(|| ago(value, now));
+    let expected =
+        "a date (2026-09-01), an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) is expected";
+    found.map(|time| Some(time.as_second())).ok_or_else(|| ConfigError::Value {
+        key,
+        value: value.to_owned(),
+        expected,
+    })
+}
+
+/// Reads the time that a verification is asked about.
+pub(crate) fn range(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Range, ConfigError> {
+    let range = Range {
+        from: instant("from", from.unwrap_or_default(), false, now)?,
+        to: instant("to", to.unwrap_or_default(), true, now)?,
+    };
+    match (range.from, range.to, to) {
+        (Some(from), Some(to), Some(value)) if from > to => {
+            Err(ConfigError::Value { key: "to", value: value.to_owned(), expected: "a time after --from is expected" })
+        }
+        _ => Ok(range),
+    }
 }
 
 /// Reads how long snapshots are kept, in seconds.

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use trailweave_ingest::HoursProven;
 use trailweave_ingest::Summary;
+use trailweave_ingest::Verified;
 
 use crate::report::Report;
 
@@ -36,7 +38,8 @@ pub(crate) enum Value {
 /// Collects the figures of a run that began and ended; `report` is nothing where it failed.
 pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> Vec<Figure> {
     let seconds = ended.duration_since(began).as_secs_f64();
-    let code_help = "Exit code of the last run: 0, 1 failed, 3 objects were quarantined.";
+    let code_help =
+        "Exit code of the last run: 0, 1 failed, 3 objects were quarantined, 4 harm was found, 5 not all is proven.";
     let mut all = vec![
         Figure::one("exit_code", code_help, Value::Whole(exit_code.into())),
         Figure::one("end_timestamp_seconds", "When the last run ended.", Value::Whole(ended.as_second())),
@@ -48,7 +51,28 @@ pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended
     if let Some(it) = report.and_then(|report| report.correlated.as_ref()) {
         all.extend(of_correlate(it));
     }
+    if let Some(it) = report.and_then(|report| report.verified.as_ref()) {
+        all.extend(of_verify(it));
+    }
     all
+}
+
+fn of_verify(it: &Verified) -> [Figure; 2] {
+    let HoursProven { proven, total } = it.hours;
+    let hours = [("proven", proven), ("unproven", total - proven)];
+    let logs = it.log_files;
+    let log_files = [
+        ("valid", logs.valid),
+        ("changed", logs.changed),
+        ("missing", logs.missing),
+        ("not_ingested", logs.not_ingested),
+        ("unlisted", logs.unlisted),
+        ("unproven", logs.unproven),
+    ];
+    [
+        Figure::many("verified_hours", "Hours that the last run verified, by verdict.", "verdict", hours),
+        Figure::many("verified_log_files", "Log files that the last run verified, by verdict.", "verdict", log_files),
+    ]
 }
 
 fn of_ingest(it: &Summary) -> [Figure; 5] {

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Source;
+use trailweave_ingest::Verified;
 use trailweave_lake::GlueTables;
 use trailweave_lake::Lake;
 use trailweave_lake::LakePlace;
@@ -115,6 +116,17 @@ impl Job {
         let worked = work(self);
         self.tell(worked.as_ref());
         self.print(&worked?)
+    }
+
+    /// Does the work of `verify`, tells its figures, and prints its result.
+    pub(crate) fn verified(&self, work: impl FnOnce(&Self) -> anyhow::Result<Verified>) -> anyhow::Result<Outcome> {
+        let worked = work(self).map(|verified| Report { verified: Some(verified), ..Report::default() });
+        self.tell(worked.as_ref());
+        let report = worked?;
+        if let Some(verified) = &report.verified {
+            self.put(verified, |out, verified| report::write_verified(out, verified))?;
+        }
+        Ok(report.outcome())
     }
 
     /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.

@@ -9,6 +9,10 @@ pub(crate) enum Outcome {
     Quarantined,
     /// The sources hold what is not in the lake, and a run could read none of it, or none of its records.
     Unread,
+    /// Something is missing or was changed, by what digests say.
+    Harmed,
+    /// Something is not proven.
+    Unproven,
 }
 
 pub(crate) const FAILED: u8 = 1;
@@ -20,6 +24,8 @@ impl Outcome {
             Self::Done => 0,
             Self::Unread => FAILED,
             Self::Quarantined => 3,
+            Self::Harmed => 4,
+            Self::Unproven => 5,
         }
     }
 }

@@ -12,18 +12,23 @@ use trailweave_cluster::Progress;
 use trailweave_cluster::StagedRun;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
+use trailweave_ingest::Finding;
+use trailweave_ingest::HoursProven;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::PublishedTable;
+use trailweave_ingest::Severity;
 use trailweave_ingest::SkipReason;
 use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
 use trailweave_ingest::Status;
+use trailweave_ingest::Verified;
+use trailweave_ingest::rfc3339;
 
 use crate::outcome::Outcome;
 use crate::staged::StagedState;
 
 /// The results of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     /// The write arm's part.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +39,12 @@ pub(crate) struct Report {
     /// The tables that were published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<Vec<PublishedTable>>,
+    /// The hours that `verify` proved, if it ever ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proven: Option<HoursProven>,
+    /// The result of `verify`, which is printed by itself.
+    #[serde(skip)]
+    pub(crate) verified: Option<Verified>,
 }
 
 /// The report with the time that it took.
@@ -49,6 +60,13 @@ struct Timed<'a> {
 impl Report {
     /// Tells how the run ended. Where nothing of what it found could be read, it did nothing.
     pub(crate) fn outcome(&self) -> Outcome {
+        if let Some(verified) = &self.verified {
+            return match (verified.is_harmed(), verified.is_unproven()) {
+                (true, _) => Outcome::Harmed,
+                (false, true) => Outcome::Unproven,
+                (false, false) => Outcome::Done,
+            };
+        }
         match &self.ingested {
             Some(ingested) if is_unread(ingested) => Outcome::Unread,
             Some(ingested) if ingested.objects_quarantined > 0 => Outcome::Quarantined,
@@ -72,6 +90,9 @@ impl Report {
         }
         if let Some(published) = &self.published {
             write_published(out, published)?;
+        }
+        if let Some(proven) = &self.proven {
+            write_proven(out, proven)?;
         }
         write!(out, "time         {:.1} s", elapsed.as_secs_f64())?;
         match &self.ingested {
@@ -146,17 +167,17 @@ pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Resul
 
 /// Writes what the lake holds, as a table.
 pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> {
-    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows"];
-    let [day, account, region, done, quarantined, unread, bytes, records, rows] = heads;
+    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows", "proven"];
+    let [day, account, region, done, quarantined, unread, bytes, records, rows, proven] = heads;
     writeln!(
         out,
-        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  hours without an object"
+        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  {proven:>6}  hours without an object"
     )?;
     for row in &it.coverage {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         writeln!(
             out,
-            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {}",
+            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {:>6}  {}",
             text(&row.day),
             text(&row.account),
             text(&row.region),
@@ -166,10 +187,14 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
             ByteSize(row.bytes).to_string(),
             row.records,
             row.rows,
+            row.proven_hours.map_or_else(|| "-".to_owned(), |n| format!("{n}/24")),
             ranges(&row.missing_hours),
         )?;
     }
     writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
+    if let Some(proven) = &it.proven {
+        write_proven(out, proven)?;
+    }
     write_skipped(out, &it.skipped)
 }
 
@@ -190,6 +215,45 @@ pub(crate) fn write_states(out: &mut impl Write, states: &[StagedState]) -> io::
         }?;
     }
     Ok(())
+}
+
+/// Writes how many hours `verify` proved when it last looked at them.
+fn write_proven(out: &mut impl Write, HoursProven { proven, total }: &HoursProven) -> io::Result<()> {
+    writeln!(out, "proven       {proven} of {}, when `verify` last looked", counted(*total, "hour", "hours"))
+}
+
+/// Faults that are written as text; JSON holds them all.
+const SHOWN: usize = 20;
+
+/// Writes what is proven, and what is not.
+pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<()> {
+    let (failing, notes): (Vec<&Finding>, Vec<&Finding>) =
+        it.findings.iter().partition(|finding| finding.severity == Severity::Fail);
+    for finding in failing.iter().take(SHOWN) {
+        let window = finding.window.map(|it| format!(", {} to {}", rfc3339(it.from), rfc3339(it.to)));
+        let detail = finding.detail.as_ref().map(|it| format!(": {it}"));
+        let (kind, uri) = (finding.kind.name(), &finding.uri);
+        writeln!(out, "{kind:<24} {uri}{}{}", window.unwrap_or_default(), detail.unwrap_or_default())?;
+    }
+    if failing.len() > SHOWN {
+        writeln!(out, "             and {} more; --json names them all", failing.len() - SHOWN)?;
+    }
+    if !notes.is_empty() {
+        writeln!(out, "notes        {}, which --json names", counted(notes.len() as u64, "note", "notes"))?;
+    }
+    let logs = it.log_files;
+    writeln!(out, "digests      {}", it.digests)?;
+    writeln!(
+        out,
+        "log files    {} listed, {} valid, {} changed, {} missing, {} not ingested; {} unlisted, {} unproven",
+        logs.listed, logs.valid, logs.changed, logs.missing, logs.not_ingested, logs.unlisted, logs.unproven
+    )?;
+    let HoursProven { proven, total } = it.hours;
+    if proven == total && failing.is_empty() && total > 0 {
+        writeln!(out, "all {} proven", counted(total, "hour", "hours"))
+    } else {
+        writeln!(out, "{proven} of {} proven", counted(total, "hour", "hours"))
+    }
 }
 
 /// Writes what was passed over, a line for each reason.
@@ -323,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
-        let of = |ingested: Summary| Report { ingested: Some(ingested), correlated: None, published: None }.outcome();
+        let of = |ingested: Summary| Report { ingested: Some(ingested), ..Report::default() }.outcome();
         let outcome = |objects_left, objects_done, objects_quarantined| {
             of(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() })
         };

@@ -9,6 +9,7 @@ mod query;
 mod read;
 mod spark;
 mod tidy;
+mod verify;
 
 use jiff::Timestamp;
 use trailweave_correlate::Scope;
@@ -28,6 +29,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
+        Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, engine, publish } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?;

@@ -19,6 +19,8 @@ fn bytes_of(options: &CorpusOptions) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn the_same_options_give_the_same_bytes() {
     assert!(bytes_of(&small()) == bytes_of(&small()), "two runs differ");
+    let signed = CorpusOptions { digests: true, ..small() };
+    assert!(bytes_of(&signed) == bytes_of(&signed), "two runs with digests differ");
 }
 
 #[test]

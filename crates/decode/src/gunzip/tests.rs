@@ -11,7 +11,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn inflate(stored: &[u8], cap_bytes: usize) -> Result<Vec<u8>, DecodeError> {
-    Gunzip::new().inflate(stored, cap_bytes, usize::MAX).map(<[u8]>::to_vec)
+    Gunzip::new().inflate(stored, cap_bytes, usize::MAX).map(|(inflated, _)| inflated.to_vec())
 }
 
 #[test]
@@ -19,6 +19,40 @@ fn all_members_are_inflated_even_equal_ones() {
     let member = gzip(b"{}");
     assert_eq!(inflate(&member, 9).unwrap(), b"{}");
     assert_eq!(inflate(&[&member[..], &member, &gzip(b"")].concat(), 9).unwrap(), b"{}{}");
+}
+
+#[test]
+fn only_one_member_has_a_hash_and_it_is_that_of_its_text() {
+    let member = gzip(b"{}");
+    let hash = |stored: &[u8]| Gunzip::new().inflate(stored, 1 << 20, usize::MAX).unwrap().1;
+    assert_eq!(hash(&member), Some(sha256(b"{}")));
+    // Gzip in gzip is what its outer member holds.
+    assert_eq!(hash(&gzip(&member)), Some(sha256(&member)));
+    for more in [&member, &gzip(b"")] {
+        assert_eq!(hash(&[&member[..], more].concat()), None);
+    }
+    assert_eq!(hash(b"{}"), None);
+}
+
+#[test]
+fn only_one_whole_member_passes_for_a_delivered_object() {
+    let (text, member) = (vec![b'x'; 3 * CHUNK_BYTES], gzip(&vec![b'x'; 3 * CHUNK_BYTES]));
+    assert_eq!(inflate_member(&member, usize::MAX), Ok(text.clone()));
+    assert_eq!(member_sha256(&member), Ok(sha256(&text)));
+    assert_eq!(member_sha256(&gzip(b"")), Ok(sha256(b"")));
+    for more in [&gzip(b"")[..], b"x", &member] {
+        assert_eq!(member_sha256(&[&member[..], more].concat()), Err(MemberError::TrailingBytes));
+    }
+    for more in [&gzip(b"")[..], b"x"] {
+        assert_eq!(member_sha256(&[&gzip(b"")[..], more].concat()), Err(MemberError::TrailingBytes));
+    }
+    let mut damaged = member.clone();
+    let at = damaged.len() - 5;
+    damaged[at] ^= 1;
+    for stored in [&damaged[..], &member[..at], &member[..12], b"{}", b""] {
+        assert_eq!(member_sha256(stored), Err(MemberError::Damaged));
+    }
+    assert_eq!(inflate_member(&member, 9), Err(MemberError::TooLarge(9)));
 }
 
 #[test]

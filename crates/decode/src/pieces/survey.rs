@@ -55,7 +55,7 @@ impl Decoder {
     pub fn survey(&mut self, stored: &[u8], piece_bytes: usize) -> Result<Survey, DecodeError> {
         let piece_bytes = piece_bytes.max(1);
         let cap_bytes = self.options.cap_bytes;
-        let text = || Text::new(stored, cap_bytes, piece_bytes);
+        let text = || Text::hashed(stored, cap_bytes, piece_bytes);
         let Self { ordinary, envelope, .. } = self;
         if let Some(cuts) = records(ordinary, envelope, text()?, piece_bytes)? {
             return Ok(Survey::Cut(cuts));
@@ -115,7 +115,7 @@ fn records(
             }
             Ok(Next::End(_)) if goes_on && rest.len() <= MAX_RECORD_BYTES => {}
             Ok(Next::End(array)) if !goes_on && ordinary::tail(rest, array).is_ok() => {
-                return Ok(cutter.finish(at + rest.len(), Around::Records));
+                return Ok(cutter.finish(at + rest.len(), Around::Records, text));
             }
             Ok(Next::End(_)) | Err(ordinary::Odd) => return Ok(None),
         }
@@ -218,7 +218,7 @@ fn array(
     if around.is_err() || n_around > 0 {
         return Ok(None);
     }
-    Ok(cutter.finish(text.at() + tail.len(), Around::Array { head, tail }))
+    Ok(cutter.finish(text.at() + tail.len(), Around::Array { head, tail }, text))
 }
 
 /// Cuts an object of several documents.
@@ -239,7 +239,7 @@ fn several(envelope: &mut Envelope, mut text: Text<&[u8]>, piece_bytes: usize) -
         n_documents += 1;
     }
     let is_cut = n_documents > 1 && is_delivered;
-    Ok(if is_cut { cutter.finish(text.at(), Around::Documents) } else { None })
+    Ok(if is_cut { cutter.finish(text.at(), Around::Documents, text) } else { None })
 }
 
 impl Cutter {
@@ -276,8 +276,8 @@ impl Cutter {
         self.cuts.push(Cut { bytes, first_record: self.n_records, weight, is_giant, share_bytes: 0 });
     }
 
-    /// Returns the cuts of a text of this size; none where it holds no record.
-    fn finish(mut self, inflated_bytes: usize, kind: Around) -> Option<Cuts> {
+    /// Returns the cuts of a text of this size, which is inflated to its end; none where it holds no record.
+    fn finish(mut self, inflated_bytes: usize, kind: Around, text: Text<&[u8]>) -> Option<Cuts> {
         let mut end = inflated_bytes;
         for cut in self.cuts.iter_mut().rev() {
             cut.share_bytes = (end - cut.bytes.start) as u64;
@@ -285,6 +285,6 @@ impl Cutter {
         }
         self.cuts.first_mut()?.share_bytes += end as u64;
         let is_fit = !self.is_unfit;
-        is_fit.then_some(Cuts { places: self.cuts, kind, piece_bytes: self.piece_bytes })
+        is_fit.then(|| Cuts { places: self.cuts, kind, piece_bytes: self.piece_bytes, sha256: text.into_sha256() })
     }
 }

@@ -1,7 +1,9 @@
 //! The text of an object, of which little is held at a time.
 
+use ring::digest;
+
 use crate::error::DecodeError;
-use crate::gunzip::Members;
+use crate::gunzip::{Members, Sha256, sha256_of};
 use crate::split;
 use crate::split::Broken;
 
@@ -14,6 +16,8 @@ pub(super) struct Text<S> {
     /// The number of bytes of it that are passed.
     passed: usize,
     is_at_end: bool,
+    /// Hashes all that is inflated, where that is asked for.
+    hash: Option<digest::Context>,
 }
 
 /// Names that are looked for are shorter, even with escapes.
@@ -33,7 +37,19 @@ impl<S: AsRef<[u8]>> Text<S> {
     /// Begins a text of which about a piece and a half is held.
     pub(super) fn new(stored: S, cap_bytes: usize, piece_bytes: usize) -> Result<Self, DecodeError> {
         let held = Vec::with_capacity(piece_bytes + piece_bytes / 2);
-        Ok(Self { members: Members::new(stored, cap_bytes)?, held, at: 0, passed: 0, is_at_end: false })
+        Ok(Self { members: Members::new(stored, cap_bytes)?, held, at: 0, passed: 0, is_at_end: false, hash: None })
+    }
+
+    /// Begins a text that is hashed.
+    pub(super) fn hashed(stored: S, cap_bytes: usize, piece_bytes: usize) -> Result<Self, DecodeError> {
+        let hash = Some(digest::Context::new(&digest::SHA256));
+        Ok(Self { hash, ..Self::new(stored, cap_bytes, piece_bytes)? })
+    }
+
+    /// Returns the SHA-256 of a hashed text that is inflated to its end, if it is one member of gzip.
+    pub(super) fn into_sha256(self) -> Option<Sha256> {
+        let is_whole = self.is_at_end && self.members.n_members() == 1;
+        self.hash.filter(|_| is_whole).map(|hash| sha256_of(hash.finish()))
     }
 
     /// Returns the position of the place in the object's text.
@@ -71,7 +87,11 @@ impl<S: AsRef<[u8]>> Text<S> {
         self.held.drain(..self.passed);
         self.at += self.passed;
         self.passed = 0;
+        let held_before = self.held.len();
         self.is_at_end = !self.members.more(&mut self.held)?;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&self.held[held_before..]);
+        }
         Ok(!self.is_at_end)
     }
 

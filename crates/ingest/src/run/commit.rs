@@ -173,6 +173,7 @@ impl OpenBatch {
             let entry =
                 self.entries[*position].get_or_insert_with(|| entry(&objects[*position], None, Tally::default()));
             entry.tally += read.tally;
+            entry.sha256 = read.sha256;
         }
         for rows in &rows.amendments {
             self.note_left_out(objects, read, rows, known);
@@ -399,6 +400,7 @@ fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> LedgerEntry
         bytes: object.bytes,
         error,
         tally,
+        sha256: None,
         event_times_ms: None,
         amendments: Vec::new(),
     }

@@ -7,6 +7,7 @@ pub(crate) mod uploads;
 mod visit;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,6 +35,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
 use trailweave_lake::Answer;
 
+use crate::Location;
 use crate::error::chain;
 use crate::fingerprint::fingerprint;
 use crate::source::fetch::FetchError;
@@ -118,11 +120,32 @@ impl S3 {
         whole(name, || self.try_get(object), cut).await
     }
 
+    /// Fetches an object whole as it is now, with its user metadata.
+    pub(crate) async fn get_object(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(Vec<u8>, HashMap<String, String>), FetchError> {
+        let name: Box<str> = Location { bucket: bucket.to_owned(), key: key.to_owned() }.to_string().into();
+        let cut = |source| FetchError::S3 { source_object: name.clone(), remedy: "check the network".into(), source };
+        let get = || async {
+            let request = self.client().await.get_object().bucket(bucket).key(key).set_request_payer(self.payer());
+            let answer = Box::pin(request.send()).await;
+            let answer = answer.map_err(|error| GetError::Failed(failed(name.clone(), error)))?;
+            let metadata = answer.metadata.unwrap_or_default();
+            let stored = answer.body.collect().await.map_err(|error| GetError::Cut(error.into()))?;
+            Ok((stored.to_vec(), metadata))
+        };
+        whole(&name, get, cut).await
+    }
+
     async fn try_get(&self, object: &ObjectRef) -> Result<Vec<u8>, GetError<FetchError>> {
         let (bucket, key) = split(&object.source_object).expect("an object in S3 has the name of one");
         let request = self.client().await.get_object().bucket(bucket).key(key);
         let request = request.set_request_payer(self.payer()).set_if_match(etag(object));
-        let answer = Box::pin(request.send()).await.map_err(|error| GetError::Failed(failed(object, error)))?;
+        let answer = Box::pin(request.send())
+            .await
+            .map_err(|error| GetError::Failed(failed(object.source_object.clone(), error)))?;
         if !is_version(&answer, object) {
             return Err(GetError::Failed(FetchError::Changed { source_object: object.source_object.clone() }));
         }
@@ -226,8 +249,7 @@ fn is_version(answer: &GetObjectOutput, object: &ObjectRef) -> bool {
     bytes.is_none_or(|bytes| bytes == object.bytes) && (is_listed(answer.e_tag()) || is_listed(None))
 }
 
-fn failed(object: &ObjectRef, error: SdkError<GetObjectError, HttpResponse>) -> FetchError {
-    let source_object = object.source_object.clone();
+fn failed(source_object: Box<str>, error: SdkError<GetObjectError, HttpResponse>) -> FetchError {
     let status = error.raw_response().map(|answer| answer.status().as_u16());
     if error.code() == Some("NoSuchKey") {
         return FetchError::Gone { source_object };

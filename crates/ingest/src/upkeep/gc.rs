@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::expire;
+use trailweave_table::AUDIT;
 use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
@@ -23,7 +24,7 @@ use crate::ledger::committed;
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
-    let mut found = find(lake, TABLES.into_iter().chain([&LEDGER]), &committed(lake)?, None)?;
+    let mut found = find(lake, TABLES.into_iter().chain(AUDIT), &committed(lake)?, None)?;
     found.extend(expire(lake, is_dry)?);
     found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     found.sort();

@@ -26,6 +26,7 @@ use crate::source::key::Place;
 use crate::source::key::delivery_hour;
 use crate::source::key::origin;
 use crate::source::skipped::Skipped;
+use crate::verify::hours::{HoursProven, Proof};
 
 const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
 
@@ -40,6 +41,9 @@ pub struct Status {
     pub unread: u64,
     /// Objects of the sources that are not CloudTrail objects, by reason.
     pub skipped: Skipped,
+    /// The hours that `verify` proved, of those that it looked at; none where it never ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<HoursProven>,
     /// By day, account and region; objects without a place in a trail come first.
     pub coverage: Vec<Coverage>,
 }
@@ -68,6 +72,9 @@ pub struct Coverage {
     /// The hours, UTC, in which no object that the lake knows was delivered. A quiet region has such hours. None where
     /// no object's name tells its hour.
     pub missing_hours: BTreeSet<u8>,
+    /// How many hours of delivery `verify` proved, when it last looked; none where it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven_hours: Option<u64>,
 }
 
 /// Reads the coverage from the ledger. Where `options` name sources, they are listed and compared with it.
@@ -78,6 +85,7 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions
             found.add(&part.path, &rows, filter)?;
         }
     }
+    let proof = Proof::read(lake)?;
     if let Some(options) = options {
         let listing = unread(lake, options).await?;
         found.skipped = listing.skipped.clone();
@@ -85,7 +93,14 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions
             found.at(object.place.as_deref()).unread += 1;
         }
     }
-    Ok(found.into_status())
+    let mut status = found.into_status();
+    for it in &mut status.coverage {
+        if let (Some(day), Some(account), Some(region)) = (&it.day, &it.account, &it.region) {
+            it.proven_hours = proof.hours_of(account, region, day);
+        }
+    }
+    status.proven = proof.hours();
+    Ok(status)
 }
 
 #[derive(Default)]
@@ -175,6 +190,6 @@ impl CoverageCounts {
         }
         let sum = |count: fn(&Coverage) -> u64| coverage.iter().map(count).sum();
         let (done, quarantined, unread) = (sum(|it| it.done), sum(|it| it.quarantined), sum(|it| it.unread));
-        Status { done, quarantined, unread, skipped, coverage }
+        Status { done, quarantined, unread, skipped, coverage, ..Status::default() }
     }
 }

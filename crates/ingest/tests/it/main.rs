@@ -9,6 +9,7 @@ mod compact;
 mod coverage;
 mod duplicates;
 mod faults;
+mod hashes;
 mod inventory;
 mod regrouped;
 mod s3;

@@ -33,7 +33,7 @@ fn report() -> Report {
         products: counts(&[("correlated", 43), ("instances", 31)]),
         ..trailweave_correlate::Summary::default()
     };
-    Report { ingested: Some(ingested), correlated: Some(correlated), published: None }
+    Report { ingested: Some(ingested), correlated: Some(correlated), ..Report::default() }
 }
 
 #[test]

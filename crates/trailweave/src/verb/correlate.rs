@@ -16,7 +16,7 @@ pub(super) fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     trailweave_ingest::remove_uncommitted(&lake)?;
     let correlated = correlate_locked(job, &lake, scope)?;
     let published = publish_locked(job, &lake)?;
-    Ok(Report { ingested: None, correlated: Some(correlated), published })
+    Ok(Report { correlated: Some(correlated), published, ..Report::default() })
 }
 
 /// Settles amendments, then correlates. Needs: the lock of the lake.

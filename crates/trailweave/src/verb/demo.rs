@@ -8,13 +8,17 @@ use std::path::Path;
 use anyhow::Context;
 use anyhow::bail;
 use jiff::Timestamp;
+use trailweave_corpus::{BUCKET, DIGEST_METADATA, PUBLIC_KEYS};
 use trailweave_correlate::Action;
+use trailweave_ingest::Range;
 
 use super::ingest;
 use super::read::trace;
+use super::verify;
 use crate::args::Common;
 use crate::args::DemoArgs;
 use crate::args::IngestArgs;
+use crate::args::VerifyArgs;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
@@ -40,13 +44,15 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
     trace(&job, &corpus.first_instance, false)?;
     answer(&job, &lake)?;
-    Ok(outcome)
+    let proven = prove(&job, &folder, &lake)?;
+    Ok(if outcome == Outcome::Done { proven } else { outcome })
 }
 
 fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::Corpus> {
     let options = trailweave_corpus::CorpusOptions {
         seed: args.seed,
         records: args.records,
+        digests: true,
         ..trailweave_corpus::CorpusOptions::default()
     };
     let corpus = trailweave_corpus::generate(&options, trail)?;
@@ -57,6 +63,25 @@ fn generate(args: &DemoArgs, trail: &Path) -> anyhow::Result<trailweave_corpus::
         trail.display()
     ))?;
     Ok(corpus)
+}
+
+/// Proves by the digests of the trail that the lake has all of it, unchanged.
+fn prove(job: &Job, folder: &Path, lake: &Path) -> anyhow::Result<Outcome> {
+    let [keys, metadata] = [PUBLIC_KEYS, DIGEST_METADATA].map(|name| folder.join(name));
+    say(&format!(
+        "\n# trailweave verify --source {} --bucket {BUCKET} --lake {} --public-keys {} --digest-metadata {}",
+        folder.join("AWSLogs").display(),
+        lake.display(),
+        keys.display(),
+        metadata.display()
+    ))?;
+    let args = VerifyArgs {
+        bucket: vec![BUCKET.to_owned()],
+        public_keys: Some(keys),
+        digest_metadata: Some(metadata),
+        ..VerifyArgs::default()
+    };
+    job.verified(|job| verify::prove(job, &args, Range::default()))
 }
 
 /// Empties the demo's folder, but only if an earlier demo made it.

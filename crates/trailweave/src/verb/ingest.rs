@@ -39,7 +39,13 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     let ingested = ingest_locked(job, &lake)?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
     let published = publish_locked(job, &lake)?;
-    Ok(Report { ingested: Some(ingested), correlated: Some(correlated), published })
+    Ok(Report {
+        ingested: Some(ingested),
+        correlated: Some(correlated),
+        published,
+        proven: trailweave_ingest::proven(&lake)?,
+        ..Report::default()
+    })
 }
 
 /// Ingests only.
@@ -51,7 +57,7 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
         None => lake.lock()?,
     };
     let ingested = ingest_locked(job, &lake)?;
-    Ok(Report { ingested: Some(ingested), correlated: None, published: None })
+    Ok(Report { ingested: Some(ingested), proven: trailweave_ingest::proven(&lake)?, ..Report::default() })
 }
 
 fn open(job: &Job) -> anyhow::Result<Lake> {
@@ -102,7 +108,7 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
     })
 }
 
-fn options(job: &Job) -> anyhow::Result<IngestOptions> {
+pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
     job.config.check_source()?;
     Ok(IngestOptions {
         sources: job.config.sources.clone(),

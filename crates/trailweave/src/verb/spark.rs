@@ -117,7 +117,7 @@ fn adopt_one(job: &Job, place: &Source, run: Option<&str>) -> anyhow::Result<Rep
     };
     let correlated = adopt(&lake, &stage, &run, job.config.threads)?;
     let published = publish_locked(job, &lake)?;
-    Ok(Report { ingested: None, correlated: Some(correlated), published })
+    Ok(Report { correlated: Some(correlated), published, ..Report::default() })
 }
 
 /// Finds the run of a stage that waits to be adopted; of several the one that covers most.

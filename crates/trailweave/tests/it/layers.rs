@@ -10,7 +10,7 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 14] = [
+const LAYERS: [(&str, &[&str], &[&str]); 15] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     (
         "iceberg",
@@ -20,7 +20,8 @@ const LAYERS: [(&str, &[&str], &[&str]); 14] = [
     ("coded", &[], &["object_store", "tokio", "datafusion", "simd-json", "flate2", "clap"]),
     ("lake", &["table", "coded", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
-    ("ingest", &["table", "lake", "decode"], &["clap", "datafusion"]),
+    ("digest", &[], &["tokio", "rayon", "arrow", "parquet", "flate2", "clap"]),
+    ("ingest", &["table", "lake", "decode", "digest"], &["clap", "datafusion"]),
     ("glue", &["table", "lake", "ingest"], &["arrow", "parquet", "clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),

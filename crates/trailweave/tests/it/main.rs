@@ -24,3 +24,5 @@ mod scheduled;
 mod spark;
 mod uploads;
 mod usage;
+mod validate_logs;
+mod verify;

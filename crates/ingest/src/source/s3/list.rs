@@ -144,7 +144,7 @@ impl S3 {
         let delimiter = (visit == Visit::Folders).then(|| "/".to_owned());
         let mut token = None;
         loop {
-            let page = self.page(&source.bucket, &prefix, delimiter.clone(), token).await?;
+            let page = self.page(&source.bucket, &prefix, delimiter.clone(), token, None).await?;
             token = page.next_continuation_token;
             for object in page.contents.unwrap_or_default() {
                 push(source, &object, names, &mut folder.objects);
@@ -156,14 +156,16 @@ impl S3 {
         }
     }
 
-    async fn page(
+    /// Lists a page of what is below a prefix, from behind the key `after` on.
+    pub(crate) async fn page(
         &self,
         bucket: &str,
         prefix: &str,
         delimiter: Option<String>,
         token: Option<String>,
+        after: Option<String>,
     ) -> Result<ListObjectsV2Output, IngestError> {
-        let request = self.client().await.list_objects_v2().bucket(bucket).prefix(prefix);
+        let request = self.client().await.list_objects_v2().bucket(bucket).prefix(prefix).set_start_after(after);
         let request = request.set_delimiter(delimiter).set_continuation_token(token).set_request_payer(self.payer());
         let page = request.send().await.map_err(|error| IngestError::Aws {
             action: "list",

@@ -1,0 +1,136 @@
+//! Proves by CloudTrail's digest files that every delivered log file is in the lake, unchanged.
+//!
+//! ```text
+//!  sources --list--> digests --fetch, inflate--> read, check, judge (trailweave-digest) --> listed log files
+//!                                                                                                  |
+//!          --list--> log files, by URL ------------------------------------------------------------+
+//!  ledger  --hashes by URL ------------------------------------------------------------------------+--> verdicts
+//!                                            read again where the ledger cannot tell <-------------'
+//! ```
+//!
+//! The ledger has the hash of each object that was ingested, in the version that it had; so an object is read again only
+//! where its version is another now, where an earlier release ingested it, or where that is asked for.
+
+mod copies;
+mod digests;
+mod found;
+mod had;
+pub(crate) mod hours;
+mod keys;
+mod known;
+mod list;
+mod logs;
+mod options;
+mod reread;
+pub(crate) mod rows;
+mod store;
+mod verification;
+mod verified;
+
+use std::sync::Arc;
+
+use trailweave_digest::{Digest, Kind, Metadata, PublicKeys};
+use trailweave_lake::Lake;
+
+use crate::IngestError;
+use crate::IngestOptions;
+use crate::cpu::Cpu;
+use crate::run::crash_points::CrashPoints;
+use crate::source::list::list;
+use crate::source::s3::S3;
+use crate::verify::copies::Copies;
+use crate::verify::digests::Gathered;
+use crate::verify::had::HadLogs;
+use crate::verify::known::Known;
+use crate::verify::logs::Logs;
+use crate::verify::verification::Verification;
+
+pub use crate::verify::hours::{HoursProven, proven};
+pub use crate::verify::options::VerifyOptions;
+pub use crate::verify::verified::{CoveredTime, LogFileCounts, Verified};
+
+/// Verifies what the sources hold and the lake has read, and keeps the verdicts in the lake. Run again, it gives the same.
+///
+/// Needs: the caller holds the lake's lock.
+pub async fn verify(lake: &Lake, options: &IngestOptions, verify: &VerifyOptions) -> Result<Verified, IngestError> {
+    verify_until(&CrashPoints::default(), lake, options, verify).await
+}
+
+/// Does the same, and may be made to end at a crash point between two steps.
+async fn verify_until(
+    crash_points: &CrashPoints,
+    lake: &Lake,
+    options: &IngestOptions,
+    verify: &VerifyOptions,
+) -> Result<Verified, IngestError> {
+    let threads = options.threads.get();
+    let verification = Verification {
+        lake,
+        cpu: Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?,
+        s3: Arc::new(S3::new(options.s3.clone())),
+        options,
+        verify,
+        copies: Copies::new(&options.sources, &verify.buckets)?,
+    };
+    verification.run(crash_points).await
+}
+
+impl Verification<'_> {
+    async fn run(self, crash_points: &CrashPoints) -> Result<Verified, IngestError> {
+        let refs = self.list_digests().await?;
+        let mut metadata = self.read_metadata()?;
+        let listing = self.list_logs().await?;
+        let gathered = self.gather(&refs, &mut metadata, &listing).await?;
+        self.write_metadata(&metadata)?;
+        let keys =
+            if gathered.digests.is_empty() { PublicKeys::default() } else { self.public_keys(&gathered).await? };
+        let Gathered { digests, listed, unreadable, .. } = gathered;
+        let mut judged = self.judge(&digests, &unreadable, &keys);
+        if digests.is_empty() && unreadable.is_empty() {
+            let source = self.options.sources.first().map(ToString::to_string);
+            judged.findings.push(Kind::NoDigests.fail(source.unwrap_or_default()));
+        } else if keys.is_empty() {
+            judged.findings.push(Kind::NoKeys.fail(digests.first().map(Digest::uri).unwrap_or_default()));
+        }
+        let known = Known::read(self.lake, &self.copies)?;
+        let logs = Logs::new(listed, &judged, &digests);
+        let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
+        let change = self.change(&digests, &unreadable, &judged, &logs, &listing)?;
+        crash_points.pass()?;
+        let held = change.hold()?;
+        crash_points.pass()?;
+        held.carry_out()?;
+        Ok(self.verified(&digests, judged, &logs, &listing))
+    }
+
+    /// Lists the log files that may be of the time that is asked for.
+    async fn list_logs(&self) -> Result<HadLogs, IngestError> {
+        let filter = list::around(&self.options.filter, self.verify.range);
+        let options = IngestOptions { filter: filter.clone(), ..self.options.clone() };
+        let mut listing = list(&self.cpu, &self.s3, &options).await?;
+        listing.retain(|object| object.place.as_deref().is_some_and(|place| filter.takes(Some(place))));
+        Ok(HadLogs::new(listing, &self.copies))
+    }
+
+    fn read_metadata(&self) -> Result<Metadata, IngestError> {
+        let Some(path) = &self.verify.digest_metadata else { return Ok(Metadata::default()) };
+        match std::fs::read(path) {
+            Ok(text) => Metadata::parse(&text)
+                .map_err(|source| IngestError::Proof { path: path.clone(), source: source.into() }),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound && self.copies.has_s3() => {
+                Ok(Metadata::default())
+            }
+            Err(source) => Err(IngestError::Source { action: "read", path: path.clone(), source }),
+        }
+    }
+
+    /// Keeps the metadata that S3 told of, so that a copy can be proven without it.
+    fn write_metadata(&self, metadata: &Metadata) -> Result<(), IngestError> {
+        let Some(path) = self.verify.digest_metadata.as_ref().filter(|_| self.copies.has_s3()) else { return Ok(()) };
+        let text = serde_json::to_vec(metadata).expect("metadata is plain text");
+        Ok(trailweave_lake::WholeFile::write_all_at(path, &text)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

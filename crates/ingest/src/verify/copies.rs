@@ -1,0 +1,116 @@
+//! The URLs of what local folders hold, which are copies of buckets.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::IngestError;
+use crate::Source;
+use crate::fingerprint::fingerprint;
+use crate::source::split;
+
+/// The sources of a verification.
+pub(crate) struct Copies {
+    folders: Vec<Copy>,
+    has_s3: bool,
+}
+
+/// A local folder.
+struct Copy {
+    folder: PathBuf,
+    bucket: String,
+    /// What stands in keys before a path below the folder; empty, or with a slash at its end.
+    prefix: String,
+}
+
+impl Copies {
+    pub(crate) fn new(sources: &[Source], buckets: &[String]) -> Result<Self, IngestError> {
+        let folders: Vec<&PathBuf> = sources
+            .iter()
+            .filter_map(|source| match source {
+                Source::Local(folder) => Some(folder),
+                Source::S3(_) => None,
+            })
+            .collect();
+        let bucket = |at: usize| match buckets {
+            [all] => Some(all),
+            each if each.len() == folders.len() => each.get(at),
+            _ => None,
+        };
+        let copy = |(at, folder): (usize, &&PathBuf)| {
+            let said = bucket(at).ok_or_else(|| IngestError::NoBucket { path: (*folder).clone() })?;
+            let said = said.strip_prefix("s3://").unwrap_or(said);
+            let (bucket, prefix) = said.split_once('/').unwrap_or((said, ""));
+            let folder: PathBuf = folder.components().filter(|part| *part != Component::CurDir).collect();
+            let prefix =
+                if prefix.is_empty() { prefix_of(&folder) } else { format!("{}/", prefix.trim_end_matches('/')) };
+            Ok::<_, IngestError>(Copy { folder, bucket: bucket.to_owned(), prefix })
+        };
+        let copies = folders.iter().enumerate().map(copy).collect::<Result<_, IngestError>>()?;
+        Ok(Self { folders: copies, has_s3: folders.len() < sources.len() })
+    }
+
+    /// Tells whether a source is in S3.
+    pub(crate) fn has_s3(&self) -> bool {
+        self.has_s3
+    }
+
+    /// Returns the bucket and the key of an object, or of a file that stands for one.
+    pub(crate) fn location(&self, source_object: &str) -> Option<(String, String)> {
+        if let Some((bucket, key)) = split(source_object) {
+            return Some((bucket.to_owned(), key.to_owned()));
+        }
+        self.folders.iter().find_map(|copy| {
+            let below = Path::new(source_object).strip_prefix(&copy.folder).ok()?.to_str()?;
+            Some((copy.bucket.clone(), format!("{}{below}", copy.prefix)))
+        })
+    }
+
+    /// Returns the URL of an object.
+    pub(crate) fn uri(&self, source_object: &str) -> Option<String> {
+        self.location(source_object).map(|(bucket, key)| format!("s3://{bucket}/{key}"))
+    }
+
+    /// Returns the fingerprint of the URL of an object.
+    pub(crate) fn fingerprint(&self, source_object: &str) -> Option<u128> {
+        self.location(source_object).map(|(bucket, key)| url_fingerprint(&bucket, &key))
+    }
+}
+
+/// Returns the fingerprint of a URL.
+pub(crate) fn url_fingerprint(bucket: &str, key: &str) -> u128 {
+    fingerprint(&[bucket.as_bytes(), key.as_bytes()])
+}
+
+/// Returns where in a bucket a folder stands that is, or is below, `AWSLogs`; else it is the bucket's root.
+fn prefix_of(folder: &Path) -> String {
+    let parts: Vec<_> = folder.components().filter_map(|part| part.as_os_str().to_str()).collect();
+    let below = parts.iter().rposition(|part| *part == "AWSLogs").map_or(&[][..], |at| &parts[at..]);
+    if below.is_empty() { String::new() } else { format!("{}/", below.join("/")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_by_its_bucket_and_its_place_below_the_root() {
+        for (folder, bucket, path, key) in [
+            ("copy", "b", "copy/p/AWSLogs/1.gz", "p/AWSLogs/1.gz"),
+            ("./copy", "s3://b", "copy/p/AWSLogs/1.gz", "p/AWSLogs/1.gz"),
+            ("copy/AWSLogs/2", "b", "copy/AWSLogs/2/1.gz", "AWSLogs/2/1.gz"),
+            ("/copy", "b/p/q/", "/copy/AWSLogs/1.gz", "p/q/AWSLogs/1.gz"),
+        ] {
+            let copies = Copies::new(&[Source::Local(folder.into())], &[bucket.to_owned()]).unwrap();
+            assert_eq!(copies.uri(path), Some(format!("s3://b/{key}")), "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_bucket_is_refused() {
+        let local = |path: &str| Source::Local(path.into());
+        let two = [local("a"), local("b")];
+        assert!(Copies::new(&two, &[]).is_err() && Copies::new(&[two[0].clone()], &[]).is_err());
+        let copies = Copies::new(&two, &["x".to_owned(), "y".to_owned()]).unwrap();
+        assert_eq!(copies.uri("b/1.gz").as_deref(), Some("s3://y/1.gz"));
+        assert_eq!(Copies::new(&two, &["x".to_owned()]).unwrap().uri("b/1.gz").as_deref(), Some("s3://x/1.gz"));
+    }
+}

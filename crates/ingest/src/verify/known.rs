@@ -1,0 +1,62 @@
+//! The hashes that the ledger has, by the URLs of objects.
+
+use arrow::array::{AsArray, RecordBatch};
+use trailweave_decode::Sha256;
+use trailweave_digest::from_hex;
+use trailweave_lake::{Lake, LakeError, Part};
+use trailweave_table::LEDGER;
+
+use super::copies::Copies;
+use crate::ledger::{SHA256, identity, read_columns};
+
+const COLUMNS: [&str; 4] = ["source_object", "version", "status", SHA256];
+
+/// The objects whose rows are in the lake; some 80 bytes each.
+pub(super) struct Known(Vec<KnownObject>);
+
+/// An object in a version.
+#[derive(Clone, Copy)]
+pub(super) struct KnownObject {
+    /// The fingerprint of its URL.
+    url: u128,
+    /// The fingerprint of its name in the lake, and its version.
+    pub(super) identity: u128,
+    /// None where an earlier release read it, or it is not one member of gzip.
+    pub(super) sha256: Option<Sha256>,
+}
+
+impl Known {
+    /// Reads the ledger.
+    pub(super) fn read(lake: &Lake, copies: &Copies) -> Result<Self, LakeError> {
+        let mut known = Vec::new();
+        for Part { path, .. } in lake.parts(&LEDGER)? {
+            for rows in read_columns(lake, &path, &COLUMNS)? {
+                each(&rows, copies, |object| known.push(object));
+            }
+        }
+        known.sort_unstable_by_key(|object| object.url);
+        Ok(Self(known))
+    }
+
+    /// Returns the versions of an object whose rows are in the lake.
+    pub(super) fn of(&self, url: u128) -> &[KnownObject] {
+        let from = self.0.partition_point(|object| object.url < url);
+        let more = self.0[from..].partition_point(|object| object.url == url);
+        &self.0[from..from + more]
+    }
+}
+
+fn each(rows: &RecordBatch, copies: &Copies, mut take: impl FnMut(KnownObject)) {
+    let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let (Some(objects), Some(versions), Some(statuses)) = (column(COLUMNS[0]), column(COLUMNS[1]), column(COLUMNS[2]))
+    else {
+        return;
+    };
+    // Ledgers of earlier releases lack it.
+    let hashes = column(SHA256);
+    for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) == "done") {
+        let Some(url) = copies.fingerprint(objects.value(row)) else { continue };
+        let sha256 = hashes.and_then(|hashes| from_hex(hashes.value(row))?.try_into().ok());
+        take(KnownObject { url, identity: identity(objects.value(row), versions.value(row)), sha256 });
+    }
+}

@@ -1,0 +1,189 @@
+//! The verdicts in the lake: the table `digests`, and the column `verdict` of the ledger. All change together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use trailweave_digest::{Digest, DigestName, Judged, State, Unreadable};
+use trailweave_lake::{Change, Lake, LakeError, Part, TableWriter};
+use trailweave_table::{DIGESTS, LEDGER, product_name};
+
+use super::had::HadLogs;
+use super::logs::{LogVerdict, Logs};
+use super::rows::{DigestRow, batch, read_rows};
+use super::verification::Verification;
+use crate::IngestError;
+use crate::ledger;
+use crate::ledger::{VERDICT, identity};
+
+/// The name of the change.
+const NAME: &str = "verify";
+/// The name of the table's file until its bytes are known.
+const UNNAMED: &str = "part-verify.parquet";
+
+impl Verification<'_> {
+    /// Prepares to keep the verdicts. What was not asked for keeps those that it had.
+    pub(super) fn change(
+        &self,
+        digests: &[Digest],
+        unreadable: &[Unreadable],
+        judged: &Judged,
+        logs: &Logs,
+        had: &HadLogs,
+    ) -> Result<Change<'_>, IngestError> {
+        let mut change = Change::new(self.lake, NAME);
+        let rows = self.rows(digests, unreadable, judged, logs, had);
+        self.store_digests(rows, &mut change)?;
+        self.store_verdicts(logs, had, &mut change)?;
+        Ok(change)
+    }
+
+    /// Makes the rows of all digests that are asked for, and of those that are missing.
+    fn rows(
+        &self,
+        digests: &[Digest],
+        unreadable: &[Unreadable],
+        judged: &Judged,
+        logs: &Logs,
+        had: &HadLogs,
+    ) -> Vec<DigestRow> {
+        let mut rows: Vec<DigestRow> = digests
+            .iter()
+            .zip(&judged.verdicts)
+            .map(|(digest, verdict)| DigestRow {
+                verdict: match verdict.state {
+                    State::Trusted => "valid".to_owned(),
+                    State::Refused(kind) => kind.name(),
+                },
+                chain: match (verdict.began, verdict.broken) {
+                    (true, _) => "began",
+                    (false, None) => "linked",
+                    (false, Some(_)) => "broken",
+                }
+                .to_owned(),
+                ..DigestRow::new(digest.uri(), &digest.name, digest.start, digest.end)
+            })
+            .collect();
+        for log in &logs.listed {
+            let row = &mut rows[log.listed.digest as usize];
+            row.log_files += 1;
+            match log.verdict {
+                LogVerdict::Valid => row.valid += 1,
+                LogVerdict::Changed | LogVerdict::BadGzip | LogVerdict::TrailingBytes => row.changed += 1,
+                LogVerdict::Missing => row.missing += 1,
+                LogVerdict::NotIngested => row.not_ingested += 1,
+                LogVerdict::Unlisted | LogVerdict::Unproven => {}
+            }
+            if log.verdict.kind().is_some() {
+                row.faults.push(self.uri(&log.listed, had));
+            }
+        }
+        let mut asked = judged.verdicts.iter();
+        rows.retain(|_| asked.next().is_some_and(|verdict| verdict.is_asked));
+        let range = self.verify.range;
+        let refused = unreadable.iter().filter(|it| range.overlaps(it.name.end, it.name.end));
+        rows.extend(refused.map(|it| DigestRow {
+            verdict: it.finding.kind.name(),
+            ..DigestRow::new(it.finding.uri.clone(), &it.name, it.name.end, it.name.end)
+        }));
+        rows.extend(judged.missing.iter().filter_map(|it| {
+            let name: &DigestName = it.name.as_ref()?;
+            let verdict = "digest-missing".to_owned();
+            Some(DigestRow { verdict, ..DigestRow::new(it.uri.clone(), name, it.from, it.to) })
+        }));
+        rows
+    }
+
+    /// Puts rows in the place of those of the same digests, and of the same accounts, regions and times.
+    fn store_digests(&self, mut rows: Vec<DigestRow>, change: &mut Change<'_>) -> Result<(), IngestError> {
+        let lake = self.lake;
+        let parts = lake.parts(&DIGESTS)?;
+        for Part { path, .. } in &parts {
+            rows.extend(read_rows(lake, path)?.into_iter().filter(|row| !self.is_asked(row)));
+        }
+        rows.sort_by(|a, b| a.order().cmp(&b.order()));
+        rows.dedup_by(|a, b| a.digest == b.digest);
+        let staged = change.stage(&lake.table_dir(&DIGESTS).join(UNNAMED));
+        let mut writer = TableWriter::new(lake.create_file(&staged)?, &DIGESTS)?;
+        writer.write(&batch(&rows))?;
+        let path = staged.with_file_name(product_name(&writer.commit()?.digest));
+        for part in parts.iter().filter(|part| part.path != path) {
+            change.remove(&part.path);
+        }
+        change.name(&staged, &path);
+        Ok(())
+    }
+
+    fn is_asked(&self, row: &DigestRow) -> bool {
+        let filter = &self.options.filter;
+        (filter.accounts.is_empty() || filter.accounts.contains(&row.aws_account_id))
+            && (filter.regions.is_empty() || filter.regions.contains(&row.aws_region))
+            && self.verify.range.overlaps(row.digest_start_time, row.digest_end_time)
+    }
+
+    /// Puts the verdicts beside the objects of the ledger, in the versions that they are about.
+    fn store_verdicts(&self, logs: &Logs, had: &HadLogs, change: &mut Change<'_>) -> Result<(), IngestError> {
+        let mut verdicts: BTreeMap<u128, LogVerdict> = BTreeMap::new();
+        let mut note = |position: u32, verdict| {
+            let object = had.listing.get(position as usize);
+            verdicts.insert(identity(&object.source_object, &object.version), verdict);
+        };
+        for log in logs.listed.iter().filter(|log| log.verdict != LogVerdict::Valid || log.is_judged()) {
+            if let Some(position) = log.listed.had {
+                note(position, log.verdict);
+            }
+        }
+        for (position, verdict) in &logs.others {
+            note(*position, *verdict);
+        }
+        let missing: BTreeMap<u128, LogVerdict> = logs
+            .listed
+            .iter()
+            .filter(|log| log.listed.had.is_none())
+            .map(|log| (log.listed.url, log.verdict))
+            .collect();
+        for Part { path, .. } in self.lake.parts(&LEDGER)? {
+            let verdict = |object: &str, version: &str| {
+                let of_missing = || missing.get(&self.copies.fingerprint(object)?).copied();
+                verdicts.get(&identity(object, version)).copied().or_else(of_missing)
+            };
+            rewrite(self.lake, &path, verdict, change)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file of the ledger anew, if a verdict in it is another.
+fn rewrite(
+    lake: &Lake,
+    path: &Path,
+    verdict: impl Fn(&str, &str) -> Option<LogVerdict>,
+    change: &mut Change<'_>,
+) -> Result<(), LakeError> {
+    let rows = ledger::read(lake, path)?;
+    let at = LEDGER.position(VERDICT);
+    let mut is_changed = false;
+    let judged: Vec<RecordBatch> = rows
+        .iter()
+        .map(|rows| {
+            let column = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
+            let (objects, versions, before) = (column("source_object"), column("version"), column(VERDICT));
+            let now = |row: usize| {
+                let now = verdict(objects.value(row), versions.value(row)).map(LogVerdict::name);
+                now.or_else(|| before.is_valid(row).then(|| before.value(row)))
+            };
+            let after: StringArray = (0..rows.num_rows()).map(now).collect();
+            is_changed |= after != *before;
+            let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+            columns[at] = Arc::new(after);
+            RecordBatch::try_new(LEDGER.schema(), columns).expect("a column is replaced by one of its type and length")
+        })
+        .collect();
+    if is_changed {
+        let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &LEDGER)?;
+        judged.iter().try_for_each(|rows| writer.write(rows))?;
+        writer.commit()?;
+    }
+    Ok(())
+}

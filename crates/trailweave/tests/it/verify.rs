@@ -1,0 +1,217 @@
+//! `verify` names what was done to a trail, and nothing else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use trailweave_corpus::{BUCKET, Corpus, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
+
+use crate::program::{Said, query, trailweave, utf8};
+
+/// A trail that is a copy of a bucket, and a lake.
+struct World {
+    folder: tempfile::TempDir,
+    corpus: Corpus,
+}
+
+fn options(tampering: Option<Tampering>) -> CorpusOptions {
+    CorpusOptions {
+        days: 1,
+        records: 1_500,
+        records_per_object: 5,
+        regions: 1,
+        accounts: 2,
+        digests: true,
+        tampering,
+        ..CorpusOptions::default()
+    }
+}
+
+impl World {
+    fn new(tampering: Option<Tampering>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = generate(&options(tampering), &folder.path().join("copy")).unwrap();
+        Self { folder, corpus }
+    }
+
+    fn ingested(tampering: Option<Tampering>) -> Self {
+        let world = Self::new(tampering);
+        world.ingest();
+        world
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Does to the trail what the generator can.
+    fn tamper(&mut self, tampering: Tampering) {
+        fs::remove_dir_all(self.path("copy")).unwrap();
+        self.corpus = generate(&options(Some(tampering)), &self.path("copy")).unwrap();
+    }
+
+    fn ingest(&self) {
+        let (source, lake) = (self.path("copy/AWSLogs"), self.path("lake"));
+        let said = trailweave(&["ingest", "--source", utf8(&source), "--lake", utf8(&lake)]);
+        assert!(matches!(said.code, 0 | 3), "{}", said.stderr);
+    }
+
+    fn try_verify(&self, more: &[&str]) -> Said {
+        let (source, lake) = (self.path("copy/AWSLogs"), self.path("lake"));
+        let (keys, metadata) = (self.path("copy").join(PUBLIC_KEYS), self.path("copy").join(DIGEST_METADATA));
+        let arguments = ["verify", "--json", "--source", utf8(&source), "--lake", utf8(&lake), "--bucket", BUCKET];
+        let proof = ["--public-keys", utf8(&keys), "--digest-metadata", utf8(&metadata)];
+        trailweave(&[&arguments[..], &proof, more].concat())
+    }
+
+    fn verify(&self, more: &[&str]) -> (i32, Value) {
+        let said = self.try_verify(more);
+        let found = serde_json::from_str(&said.stdout);
+        (said.code, found.unwrap_or_else(|_| panic!("{}", said.stderr)))
+    }
+}
+
+/// The kinds and URLs of findings of this weight.
+fn findings(found: &Value, severity: &str) -> Vec<(String, String)> {
+    let findings = found["findings"].as_array().unwrap().iter().filter(|it| it["severity"] == severity);
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    findings.map(|it| (text(&it["kind"]), text(&it["uri"]))).collect()
+}
+
+fn valid(found: &Value) -> BTreeSet<&str> {
+    found["valid"].as_array().unwrap().iter().map(|uri| uri.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_trail_that_nobody_touched_is_proven_and_stays_so() {
+    let world = World::ingested(None);
+    let (code, found) = world.verify(&[]);
+    assert_eq!((code, findings(&found, "fail")), (0, vec![]));
+    assert_eq!(found["hours"]["proven"], found["hours"]["total"]);
+    let n_objects = world.corpus.objects;
+    assert_eq!(found["log_files"]["valid"], n_objects);
+    assert_eq!(valid(&found).len(), n_objects + world.corpus.digests);
+    assert_eq!(world.verify(&[]), (code, found.clone()));
+    assert_eq!(world.verify(&["--reread"]), (code, found));
+    let lake = world.path("lake");
+    let verdicts = query(&lake, "SELECT verdict, count(*) AS n FROM ledger GROUP BY ALL");
+    assert_eq!(verdicts, [json!({ "verdict": "valid", "n": n_objects })]);
+    let digests = query(&lake, "SELECT count(*) AS n, sum(valid) AS valid FROM digests WHERE verdict = 'valid'");
+    assert_eq!(digests, [json!({ "n": world.corpus.digests, "valid": n_objects })]);
+}
+
+/// Every tampering with what fails of it, and the exit code.
+const TAMPERINGS: [(Tampering, &[&str], i32); 15] = [
+    (Tampering::LogByte, &["log-changed"], 4),
+    (Tampering::LogCut, &["log-bad-gzip"], 4),
+    (Tampering::LogDeleted, &["log-missing"], 4),
+    (Tampering::LogMember, &["log-trailing-bytes"], 4),
+    (Tampering::LogTail, &["log-trailing-bytes"], 4),
+    (Tampering::LogUnlisted, &["log-unlisted"], 4),
+    (Tampering::DigestChanged, &["digest-signature"], 4),
+    (Tampering::DigestTail, &["digest-trailing-bytes"], 4),
+    (Tampering::DigestDeleted, &["digest-missing"], 4),
+    (Tampering::DigestMoved, &["digest-missing", "digest-moved"], 4),
+    (Tampering::DigestOtherKey, &["digest-signature"], 4),
+    (Tampering::DigestWithoutMetadata, &[], 0),
+    (Tampering::NewestWithoutMetadata, &["digest-no-signature"], 5),
+    (Tampering::DigestUnknownFingerprint, &["digest-unknown-key"], 5),
+    (Tampering::DigestWrongPreviousHash, &["digest-previous-hash"], 4),
+];
+
+/// Checks what is found of a tampering.
+fn check(world: &World, (tampering, kinds, code): (Tampering, &[&str], i32), more: &[&str]) {
+    let tampered = world.corpus.tampered.clone().unwrap();
+    let (exit, found) = world.verify(more);
+    let expected: Vec<_> = kinds
+        .iter()
+        .map(|kind| {
+            let is_digest = *kind == "digest-missing";
+            ((*kind).to_owned(), if is_digest { tampered.digest.clone() } else { tampered.uri.clone() })
+        })
+        .collect();
+    assert_eq!((findings(&found, "fail"), exit), (expected, code), "{tampering:?}");
+    let is_valid = valid(&found).contains(&*tampered.uri);
+    assert_eq!(is_valid, kinds.is_empty(), "{tampering:?}");
+    let logs = &found["log_files"];
+    let of_a_digest = kinds.iter().any(|kind| kind.starts_with("digest-") && *kind != "digest-previous-hash");
+    let n_lost = world.corpus.objects as u64 - logs["valid"].as_u64().unwrap();
+    assert_eq!(
+        n_lost,
+        logs["unproven"].as_u64().unwrap() + u64::from(kinds[..].iter().any(|it| it.starts_with("log-")))
+    );
+    assert!(of_a_digest || logs["unproven"] == 0, "{tampering:?}: {logs}");
+    assert_eq!(world.verify(more).1, found, "{tampering:?}");
+}
+
+#[test]
+fn every_tampering_before_the_ingest_is_named_and_nothing_else_is() {
+    for case in TAMPERINGS {
+        check(&World::ingested(Some(case.0)), case, &[]);
+    }
+}
+
+#[test]
+fn every_tampering_after_the_ingest_is_named_and_nothing_else_is() {
+    for case in TAMPERINGS {
+        let mut world = World::ingested(None);
+        world.tamper(case.0);
+        check(&world, case, &["--reread"]);
+    }
+}
+
+#[test]
+fn what_the_lake_has_not_read_is_not_ingested() {
+    let world = World::new(None);
+    let lake = world.path("lake");
+    let empty = world.path("empty");
+    fs::create_dir(&empty).unwrap();
+    let said = trailweave(&["ingest", "--source", utf8(&empty), "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let (code, found) = world.verify(&[]);
+    assert_eq!((code, &found["log_files"]["not_ingested"]), (4, &json!(world.corpus.objects)));
+    world.ingest();
+    assert_eq!(world.verify(&[]).0, 0);
+}
+
+#[test]
+fn a_copy_without_metadata_is_proven_but_for_the_newest_digests() {
+    let world = World::ingested(None);
+    fs::write(world.path("copy").join(DIGEST_METADATA), "{}").unwrap();
+    let (code, found) = world.verify(&[]);
+    let failing = findings(&found, "fail");
+    assert!(failing.iter().all(|(kind, _)| kind == "digest-no-signature"), "{failing:?}");
+    // The newest of two trails, the last before the stop, and two backfill digests.
+    assert_eq!((code, failing.len()), (5, 5));
+}
+
+#[test]
+fn without_digests_without_keys_or_of_another_bucket_nothing_is_proven() {
+    let world = World::ingested(None);
+    let of_another = world.try_verify(&[]);
+    assert_eq!(of_another.code, 0);
+    let (code, found) = world.verify(&["--account", "000000000000"]);
+    assert_eq!((code, findings(&found, "fail")[0].0.as_str()), (5, "no-digests"));
+    fs::write(world.path("copy").join(PUBLIC_KEYS), "{\"PublicKeyList\":[]}").unwrap();
+    let (code, found) = world.verify(&[]);
+    assert_eq!(code, 5);
+    assert!(findings(&found, "fail").iter().any(|(kind, _)| kind == "no-keys"));
+    let (source, lake) = (world.path("copy/AWSLogs"), world.path("lake"));
+    let verify = ["verify", "--source", utf8(&source), "--lake", utf8(&lake)];
+    let said = trailweave(&verify);
+    assert!(said.code == 1 && said.stderr.contains("--bucket"), "{}", said.stderr);
+    assert_eq!(trailweave(&["verify", "--lake", utf8(&lake)]).code, 2);
+}
+
+#[test]
+fn a_range_reads_the_windows_that_it_touches_in_any_zone() {
+    let world = World::ingested(None);
+    let (code, found) = world.verify(&["--from", "2026-03-02T07:10:00+01:00", "--to", "2026-03-02T07:50:00Z"]);
+    assert_eq!((code, findings(&found, "fail")), (0, vec![]));
+    assert_eq!(found["hours"], json!({ "proven": 2, "total": 2 }));
+    let [covered, _] = &found["covered"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert_eq!((&covered["from"], &covered["to"]), (&json!("2026-03-02T06:10:00Z"), &json!("2026-03-02T07:50:00Z")));
+    let (code, found) = world.verify(&["--from", "2026-03-01", "--to", "2026-03-02"]);
+    assert_eq!((code, findings(&found, "fail")[0].0.as_str()), (5, "not-covered"));
+}
