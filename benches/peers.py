@@ -1,5 +1,7 @@
 """Times the whole job and its peers on the same generated trail: CPU and wall of whole processes, medians.
 
+A peer does the job twice: with a dozen columns, and like for like, with STS calls and all fields that `events` has.
+
 Needs the release build (`make bench-peers` makes it). The peers get two threads each, as we do; every contender runs
 once a round, so that a slow minute of the machine meets all of them.
 """
@@ -37,6 +39,19 @@ SHAPES = {
 }
 # As many records as are generated from one seed, of the shape `flows`.
 RECORDS_OF_SEED = 2_500_000
+
+
+# What `events` has besides, as paths of fields: texts, and JSON as logged.
+TEXTS = [
+    "eventVersion eventType eventCategory awsRegion sharedEventID readOnly managementEvent sourceIPAddress userAgent",
+    "errorMessage vpcEndpointId userIdentity.type userIdentity.principalId userIdentity.accountId",
+    "userIdentity.accessKeyId userIdentity.userName userIdentity.sessionContext.sessionIssuer.arn",
+    "userIdentity.sessionContext.sourceIdentity userIdentity.invokedBy requestParameters.granteePrincipal",
+    "requestParameters.retiringPrincipal requestParameters.instanceType requestParameters.clientToken",
+    "responseElements.reservationId responseElements.credentials.accessKeyId",
+]
+JSON_TEXTS = ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails", "resources"]
+SERVICES = ["kms.amazonaws.com", "ec2.amazonaws.com"]
 
 
 def corpus(name: str, options: dict[str, object]) -> Path:
@@ -87,12 +102,34 @@ def timed(command: list[str]) -> tuple[float, float, float]:
     return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
 
 
-def peer(name: str, folder: Path) -> list[str]:
+def besides(name: str, out: Path) -> dict[str, str]:
+    """What a peer reads and writes besides where it does the job like for like."""
+    texts = [path for line in TEXTS for path in line.split()]
+    if name == "duckdb":
+        columns = [f"r ->> '$.{path}'" for path in texts] + [f"CAST(r -> '{field}' AS VARCHAR)" for field in JSON_TEXTS]
+        copy = f"COPY calls TO '{out}' (FORMAT parquet, COMPRESSION zstd);"
+    else:
+        columns = [f"JSONExtractString(r, {quoted(path.split('.'))})" for path in texts]
+        columns += [f"JSONExtractRaw(r, '{field}')" for field in JSON_TEXTS]
+        copy = f";INSERT INTO FUNCTION file('{out}', 'Parquet') SELECT * FROM calls"
+    more = "".join(f",\n  {column} AS more_{n}" for n, column in enumerate(columns))
+    return {"more": more, "copy": copy, "services": quoted([*SERVICES, "sts.amazonaws.com"])}
+
+
+def quoted(texts: list[str]) -> str:
+    return ", ".join(f"'{text}'" for text in texts)
+
+
+def peer(name: str, folder: Path, is_alike: bool) -> list[str]:
     """Runs one of the SQL files of peers/ in a process of its own."""
-    out = WORK / f"{name}.parquet"
-    out.unlink(missing_ok=True)
+    out, all_out = WORK / f"{name}.parquet", WORK / f"{name}-events.parquet"
+    for path in (out, all_out):
+        path.unlink(missing_ok=True)
+    places = {"objects": str(folder / OBJECT), "out": str(out)}
+    places |= besides(name, all_out) if is_alike else {"more": "", "copy": "", "services": quoted(SERVICES)}
     sql = (ROOT / "benches" / "peers" / f"{name}.sql").read_text()
-    sql = sql.replace("{objects}", str(folder / OBJECT)).replace("{out}", str(out))
+    for place, text in places.items():
+        sql = sql.replace(f"{{{place}}}", text)
     if name == "duckdb":
         return [sys.executable, "-c", "import duckdb, sys; duckdb.execute(sys.argv[1])", sql]
     code = (
@@ -133,18 +170,22 @@ def main() -> None:
         "trailweave correlate": lambda: ours(["correlate"], folder, asked.memory),
     }
     if not asked.ours:
-        contenders["DuckDB, whole job"] = lambda: peer("duckdb", folder)
-        contenders["ClickHouse, whole job"] = lambda: peer("clickhouse", folder)
+        contenders["DuckDB, whole job"] = lambda: peer("duckdb", folder, is_alike=False)
+        contenders["ClickHouse, whole job"] = lambda: peer("clickhouse", folder, is_alike=False)
+        contenders["DuckDB, like for like"] = lambda: peer("duckdb", folder, is_alike=True)
+        contenders["ClickHouse, like for like"] = lambda: peer("clickhouse", folder, is_alike=True)
     runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders}
     for _ in range(asked.rounds):
         for name, command in contenders.items():
             runs[name].append(timed(command()))
     medians = {name: [statistics.median(column) for column in zip(*figures)] for name, figures in runs.items()}
     floor_cpu, floor_wall = medians["floor, 1 thread"][0], medians["floor, 2 threads"][1]
-    print("| contender | CPU s | wall s | peak RSS MB | CPU over the floor | wall over the floor |")
-    print("|---|---|---|---|---|---|")
+    run_cpu = medians["trailweave run"][0]
+    print("| contender | CPU s | wall s | peak RSS MB | CPU over the floor | wall over the floor | CPU over `run` |")
+    print(f"{'|---' * 7}|")
     for name, (cpu, wall, rss) in medians.items():
-        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {cpu / floor_cpu:.1f} | {wall / floor_wall:.1f} |")
+        over = f"{cpu / floor_cpu:.1f} | {wall / floor_wall:.1f} | {cpu / run_cpu:.1f}"
+        print(f"| {name} | {cpu:.2f} | {wall:.2f} | {rss:.0f} | {over} |")
 
 
 if __name__ == "__main__":

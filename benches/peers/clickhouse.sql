@@ -1,4 +1,5 @@
--- The same job for ClickHouse: read, filter, extract, join by request and by instance in time, write Parquet.
+-- The same job for ClickHouse: read, filter, extract, join by request and by instance in time, write Parquet. In braces
+-- stands what peers.py puts there: places, and what is read and written besides where it is like for like.
 CREATE TABLE calls ENGINE = Memory AS
 WITH arrayJoin(JSONExtractArrayRaw(json, 'Records')) AS r
 SELECT
@@ -29,9 +30,9 @@ SELECT
       JSONExtractString(r, 'requestParameters', 'instancesSet', 'items', 1, 'instanceId')
     ),
     '\\bi-[0-9a-f]{8,17}'
-  ) AS instance_id
+  ) AS instance_id{more}
 FROM file('{objects}', 'JSONAsString')
-WHERE JSONExtractString(r, 'eventSource') IN ('kms.amazonaws.com', 'ec2.amazonaws.com')
+WHERE JSONExtractString(r, 'eventSource') IN ({services})
   AND NOT startsWith(JSONExtractString(r, 'eventName'), 'Describe');
 INSERT INTO FUNCTION file('{out}', 'Parquet')
 SELECT k.*, if(q.event_id != '', q.event_id, a.event_id) AS ec2_event_id, if(q.event_id != '', q.event_name, a.event_name) AS ec2_event_name
@@ -47,3 +48,4 @@ ASOF LEFT JOIN (
   SELECT instance_id, event_time, event_id, event_name FROM calls
   WHERE event_name IN ('RunInstances', 'StartInstances') AND error_code = ''
 ) AS a ON a.instance_id = k.instance_id AND a.event_time <= k.event_time;
+{copy}

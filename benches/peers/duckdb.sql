@@ -1,4 +1,5 @@
--- The same job for DuckDB: read, filter, extract, join by request and by instance in time, write Parquet.
+-- The same job for DuckDB: read, filter, extract, join by request and by instance in time, write Parquet. In braces
+-- stands what peers.py puts there: places, and what is read and written besides where it is like for like.
 SET threads = 2;
 CREATE TEMP TABLE calls AS
 SELECT
@@ -21,12 +22,12 @@ SELECT
     nullif(regexp_extract(r ->> '$.requestParameters.granteePrincipal', 'aws:ec2-infrastructure[:/](i-[0-9a-f]+)', 1), ''),
     r ->> '$.responseElements.instancesSet.items[0].instanceId',
     r ->> '$.requestParameters.instancesSet.items[0].instanceId'
-  ) AS instance_id
+  ) AS instance_id{more}
 FROM (
   SELECT unnest(CAST(json -> '$.Records' AS JSON[])) AS r
   FROM read_json_objects('{objects}', format = 'unstructured', maximum_object_size = 1073741824)
 )
-WHERE r ->> 'eventSource' IN ('kms.amazonaws.com', 'ec2.amazonaws.com') AND NOT starts_with(r ->> 'eventName', 'Describe');
+WHERE r ->> 'eventSource' IN ({services}) AND NOT starts_with(r ->> 'eventName', 'Describe');
 COPY (
   SELECT k.*, coalesce(q.event_id, a.event_id) AS ec2_event_id, coalesce(q.event_name, a.event_name) AS ec2_event_name
   FROM (
@@ -42,3 +43,4 @@ COPY (
     WHERE event_name IN ('RunInstances', 'StartInstances') AND error_code IS NULL
   ) a ON a.instance_id = k.instance_id AND a.event_time <= k.event_time
 ) TO '{out}' (FORMAT parquet, COMPRESSION zstd);
+{copy}

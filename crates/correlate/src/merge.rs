@@ -25,7 +25,10 @@ use trailweave_lake::read::Keys;
 use trailweave_table::Table;
 
 use crate::CorrelateError;
-use crate::replacement::{BATCH_ROWS, DateFile, Replacement, write};
+use crate::replacement::{DateFile, Replacement, write};
+
+/// Rows that are held at once of a file that stands.
+const BATCH_ROWS: usize = 1024;
 
 /// Rows of a product that are computed anew.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ impl Replaced {
         new: impl Fn() -> R,
     ) -> Result<(), CorrelateError> {
         let Some(path) = products.file(table, day) else {
-            return write(products, table, day, new());
+            return Ok(write(products, table, day, new())?);
         };
         let file = products.lake().open_part(&path)?;
         let damaged = |source| CorrelateError::from(LakeError::parquet(&path)(source));
@@ -208,9 +211,9 @@ fn merge(
             (Some(now), None) | (None, Some(now)) => now.rest(),
             (Some(kept), Some(new)) => interleaved(kept, new).map_err(failed)?,
         };
-        file.write(rows)?;
+        file.write(&rows)?;
     }
-    file.commit()
+    Ok(file.commit()?)
 }
 
 /// Rows in the order of their table.

@@ -3,23 +3,31 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ptr;
 use std::sync::Arc;
 
+use arrow::array::ArrayBuilder;
 use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::BooleanArray;
+use arrow::array::DictionaryArray;
+use arrow::array::Int32Builder;
 use arrow::array::Int64Array;
 use arrow::array::ListArray;
 use arrow::array::RecordBatch;
 use arrow::array::StringBuilder;
 use arrow::array::TimestampMicrosecondArray;
 use arrow::compute::interleave;
+use arrow::compute::take;
 use arrow::datatypes::DataType;
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::SchemaRef;
 use rayon::iter::ParallelIterator;
 use rayon::slice::ParallelSlice;
 use rayon::slice::ParallelSliceMut;
 use trailweave_table::ATTACHMENTS;
 use trailweave_table::CORRELATED;
+use trailweave_table::Column;
 use trailweave_table::GRANTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::Table;
@@ -36,11 +44,15 @@ use crate::kind::Kind;
 use crate::merge::Replaced;
 use crate::replaced::Opened;
 use crate::replacement;
-use crate::replacement::BATCH_ROWS;
 use crate::replacement::Replacement;
 use crate::roots::{Root, Roots};
 use crate::rows::Rows;
 use crate::rules::{First, Join};
+
+/// Rows of a batch of a product.
+const BATCH_ROWS: usize = 1024;
+/// How many places of texts a column looks back for.
+const PLACES: usize = 256;
 
 /// Writes every product, or of each what is `opened`, so many files at once.
 pub(crate) fn write(
@@ -118,15 +130,21 @@ impl Out<'_, '_> {
             days.entry(*day).or_default();
         }
         let days: Vec<(i32, &[T])> = days.into_iter().collect();
+        let is_coded = |it: &Column| replaced.is_none() && it.is_coded();
+        let schema = if replaced.is_none() { table.coded_schema() } else { table.schema() };
         let batch = |items: &[T]| {
-            let columns = table.columns.iter().map(|it| column(it.name, items)).collect();
-            RecordBatch::try_new(table.schema(), columns).expect("each column is made as the table says")
+            let column = |it: &Column| match column(it.name, items) {
+                coded if is_coded(it) => coded,
+                other => plain(other),
+            };
+            let columns = table.columns.iter().map(column).collect();
+            RecordBatch::try_new(SchemaRef::clone(&schema), columns).expect("each column is made as the table says")
         };
         let write = |(day, items): &(i32, &[T])| {
             let rows = || items.chunks(BATCH_ROWS).map(batch);
             match replaced {
                 Some(replaced) => replaced.write(self.replacement, table, *day, items.len(), rows),
-                None => replacement::write(self.replacement, table, *day, rows()),
+                None => Ok(replacement::write(self.replacement, table, *day, rows())?),
             }
         };
         let days_of_writer = days.len().div_ceil(self.n_writers.get()).max(1);
@@ -454,12 +472,33 @@ impl<'a> Products<'_, 'a> {
     }
 }
 
+/// Makes a column of texts, as a dictionary that holds a text once for each place in memory where it stands: those of
+/// few values stand in few.
 fn texts<'t, T>(items: &[T], text: impl Fn(&T) -> Option<&'t str>) -> ArrayRef {
-    let mut builder = StringBuilder::with_capacity(items.len(), items.len() * 16);
+    let mut values = StringBuilder::with_capacity(0, 0);
+    let mut codes = Int32Builder::with_capacity(items.len());
+    let mut known: [(Option<&str>, i32); PLACES] = [(None, 0); PLACES];
     for item in items {
-        builder.append_option(text(item));
+        let Some(text) = text(item) else {
+            codes.append_null();
+            continue;
+        };
+        let (at, code) = &mut known[text.as_ptr().addr() / size_of::<usize>() % PLACES];
+        if !at.is_some_and(|at| ptr::eq(at, text)) {
+            (*at, *code) = (Some(text), i32::try_from(values.len()).expect("a batch has few rows"));
+            values.append_value(text);
+        }
+        codes.append_value(*code);
     }
-    Arc::new(builder.finish())
+    Arc::new(DictionaryArray::new(codes.finish(), Arc::new(values.finish())))
+}
+
+/// Returns a column with every text in its row.
+fn plain(column: ArrayRef) -> ArrayRef {
+    match column.as_dictionary_opt::<Int32Type>() {
+        Some(coded) => take(coded.values(), coded.keys(), None).expect("each code has a text"),
+        None => column,
+    }
 }
 
 fn ids<'t, T>(items: &[T], id: impl Fn(&T) -> Option<Id<'t>>) -> ArrayRef {

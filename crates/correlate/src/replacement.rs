@@ -8,8 +8,6 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use arrow::array::RecordBatch;
-use arrow::compute::BatchCoalescer;
-use arrow::error::ArrowError;
 use trailweave_lake::Change;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
@@ -19,12 +17,6 @@ use trailweave_lake::TableWriter;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
-
-use crate::CorrelateError;
-
-/// Rows in each batch that a file's writer gets. Where its pages end depends on it, so it is fixed: the same rows are
-/// the same bytes.
-pub(crate) const BATCH_ROWS: usize = 1024;
 
 /// A file of a product without its name, which says what is in it.
 const UNNAMED: &str = "part.parquet";
@@ -139,39 +131,23 @@ pub(crate) struct DateFile<'p, 'l> {
     writer: TableWriter,
     table: &'static Table,
     day: i32,
-    batches: BatchCoalescer,
 }
 
 impl<'p, 'l> DateFile<'p, 'l> {
     pub(crate) fn create(products: &'p Replacement<'l>, table: &'static Table, day: i32) -> Result<Self, LakeError> {
         let path = products.stage(table, day);
         let writer = TableWriter::new(products.lake.create_file(&path)?, table)?;
-        Ok(Self { products, writer, table, day, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS) })
+        Ok(Self { products, writer, table, day })
     }
 
-    pub(crate) fn write(&mut self, rows: RecordBatch) -> Result<(), CorrelateError> {
-        self.batches.push_batch(rows).map_err(|error| self.failed(error))?;
-        Ok(self.write_completed()?)
+    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        self.writer.write(rows)
     }
 
-    pub(crate) fn commit(mut self) -> Result<(), CorrelateError> {
-        let finished = self.batches.finish_buffered_batch();
-        finished.map_err(|error| self.failed(error))?;
-        self.write_completed()?;
+    pub(crate) fn commit(self) -> Result<(), LakeError> {
         let name = product_name(&self.writer.commit()?.digest);
         self.products.so_far().names.insert((self.table.name, self.day), name);
         Ok(())
-    }
-
-    fn write_completed(&mut self) -> Result<(), LakeError> {
-        while let Some(batch) = self.batches.next_completed_batch() {
-            self.writer.write(&batch)?;
-        }
-        Ok(())
-    }
-
-    fn failed(&self, error: ArrowError) -> CorrelateError {
-        CorrelateError::Rows { table: self.table.name, source: error }
     }
 }
 
@@ -181,14 +157,14 @@ pub(crate) fn write(
     table: &'static Table,
     day: i32,
     rows: impl Iterator<Item = RecordBatch>,
-) -> Result<(), CorrelateError> {
+) -> Result<(), LakeError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return Ok(());
     }
     let mut file = DateFile::create(products, table, day)?;
     for rows in rows {
-        file.write(rows)?;
+        file.write(&rows)?;
     }
     file.commit()
 }

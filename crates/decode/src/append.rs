@@ -24,7 +24,6 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::take;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
-use arrow::datatypes::Fields;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Schema;
 use arrow::datatypes::SchemaRef;
@@ -112,9 +111,7 @@ impl RowBuilder {
     pub(crate) fn coded(table: &Table) -> Self {
         let values =
             |column: &Column| if column.is_coded() { Values::Coded(Codes::default()) } else { Values::new(column) };
-        let field = |column: &Column| if column.is_coded() { coded_field(table, column) } else { table.field(column) };
-        let schema = Schema::new(table.columns.iter().map(field).collect::<Fields>());
-        Self::with(Arc::new(schema), table.columns.iter().map(values).collect())
+        Self::with(table.coded_schema(), table.columns.iter().map(values).collect())
     }
 
     fn with(schema: SchemaRef, columns: Vec<Values>) -> Self {
@@ -271,11 +268,6 @@ impl RowBuilder {
             .expect("columns are made from the schema's own");
         self.batches.push(batch);
     }
-}
-
-fn coded_field(table: &Table, column: &Column) -> Field {
-    let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    table.field(column).with_data_type(kind)
 }
 
 /// Returns the same rows with every text in its row, also those of columns of few values.

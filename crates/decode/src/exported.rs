@@ -47,12 +47,12 @@ pub(crate) fn with_payloads(record: &str, fields: &[Field], mut is_json: impl Fn
 
 /// Returns the content of a payload that is a text and may be JSON.
 fn text(record: &str, field: &Field) -> Option<String> {
-    let value = &record[field.value.start..field.value.end];
     // Few of a record's strings begin so.
-    let [b'"', b'{' | b'[' | b'n' | b' ' | b'\\', ..] = value.as_bytes() else {
+    let [b'"', b'{' | b'[' | b'n' | b' ' | b'\\', ..] = field.value.of(record.as_bytes()) else {
         return None;
     };
-    let is_payload = PAYLOADS.contains(&&record.as_bytes()[field.key.start..field.key.end]);
+    let value = &record[field.value.start..field.value.end];
+    let is_payload = PAYLOADS.contains(&field.key.of(record.as_bytes()));
     if is_payload { serde_json::from_str(value).ok() } else { None }
 }
 

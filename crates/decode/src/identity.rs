@@ -1,14 +1,14 @@
 //! The caller: `userIdentity`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use ahash::RandomState;
+use hashbrown::HashTable;
 use trailweave_table::EVENTS;
 
 use crate::append::RowBuilder;
-use crate::json::{FEW, Json};
+use crate::json::Json;
 use crate::normalise;
 use crate::position::TextAt;
 use crate::split;
@@ -131,15 +131,18 @@ impl<'t> Identity<'t> {
 /// Identities that were seen, by their text as logged: a trail has few.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
-    known: HashMap<Box<str>, KnownIdentity, RandomState>,
+    known: HashTable<KnownIdentity>,
+    hasher: RandomState,
     bytes: usize,
 }
 
 /// The columns of an identity, and what none of them holds.
 #[derive(Debug)]
 pub(crate) struct KnownIdentity {
-    /// The texts of the columns one after the other, then the rest.
-    text: Box<str>,
+    hash: u64,
+    /// Its text as logged, those of the columns one after the other, then the rest.
+    text: String,
+    logged: Range<u32>,
     /// Where in `text` that of each column stands, if it has one.
     texts: [Option<Range<u32>>; COLUMNS.len()],
     /// Where the rest of the JSON text stands, which is empty where the columns hold all.
@@ -155,24 +158,27 @@ impl Identities {
 
     /// Finds an identity by its text, which is on the tape, too.
     pub(crate) fn known(&mut self, raw: &str, json: Json<'_>) -> &mut KnownIdentity {
-        if !self.known.contains_key(raw) {
-            let known = KnownIdentity::new(raw, json);
-            let bytes = 2 * raw.len() + size_of::<KnownIdentity>();
+        let hash = self.hasher.hash_one(raw);
+        if self.known.find(hash, |known| known.logged() == raw).is_none() {
+            let known = KnownIdentity::new(hash, raw, json);
+            let bytes = known.text.capacity() + size_of::<KnownIdentity>();
             if self.bytes + bytes > Self::MOST_BYTES {
                 self.known.clear();
                 self.bytes = 0;
             }
             self.bytes += bytes;
-            self.known.insert(raw.into(), known);
+            self.known.insert_unique(hash, known, |known| known.hash);
         }
-        self.known.get_mut(raw).expect("it was just put there")
+        self.known.find_mut(hash, |known| known.logged() == raw).expect("it was just put there")
     }
 }
 
 impl KnownIdentity {
-    fn new(raw: &str, json: Json<'_>) -> Self {
-        let mut text = String::with_capacity(2 * raw.len());
+    fn new(hash: u64, raw: &str, json: Json<'_>) -> Self {
+        let mut text = String::with_capacity(3 * raw.len());
+        text.push_str(raw);
         let length = |text: &String| u32::try_from(text.len()).expect("a record is less than 4 GiB");
+        let logged = 0..length(&text);
         let mut add = |column: Option<Cow<'_, str>>| {
             let start = length(&text);
             column.map(|column| {
@@ -182,13 +188,17 @@ impl KnownIdentity {
         };
         let texts = Identity::new(json).texts().map(&mut add);
         let start = length(&text);
-        write_rest(raw, json, &HELD, &mut text);
+        write_rest(raw, json, &mut text);
         let rest = start..length(&text);
-        Self { text: text.into(), texts, rest, codes: [0; COLUMNS.len()], epoch: None }
+        Self { hash, text, logged, texts, rest, codes: [0; COLUMNS.len()], epoch: None }
     }
 
     fn at(&self, range: &Range<u32>) -> &str {
         &self.text[range.start as usize..range.end as usize]
+    }
+
+    fn logged(&self) -> &str {
+        self.at(&self.logged)
     }
 
     /// Returns what no column holds, as JSON.
@@ -226,36 +236,55 @@ const HELD: Held = Held {
 };
 
 /// Writes what of a value no column holds; nothing where they hold all.
-fn write_rest(raw: &str, json: Json<'_>, held: &Held, out: &mut String) {
-    if json.is_null() || json.fields().all(|(key, value)| held.has(key, value)) && raw.starts_with('{') {
-        return;
-    }
-    let mut fields = Vec::with_capacity(FEW);
-    if !raw.starts_with('{') || split::fields(raw.as_bytes(), &mut fields).is_err() {
-        out.push_str(raw);
+fn write_rest(raw: &str, json: Json<'_>, out: &mut String) {
+    if json.is_null() {
         return;
     }
     let begin = out.len();
-    for ((key, value), field) in json.fields().zip(fields) {
-        if held.has(key, value) {
-            continue;
-        }
+    if !raw.starts_with('{') || write_rest_of_object(raw, 0, json, &HELD, out).is_none() {
+        out.truncate(begin);
+        out.push_str(raw);
+    }
+}
+
+/// Does so for the object that begins at `start`, and returns where it ends; none where its text cannot be divided. It
+/// reads the text once, whatever is inside.
+fn write_rest_of_object(raw: &str, start: usize, json: Json<'_>, held: &Held, out: &mut String) -> Option<usize> {
+    let bytes = raw.as_bytes();
+    let begin = out.len();
+    let mut at = split::skip_space(bytes, start + 1);
+    for (key, value) in json.fields() {
+        let raw_key = split::value(bytes, at).ok()?;
+        let colon = split::skip_space(bytes, raw_key.end);
+        let value_start = split::skip_space(bytes, colon + 1);
         let before = out.len();
         out.push(if before == begin { '{' } else { ',' });
-        out.extend([&raw[field.key.start..field.key.end], ":"]);
-        let raw_value = &raw[field.value.start..field.value.end];
+        out.extend([&raw[raw_key.start..raw_key.end], ":"]);
         let empty = out.len();
-        match held.objects.iter().find(|(name, _)| *name == key) {
-            Some((_, held)) => write_rest(raw_value, value, held, out),
-            None => out.push_str(raw_value),
-        }
+        let inside = held.objects.iter().find(|(name, _)| *name == key);
+        let end = match inside {
+            Some((_, held)) if bytes.get(value_start) == Some(&b'{') => {
+                write_rest_of_object(raw, value_start, value, held, out)?
+            }
+            _ => {
+                let end = split::value(bytes, value_start).ok()?.end;
+                let is_held = held.has(key, value) || inside.is_some() && value.is_null();
+                out.push_str(if is_held { "" } else { &raw[value_start..end] });
+                end
+            }
+        };
         if out.len() == empty {
             out.truncate(before);
+        }
+        at = split::skip_space(bytes, end);
+        if bytes.get(at) == Some(&b',') {
+            at = split::skip_space(bytes, at + 1);
         }
     }
     if out.len() > begin {
         out.push('}');
     }
+    (bytes.get(at) == Some(&b'}')).then_some(at + 1)
 }
 
 impl Held {

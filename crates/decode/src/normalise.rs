@@ -126,19 +126,21 @@ pub(crate) fn session_name(arn: &str) -> Option<&str> {
 
 /// Returns a key's full ARN, the key id in lower case; none for an alias or anything else.
 pub(crate) fn key_arn(text: &str) -> Option<Cow<'_, str>> {
-    let mut parts = text.splitn(6, ':');
+    let (place, id) = text.rsplit_once('/')?;
+    let place = place.strip_suffix(":key")?;
+    let mut parts = place.split(':');
     let is_kms = parts.next() == Some("arn")
         && parts.next().is_some_and(|partition| partition.starts_with("aws"))
         && parts.next() == Some("kms")
         && parts.next().is_some_and(|region| !region.is_empty())
-        && parts.next().is_some_and(|account| !account.is_empty());
-    let id = parts.next()?.strip_prefix("key/")?;
+        && parts.next().is_some_and(|account| !account.is_empty())
+        && parts.next().is_none();
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !is_kms || !is_id {
         return None;
     }
-    if key_id(id).is_some_and(|normal| normal != id) {
-        return Some(Cow::Owned(format!("{}{}", &text[..text.len() - id.len()], id.to_ascii_lowercase())));
+    if is_key_id(id) && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Some(Cow::Owned(format!("{place}:key/{}", id.to_ascii_lowercase())));
     }
     Some(Cow::Borrowed(text))
 }
@@ -166,10 +168,19 @@ pub(crate) fn key_arn_in(sentence: &str) -> Option<Cow<'_, str>> {
 
 /// Returns a bare key id, a UUID or `mrk-` and 32 hexadecimal digits, in lower case.
 pub(crate) fn key_id(text: &str) -> Option<String> {
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_uuid = || text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex);
-    let is_multi_region = || text.strip_prefix("mrk-").is_some_and(|digits| digits.len() == 32 && is_hex(digits));
-    (is_multi_region() || is_uuid()).then(|| text.to_ascii_lowercase())
+    is_key_id(text).then(|| text.to_ascii_lowercase())
+}
+
+fn is_key_id(text: &str) -> bool {
+    let is_hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
+    match text.as_bytes() {
+        [b'm', b'r', b'k', b'-', digits @ ..] if digits.len() == 32 => is_hex(digits),
+        uuid if uuid.len() == 36 => (0..).zip(uuid).all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        }),
+        _ => false,
+    }
 }
 
 /// Makes the ARN of a bare key id in a region and an account, if these are known.

@@ -111,8 +111,8 @@ impl<'a> Change<'a> {
     /// Notes the change, which from here on holds.
     pub fn hold(mut self) -> Result<HeldChange<'a>, LakeError> {
         let path = folder(self.lake).join(format!("{}.json", self.name));
-        if self.lake.iceberg()?.is_some() {
-            self.note.touched().check(self.lake)?;
+        if let Some(iceberg) = self.lake.iceberg()? {
+            self.note.touched().check(self.lake, &iceberg)?;
         }
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
         self.lake.write(&path, &note)?;
@@ -167,7 +167,9 @@ fn is_below_the_lake(file: &Path) -> bool {
 /// Carries out a change. May be done again from any point at which it was cut.
 fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
     for (file, staged) in &note.appear {
-        lake.store().rename(&lake.root().join(staged), &lake.root().join(file))?;
+        let [staged, file] = [staged, file].map(|below| lake.root().join(below));
+        lake.store().rename(&staged, &file)?;
+        lake.written().rename(&staged, &file);
     }
     lake.store().sync(&folders(lake, note.appear.keys()))?;
     let keeps = publish(lake, note, path)?;
@@ -185,7 +187,7 @@ fn carry_out(lake: &Lake, note: &Note, path: &Path) -> Result<(), LakeError> {
 fn publish(lake: &Lake, note: &Note, path: &Path) -> Result<bool, LakeError> {
     let Some(iceberg) = lake.iceberg()? else { return Ok(false) };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let time_ms = note.touched().commit(lake, &name)?;
+    let time_ms = note.touched().commit(lake, &iceberg, &name)?;
     let keeps = iceberg.keep_secs.is_some_and(|secs| secs > 0);
     if iceberg.keep_secs.is_some() {
         let gone = note.vanish.iter().filter(|file| keeps && is_part(file));

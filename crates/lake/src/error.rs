@@ -111,6 +111,42 @@ pub enum LakeError {
         /// The snapshot.
         snapshot_id: i64,
     },
+    /// A table in the database of a catalogue is not the lake's, or somebody else has committed to it.
+    #[error(
+        "the table `{table}` of the Glue database `{database}` is not this lake's: it names {names}; remove the table there by \
+             `aws glue delete-table`, which leaves files alone, and publish again, or name another --glue-database; and let \
+             nothing else write to the lake's tables"
+    )]
+    ForeignTable {
+        /// The database.
+        database: String,
+        /// The table.
+        table: &'static str,
+        /// The metadata that it names.
+        names: String,
+    },
+    /// The lake is published in a catalogue, and this program cannot reach one.
+    #[error(
+        "the lake is published in the Glue database `{database}`, which takes a program with the feature `glue` and a lake in \
+             S3; `publish --no-glue` leaves the tables there as they are"
+    )]
+    NoCatalog {
+        /// The database.
+        database: String,
+    },
+    /// A catalogue did not do what was asked of it.
+    #[error("cannot {action} in the Glue database `{database}`; {remedy}")]
+    Catalog {
+        /// The request.
+        action: String,
+        /// The database.
+        database: String,
+        /// The way out.
+        remedy: Cow<'static, str>,
+        /// The catalogue's own error.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Others committed to a table again and again while this run tried to.
     #[error("cannot commit to `{}`: others do so all the time; let nothing else write to it", path.display())]
     Contended {

@@ -12,7 +12,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parquet::file::metadata::RowGroupMetaData;
+use trailweave_table::Table;
+
 use crate::LakeError;
+use crate::metrics::WrittenFiles;
 use crate::remote::Remote;
 use crate::remote::Upload;
 
@@ -22,6 +26,7 @@ use crate::remote::Upload;
 pub struct WholeFile {
     path: PathBuf,
     target: Target,
+    known_to: WrittenFiles,
 }
 
 #[derive(Debug)]
@@ -50,12 +55,24 @@ impl WholeFile {
         let temporary = folder.join(name);
         let out = File::create(&temporary).map_err(LakeError::file("create", &temporary))?;
         let target = Target::Local { temporary, out: Some(BufWriter::new(out)) };
-        Ok(Self { path: path.to_owned(), target })
+        Ok(Self { path: path.to_owned(), target, known_to: WrittenFiles::default() })
     }
 
     /// Does the same in an object store.
     pub(crate) fn upload(remote: &Arc<Remote>, path: &Path) -> Self {
-        Self { path: path.to_owned(), target: Target::Remote(Upload::new(remote, path)) }
+        let target = Target::Remote(Upload::new(remote, path));
+        Self { path: path.to_owned(), target, known_to: WrittenFiles::default() }
+    }
+
+    /// Lets a lake know its metrics once it is written.
+    pub(crate) fn known_to(mut self, written: &WrittenFiles) -> Self {
+        self.known_to = written.clone();
+        self
+    }
+
+    /// Notes the row groups that were written, which are those of a file of `table`.
+    pub(crate) fn note(&self, table: &Table, groups: &[RowGroupMetaData]) {
+        self.known_to.note(&self.path, table, groups);
     }
 
     /// Writes `content` as the whole file.

@@ -16,16 +16,40 @@ pub struct Format {
 }
 
 /// How the tables of a lake are published as Iceberg tables.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iceberg {
     /// The time for which files stay that a change replaces, and the snapshots that name them; `None` where the files
     /// always went with the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_secs: Option<u64>,
+    /// The database of AWS Glue whose tables follow each commit, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glue_database: Option<String>,
+}
+
+/// How a lake is to be published from now on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// The time for which files stay that a change replaces; as before where `None`.
+    pub keep_secs: Option<u64>,
+    /// The tables of AWS Glue that follow.
+    pub glue: GlueTables,
+}
+
+/// The tables of AWS Glue that follow the commits of a lake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum GlueTables {
+    /// Those that did before, if any.
+    #[default]
+    AsBefore,
+    /// Those of a database.
+    Of(String),
+    /// None any more; the tables stay as they are.
+    Leave,
 }
 
 impl Iceberg {
-    pub(crate) fn keep_ms(self) -> i64 {
+    pub(crate) fn keep_ms(&self) -> i64 {
         i64::try_from(self.keep_secs.unwrap_or(0)).unwrap_or(i64::MAX).saturating_mul(1000)
     }
 }

@@ -18,13 +18,17 @@ use trailweave_table::STATE_DIR;
 use trailweave_table::Table;
 use trailweave_table::table_dir;
 
+use crate::Catalog;
 use crate::Format;
+use crate::GlueTables;
 use crate::Iceberg;
 use crate::LakeError;
 use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
+use crate::PublishOptions;
 use crate::WholeFile;
+use crate::metrics::WrittenFiles;
 use crate::remote::Remote;
 use crate::retired::Retired;
 use crate::store::Store;
@@ -38,6 +42,8 @@ pub struct Lake {
     store: Store,
     lease_times: LeaseTimes,
     clock: Clock,
+    catalog: Option<Arc<dyn Catalog>>,
+    written: WrittenFiles,
 }
 
 /// The place of a lake.
@@ -47,6 +53,7 @@ pub struct LakePlace {
     store: Store,
     lease_times: LeaseTimes,
     clock: Clock,
+    catalog: Option<Arc<dyn Catalog>>,
 }
 
 /// The time of day, in milliseconds since the epoch. Without a clock it is always 0.
@@ -73,15 +80,18 @@ pub struct Part {
 impl LakePlace {
     /// Names a folder.
     pub fn local(root: &Path) -> Self {
-        Self { root: root.to_owned(), store: Store::Local, lease_times: LeaseTimes::default(), clock: Clock::default() }
+        Self::new(root.to_owned(), Store::Local, LeaseTimes::default())
     }
 
     /// Names a prefix of a bucket, `url` being `s3://bucket/prefix` and `store` that of the bucket. A run writes under
     /// a lease of `lease_times`.
     pub fn remote(url: &str, store: Arc<dyn ObjectStore>, lease_times: LeaseTimes) -> Result<Self, LakeError> {
         let remote = Remote::start(url, store)?;
-        let root = url.trim_end_matches('/').into();
-        Ok(Self { root, store: Store::Remote(remote), lease_times, clock: Clock::default() })
+        Ok(Self::new(url.trim_end_matches('/').into(), Store::Remote(remote), lease_times))
+    }
+
+    fn new(root: PathBuf, store: Store, lease_times: LeaseTimes) -> Self {
+        Self { root, store, lease_times, clock: Clock::default(), catalog: None }
     }
 
     /// Gives it a clock. By it snapshots get their times, and gc finds those that are too old; without one they only
@@ -89,6 +99,25 @@ impl LakePlace {
     #[must_use]
     pub fn with_clock(self, now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self { clock: Clock(Some(Arc::new(now_ms))), ..self }
+    }
+
+    /// Gives it the catalogue whose tables follow its commits, once it is published there.
+    #[must_use]
+    pub fn with_catalog(self, catalog: Option<Arc<dyn Catalog>>) -> Self {
+        Self { catalog, ..self }
+    }
+
+    /// Makes the lake of a format that stands there.
+    fn lake(&self, format: Format) -> Lake {
+        Lake {
+            root: self.root.clone(),
+            format,
+            store: self.store.clone(),
+            lease_times: self.lease_times,
+            clock: self.clock.clone(),
+            catalog: self.catalog.clone(),
+            written: WrittenFiles::default(),
+        }
     }
 }
 
@@ -113,13 +142,7 @@ impl Lake {
             Ordering::Greater => return Err(LakeError::NewerFormat { root, found, known }),
             Ordering::Equal => {}
         }
-        Ok(Self {
-            root,
-            format,
-            store: place.store.clone(),
-            lease_times: place.lease_times,
-            clock: place.clock.clone(),
-        })
+        Ok(place.lake(format))
     }
 
     /// Opens the lake in the folder `root`, or makes one, as [`Lake::open_or_create_at`].
@@ -174,9 +197,8 @@ impl Lake {
 
     /// Makes a lake, unless another run has just made it, which may keep other events.
     fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
-        let (root, store, lease_times) = (place.root.clone(), place.store.clone(), place.lease_times);
         let format = Format { format_version: Format::VERSION, events: events.to_owned(), iceberg: None };
-        let lake = Self { root, format, store, lease_times, clock: place.clock.clone() };
+        let lake = place.lake(format);
         let path = format_file(&lake.root);
         if lake.is_begun()? {
             return match Self::open_at(place) {
@@ -206,20 +228,31 @@ impl Lake {
         &self.format
     }
 
-    /// Begins to publish the lake's tables, or goes on with it; says how from now on, where `keep_secs` says so.
+    /// Begins to publish the lake's tables, or goes on with it; says how from now on, where `options` say so.
     ///
     /// Needs: the lake's lock.
-    pub fn begin_publishing(&self, keep_secs: Option<u64>) -> Result<(), LakeError> {
+    pub fn begin_publishing(&self, options: &PublishOptions) -> Result<(), LakeError> {
         let before = Self::open_at(&self.place())?.format;
-        let keep_secs = keep_secs.or_else(|| before.iceberg?.keep_secs);
-        let format = Format { iceberg: Some(Iceberg { keep_secs }), ..before.clone() };
+        let mut iceberg = before.iceberg.clone().unwrap_or_default();
+        iceberg.keep_secs = options.keep_secs.or(iceberg.keep_secs);
+        match &options.glue {
+            GlueTables::AsBefore => {}
+            GlueTables::Of(database) if iceberg.glue_database.as_ref() == Some(database) => {}
+            GlueTables::Of(database) => {
+                let missing = || LakeError::NoCatalog { database: database.clone() };
+                self.catalog().ok_or_else(missing)?.check(database)?;
+                iceberg.glue_database = Some(database.clone());
+            }
+            GlueTables::Leave => iceberg.glue_database = None,
+        }
+        let format = Format { iceberg: Some(iceberg), ..before.clone() };
         if format == before { Ok(()) } else { self.write(&format_file(&self.root), &format.text()) }
     }
 
     /// Says that no file is kept any more which a change replaced, and none is left of those that were.
     pub(crate) fn end_keeping(&self) -> Result<(), LakeError> {
         let format = Self::open_at(&self.place())?.format;
-        let iceberg = format.iceberg.map(|_| Iceberg::default());
+        let iceberg = format.iceberg.map(|iceberg| Iceberg { keep_secs: None, ..iceberg });
         self.write(&format_file(&self.root), &Format { iceberg, ..format }.text())
     }
 
@@ -303,7 +336,7 @@ impl Lake {
 
     /// Begins a file that appears whole or not at all.
     pub fn create_file(&self, path: &Path) -> Result<WholeFile, LakeError> {
-        self.store.create(path)
+        Ok(self.store.create(path)?.known_to(&self.written))
     }
 
     /// Writes a whole file.
@@ -323,12 +356,26 @@ impl Lake {
 
     /// Returns the place where it stands.
     pub(crate) fn place(&self) -> LakePlace {
-        let (root, store) = (self.root.clone(), self.store.clone());
-        LakePlace { root, store, lease_times: self.lease_times, clock: self.clock.clone() }
+        LakePlace {
+            root: self.root.clone(),
+            store: self.store.clone(),
+            lease_times: self.lease_times,
+            clock: self.clock.clone(),
+            catalog: self.catalog.clone(),
+        }
     }
 
     pub(crate) fn lease_times(&self) -> LeaseTimes {
         self.lease_times
+    }
+
+    pub(crate) fn catalog(&self) -> Option<&dyn Catalog> {
+        self.catalog.as_deref()
+    }
+
+    /// Returns what is known of the files that it has written.
+    pub(crate) fn written(&self) -> &WrittenFiles {
+        &self.written
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -356,7 +403,7 @@ impl Lake {
 
     /// Tells whether its folders may hold files that no table holds any more, which readers of folders see.
     pub fn keeps_snapshots(&self) -> bool {
-        self.format.iceberg.is_some_and(|it| it.keep_secs.is_some())
+        self.format.iceberg.as_ref().is_some_and(|it| it.keep_secs.is_some())
     }
 
     fn retired(&self) -> Result<Retired, LakeError> {

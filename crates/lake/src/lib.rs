@@ -12,6 +12,7 @@
 //! how it appears (atomically) is decided once; and read through [`read`]. It knows neither gzip nor JSON nor the join.
 
 mod answer;
+mod catalog;
 mod change;
 mod covered;
 mod error;
@@ -22,21 +23,24 @@ mod lake;
 mod lease;
 mod listed;
 mod lock;
+mod metrics;
 mod open;
 mod publish;
 pub mod read;
 mod remote;
+mod requests;
 mod retired;
 mod store;
 mod without;
 mod writer;
 
 pub use answer::Answer;
+pub use catalog::{Catalog, CatalogEntry, TableMetadata};
 pub use change::{Change, HeldChange};
 pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
-pub use format::{Format, Iceberg};
+pub use format::{Format, GlueTables, Iceberg, PublishOptions};
 pub use lake::{Lake, LakePlace, Part};
 pub use lease::LeaseTimes;
 pub use listed::Listed;
@@ -45,6 +49,7 @@ pub use open::{LakeFile, LakeRead};
 pub use publish::expire::expire;
 pub use publish::publish;
 pub use remote::{RemoteFile, RemoteRead};
+pub use requests::RequestThread;
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, Written};
 
 #[cfg(test)]

@@ -7,8 +7,9 @@
 //!
 //! A lake is published once by [`publish`], and from then on each change commits to the tables that it touches. Files that
 //! only come, as those of `ingest`, wait for the next [`publish`]. A commit that was cut is made again, and finds whether it
-//! was made: it changes nothing then.
+//! was made: it changes nothing then. A catalogue follows ([`catalog`]).
 
+mod catalog;
 mod data_file;
 pub(crate) mod expire;
 
@@ -29,6 +30,7 @@ use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::day_of_date;
 
+use crate::Iceberg;
 use crate::Lake;
 use crate::LakeError;
 use crate::Part;
@@ -49,7 +51,8 @@ const HINT: &str = "version-hint.text";
 ///
 /// Needs: the lake's lock, and a lake that [`Lake::begin_publishing`] has begun to publish.
 pub fn publish(lake: &Lake, table: &'static Table, parts: &[Part], change: &str) -> Result<bool, LakeError> {
-    let place = Place::new(lake, table)?;
+    let place = Place::new(lake, table, lake.iceberg()?.unwrap_or_default())?;
+    place.check_catalog()?;
     let parts: BTreeMap<String, &Part> = parts.iter().map(|part| (place.path(lake.below(&part.path)), part)).collect();
     let delta = |metadata: &Metadata| {
         let live = live_files(&place.commit(change), metadata, |path| place.read(path));
@@ -67,7 +70,8 @@ fn data_files(lake: &Lake, table: &Table, parts: &[(&String, &&Part)]) -> Result
     let describe = |some: &[(&String, &&Part)]| -> Result<Vec<DataFile>, LakeError> {
         some.iter().map(|(path, part)| data_file(lake, table, part, path)).collect()
     };
-    if parts.len() <= READS {
+    let is_read = |(_, part): &&(&String, &&Part)| lake.written().metrics(&part.path).is_none();
+    if parts.iter().filter(is_read).count() <= READS {
         return describe(parts);
     }
     let described: Vec<_> = thread::scope(|scope| {
@@ -102,18 +106,20 @@ impl<'a> Touched<'a> {
     }
 
     /// Refuses the change where a table's newest snapshot is somebody else's.
-    pub(crate) fn check(&self, lake: &Lake) -> Result<(), LakeError> {
+    pub(crate) fn check(&self, lake: &Lake, iceberg: &Iceberg) -> Result<(), LakeError> {
         for it in self.tables.values() {
-            Place::new(lake, it.table)?.newest()?;
+            let place = Place::new(lake, it.table, iceberg.clone())?;
+            place.newest()?;
+            place.check_catalog()?;
         }
         Ok(())
     }
 
     /// Commits the change to the tables. Returns the time of the last snapshot.
-    pub(crate) fn commit(&self, lake: &Lake, change: &str) -> Result<i64, LakeError> {
+    pub(crate) fn commit(&self, lake: &Lake, iceberg: &Iceberg, change: &str) -> Result<i64, LakeError> {
         let mut time_ms = 0;
         for TouchedTable { table, appear, vanish } in self.tables.values() {
-            let place = Place::new(lake, table)?;
+            let place = Place::new(lake, table, iceberg.clone())?;
             let added = |below: &&Path| {
                 let path = lake.root().join(below);
                 let bytes = lake.open_part(&path)?.len();
@@ -162,6 +168,7 @@ struct Newest {
 struct Place<'a> {
     lake: &'a Lake,
     table: &'static Table,
+    iceberg: Iceberg,
     /// Where the lake and the table stand, as Iceberg names it.
     root: String,
     location: String,
@@ -169,7 +176,7 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(lake: &'a Lake, table: &'static Table) -> Result<Self, LakeError> {
+    fn new(lake: &'a Lake, table: &'static Table, iceberg: Iceberg) -> Result<Self, LakeError> {
         let root = match lake.store() {
             Store::Local => {
                 let root = fs::canonicalize(lake.root()).map_err(LakeError::file("find", lake.root()))?;
@@ -179,7 +186,7 @@ impl<'a> Place<'a> {
         };
         let location = format!("{root}/{STATE_DIR}/iceberg/{}", table.name);
         let folder = lake.state_dir().join("iceberg").join(table.name).join("metadata");
-        Ok(Self { lake, table, root, location, folder })
+        Ok(Self { lake, table, iceberg, root, location, folder })
     }
 
     fn path(&self, below: &Path) -> String {
@@ -213,14 +220,14 @@ impl<'a> Place<'a> {
                 if let Some(Newest { version, is_hinted: false, .. }) = newest {
                     self.hint(version)?;
                 }
+                self.follow()?;
                 return Ok(None);
             };
             for (name, content) in &prepared.files {
                 self.lake.write(&self.folder.join(name), content)?;
             }
             if let Some(newest) = &newest {
-                let path = format!("{}/metadata/{}", self.location, file_name(newest.version));
-                prepared.metadata.follow(&path, &newest.metadata);
+                prepared.metadata.follow(&self.metadata_path(newest.version), &newest.metadata);
             }
             let next = newest.map_or(0, |newest| newest.version) + 1;
             if self.put(next, &prepared.metadata)? {
@@ -238,6 +245,7 @@ impl<'a> Place<'a> {
         let is_ours = self.lake.create_new(&self.folder.join(file_name(version)), &metadata.text())?;
         if is_ours {
             self.hint(version)?;
+            self.follow()?;
         }
         Ok(is_ours)
     }

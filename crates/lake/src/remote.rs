@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::mpsc;
-use std::thread;
 
 use bytes::Buf;
 use bytes::Bytes;
@@ -22,28 +20,25 @@ use object_store::ObjectStoreExt;
 use object_store::PutMode;
 use object_store::PutPayload;
 use object_store::path::Path as Key;
-use tokio::runtime::Builder;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 use crate::LakeError;
 use crate::lease::loss::Loss;
 use crate::listed::Listed;
+use crate::requests::RequestThread;
 
 /// The bytes that one request of an upload carries, and those that one read asks for at least. S3 takes parts of 5 MiB
 /// and more, at most 10,000 of them.
 const PART_BYTES: usize = 16 << 20;
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// An object store as a lake uses it. It has a thread of its own, on which its requests make their way while the
-/// callers wait; so they may wait on any thread, those of a runtime included.
+/// An object store as a lake uses it, with a thread of its own for its requests.
 #[derive(Debug)]
 pub(crate) struct Remote {
     store: Arc<dyn ObjectStore>,
     url: PathBuf,
     prefix: Key,
-    thread: Handle,
-    _end: oneshot::Sender<()>,
+    thread: RequestThread,
     /// Set when the right to write is gone.
     loss: Mutex<Option<Loss>>,
 }
@@ -53,21 +48,9 @@ impl Remote {
     pub(crate) fn start(url: &str, store: Arc<dyn ObjectStore>) -> Result<Arc<Self>, LakeError> {
         let url = url.trim_end_matches('/');
         let prefix = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, key)| key);
-        let (started, runtime) = mpsc::channel();
-        let (end, ended) = oneshot::channel::<()>();
-        let run = move || {
-            let runtime = Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = &runtime {
-                let _ = started.send(runtime.handle().clone());
-                // Until the lake is dropped.
-                let _ = runtime.block_on(ended);
-            }
-        };
-        let spawned = thread::Builder::new().name("lake".to_owned()).spawn(run);
-        let thread = spawned.and_then(|_| runtime.recv().map_err(io::Error::other));
-        let thread = thread.map_err(LakeError::file("start a thread for", url))?;
+        let thread = RequestThread::start("lake").map_err(LakeError::file("start a thread for", url))?;
         let loss = Mutex::default();
-        Ok(Arc::new(Self { store, url: url.into(), prefix: prefix.into(), thread, _end: end, loss }))
+        Ok(Arc::new(Self { store, url: url.into(), prefix: prefix.into(), thread, loss }))
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
@@ -75,7 +58,7 @@ impl Remote {
     }
 
     pub(crate) fn thread(&self) -> &Handle {
-        &self.thread
+        self.thread.handle()
     }
 
     pub(crate) fn key(&self, path: &Path) -> Key {
@@ -89,12 +72,7 @@ impl Remote {
         T: Send + 'static,
         W: Future<Output = T> + Send + 'static,
     {
-        let (done, outcome) = mpsc::sync_channel(1);
-        let work = work(Arc::clone(&self.store));
-        self.thread.spawn(async move {
-            let _ = done.send(work.await);
-        });
-        outcome.recv().expect("the thread of a store outlives its requests")
+        self.thread.wait(work(Arc::clone(&self.store)))
     }
 }
 

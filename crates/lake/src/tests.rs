@@ -33,6 +33,7 @@ use trailweave_table::partition_dir;
 use super::*;
 use jumping_clock::JumpingClock;
 
+mod catalogued;
 mod dying;
 mod jumping_clock;
 mod published;
@@ -170,7 +171,7 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
     let path = folder.path().join("part-0.parquet");
     let mut columns: Vec<ArrayRef> =
         EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), 2)).collect();
-    for name in ["event_id", "event_name"] {
+    for name in ["event_id", "event_name", "key_arn"] {
         columns[EVENTS.position(name)] = Arc::new(StringArray::from(vec!["a", "b"]));
     }
     columns[EVENTS.position("event_time")] = Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC"));

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::io;
 use std::io::Write;
+use std::mem;
 use std::path::Path;
 use std::path::PathBuf;
 
+use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
+use arrow::compute::concat;
 use arrow::datatypes::FieldRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
@@ -23,9 +26,11 @@ use parquet::file::properties::EnabledStatistics;
 use parquet::file::properties::WriterProperties;
 use parquet::file::properties::WriterPropertiesBuilder;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnDescPtr;
 use parquet::schema::types::ColumnPath;
 use sha2::Digest;
 use sha2::Sha256;
+use trailweave_coded::{CodedChunk, CodedTexts, Filter};
 use trailweave_table::Column;
 use trailweave_table::Encoding;
 use trailweave_table::Kind;
@@ -39,11 +44,21 @@ use crate::WholeFile;
 /// Rows in a row group of a product: the unit that an engine skips by statistics and Bloom filters, and reads in
 /// parallel. A search ends in one or two of them, read in all their columns, so they are small.
 const ROW_GROUP_ROWS: usize = 16_384;
+/// Rows that the Parquet library gets at once where rows come in batches. Where its pages end depends on it, so it is
+/// fixed: the same rows are the same bytes.
+const STEP_ROWS: usize = 1024;
+/// The largest dictionary of a row group, which is the Parquet library's own choice.
+const DICTIONARY_BYTES: usize = 1 << 20;
+/// The share of values that a column does not have of which its Bloom filter says "perhaps".
+const FALSE_POSITIVES: f64 = 0.01;
 
-/// Writes one file of a table.
+/// Writes one file of a table, row group after row group.
 #[derive(Debug)]
 pub struct TableWriter {
-    writer: ArrowWriter<Digested>,
+    groups: Groups<Digested>,
+    /// The row group so far; empty between two.
+    encoders: Vec<ColumnEncoder>,
+    n_group_rows: usize,
     n_rows: u64,
 }
 
@@ -58,29 +73,49 @@ pub struct Written {
 
 impl TableWriter {
     /// Begins `file` as a file of `table`.
-    pub fn new(file: WholeFile, table: &Table) -> Result<Self, LakeError> {
+    pub fn new(file: WholeFile, table: &'static Table) -> Result<Self, LakeError> {
         let path = file.path().to_owned();
-        let writer = ArrowWriter::try_new_with_options(
-            Digested { file, digest: Sha256::new() },
-            table.schema(),
-            options(builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS)),
-        )
-        .map_err(|source| LakeError::Encode { path, source })?;
-        Ok(Self { writer, n_rows: 0 })
+        let digested = Digested { file, digest: Sha256::new() };
+        let properties = builder(table, ROW_GROUP_ROWS, ROW_GROUP_ROWS);
+        let groups = Groups::new(digested, path, table, properties)?;
+        Ok(Self { groups, encoders: Vec::new(), n_group_rows: 0, n_rows: 0 })
     }
 
-    /// Appends rows. Needs: the schema of the table, and rows in its order over all calls.
+    /// Appends rows. Needs: the columns of the table, those of few values perhaps as dictionaries, and rows in its order
+    /// over all calls. The same rows make the same bytes, however they are cut into batches.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        let mut from = 0;
+        while from < rows.num_rows() {
+            if self.encoders.is_empty() {
+                self.encoders = self.groups.encoders()?;
+            }
+            let n_rows = (rows.num_rows() - from).min(ROW_GROUP_ROWS - self.n_group_rows);
+            for (encoder, column) in self.encoders.iter_mut().zip(rows.columns()) {
+                encoder.write(&column.slice(from, n_rows))?;
+            }
+            from += n_rows;
+            self.n_group_rows += n_rows;
+            if self.n_group_rows == ROW_GROUP_ROWS {
+                self.end_group()?;
+            }
+        }
         self.n_rows += rows.num_rows() as u64;
-        let written = self.writer.write(rows);
-        written.map_err(|source| LakeError::Encode { path: self.writer.inner().file.path().to_owned(), source })
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> Result<(), LakeError> {
+        self.n_group_rows = 0;
+        let columns = mem::take(&mut self.encoders).into_iter().map(ColumnEncoder::close).collect::<Result<_, _>>()?;
+        self.groups.append(columns)
     }
 
     /// Ends the file, and makes it durable and visible.
-    pub fn commit(self) -> Result<Written, LakeError> {
-        let path = self.writer.inner().file.path().to_owned();
-        let Digested { file, digest } =
-            self.writer.into_inner().map_err(|source| LakeError::Encode { path, source })?;
+    pub fn commit(mut self) -> Result<Written, LakeError> {
+        if self.n_group_rows > 0 {
+            self.end_group()?;
+        }
+        self.groups.writer.inner().file.note(self.groups.table, self.groups.writer.flushed_row_groups());
+        let Digested { file, digest } = self.groups.end()?;
         file.commit()?;
         let digest: [u8; 32] = digest.finalize().into();
         let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
@@ -109,25 +144,7 @@ impl Write for Digested {
 
 /// Writes one file of a table in whole row groups, whose columns can be encoded side by side.
 #[derive(Debug)]
-pub struct GroupWriter {
-    path: PathBuf,
-    writer: SerializedFileWriter<WholeFile>,
-    columns: ArrowRowGroupWriterFactory,
-    table: &'static Table,
-}
-
-/// Encodes one column of a row group.
-pub struct ColumnEncoder {
-    path: PathBuf,
-    field: FieldRef,
-    leaves: Vec<ArrowColumnWriter>,
-}
-
-/// A column of a row group, encoded.
-#[derive(Debug)]
-pub struct EncodedColumn {
-    leaves: Vec<ArrowColumnChunk>,
-}
+pub struct GroupWriter(Groups<WholeFile>);
 
 impl GroupWriter {
     /// Rows in every row group but the last. Smaller ones make footers and filters that outweigh what they spare; with
@@ -147,6 +164,47 @@ impl GroupWriter {
                     .set_column_bloom_filter_enabled(leaf, false);
             }
         }
+        Groups::new(file, path, table, properties).map(Self)
+    }
+
+    /// Returns the encoders of the next row group, one for each column of the table.
+    pub fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
+        self.0.encoders()
+    }
+
+    /// Appends a row group. Needs: what its encoders made of as many rows each, in their order.
+    pub fn append(&mut self, columns: Vec<EncodedColumn>) -> Result<(), LakeError> {
+        self.0.append(columns)
+    }
+
+    /// Says in the footer what the file is merged from.
+    pub fn note_merged(&mut self, merged: &[Merged]) {
+        self.0.writer.append_key_value_metadata(Merged::note(merged));
+    }
+
+    /// Ends the file and makes it durable and visible.
+    pub fn commit(self) -> Result<(), LakeError> {
+        self.0.writer.inner().note(self.0.table, self.0.writer.flushed_row_groups());
+        self.0.end()?.commit()
+    }
+}
+
+/// The row groups of a file.
+#[derive(Debug)]
+struct Groups<W: Write + Send> {
+    path: PathBuf,
+    writer: SerializedFileWriter<W>,
+    columns: ArrowRowGroupWriterFactory,
+    table: &'static Table,
+}
+
+impl<W: Write + Send> Groups<W> {
+    fn new(
+        file: W,
+        path: PathBuf,
+        table: &'static Table,
+        properties: WriterPropertiesBuilder,
+    ) -> Result<Self, LakeError> {
         let writer = ArrowWriter::try_new_with_options(file, table.schema(), options(properties));
         match writer.and_then(ArrowWriter::into_serialized_writer) {
             Ok((writer, columns)) => Ok(Self { path, writer, columns, table }),
@@ -154,58 +212,153 @@ impl GroupWriter {
         }
     }
 
-    /// Returns the encoders of the next row group, one for each column of the table.
-    pub fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
+    fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
         let n_groups = self.writer.flushed_row_groups().len();
         let writers = self.columns.create_column_writers(n_groups);
         let mut writers = writers.map_err(encode(&self.path))?.into_iter();
+        let descriptions = self.writer.schema_descr();
+        let mut n_leaves = 0;
         let schema = self.table.schema();
-        let encoder = |(field, column): (&FieldRef, &Column)| ColumnEncoder {
-            path: self.path.clone(),
-            field: FieldRef::clone(field),
-            leaves: writers.by_ref().take(leaves(column).len()).collect(),
+        let encoder = |(field, column): (&FieldRef, &Column)| {
+            let first = n_leaves;
+            n_leaves += leaves(column).len();
+            ColumnEncoder {
+                path: self.path.clone(),
+                field: FieldRef::clone(field),
+                leaves: writers.by_ref().take(n_leaves - first).collect(),
+                step: Vec::new(),
+                coded: column.is_coded().then(|| Coded {
+                    texts: CodedTexts::default(),
+                    description: descriptions.column(first),
+                    filter: filter(column),
+                }),
+            }
         };
         Ok(schema.fields().iter().zip(self.table.columns).map(encoder).collect())
     }
 
-    /// Appends a row group. Needs: what its encoders made of as many rows each, in their order.
-    pub fn append(&mut self, columns: Vec<EncodedColumn>) -> Result<(), LakeError> {
+    fn append(&mut self, columns: Vec<EncodedColumn>) -> Result<(), LakeError> {
         let append = || {
             let mut group = self.writer.next_row_group()?;
-            for leaf in columns.into_iter().flat_map(|column| column.leaves) {
-                leaf.append_to_row_group(&mut group)?;
+            for column in columns {
+                match column {
+                    EncodedColumn::Leaves(leaves) => {
+                        leaves.into_iter().try_for_each(|leaf| leaf.append_to_row_group(&mut group))?;
+                    }
+                    EncodedColumn::Coded(chunk) => chunk.append_to(&mut group)?,
+                }
             }
             group.close().map(|_| ())
         };
         append().map_err(encode(&self.path))
     }
 
-    /// Says in the footer what the file is merged from.
-    pub fn note_merged(&mut self, merged: &[Merged]) {
-        self.writer.append_key_value_metadata(Merged::note(merged));
-    }
-
-    /// Ends the file and makes it durable and visible.
-    pub fn commit(self) -> Result<(), LakeError> {
-        self.writer.into_inner().map_err(encode(&self.path))?.commit()
+    fn end(self) -> Result<W, LakeError> {
+        self.writer.into_inner().map_err(encode(&self.path))
     }
 }
 
+/// Encodes one column of a row group.
+pub struct ColumnEncoder {
+    path: PathBuf,
+    field: FieldRef,
+    leaves: Vec<ArrowColumnWriter>,
+    /// Rows that the leaves get when there are enough.
+    step: Vec<ArrayRef>,
+    /// The rows of a column of few values.
+    coded: Option<Coded>,
+}
+
+/// A column of few values so far.
+struct Coded {
+    texts: CodedTexts,
+    description: ColumnDescPtr,
+    filter: Filter,
+}
+
+/// A column of a row group, encoded.
+#[derive(Debug)]
+pub enum EncodedColumn {
+    /// By the Parquet library, each of its leaves.
+    Leaves(Vec<ArrowColumnChunk>),
+    /// As numbers of its values.
+    Coded(CodedChunk),
+}
+
 impl ColumnEncoder {
-    /// Encodes the values of all rows of the group. Needs: the type of the column.
+    /// Encodes the values of all rows of the group. Needs: the type of the column, or a dictionary of it.
     pub fn encode(mut self, values: &ArrayRef) -> Result<EncodedColumn, LakeError> {
-        let leaves = compute_leaves(&self.field, values).and_then(|values| {
-            self.leaves.iter_mut().zip(&values).try_for_each(|(leaf, values)| leaf.write(values))?;
-            self.leaves.into_iter().map(ArrowColumnWriter::close).collect()
-        });
-        Ok(EncodedColumn { leaves: leaves.map_err(encode(&self.path))? })
+        match &mut self.coded {
+            Some(coded) => coded.texts.extend(values),
+            None => self.step.push(ArrayRef::clone(values)),
+        }
+        self.close()
     }
+
+    /// Adds the values of some rows.
+    fn write(&mut self, values: &ArrayRef) -> Result<(), LakeError> {
+        if let Some(coded) = &mut self.coded {
+            coded.texts.extend(values);
+            return Ok(());
+        }
+        let mut from = 0;
+        while from < values.len() {
+            let n_waiting = self.step.iter().map(|values| values.len()).sum::<usize>();
+            let n_rows = (values.len() - from).min(STEP_ROWS - n_waiting);
+            self.step.push(values.slice(from, n_rows));
+            from += n_rows;
+            if n_waiting + n_rows == STEP_ROWS {
+                self.write_step().map_err(encode(&self.path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_step(&mut self) -> Result<(), ParquetError> {
+        let step: Vec<ArrayRef> = mem::take(&mut self.step);
+        match &*step {
+            [] => Ok(()),
+            [values] => write_leaves(&self.field, &mut self.leaves, values),
+            _ => {
+                let pieces: Vec<&dyn Array> = step.iter().map(ArrayRef::as_ref).collect();
+                write_leaves(&self.field, &mut self.leaves, &concat(&pieces)?)
+            }
+        }
+    }
+
+    fn close(mut self) -> Result<EncodedColumn, LakeError> {
+        let mut close = || {
+            match self.coded.take() {
+                Some(Coded { texts, description, filter }) if texts.dictionary_bytes() <= DICTIONARY_BYTES => {
+                    return CodedChunk::new(&texts, &description, ZstdLevel::default(), filter)
+                        .map(EncodedColumn::Coded);
+                }
+                // The library writes what its dictionaries cannot hold as it is.
+                Some(Coded { texts, .. }) => self.step.push(texts.into_array()),
+                None => {}
+            }
+            self.write_step()?;
+            let leaves = mem::take(&mut self.leaves).into_iter().map(ArrowColumnWriter::close);
+            leaves.collect::<Result<_, _>>().map(EncodedColumn::Leaves)
+        };
+        close().map_err(encode(&self.path))
+    }
+}
+
+fn write_leaves(field: &FieldRef, leaves: &mut [ArrowColumnWriter], values: &ArrayRef) -> Result<(), ParquetError> {
+    let values = compute_leaves(field, values)?;
+    leaves.iter_mut().zip(&values).try_for_each(|(leaf, values)| leaf.write(values))
 }
 
 impl fmt::Debug for ColumnEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ColumnEncoder").field("field", &self.field).finish_non_exhaustive()
     }
+}
+
+/// Returns the Bloom filter that a column gets.
+fn filter(column: &Column) -> Filter {
+    if column.lookup == Lookup::Needle { Filter::FalsePositives(FALSE_POSITIVES) } else { Filter::Without }
 }
 
 fn encode(path: &Path) -> impl FnOnce(ParquetError) -> LakeError {
@@ -231,7 +384,7 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
     for path in looked_up(Lookup::Needle) {
         properties = properties
             .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_fpp(path.clone(), 0.01)
+            .set_column_bloom_filter_fpp(path.clone(), FALSE_POSITIVES)
             // The writer folds the filter down to the values that it really got.
             .set_column_bloom_filter_max_ndv(path, n_values);
     }

@@ -45,7 +45,7 @@ pub fn deliver(lake: &Lake, at: usize, delivery: &RecordBatch) {
     deliver_to(lake, &SESSIONS, at, &rows(&SESSIONS, &issued));
 }
 
-fn deliver_to(lake: &Lake, table: &Table, at: usize, delivery: &RecordBatch) {
+fn deliver_to(lake: &Lake, table: &'static Table, at: usize, delivery: &RecordBatch) {
     for (date, rows) in by_date(table, delivery) {
         let name = part_name(&format!("delivery{at}"), 0);
         let path = lake.table_dir(table).join(partition_dir(&date)).join(name);

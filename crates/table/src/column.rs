@@ -90,6 +90,16 @@ impl Table {
         Arc::new(Schema::new(self.columns.iter().map(|column| self.field(column)).collect::<Fields>()))
     }
 
+    /// Returns the schema of rows on their way into a file, whose columns of few values are dictionaries.
+    pub fn coded_schema(&self) -> SchemaRef {
+        let coded = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let field = |column: &Column| match self.field(column) {
+            field if column.is_coded() => field.with_data_type(coded()),
+            field => field,
+        };
+        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Fields>()))
+    }
+
     /// Returns the Arrow field of a column. It and what is nested in it carry their ids, which become Parquet's.
     pub fn field(&self, column: &Column) -> Field {
         self.with_id(column.name, Field::new(column.name, self.data_type(column), true))

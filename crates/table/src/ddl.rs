@@ -3,7 +3,7 @@
 mod athena;
 mod clickhouse;
 mod duckdb;
-mod glue;
+pub(crate) mod glue;
 mod spark;
 mod words;
 

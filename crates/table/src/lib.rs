@@ -29,6 +29,7 @@ mod views;
 pub use audit::{AUDIT, DIGESTS, LEDGER, REJECTS};
 pub use column::{Column, Encoding, Kind, Lookup, Table};
 pub use day::{date_of_day, day_of_date, day_of_time, month_of_day};
+pub use ddl::glue::{GlueColumn, glue_columns};
 pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;

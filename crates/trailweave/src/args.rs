@@ -110,12 +110,18 @@ Examples:
     #[command(after_help = "\
 Examples:
   trailweave publish --lake ./lake
-  trailweave publish --lake s3://bucket/lake --keep 7d")]
+  trailweave publish --lake s3://bucket/lake --keep 7d
+  trailweave publish --lake s3://bucket/lake --glue-database trail")]
     Publish {
         /// How long files stay that a change replaces, and the snapshots that need them, for time travel: 12h, 7d, 2w. The
         /// lake remembers it, and is then for readers of Iceberg tables alone. 0h ends it [default: no time]
         #[arg(long, value_name = "TIME")]
         keep: Option<String>,
+        #[command(flatten)]
+        glue: GlueArgs,
+        /// Let the tables in AWS Glue follow no longer; they stay as they are there, and lose their files as the lake changes
+        #[arg(long, conflicts_with = "glue_database")]
+        no_glue: bool,
     },
     /// Remove what killed runs left behind, and old snapshots; a run removes leftovers too before it begins, except for uploads
     /// to S3 that were cut short
@@ -299,12 +305,22 @@ pub(crate) struct VerifyArgs {
 }
 
 /// The arguments of the verbs that change tables.
-#[derive(Debug, Default, Clone, Copy, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct PublishArgs {
     /// Bring the lake's Iceberg tables up to what it holds at the end, as `publish` does
     #[arg(long, env = "TRAILWEAVE_PUBLISH", value_parser = FalseyValueParser::new())]
     #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) publish: Option<bool>,
+    #[command(flatten)]
+    pub(crate) glue: GlueArgs,
+}
+
+/// The arguments of the verbs that publish.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct GlueArgs {
+    /// Let the tables of this database of AWS Glue follow the lake's tables, which must be in S3; the lake remembers it
+    #[arg(long, env = "TRAILWEAVE_GLUE_DATABASE", value_name = "NAME", hide = cfg!(not(feature = "glue")))]
+    pub(crate) glue_database: Option<String>,
 }
 
 /// How S3 is reached; what is not said comes from where every AWS tool takes it.
@@ -313,6 +329,10 @@ pub(crate) struct S3Args {
     /// Another S3 server than AWS's
     #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_ENDPOINT_URL", value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
+    /// Another AWS Glue than that of the region
+    #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_GLUE_ENDPOINT_URL", value_name = "URL")]
+    #[arg(hide = cfg!(not(feature = "glue")))]
+    pub(crate) glue_endpoint_url: Option<String>,
     /// A profile of the shared AWS configuration
     #[arg(long, global = true, help_heading = "S3", env = "TRAILWEAVE_PROFILE", value_name = "NAME")]
     pub(crate) profile: Option<String>,

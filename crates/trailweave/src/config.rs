@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) cap: ByteSize,
     pub(crate) shard: Option<Shard>,
     pub(crate) publish: bool,
+    pub(crate) glue_database: Option<String>,
+    pub(crate) glue_endpoint_url: Option<String>,
     pub(crate) metrics_file: Option<PathBuf>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
 }
@@ -75,6 +77,15 @@ pub(crate) enum ConfigError {
     NoTrail,
     #[error("--from {from} is after --to {to}: no object can match")]
     EmptyWindow { from: Date, to: Date },
+    #[error(
+        "--glue-database goes with a lake in S3 (--lake s3://bucket/prefix): readers that ask AWS Glue see no folder"
+    )]
+    GlueWithFolder,
+    #[cfg(not(feature = "glue"))]
+    #[error(
+        "this program was built without the feature `glue`; `cargo build --release -p trailweave --features glue` builds one with it"
+    )]
+    BuiltWithoutGlue,
     #[cfg(not(feature = "query"))]
     #[error(
         "this program was built without `query`; `cargo build --release -p trailweave` builds one with it, and `ddl` makes the tables known to other engines"
@@ -109,6 +120,8 @@ struct File {
     cap: String,
     shard: String,
     publish: bool,
+    glue_database: String,
+    glue_endpoint_url: String,
     metrics_file: PathBuf,
     otlp_endpoint: String,
 }
@@ -139,6 +152,8 @@ impl Default for File {
             cap: text("2GiB"),
             shard: String::new(),
             publish: false,
+            glue_database: String::new(),
+            glue_endpoint_url: String::new(),
             metrics_file: PathBuf::new(),
             otlp_endpoint: String::new(),
         }
@@ -179,6 +194,8 @@ impl Config {
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             shard: shard(&or(&ingest.shard, &file.shard))?,
             publish: file.publish,
+            glue_database: said(None, &file.glue_database),
+            glue_endpoint_url: said(common.s3.glue_endpoint_url.as_deref(), &file.glue_endpoint_url),
             metrics_file: common
                 .metrics_file
                 .clone()
@@ -227,9 +244,7 @@ fn read(path: Option<&Path>) -> Result<File, ConfigError> {
 }
 
 fn s3(typed: &S3Args, file: &File) -> S3Options {
-    let text = |typed: &Option<String>, filed: &str| {
-        Some(typed.as_deref().unwrap_or(filed)).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
+    let text = |typed: &Option<String>, filed: &str| said(typed.as_deref(), filed);
     S3Options {
         endpoint_url: text(&typed.endpoint_url, &file.endpoint_url),
         path_style: typed.path_style.unwrap_or(file.path_style),
@@ -239,6 +254,11 @@ fn s3(typed: &S3Args, file: &File) -> S3Options {
         anonymous: typed.no_sign_request.unwrap_or(file.no_sign_request),
         read_timeout: None,
     }
+}
+
+/// Takes what was typed before what the file says; `None` where it is empty.
+fn said(typed: Option<&str>, filed: &str) -> Option<String> {
+    Some(typed.unwrap_or(filed)).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn queue_url(value: &str) -> Result<Option<String>, ConfigError> {

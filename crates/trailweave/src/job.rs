@@ -12,17 +12,20 @@ use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Source;
 use trailweave_ingest::Verified;
+use trailweave_lake::GlueTables;
 use trailweave_lake::Lake;
 use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
 
 use crate::allocator;
 use crate::args::Common;
+use crate::args::GlueArgs;
 use crate::args::IngestArgs;
 use crate::args::PublishArgs;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::figures;
+use crate::glue;
 use crate::metrics;
 use crate::outcome::FAILED;
 use crate::outcome::Outcome;
@@ -51,10 +54,26 @@ impl Job {
         Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began, now, runtime })
     }
 
-    /// Follows the flag of a verb that changes tables.
-    pub(crate) fn publishing(mut self, args: PublishArgs) -> Self {
+    /// Follows the flags of a verb that changes tables.
+    pub(crate) fn publishing(mut self, args: PublishArgs) -> Result<Self, ConfigError> {
         self.config.publish = args.publish.unwrap_or(self.config.publish);
-        self
+        self.publishing_in(args.glue)
+    }
+
+    /// Follows the flags of a verb that publishes.
+    pub(crate) fn publishing_in(mut self, args: GlueArgs) -> Result<Self, ConfigError> {
+        self.config.glue_database = args.glue_database.filter(|name| !name.is_empty()).or(self.config.glue_database);
+        match (&self.config.glue_database, &self.config.lake) {
+            (Some(_), Source::Local(_)) => Err(ConfigError::GlueWithFolder),
+            #[cfg(not(feature = "glue"))]
+            (Some(_), Source::S3(_)) => Err(ConfigError::BuiltWithoutGlue),
+            _ => Ok(self),
+        }
+    }
+
+    /// Returns the tables of Glue that follow the lake's.
+    pub(crate) fn glue_tables(&self) -> GlueTables {
+        self.config.glue_database.clone().map_or(GlueTables::AsBefore, GlueTables::Of)
     }
 
     /// Finds the place where the lake is, or is to be.
@@ -68,7 +87,7 @@ impl Job {
             }
         };
         let now = self.now;
-        Ok(place.with_clock(move || now().as_millisecond()))
+        Ok(place.with_catalog(glue::catalog(&self.config)?).with_clock(move || now().as_millisecond()))
     }
 
     /// Opens the lake.

@@ -10,6 +10,8 @@ mod allocator;
 mod args;
 mod config;
 mod figures;
+#[cfg_attr(not(feature = "glue"), path = "glue/lacking.rs")]
+mod glue;
 mod job;
 mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]

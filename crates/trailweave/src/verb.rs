@@ -23,18 +23,21 @@ use crate::outcome::Outcome;
 pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
     let Cli { verb, common } = cli;
     match verb {
-        Verb::Run { args, publish } => Job::new(common, &args, now)?.publishing(publish).report(ingest::run),
+        Verb::Run { args, publish } => Job::new(common, &args, now)?.publishing(publish)?.report(ingest::run),
         Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
         Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, publish } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish);
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?;
             job.report(|job| correlate::correlate(job, scope))
         }
-        Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)),
-        Verb::Publish { keep } => publish::publish(&Job::new(common, &IngestArgs::default(), now)?, keep.as_deref()),
+        Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?),
+        Verb::Publish { keep, glue, no_glue } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?;
+            publish::publish(&job, keep.as_deref(), no_glue)
+        }
         Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),

@@ -198,7 +198,7 @@ async fn connect(options: &S3Options) -> Client {
 }
 
 /// Reads what the options and the surroundings say: region, endpoint, credentials.
-pub(crate) async fn shared(options: &S3Options) -> SdkConfig {
+pub async fn shared(options: &S3Options) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_PAUSE);
     let patience = options.read_timeout.unwrap_or(READ_TIMEOUT);

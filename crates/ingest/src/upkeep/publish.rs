@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use trailweave_lake::Lake;
+use trailweave_lake::PublishOptions;
 use trailweave_table::TABLES;
 
 use crate::IngestError;
@@ -23,11 +24,11 @@ pub struct PublishedTable {
 }
 
 /// Lets the Iceberg table of every table hold its committed files. From then on, every change of the lake is a snapshot.
-/// With `keep_secs`, files that a change replaces stay for so long from now on.
+/// `options` say how from now on.
 ///
 /// Needs: the caller holds the lake's lock.
-pub fn publish(lake: &Lake, keep_secs: Option<u64>) -> Result<Vec<PublishedTable>, IngestError> {
-    lake.begin_publishing(keep_secs)?;
+pub fn publish(lake: &Lake, options: &PublishOptions) -> Result<Vec<PublishedTable>, IngestError> {
+    lake.begin_publishing(options)?;
     let batches = committed(lake)?;
     let mut published = Vec::new();
     for table in TABLES {

@@ -111,7 +111,7 @@ pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Led
 /// Writes a part of a table without the rows that leave it, and counts these by their objects.
 fn settle_part(
     lake: &Lake,
-    table: &Table,
+    table: &'static Table,
     path: &Path,
     sought: &Sought<'_>,
     families: &Families<'_>,

@@ -20,7 +20,7 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
     let before_ms = lake.now_ms().saturating_sub(iceberg.keep_ms());
     let mut found = Vec::new();
     for table in TABLES {
-        found.extend(Place::new(lake, table)?.expire(before_ms, is_dry)?);
+        found.extend(Place::new(lake, table, iceberg.clone())?.expire(before_ms, is_dry)?);
     }
     let (store, state_dir) = (lake.store(), lake.state_dir());
     let mut retired = Retired::read(store, &state_dir)?;

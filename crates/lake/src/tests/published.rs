@@ -14,6 +14,7 @@ use arrow::array::TimestampMicrosecondArray;
 use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use parquet::file::metadata::ParquetMetaDataReader;
 use trailweave_iceberg::{Commit, Metadata, live_files};
 use trailweave_table::EVENTS;
 use trailweave_table::STATE_DIR;
@@ -25,13 +26,15 @@ use crate::Lake;
 use crate::LakeError;
 use crate::LakePlace;
 use crate::LeaseTimes;
+use crate::PublishOptions;
 use crate::TableWriter;
 use crate::change::finish_all;
 use crate::expire;
+use crate::metrics::Metrics;
 use crate::publish;
 
 /// Writes a part of one row, staged for `path`.
-fn write(lake: &Lake, path: &std::path::Path) {
+pub(super) fn write(lake: &Lake, path: &std::path::Path) {
     let mut columns: Vec<ArrayRef> =
         EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), 1)).collect();
     columns[EVENTS.position("event_id")] = Arc::new(StringArray::from(vec!["a".repeat(40)]));
@@ -41,17 +44,17 @@ fn write(lake: &Lake, path: &std::path::Path) {
     writer.commit().unwrap();
 }
 
-fn part(lake: &Lake, name: &str) -> PathBuf {
+pub(super) fn part(lake: &Lake, name: &str) -> PathBuf {
     lake.table_dir(&EVENTS).join(partition_dir("2026-09-01")).join(format!("{name}.parquet"))
 }
 
 fn publish_all(lake: &Lake) -> Result<bool, LakeError> {
-    lake.begin_publishing(None)?;
+    lake.begin_publishing(&PublishOptions::default())?;
     publish(lake, &EVENTS, &lake.parts(&EVENTS)?, "publish")
 }
 
 /// Puts a part in the place of others, in one change.
-fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
+pub(super) fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
     let mut change = Change::new(lake, new);
     let staged = change.promise(&part(lake, new));
     let mut columns = lake.create_file(&staged)?;
@@ -64,7 +67,7 @@ fn replace(lake: &Lake, new: &str, old: &[&str]) -> Result<(), LakeError> {
 }
 
 /// Returns the newest metadata, and the names of the files of its current snapshot.
-fn table(lake: &Lake) -> (Metadata, Vec<String>) {
+pub(super) fn table(lake: &Lake) -> (Metadata, Vec<String>) {
     let folder = lake.state_dir().join("iceberg/events/metadata");
     let hint = lake.read(&folder.join("version-hint.text")).unwrap().expect("it is published");
     let newest = |version: u64| lake.read(&folder.join(format!("v{version}.metadata.json"))).unwrap();
@@ -171,7 +174,7 @@ fn files_stay_as_long_as_snapshots_that_name_them() {
     let place = || LakePlace::local(folder.path()).with_clock(|| NOW_MS.load(Ordering::SeqCst));
     let lake = Lake::open_or_create_at(&place(), None).unwrap();
     write(&lake, &part(&lake, "template"));
-    lake.begin_publishing(Some(3600)).unwrap();
+    lake.begin_publishing(&PublishOptions { keep_secs: Some(3600), ..PublishOptions::default() }).unwrap();
     let lake = Lake::open_at(&place()).unwrap();
     for (hour, new, old) in [(1, "a", None), (2, "b", Some("a")), (3, "c", Some("b")), (4, "a", Some("c"))] {
         NOW_MS.store(hour * 3_600_000, Ordering::SeqCst);
@@ -223,4 +226,29 @@ fn a_lake_that_was_moved_is_published_where_it_is() {
     let (metadata, files) = table(&lake);
     assert_eq!(files, ["new", "template"]);
     assert!(metadata.location().unwrap().starts_with(&*other.canonicalize().unwrap().to_string_lossy()));
+}
+
+#[test]
+fn the_metrics_of_a_file_that_was_just_written_are_those_that_its_end_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let mut change = Change::new(&lake, "one");
+    write(&lake, &change.promise(&part(&lake, "one")));
+    change.commit().unwrap();
+    let noted = lake.written().metrics(&part(&lake, "one")).expect("this process wrote it");
+    let file = lake.open_part(&part(&lake, "one")).unwrap();
+    let end = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    assert_eq!(noted, Metrics::new(&EVENTS, end.row_groups()));
+    assert_eq!((noted.n_rows, noted.columns[&EVENTS.field_id("event_time")].n_values), (1, 1));
+}
+
+#[test]
+fn a_file_is_not_read_again_by_the_process_that_publishes_what_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    write(&lake, &part(&lake, "one"));
+    std::fs::write(part(&lake, "one"), b"what is read is not a part").unwrap();
+    let other = Lake::open(folder.path()).unwrap();
+    assert!(matches!(publish_all(&other), Err(LakeError::Damaged { .. })), "another process reads it");
+    assert!(publish_all(&lake).unwrap());
 }

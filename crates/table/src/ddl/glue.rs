@@ -18,9 +18,25 @@ const COMMENT_BYTES: usize = 255;
 
 const HIVE: &str = "org.apache.hadoop.hive.ql.io.parquet";
 
+/// A column as Glue has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GlueColumn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: &'static str,
+    /// What it says, as far as Glue takes it.
+    pub comment: &'static str,
+}
+
+/// Returns the columns of a table, but not the date of its partition.
+pub fn glue_columns(table: &Table) -> impl Iterator<Item = GlueColumn> {
+    let column = |it: &Column| GlueColumn { name: it.name, kind: kind(it.kind), comment: comment(it.doc) };
+    table.columns.iter().map(column)
+}
+
 pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Result {
-    let column =
-        |column: &Column| json!({ "Name": column.name, "Type": kind(column.kind), "Comment": comment(column.doc) });
+    let column = |it: GlueColumn| json!({ "Name": it.name, "Type": it.kind, "Comment": it.comment });
     let date = table.dated_by.map(|_| json!({ "Name": DATE_PARTITION, "Type": "date" }));
     let mut parameters = Map::from_iter([("classification".to_owned(), Value::from("parquet"))]);
     if table.dated_by.is_some() {
@@ -33,7 +49,7 @@ pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Resul
         "PartitionKeys": date.into_iter().collect::<Vec<_>>(),
         "Parameters": parameters,
         "StorageDescriptor": {
-            "Columns": table.columns.iter().map(column).collect::<Vec<_>>(),
+            "Columns": glue_columns(table).map(column).collect::<Vec<_>>(),
             "Location": format!("{folder}/"),
             "InputFormat": format!("{HIVE}.MapredParquetInputFormat"),
             "OutputFormat": format!("{HIVE}.MapredParquetOutputFormat"),
@@ -46,6 +62,6 @@ pub(super) fn table(out: &mut String, folder: &str, table: &Table) -> fmt::Resul
     writeln!(out, "{input}")
 }
 
-fn comment(doc: &str) -> &str {
+fn comment(doc: &'static str) -> &'static str {
     &doc[..doc.floor_char_boundary(COMMENT_BYTES)]
 }

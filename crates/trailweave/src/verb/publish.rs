@@ -1,7 +1,9 @@
 //! `publish`.
 
 use trailweave_ingest::PublishedTable;
+use trailweave_lake::GlueTables;
 use trailweave_lake::Lake;
+use trailweave_lake::PublishOptions;
 
 use crate::config;
 use crate::job::Job;
@@ -9,18 +11,20 @@ use crate::outcome::Outcome;
 use crate::report;
 
 /// Publishes the lake's tables.
-pub(super) fn publish(job: &Job, keep: Option<&str>) -> anyhow::Result<Outcome> {
+pub(super) fn publish(job: &Job, keep: Option<&str>, no_glue: bool) -> anyhow::Result<Outcome> {
     let keep_secs = keep.map(config::keep).transpose()?;
+    let glue = if no_glue { GlueTables::Leave } else { job.glue_tables() };
     let lake = job.lake()?;
     let _lock = lake.lock()?;
     trailweave_ingest::remove_uncommitted(&lake)?;
-    let published = trailweave_ingest::publish(&lake, keep_secs)?;
+    let published = trailweave_ingest::publish(&lake, &PublishOptions { keep_secs, glue })?;
     job.put(&published, |out, published| report::write_published(out, published))?;
     Ok(Outcome::Done)
 }
 
 /// Publishes them at the end of another verb, if that is asked for. Needs: the lock of the lake.
 pub(super) fn publish_locked(job: &Job, lake: &Lake) -> anyhow::Result<Option<Vec<PublishedTable>>> {
-    let published = job.config.publish.then(|| trailweave_ingest::publish(lake, None));
+    let options = PublishOptions { keep_secs: None, glue: job.glue_tables() };
+    let published = job.config.publish.then(|| trailweave_ingest::publish(lake, &options));
     Ok(published.transpose()?)
 }

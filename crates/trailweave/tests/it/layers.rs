@@ -10,24 +10,26 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 13] = [
+const LAYERS: [(&str, &[&str], &[&str]); 15] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     (
         "iceberg",
         &["table"],
         &["arrow", "parquet", "object_store", "tokio", "datafusion", "simd-json", "flate2", "clap"],
     ),
-    ("lake", &["table", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
+    ("coded", &[], &["object_store", "tokio", "datafusion", "simd-json", "flate2", "clap"]),
+    ("lake", &["table", "coded", "iceberg"], &["datafusion", "simd-json", "flate2", "clap"]),
     ("decode", &["table"], &["tokio", "rayon", "datafusion", "parquet", "clap"]),
     ("digest", &[], &["tokio", "rayon", "arrow", "parquet", "flate2", "clap"]),
     ("ingest", &["table", "lake", "decode", "digest"], &["clap", "datafusion"]),
+    ("glue", &["table", "lake", "ingest"], &["arrow", "parquet", "clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),
     ("cluster", &["table"], &["arrow", "datafusion", "clap"]),
     // For tests and benches: no crate but `bench` has it among what it is built with.
     ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
-    ("trailweave", &["table", "lake", "ingest", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
+    ("trailweave", &["table", "lake", "ingest", "glue", "correlate", "query", "corpus"], &["datafusion", "simd-json"]),
     ("bench", &["table", "lake", "decode", "ingest", "correlate", "oracle", "corpus"], &[]),
 ];
 

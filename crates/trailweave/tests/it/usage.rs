@@ -59,6 +59,30 @@ fn an_option_that_the_program_is_built_without_is_refused_by_name() {
     assert!(!trailweave(&["run", "--help"]).stdout.contains("otlp"));
 }
 
+#[cfg(not(feature = "glue"))]
+#[test]
+fn glue_is_refused_by_a_program_that_is_built_without_it() {
+    let said = trailweave(&["correlate", "--lake", "s3://bucket/lake", "--glue-database", "trail"]);
+    assert!(said.code == 2 && said.stderr.contains("built without the feature `glue`"), "{}", said.stderr);
+    assert!(!trailweave(&["publish", "--help"]).stdout.contains("--glue-database <NAME>"));
+}
+
+#[test]
+fn a_lake_in_a_folder_does_not_go_to_glue_and_a_copy_of_one_that_did_can_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = trailweave(&["demo", "--dir", utf8(folder.path()), "--records", "300", "--quiet"]);
+    assert_eq!(demo.code, 0, "{}", demo.stderr);
+    let lake = folder.path().join("lake");
+    let said = trailweave(&["publish", "--lake", utf8(&lake), "--glue-database", "trail"]);
+    assert!(said.code == 2 && said.stderr.contains("a lake in S3"), "{}", said.stderr);
+    let format = r#"{ "format_version": 2, "events": "relevant", "iceberg": { "glue_database": "trail" } }"#;
+    fs::write(lake.join("_trailweave/lake.json"), format).unwrap();
+    let said = trailweave(&["publish", "--lake", utf8(&lake)]);
+    assert!(said.code == 1 && said.stderr.contains("`publish --no-glue`"), "{}", said.stderr);
+    let said = trailweave(&["publish", "--lake", utf8(&lake), "--no-glue"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}
+
 #[cfg(not(feature = "query"))]
 #[test]
 fn a_question_to_a_program_that_is_built_without_query_is_refused_and_a_chain_is_drawn() {

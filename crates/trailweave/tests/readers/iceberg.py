@@ -104,12 +104,12 @@ def pyiceberg(lake: pathlib.Path, name: str, where: str = "", snapshot: int | No
     return (scan.filter(filters[where]) if where else scan).to_arrow().to_pylist()
 
 
-def duckdb_session():
+def duckdb_session(*extensions: str):
     sys.path.insert(0, DUCKDB)
     import duckdb
 
     db = duckdb.connect()
-    for name in ("avro", "iceberg"):
+    for name in ("avro", *extensions, "iceberg"):
         db.execute(f"LOAD '{DUCKDB}/duckdb_extension_{name}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
     db.execute("SET TimeZone = 'UTC'")
     return db
@@ -173,18 +173,26 @@ def snapshots(trailweave: str, folder: pathlib.Path) -> list[str]:
 
 
 def loop(trailweave: str, folder: pathlib.Path) -> list[str]:
-    lake, counts, over = folder / "lake", [0], threading.Event()
-    differences, n_reads = [], 0
+    return beside(trailweave, folder, str(folder / "lake"), duckdb_session, 20)
+
+
+# What a reader says whose snapshot, or hint in S3, was replaced while it read: an error, and never a wrong count.
+GONE = ("o such file", "annot open file", "404", "the remote file has changed")
+
+
+def beside(trailweave: str, folder: pathlib.Path, lake: str, session, n_runs: int) -> list[str]:
+    """Counts all the time while runs join what was delivered."""
+    over, differences, n_reads = threading.Event(), [], 0
     first = deliver(folder, 0, [it for n in range(40) for it in records(n)])
-    run(trailweave, "run", "--publish", "--source", str(first), "--lake", str(lake))
-    db = duckdb_session()
-    count = lambda: db.execute(f"SELECT count(*) FROM iceberg_scan('{table_of(lake, 'correlated')}')").fetchone()[0]
+    run(trailweave, "run", "--publish", "--source", str(first), "--lake", lake)
+    db, table = session(), f"{lake}/_trailweave/iceberg/correlated"
+    count = lambda: db.execute(f"SELECT count(*) FROM iceberg_scan('{table}')").fetchone()[0]
     counts = [count()]
 
     def deliver_and_join():
-        for n in range(20):
+        for n in range(n_runs):
             trail = deliver(folder, 100 + n, records(100 + n))
-            run(trailweave, "run", "--publish", "--source", str(trail), "--lake", str(lake))
+            run(trailweave, "run", "--publish", "--source", str(trail), "--lake", lake)
         over.set()
 
     thread = threading.Thread(target=deliver_and_join)
@@ -193,15 +201,15 @@ def loop(trailweave: str, folder: pathlib.Path) -> list[str]:
         try:
             counts.append(count())
             n_reads += 1
-        except Exception as error:  # the snapshot that it reads was replaced: an error, and never a wrong count
-            if "o such file" not in str(error) and "annot open file" not in str(error):
+        except Exception as error:
+            if not any(said in str(error) for said in GONE):
                 differences.append(f"a reader failed otherwise: {error}")
     thread.join()
-    allowed = {40 + n for n in range(21)}
+    allowed = {40 + n for n in range(n_runs + 1)}
     differences += [f"a reader counted {it}" for it in sorted(set(counts) - allowed)]
     if counts != sorted(counts):
         differences.append("a reader saw an older snapshot after a newer one")
-    if count() != 60 or n_reads < 5:
+    if count() != 40 + n_runs or n_reads < 5:
         differences.append(f"at the end there are {count()} rows, after {n_reads} reads")
     print(f"{n_reads} reads saw {len(set(counts))} snapshots")
     return differences
