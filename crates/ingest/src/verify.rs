@@ -95,6 +95,7 @@ impl Verification<'_> {
         let known = Known::read(self.lake, &self.copies)?;
         let logs = Logs::new(listed, &judged, &digests);
         let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
+        drop(known);
         let change = self.change(&digests, &unreadable, &judged, &logs, &listing)?;
         crash_points.pass()?;
         let held = change.hold()?;

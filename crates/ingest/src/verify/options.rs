@@ -16,6 +16,8 @@ pub struct VerifyOptions {
     pub public_keys: Option<PathBuf>,
     /// The metadata of digests, of which local copies have none. What S3 tells of it is added to the file.
     pub digest_metadata: Option<PathBuf>,
+    /// True if the result names all that is valid, which takes memory.
+    pub names_valid: bool,
     /// True if every listed log file is read again, whatever the ledger knows.
     pub is_reread: bool,
 }

@@ -21,7 +21,7 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// The times that digests cover without a hole.
     pub covered: Vec<CoveredTime>,
-    /// The URLs of digests and log files that are as they were delivered.
+    /// The URLs of digests and log files that are as they were delivered, if they were asked for.
     pub valid: Vec<String>,
 }
 
@@ -93,12 +93,13 @@ impl Verification<'_> {
         let asked = digests.iter().zip(&judged.verdicts).filter(|(_, verdict)| verdict.is_asked);
         let trusted = asked.clone().filter(|(_, verdict)| verdict.state.is_trusted());
         let whole = trusted.filter(|(_, verdict)| verdict.is_linked());
-        let mut valid: Vec<String> = whole.map(|(digest, _)| digest.uri()).collect();
+        let names_valid = self.verify.names_valid;
+        let mut valid: Vec<String> = whole.filter(|_| names_valid).map(|(digest, _)| digest.uri()).collect();
         let mut log_files = LogFileCounts::default();
         for log in logs.asked(&judged) {
             log_files.listed += 1;
             log_files.take(log.verdict);
-            if log.verdict == LogVerdict::Valid {
+            if names_valid && log.verdict == LogVerdict::Valid {
                 valid.push(self.uri(&log.listed, had));
             }
         }

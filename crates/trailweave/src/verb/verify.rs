@@ -33,6 +33,7 @@ pub(super) fn prove(job: &Job, args: &VerifyArgs, range: Range) -> anyhow::Resul
         buckets: args.bucket.clone(),
         public_keys: args.public_keys.clone(),
         digest_metadata: args.digest_metadata.clone(),
+        names_valid: job.common.json,
         is_reread: args.reread,
     };
     let lake = job.lake()?;

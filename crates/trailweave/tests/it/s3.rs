@@ -296,7 +296,9 @@ fn the_objects_that_a_file_names_are_read(demo: &Path, told: &dyn Fn(&[&str], &s
     let (keys, lake) = (demo.join("keys.txt"), demo.join("of-keys"));
     let count = |lake: &Path| told(&["query", "--json", "SELECT count(*) AS n FROM events"], lake.to_str().unwrap());
     let trail = demo.join("trail");
-    let objects = files(&trail.join("AWSLogs"), "gz");
+    // A digest that is named is skipped, as one that is listed.
+    let mut objects = files(&trail.join("AWSLogs"), "gz");
+    objects.retain(|path| !path.components().any(|part| part.as_os_str() == "CloudTrail-Digest"));
     let name = |path: &PathBuf| format!("s3://trail/{}", path.strip_prefix(&trail).unwrap().display());
     let names: Vec<_> = objects.iter().map(name).collect();
     let half: Vec<_> = names.iter().step_by(2).flat_map(|name| [name.as_str(), "", "# again", name]).collect();

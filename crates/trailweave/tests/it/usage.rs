@@ -9,9 +9,21 @@ use crate::program::utf8;
 
 #[test]
 fn every_verb_has_examples() {
-    for verb in
-        ["run", "ingest", "plan", "status", "correlate", "compact", "publish", "gc", "query", "trace", "ddl", "demo"]
-    {
+    for verb in [
+        "run",
+        "ingest",
+        "plan",
+        "status",
+        "verify",
+        "correlate",
+        "compact",
+        "publish",
+        "gc",
+        "query",
+        "trace",
+        "ddl",
+        "demo",
+    ] {
         let said = trailweave(&[verb, "--help"]);
         assert_eq!(said.code, 0);
         assert!(said.stdout.contains(&format!("Examples:\n  trailweave {verb}")), "{}", said.stdout);
