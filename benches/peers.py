@@ -23,7 +23,7 @@ RELEASE = ROOT / "target" / "release"
 WORK = ROOT / "target" / "bench"
 OBJECT = "*/AWSLogs/**/*.json.gz"
 
-# What the generator is asked for. `busy`: large objects of a busy account; `quiet`: an organization whose objects
+# The options of the generator. `busy`: large objects of a busy account; `quiet`: an organization whose objects
 # hold 1 to 3 records each; `giant`: nearly all of a day in one object; `rowless`: that of `busy` without the records
 # that become rows; `flows`: nearly all records are of launches and the like, from several seeds, because the generator
 # holds them in memory; `rows`: two thirds of the records become rows; `sessions`: half of the records are AssumeRole.
@@ -41,7 +41,7 @@ SHAPES = {
 RECORDS_OF_SEED = 2_500_000
 
 
-# What `events` has besides, as paths of fields: texts, and JSON as logged.
+# The other fields of `events`, as paths: texts, and JSON as logged.
 TEXTS = [
     "eventVersion eventType eventCategory awsRegion sharedEventID readOnly managementEvent sourceIPAddress userAgent",
     "errorMessage vpcEndpointId userIdentity.type userIdentity.principalId userIdentity.accountId",

@@ -14,7 +14,7 @@ FROM (
 ) r
 LEFT JOIN learned l ON l.rid = r.rid
 LEFT JOIN causes c ON c.rid = r.rid
--- What caused its grant.
+-- The cause of its grant.
 LEFT JOIN causes p ON p.rid = r.create_rid
 -- The CreateGrant that allowed it.
 LEFT JOIN (

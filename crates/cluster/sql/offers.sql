@@ -46,7 +46,7 @@ FROM (
   FROM ec2
   WHERE candidate AND event_name IN ('CopySnapshot', 'ImportSnapshot')
   UNION ALL
-  -- What took a snapshot calls no KMS itself.
+  -- An event that took a snapshot calls no KMS itself.
   SELECT 'taken', account, region, explode(snapshot_ids), t, at
   FROM ec2
   WHERE candidate AND event_name IN ('CreateSnapshot', 'CreateSnapshots')

@@ -25,7 +25,7 @@ use crate::Job;
 pub(crate) const DONE: &str = "done.json";
 const SUCCESS: &str = "_SUCCESS";
 
-/// What stands in the folder of a run, with the sums that Hadoop keeps of local files.
+/// The files in the folder of a run, with the sums that Hadoop keeps of local files.
 const OWN: [&str; 8] =
     ["job.json", "join.py", "steps", "products", DONE, "done.json.tmp", ".done.json.crc", ".done.json.tmp.crc"];
 

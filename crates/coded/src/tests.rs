@@ -1,4 +1,4 @@
-//! What is written is what the Parquet library would have written, to whoever reads it.
+//! Chunks beside those of the Parquet library: readers see the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

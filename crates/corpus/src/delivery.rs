@@ -32,7 +32,7 @@ pub(crate) struct Delivered {
     pub(crate) objects: usize,
     pub(crate) bytes: u64,
     pub(crate) records: usize,
-    /// What digests list; empty where there are none.
+    /// The log files that digests list; empty where there are none.
     pub(crate) logged: Vec<Logged>,
 }
 

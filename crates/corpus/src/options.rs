@@ -47,7 +47,7 @@ pub struct CorpusOptions {
     pub generations: Generations,
     /// True if the trail has digest files.
     pub digests: bool,
-    /// What is done to the trail after it was signed; needs digests.
+    /// The change that is made to the trail after it was signed; needs digests.
     pub tampering: Option<Tampering>,
 }
 

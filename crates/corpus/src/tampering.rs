@@ -1,8 +1,8 @@
-//! What a test can have done to a trail, one thing at a time.
+//! Changes that a test can have made to a trail, one at a time.
 
 use serde::Serialize;
 
-/// What is done to the trail of the first account in the first region, in the middle of its time.
+/// A change of the trail of the first account in the first region, in the middle of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tampering {
     /// One byte of the text of a log file is another.

@@ -125,7 +125,7 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// The times of each place, in order.
     pub spans: BTreeMap<Place, Vec<Span>>,
-    /// What is covered of the time that is asked for, in order.
+    /// The covered parts of the time that is asked for, in order.
     pub covered: Vec<Covered>,
 }
 

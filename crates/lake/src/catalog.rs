@@ -42,6 +42,6 @@ pub struct CatalogEntry {
     pub version_id: String,
     /// Where the newest metadata stands, as the entry says; `None` where it is not an Iceberg table.
     pub metadata_location: Option<String>,
-    /// What the entry says besides.
+    /// The parameters that others gave it.
     pub parameters: BTreeMap<String, String>,
 }

@@ -331,7 +331,7 @@ pub(crate) struct GlueArgs {
 /// The arguments that say what computes the join.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArgs {
-    /// What computes the join: this process, or Apache Spark, which gets a job and hands back the tables
+    /// The engine of the join: this process, or Apache Spark, which gets a job and hands back the tables
     #[arg(long, env = "TRAILWEAVE_ENGINE", value_name = "ENGINE", default_value = "memory")]
     pub(crate) engine: JoinEngine,
     /// The folder or prefix through which Spark gets its job and hands back the tables; both must reach it

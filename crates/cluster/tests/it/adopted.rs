@@ -1,4 +1,4 @@
-//! What is adopted, and what is refused: stages as Spark leaves them, which the join in memory has made here.
+//! Stages that are adopted or refused, as Spark leaves them; the join in memory has made their rows here.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -35,7 +35,7 @@ struct Session {
     version: &'static str,
     master: &'static str,
     conf: Value,
-    /// What is killed, by the statement in which it is.
+    /// The processes that are killed, by the statement in which they are.
     kill: Value,
     /// Steps of the first run to be tried in another spelling.
     changes: &'static [[&'static str; 3]],

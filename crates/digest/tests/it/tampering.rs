@@ -1,4 +1,4 @@
-//! What was done to a digest is found, and named right, and nothing else is.
+//! Each change of a digest is found, and named right, and nothing else is.
 
 use trailweave_digest::{Kind, Severity, SpanKind, seconds};
 

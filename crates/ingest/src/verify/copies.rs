@@ -17,7 +17,7 @@ pub(crate) struct Copies {
 struct Copy {
     folder: PathBuf,
     bucket: String,
-    /// What stands in keys before a path below the folder; empty, or with a slash at its end.
+    /// The beginning of keys, before a path below the folder; empty, or with a slash at its end.
     prefix: String,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Listed {
     pub(super) uri: Option<Box<str>>,
 }
 
-/// What was fetched of a digest.
+/// A digest as it was fetched.
 type Stored = Result<(Vec<u8>, Option<ObjectMetadata>), String>;
 
 impl Verification<'_> {

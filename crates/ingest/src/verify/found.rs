@@ -1,8 +1,8 @@
-//! What a log file that is read again turns out to be.
+//! A log file that was read again.
 
 use trailweave_decode::{MemberError, Sha256, member_sha256};
 
-/// What a log file turned out to be.
+/// The outcome of reading a log file again.
 pub(super) enum Found {
     /// A text of this hash.
     Text(Sha256),

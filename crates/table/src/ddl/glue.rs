@@ -25,7 +25,7 @@ pub struct GlueColumn {
     pub name: &'static str,
     /// Its type.
     pub kind: &'static str,
-    /// What it says, as far as Glue takes it.
+    /// Its description, as far as Glue takes it.
     pub comment: &'static str,
 }
 

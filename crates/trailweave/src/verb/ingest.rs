@@ -81,7 +81,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What the lake holds, and the runs that it has staged for Spark.
+/// The state of the lake, and the runs that it has staged for Spark.
 #[derive(Serialize)]
 struct Held<'s> {
     #[serde(flatten)]

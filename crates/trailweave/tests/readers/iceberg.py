@@ -176,7 +176,7 @@ def loop(trailweave: str, folder: pathlib.Path) -> list[str]:
     return beside(trailweave, folder, str(folder / "lake"), duckdb_session, 20)
 
 
-# What a reader says whose snapshot, or hint in S3, was replaced while it read: an error, and never a wrong count.
+# The errors of a reader whose snapshot, or hint in S3, was replaced while it read; it never counts wrongly.
 GONE = ("o such file", "annot open file", "404", "the remote file has changed")
 
 
