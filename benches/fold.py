@@ -44,6 +44,18 @@ def first_days(lake: Path, n_days: int) -> Path:
     return part
 
 
+def ingested(name: str, options: dict[str, object]) -> Path:
+    """The lake of the trail of these options, made once and not correlated."""
+    lake = WORK / f"lake-{name}"
+    if not (lake / "done").exists():
+        folder = corpus(name, options)
+        sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
+        shutil.rmtree(lake, ignore_errors=True)
+        measured(["ingest", *sources], lake, "1GiB")
+        (lake / "done").touch()
+    return lake
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=260_000)
@@ -61,13 +73,7 @@ def main() -> None:
         "flows": 0.97,
     }
     name = f"fold-{asked.records}-{asked.days}-{asked.accounts}"
-    lake = WORK / f"lake-{name}"
-    if not (lake / "done").exists():
-        folder = corpus(name, options)
-        sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
-        shutil.rmtree(lake, ignore_errors=True)
-        measured(["ingest", *sources], lake, "1GiB")
-        (lake / "done").touch()
+    lake = ingested(name, options)
     lakes = [lake] if asked.part_days is None else [first_days(lake, asked.part_days), lake]
     print("| events | `--memory` | slices | CPU s | wall s | peak RSS MiB | RSS over memory | CPU us an event |")
     print("|---|---|---|---|---|---|---|---|")

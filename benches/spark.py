@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from day import measured
-from fold import PRODUCTS, digest
-from peers import RELEASE, ROOT, WORK, corpus
+from fold import PRODUCTS, digest, ingested
+from peers import RELEASE, ROOT, WORK
 
 HERTZ, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 MASTERS = {"local[2]": "2g", "local-cluster[1,2,2048]": "1g", "local-cluster[2,1,1024]": "1g"}
@@ -107,13 +107,7 @@ def main() -> None:
     for records in asked.records:
         name = f"spark-{records}-{asked.days}"
         options = {"records": records, "days": asked.days, "records_per_object": 5000, "flows": 0.97}
-        lake = WORK / f"lake-{name}"
-        if not (lake / "done").exists():
-            folder = corpus(name, options)
-            sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
-            shutil.rmtree(lake, ignore_errors=True)
-            measured(["ingest", *sources], lake, "1GiB")
-            (lake / "done").touch()
+        lake = ingested(name, options)
         for memory in ("2GiB", "256MiB"):
             said, cpu, wall, rss = measured(["correlate", "--whole"], lake, memory)
             found = said["correlated"]

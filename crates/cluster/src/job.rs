@@ -48,7 +48,7 @@ const SETTINGS: [(&str, &str); 12] = [
     ("spark.sql.adaptive.forceOptimizeSkewedJoin", "true"),
 ];
 
-/// What Spark is to do.
+/// The work for Spark: statements, and the files that they read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its name, a digest of all else: the same events and rules are the same run.

@@ -200,6 +200,39 @@ fn a_written_file_has_encodings_bloom_filters_page_index_and_order() {
 }
 
 #[test]
+fn the_same_rows_are_the_same_bytes_however_they_are_cut_also_where_a_dictionary_is_too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let n_rows: usize = 20_000;
+    let mut columns: Vec<ArrayRef> =
+        EVENTS.columns.iter().map(|column| new_null_array(&EVENTS.data_type(column), n_rows)).collect();
+    // As numbers of its values the first is over a mebibyte in the first row group, the second is small.
+    let texts = [
+        ("user_agent", "x".repeat(90), n_rows),
+        ("event_name", "Run".to_owned(), 7),
+        ("event_id", "e".repeat(70), n_rows),
+    ];
+    for (name, begin, n_values) in texts {
+        let text = |row: usize| (!row.is_multiple_of(11)).then(|| format!("{begin}{}", row % n_values));
+        columns[EVENTS.position(name)] = Arc::new((0..n_rows).map(text).collect::<StringArray>());
+    }
+    let rows = RecordBatch::try_new(EVENTS.schema(), columns).unwrap();
+    let files = [n_rows, 700, 1024].map(|n_cut| {
+        let path = folder.path().join(format!("{n_cut}.parquet"));
+        let mut writer = TableWriter::new(WholeFile::create(&path).unwrap(), &EVENTS).unwrap();
+        for from in (0..n_rows).step_by(n_cut) {
+            writer.write(&rows.slice(from, n_cut.min(n_rows - from))).unwrap();
+        }
+        writer.commit().unwrap();
+        path
+    });
+    let bytes = files.each_ref().map(|path| fs::read(path).unwrap());
+    assert!(bytes[0] == bytes[1] && bytes[1] == bytes[2]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&files[1]).unwrap()).unwrap();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(arrow::compute::concat_batches(&rows.schema(), &batches).unwrap(), rows);
+}
+
+#[test]
 fn a_written_file_has_the_types_of_its_table_and_says_them_once() {
     let folder = tempfile::tempdir().unwrap();
     for table in TABLES.into_iter().chain(AUDIT) {

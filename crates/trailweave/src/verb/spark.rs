@@ -40,7 +40,7 @@ struct Staged {
     files: usize,
     /// The command that runs it.
     submit: String,
-    /// Whether Spark has done it.
+    /// True if Spark has done it.
     is_done: bool,
 }
 
