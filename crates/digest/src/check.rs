@@ -1,9 +1,12 @@
 //! A digest by itself: its place, its key, its signature.
 
+use std::borrow::Cow;
+
 use crate::file::Digest;
 use crate::finding::{Finding, Kind};
-use crate::hex::{from_hex, to_hex};
+use crate::hex::to_hex;
 use crate::public_keys::{PublicKey, PublicKeys};
+use crate::signature::Signature;
 use crate::time::rfc3339;
 
 /// The verdict about a digest by itself.
@@ -32,7 +35,7 @@ pub fn check(digest: &Digest, keys: &PublicKeys) -> OwnVerdict {
 }
 
 /// Tells whether a digest without a signature is authentic by the one that its successor names.
-pub(crate) fn stands(digest: &Digest, keys: &PublicKeys, signature: &str) -> bool {
+pub(crate) fn stands(digest: &Digest, keys: &PublicKeys, signature: &Signature) -> bool {
     key_of(digest, keys).is_ok_and(|key| is_signed_by(digest, key, signature))
 }
 
@@ -56,14 +59,14 @@ fn key_of<'k>(digest: &Digest, keys: &'k PublicKeys) -> Result<&'k PublicKey, Fi
     Ok(key)
 }
 
-/// Tells whether a signature, in hexadecimal, is that of a digest.
-fn is_signed_by(digest: &Digest, key: &PublicKey, signature: &str) -> bool {
-    from_hex(signature).is_some_and(|signature| key.verifies(signed_text(digest).as_bytes(), &signature))
+/// Tells whether a signature is that of a digest.
+fn is_signed_by(digest: &Digest, key: &PublicKey, signature: &Signature) -> bool {
+    signature.bytes().is_some_and(|signature| key.verifies(signed_text(digest).as_bytes(), &signature))
 }
 
 /// Returns the text that is signed of a digest. Needs: it is at its place.
 fn signed_text(digest: &Digest) -> String {
-    let Digest { end_text, bucket, key, sha256, previous_signature, .. } = digest;
-    let previous = previous_signature.as_deref().unwrap_or("null");
-    format!("{end_text}\n{bucket}/{key}\n{}\n{previous}", to_hex(sha256))
+    let Digest { end_text, bucket, name, sha256, previous_signature, .. } = digest;
+    let previous = previous_signature.as_ref().map_or(Cow::Borrowed("null"), Signature::text);
+    format!("{end_text}\n{bucket}/{}\n{}\n{previous}", name.key(), to_hex(sha256))
 }

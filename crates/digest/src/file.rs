@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use crate::hex::from_hex;
 use crate::metadata::ObjectMetadata;
 use crate::name::DigestName;
+use crate::signature::Signature;
 use crate::time;
 
 /// A SHA-256 digest.
@@ -16,9 +17,7 @@ pub type Sha256 = [u8; 32];
 pub struct Digest {
     /// The bucket in which it lies.
     pub bucket: Box<str>,
-    /// The key under which it lies.
-    pub key: Box<str>,
-    /// The meaning of that key.
+    /// The key under which it lies, and its meaning.
     pub name: DigestName,
     /// The SHA-256 of its text.
     pub sha256: Sha256,
@@ -35,9 +34,9 @@ pub struct Digest {
     /// The digest before it; `None`: a chain begins.
     pub previous: Option<Previous>,
     /// The signature of that digest, as text, which is signed.
-    pub(crate) previous_signature: Option<Box<str>>,
+    pub(crate) previous_signature: Option<Signature>,
     /// Its own signature, which its object's metadata holds.
-    pub(crate) signature: Option<Box<str>>,
+    pub(crate) signature: Option<Signature>,
     /// The time at which a backfill digest was made.
     pub generated: Option<i64>,
 }
@@ -121,7 +120,7 @@ fn nullable<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Err
 impl Digest {
     /// Reads a digest, and the log files that it lists, from its text and the metadata of its object.
     pub fn read(
-        (bucket, key): (&str, &str),
+        bucket: &str,
         name: DigestName,
         text: &[u8],
         metadata: Option<&ObjectMetadata>,
@@ -140,9 +139,8 @@ impl Digest {
             _ => None,
         };
         let digest = Self {
-            is_at_its_place: said.digest_s3_bucket == bucket && said.digest_s3_object == key,
+            is_at_its_place: said.digest_s3_bucket == bucket && said.digest_s3_object == name.key(),
             bucket: bucket.into(),
-            key: key.into(),
             name,
             sha256: digest(&SHA256, text).as_ref().try_into().expect("SHA-256 has 32 bytes"),
             start: instant("digestStartTime", &said.digest_start_time)?,
@@ -150,8 +148,8 @@ impl Digest {
             end_text: said.digest_end_time.into(),
             fingerprint: said.digest_public_key_fingerprint.to_ascii_lowercase().into(),
             previous,
-            previous_signature: said.previous_digest_signature.map(Into::into),
-            signature: metadata.and_then(ObjectMetadata::signature).map(Into::into),
+            previous_signature: said.previous_digest_signature.as_deref().map(Signature::new),
+            signature: metadata.and_then(ObjectMetadata::signature).map(Signature::new),
             generated: metadata.and_then(ObjectMetadata::generated),
         };
         Ok((digest, log_files))
@@ -159,7 +157,7 @@ impl Digest {
 
     /// Returns its URL.
     pub fn uri(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.key)
+        format!("s3://{}/{}", self.bucket, self.name.key())
     }
 
     /// Tells whether the metadata of its object has a signature.

@@ -1,13 +1,9 @@
 //! Bytes as hexadecimal digits.
 
-use std::fmt::Write as _;
-
 /// Writes bytes in hexadecimal, lower case.
 pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Reads bytes that are written in hexadecimal, in either case.

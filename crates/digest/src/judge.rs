@@ -10,6 +10,7 @@ use crate::file::Digest;
 use crate::finding::{Finding, Kind};
 use crate::name::DigestName;
 use crate::public_keys::PublicKeys;
+use crate::signature::Signature;
 
 /// The time that is asked for, in seconds since 1970; both ends are part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,9 +48,7 @@ pub enum State {
 pub struct Unreadable {
     /// Its bucket.
     pub bucket: String,
-    /// Its key.
-    pub key: String,
-    /// The meaning of its key.
+    /// Its key, and the meaning of that.
     pub name: DigestName,
     /// Why.
     pub finding: Finding,
@@ -194,7 +193,7 @@ pub fn judge(
 
 /// Decides which digests are trusted. A signature proves its digest wherever it was kept.
 fn trust(digests: &[Digest], own: Vec<OwnVerdict>, keys: &PublicKeys, range: Range, judged: &mut Judged) {
-    let mut named: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+    let mut named: HashMap<(&str, &str), Vec<&Signature>> = HashMap::new();
     if own.contains(&OwnVerdict::Unsigned) {
         for digest in digests {
             if let (Some(previous), Some(signature)) = (&digest.previous, &digest.previous_signature) {
@@ -208,7 +207,7 @@ fn trust(digests: &[Digest], own: Vec<OwnVerdict>, keys: &PublicKeys, range: Ran
             OwnVerdict::Refused(finding) => (State::Refused(finding.kind), Some(*finding)),
             OwnVerdict::Unsigned => {
                 let kind = Kind::DigestNoSignature;
-                let mut signatures = named.get(&(&*digest.bucket, &*digest.key)).into_iter().flatten();
+                let mut signatures = named.get(&(&*digest.bucket, digest.name.key())).into_iter().flatten();
                 if signatures.any(|signature| stands(digest, keys, signature)) {
                     (State::Trusted, Some(kind.note(digest.uri()).saying("its successor names the signature")))
                 } else {
@@ -225,8 +224,9 @@ fn trust(digests: &[Digest], own: Vec<OwnVerdict>, keys: &PublicKeys, range: Ran
 /// Compares what trusted digests say of their predecessors with these.
 fn follow_links(digests: &[Digest], unreadable: &[Unreadable], range: Range, judged: &mut Judged) {
     let by_place: HashMap<(&str, &str), usize> =
-        digests.iter().enumerate().map(|(position, digest)| ((&*digest.bucket, &*digest.key), position)).collect();
-    let is_unreadable = |bucket: &str, key: &str| unreadable.iter().any(|it| it.bucket == bucket && it.key == key);
+        digests.iter().enumerate().map(|(position, digest)| ((&*digest.bucket, digest.name.key()), position)).collect();
+    let is_unreadable =
+        |bucket: &str, key: &str| unreadable.iter().any(|it| *it.bucket == *bucket && it.name.key() == key);
     for (position, digest) in digests.iter().enumerate() {
         let Some(previous) = &digest.previous else { continue };
         let verdict = &judged.verdicts[position];
@@ -247,13 +247,11 @@ fn follow_links(digests: &[Digest], unreadable: &[Unreadable], range: Range, jud
             continue;
         }
         let before = &digests[before];
-        let is_named = |signature: &str| match &digest.previous_signature {
-            Some(named) => named.eq_ignore_ascii_case(signature),
-            None => false,
-        };
+        let is_named =
+            |signature: &Signature| digest.previous_signature.as_ref().is_some_and(|named| named.is_same(signature));
         let broken = if previous.sha256 == Some(before.sha256) {
             // One that lost its signature is proven by what its successor names.
-            let is_other = before.signature.as_deref().is_some_and(|own| !is_named(own));
+            let is_other = before.signature.as_ref().is_some_and(|own| !is_named(own));
             is_other.then_some(Kind::DigestPreviousSignature)
         } else {
             Some(Kind::DigestPreviousHash)
@@ -266,7 +264,7 @@ fn follow_links(digests: &[Digest], unreadable: &[Unreadable], range: Range, jud
 /// Puts the digests of each chain in the order of their windows.
 fn chains<'d>(digests: &'d [Digest], unreadable: &'d [Unreadable]) -> BTreeMap<Chain<'d>, Vec<Link>> {
     fn chain<'d>(bucket: &'d str, name: &'d DigestName) -> Chain<'d> {
-        (bucket, &name.area, &name.region, &name.trail, &name.home_region, name.is_backfill)
+        (bucket, name.area(), name.region(), name.trail(), name.home_region(), name.is_backfill)
     }
     let mut chains: BTreeMap<Chain<'d>, Vec<Link>> = BTreeMap::new();
     for (position, digest) in digests.iter().enumerate().filter(|(_, digest)| digest.is_at_its_place) {
@@ -329,8 +327,8 @@ fn cover(digests: &[Digest], range: Range, judged: &mut Judged) {
     let mut windows: BTreeMap<(&str, &str), Vec<DigestWindow>> = BTreeMap::new();
     let mut places: BTreeMap<(&str, &str), (&str, &str)> = BTreeMap::new();
     for (digest, verdict) in digests.iter().zip(&judged.verdicts).filter(|(digest, _)| digest.is_at_its_place) {
-        let account = (&*digest.name.account, &*digest.name.region);
-        places.insert(account, (&digest.bucket, &digest.name.area));
+        let account = (digest.name.account(), digest.name.region());
+        places.insert(account, (&digest.bucket, digest.name.area()));
         if verdict.is_asked {
             windows.entry(account).or_default().push((digest.start, digest.end, verdict.state.is_trusted()));
         }

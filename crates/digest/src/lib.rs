@@ -18,6 +18,7 @@ mod judge;
 mod metadata;
 mod name;
 mod public_keys;
+mod signature;
 mod time;
 
 pub use check::{OwnVerdict, check};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::time;
 
@@ -13,10 +13,9 @@ const PREFIX: &str = "x-amz-meta-";
 #[serde(transparent)]
 pub struct Metadata(BTreeMap<String, BTreeMap<String, ObjectMetadata>>);
 
-/// The user metadata of an object, by names in lower case without `x-amz-meta-`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ObjectMetadata(BTreeMap<String, String>);
+/// The user metadata of an object, by names in lower case without `x-amz-meta-`; in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectMetadata(Box<[(Box<str>, Box<str>)]>);
 
 /// The reason why a file of metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,19 +25,12 @@ pub enum MetadataError {
     Json(#[from] serde_json::Error),
 }
 
-/// The forms of the file.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum File {
-    Named(BTreeMap<String, Entry>),
-    Listed(Vec<ListedObject>),
-}
-
+/// The value of a name in the metadata of an object, or the metadata of a bucket's object of that name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Entry {
+    Value(String),
     Object(BTreeMap<String, String>),
-    Bucket(BTreeMap<String, BTreeMap<String, String>>),
 }
 
 #[derive(Deserialize)]
@@ -54,26 +46,23 @@ impl Metadata {
     /// be a list of `{"bucket": "..", "key": "..", "metadata": {}}`.
     pub fn parse(text: &[u8]) -> Result<Self, MetadataError> {
         let mut all = Self::default();
-        let entries = match serde_json::from_slice(text)? {
-            File::Named(entries) => entries,
-            File::Listed(objects) => {
-                for ListedObject { bucket, key, metadata } in objects {
-                    all.insert(&bucket, &key, ObjectMetadata::new(metadata));
-                }
-                return Ok(all);
+        if text.trim_ascii_start().starts_with(b"[") {
+            for ListedObject { bucket, key, metadata } in serde_json::from_slice::<Vec<_>>(text)? {
+                all.insert(&bucket, &key, ObjectMetadata::new(metadata));
             }
-        };
-        for (name, entry) in entries {
-            match (name.strip_prefix("s3://").and_then(|name| name.split_once('/')), entry) {
-                (Some((bucket, key)), Entry::Object(metadata)) => {
-                    all.insert(bucket, key, ObjectMetadata::new(metadata));
+            return Ok(all);
+        }
+        for (name, entries) in serde_json::from_slice::<BTreeMap<String, BTreeMap<String, Entry>>>(text)? {
+            let of_object = name.strip_prefix("s3://").and_then(|name| name.split_once('/'));
+            let mut values = Vec::new();
+            for (key, entry) in entries {
+                match entry {
+                    Entry::Value(value) => values.push((key, value)),
+                    Entry::Object(metadata) => all.insert(&name, &key, ObjectMetadata::new(metadata)),
                 }
-                (_, Entry::Bucket(objects)) => {
-                    for (key, metadata) in objects {
-                        all.insert(&name, &key, ObjectMetadata::new(metadata));
-                    }
-                }
-                (None, Entry::Object(_)) => {}
+            }
+            if let Some((bucket, key)) = of_object {
+                all.insert(bucket, key, ObjectMetadata::new(values));
             }
         }
         Ok(all)
@@ -89,16 +78,9 @@ impl Metadata {
         self.0.get(bucket)?.get(key)
     }
 
-    /// Adds what another file holds, which counts where both name an object.
-    pub fn extend(&mut self, more: Self) {
-        for (bucket, objects) in more.0 {
-            self.0.entry(bucket).or_default().extend(objects);
-        }
-    }
-
-    /// Tells whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Removes the metadata of an object, and returns it.
+    pub fn take(&mut self, bucket: &str, key: &str) -> Option<ObjectMetadata> {
+        self.0.get_mut(bucket)?.remove(key)
     }
 }
 
@@ -107,19 +89,31 @@ impl ObjectMetadata {
     pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
         let plain = |(name, value): (String, String)| {
             let name = name.to_ascii_lowercase();
-            (name.strip_prefix(PREFIX).map_or_else(|| name.clone(), str::to_owned), value)
+            (name.strip_prefix(PREFIX).unwrap_or(&name).into(), value.into())
         };
-        Self(named.into_iter().map(plain).collect())
+        let mut named: Vec<(Box<str>, Box<str>)> = named.into_iter().map(plain).collect();
+        named.sort_unstable();
+        Self(named.into())
     }
 
     /// Returns the signature of the object, in hexadecimal.
     pub fn signature(&self) -> Option<&str> {
-        self.0.get("signature").map(String::as_str).filter(|text| !text.is_empty())
+        self.get("signature").filter(|text| !text.is_empty())
     }
 
     /// Returns the time at which a backfill digest was made.
     pub fn generated(&self) -> Option<i64> {
-        time::seconds(self.0.get("backfill-generation-timestamp")?)
+        time::seconds(self.get("backfill-generation-timestamp")?)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| **other == *name).map(|(_, value)| &**value)
+    }
+}
+
+impl Serialize for ObjectMetadata {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

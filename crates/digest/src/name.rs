@@ -1,24 +1,26 @@
 //! The keys of digest files and log files, and what they say.
 
+use std::fmt;
+use std::ops::Range;
+
 use crate::time;
 
 const SUFFIX: &str = ".json.gz";
 const BACKFILL: &str = "_backfill";
+const ACCOUNT_BYTES: u16 = 12;
 
 /// The meaning of a digest file's key:
 /// `<account>_CloudTrail-Digest_<region>_<trail>_<home region>_<YYYYMMDDTHHMMSSZ>[_backfill].json.gz` is its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// It holds the key once, and the places of its parts: a year of an organization has more digests than log files.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DigestName {
-    /// All of the key before `/CloudTrail-Digest/`: the prefix, `AWSLogs`, the organization, the account.
-    pub area: Box<str>,
-    /// The account whose log files it lists.
-    pub account: Box<str>,
-    /// The region whose log files it lists.
-    pub region: Box<str>,
-    /// The trail.
-    pub trail: Box<str>,
-    /// The region in which the trail was made.
-    pub home_region: Box<str>,
+    key: Box<str>,
+    area: u16,
+    account: u16,
+    region: Range<u16>,
+    trail: Range<u16>,
+    home_region: Range<u16>,
     /// The end of its window, in seconds since 1970.
     pub end: i64,
     /// True if it lists log files that were delivered before it, of a time that has no digest.
@@ -45,7 +47,8 @@ impl DigestName {
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         let mut front = name.strip_suffix(SUFFIX)?.splitn(4, '_');
         let (account, kind, region, rest) = (front.next()?, front.next()?, front.next()?, front.next()?);
-        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        let is_account =
+            account.len() == usize::from(ACCOUNT_BYTES) && account.bytes().all(|byte| byte.is_ascii_digit());
         if !is_account || kind != "CloudTrail-Digest" {
             return None;
         }
@@ -53,15 +56,59 @@ impl DigestName {
         let mut end = backfill.unwrap_or(rest).rsplitn(3, '_');
         let (time, home_region, trail) = (end.next()?, end.next()?, end.next()?);
         let area = folder.split_once("/CloudTrail-Digest/").map_or(folder, |(area, _)| area);
+        // Keys have at most 1,024 bytes.
+        let at = |part: &str| u16::try_from(part.as_ptr().addr() - key.as_ptr().addr()).ok();
+        let place = |part: &str| Some(at(part)?..at(part)? + u16::try_from(part.len()).ok()?);
         Some(Self {
-            area: area.into(),
-            account: account.into(),
-            region: region.into(),
-            trail: trail.into(),
-            home_region: home_region.into(),
+            area: u16::try_from(area.len()).ok()?,
+            account: at(account)?,
+            region: place(region)?,
+            trail: place(trail)?,
+            home_region: place(home_region)?,
             end: time::compact(time)?,
             is_backfill: backfill.is_some(),
+            key: key.into(),
         })
+    }
+
+    /// Returns the key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns all of the key before `/CloudTrail-Digest/`: the prefix, `AWSLogs`, the organization, the account.
+    pub fn area(&self) -> &str {
+        self.part(&(0..self.area))
+    }
+
+    /// Returns the account whose log files it lists.
+    pub fn account(&self) -> &str {
+        self.part(&(self.account..self.account + ACCOUNT_BYTES))
+    }
+
+    /// Returns the region whose log files it lists.
+    pub fn region(&self) -> &str {
+        self.part(&self.region)
+    }
+
+    /// Returns the trail.
+    pub fn trail(&self) -> &str {
+        self.part(&self.trail)
+    }
+
+    /// Returns the region in which the trail was made.
+    pub fn home_region(&self) -> &str {
+        self.part(&self.home_region)
+    }
+
+    fn part(&self, place: &Range<u16>) -> &str {
+        &self.key[usize::from(place.start)..usize::from(place.end)]
+    }
+}
+
+impl fmt::Debug for DigestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DigestName({})", self.key)
     }
 }
 
@@ -96,9 +143,9 @@ mod tests {
                 "{FOLDER}/210987654321_CloudTrail-Digest_eu-west-1_{trail}_us-east-1_20260901T060001Z{suffix}.json.gz"
             );
             let found = DigestName::of(&name).unwrap();
-            assert_eq!((&*found.trail, &*found.home_region, found.is_backfill), (trail, "us-east-1", is_backfill));
-            assert_eq!((&*found.account, &*found.region), ("210987654321", "eu-west-1"));
-            assert_eq!(&*found.area, "p/q/AWSLogs/o-abcdefghij/210987654321");
+            assert_eq!((found.trail(), found.home_region(), found.is_backfill), (trail, "us-east-1", is_backfill));
+            assert_eq!((found.account(), found.region()), ("210987654321", "eu-west-1"));
+            assert_eq!(found.area(), "p/q/AWSLogs/o-abcdefghij/210987654321");
             assert_eq!(time::rfc3339(found.end), "2026-09-01T06:00:01Z");
         }
     }

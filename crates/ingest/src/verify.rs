@@ -80,7 +80,7 @@ impl Verification<'_> {
         let refs = self.list_digests().await?;
         let mut metadata = self.read_metadata()?;
         let listing = self.list_logs().await?;
-        let gathered = self.gather(&refs, &mut metadata, &listing).await?;
+        let gathered = self.gather(refs, &mut metadata, &listing).await?;
         self.write_metadata(&metadata)?;
         let keys =
             if gathered.digests.is_empty() { PublicKeys::default() } else { self.public_keys(&gathered).await? };

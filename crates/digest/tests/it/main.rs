@@ -45,7 +45,7 @@ impl World {
             let mut decoder = GzDecoder::new(Vec::new());
             decoder.write_all(&fs::read(&path).unwrap()).unwrap();
             let text = decoder.finish().unwrap();
-            let (digest, listed) = Digest::read((BUCKET, key), name, &text, metadata.get(BUCKET, key)).unwrap();
+            let (digest, listed) = Digest::read(BUCKET, name, &text, metadata.get(BUCKET, key)).unwrap();
             n_listed += listed.len();
             digests.push(digest);
         }

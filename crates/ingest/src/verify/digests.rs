@@ -1,11 +1,13 @@
 //! Digest files, fetched and read.
 
+use std::collections::HashMap;
 use std::fs;
+use std::mem;
 
 use futures::StreamExt;
 use futures::stream;
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-use trailweave_decode::{MemberError, Sha256, inflate_member};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use trailweave_decode::{MemberError, inflate_member};
 use trailweave_digest::{
     Digest, Judged, Kind, LogFile, Metadata, ObjectMetadata, PublicKeys, Unreadable, check, judge,
 };
@@ -13,6 +15,7 @@ use trailweave_digest::{
 use super::copies::url_fingerprint;
 use super::had::HadLogs;
 use super::list::DigestRef;
+use super::logs::{Log, LogVerdict};
 use super::verification::Verification;
 use crate::IngestError;
 use crate::error::chain;
@@ -27,50 +30,33 @@ const CAP_BYTES: usize = 256 << 20;
 pub(super) struct Gathered {
     pub(super) digests: Vec<Digest>,
     pub(super) unreadable: Vec<Unreadable>,
-    pub(super) listed: Vec<Listed>,
+    pub(super) listed: Vec<Log>,
 }
 
-/// A log file that a digest lists.
-pub(super) struct Listed {
-    /// The fingerprint of its URL.
-    pub(super) url: u128,
-    pub(super) sha256: Sha256,
-    /// The position of the digest.
-    pub(super) digest: u32,
-    /// Its position among those that the sources hold.
-    pub(super) had: Option<u32>,
-    /// Its URL, where no source holds it.
-    pub(super) uri: Option<Box<str>>,
-}
-
-/// A digest as it was fetched.
-type Stored = Result<(Vec<u8>, Option<ObjectMetadata>), String>;
+/// A digest as it was fetched, with its user metadata.
+type Fetched = Result<(Vec<u8>, HashMap<String, String>), String>;
 
 impl Verification<'_> {
-    /// Fetches and reads digests, and notes the metadata that S3 tells of them.
+    /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata; of folders, the file's
+    /// metadata is used up.
     pub(super) async fn gather(
         &self,
-        refs: &[DigestRef],
+        mut refs: Vec<DigestRef>,
         metadata: &mut Metadata,
         had: &HadLogs,
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered::default();
-        for refs in refs.chunks(TOGETHER) {
-            let stored = self.fetch(refs).await;
-            let stored: Vec<Stored> = refs
+        while !refs.is_empty() {
+            let rest = refs.split_off(refs.len().min(TOGETHER));
+            let stored = self.fetch(&refs).await;
+            let told: Vec<Option<ObjectMetadata>> = refs
                 .iter()
-                .zip(stored)
-                .map(|(digest, stored)| {
-                    let (stored, told) = stored?;
-                    if let Some(told) = &told {
-                        metadata.insert(&digest.bucket, &digest.key, told.clone());
-                    }
-                    let told = told.or_else(|| metadata.get(&digest.bucket, &digest.key).cloned());
-                    Ok((stored, told))
-                })
+                .zip(&stored)
+                .map(|(digest, stored)| self.metadata_of(digest, stored.as_ref(), metadata))
                 .collect();
-            let read = |(digest, stored)| read_one(digest, stored);
-            let read: Vec<_> = self.cpu.install(|| refs.par_iter().zip(stored).map(read).collect());
+            let all = mem::replace(&mut refs, rest).into_par_iter().zip(stored).zip(&told);
+            let read = all.map(|((digest, stored), told)| read_one(digest, stored, told.as_ref()));
+            let read: Vec<_> = self.cpu.install(|| read.collect());
             for outcome in read {
                 match outcome {
                     Ok((digest, log_files)) => gathered.add(digest, log_files, had),
@@ -81,22 +67,35 @@ impl Verification<'_> {
         Ok(gathered)
     }
 
-    async fn fetch(&self, refs: &[DigestRef]) -> Vec<Stored> {
+    /// Fetches those that are in S3.
+    async fn fetch(&self, refs: &[DigestRef]) -> Vec<Option<Fetched>> {
         let fetch = |digest: &DigestRef| {
-            let (bucket, key, path) = (digest.bucket.clone(), digest.key.clone(), digest.path.clone());
+            let remote = digest.path.is_none().then(|| (digest.bucket.clone(), digest.name.key().to_owned()));
             async move {
-                match path {
-                    Some(path) => fs::read(&path).map(|stored| (stored, None)).map_err(|error| chain(&error)),
-                    None => self
-                        .s3
-                        .get_object(&bucket, &key)
-                        .await
-                        .map_err(|error| chain(&error))
-                        .map(|(stored, named)| (stored, Some(ObjectMetadata::new(named)))),
-                }
+                let (bucket, key) = remote?;
+                Some(self.s3.get_object(&bucket, &key).await.map_err(|error| chain(&error)))
             }
         };
         stream::iter(refs.iter().map(fetch)).buffered(self.options.fetches.get()).collect().await
+    }
+
+    fn metadata_of(
+        &self,
+        DigestRef { bucket, name, .. }: &DigestRef,
+        fetched: Option<&Fetched>,
+        metadata: &mut Metadata,
+    ) -> Option<ObjectMetadata> {
+        match fetched {
+            Some(Ok((_, named))) => {
+                let told = ObjectMetadata::new(named.clone());
+                if self.verify.digest_metadata.is_some() {
+                    metadata.insert(bucket, name.key(), told.clone());
+                }
+                Some(told)
+            }
+            _ if self.copies.has_s3() => metadata.get(bucket, name.key()).cloned(),
+            _ => metadata.take(bucket, name.key()),
+        }
     }
 
     /// Judges the digests.
@@ -114,22 +113,29 @@ impl Gathered {
             let url = url_fingerprint(&bucket, &key);
             let had = had.position(url);
             let uri = had.is_none().then(|| format!("s3://{bucket}/{key}").into());
-            Listed { url, sha256, digest: at, had, uri }
+            Log { url, sha256, digest: at, had, uri, is_judged: false, verdict: LogVerdict::Unproven }
         }));
     }
 }
 
-fn read_one(found: &DigestRef, stored: Stored) -> Result<(Digest, Vec<LogFile>), Box<Unreadable>> {
-    let DigestRef { bucket, key, name, .. } = found;
+fn read_one(
+    DigestRef { bucket, name, path }: DigestRef,
+    fetched: Option<Fetched>,
+    metadata: Option<&ObjectMetadata>,
+) -> Result<(Digest, Vec<LogFile>), Box<Unreadable>> {
     let refuse = |kind: Kind, detail: String| {
-        let finding = kind.fail(format!("s3://{bucket}/{key}")).saying(detail);
-        Box::new(Unreadable { bucket: bucket.clone(), key: key.clone(), name: name.clone(), finding })
+        let finding = kind.fail(format!("s3://{bucket}/{}", name.key())).saying(detail);
+        Box::new(Unreadable { bucket: bucket.clone(), name: name.clone(), finding })
     };
-    let (stored, metadata) = stored.map_err(|why| refuse(Kind::DigestMissing, why))?;
+    let stored = match (fetched, &path) {
+        (Some(fetched), _) => fetched.map(|(stored, _)| stored),
+        (None, Some(path)) => fs::read(path).map_err(|error| chain(&error)),
+        (None, None) => unreachable!("what is in no folder was fetched"),
+    };
+    let stored = stored.map_err(|why| refuse(Kind::DigestMissing, why))?;
     let text = inflate_member(&stored, CAP_BYTES).map_err(|error| match error {
         MemberError::TrailingBytes => refuse(Kind::DigestTrailingBytes, error.to_string()),
         _ => refuse(Kind::DigestFormat, error.to_string()),
     })?;
-    Digest::read((bucket, key), name.clone(), &text, metadata.as_ref())
-        .map_err(|error| refuse(Kind::DigestFormat, error.to_string()))
+    Digest::read(&bucket, name.clone(), &text, metadata).map_err(|error| refuse(Kind::DigestFormat, error.to_string()))
 }

@@ -94,7 +94,7 @@ impl Verification<'_> {
         let mut is_proven: Vec<bool> =
             judged.verdicts.iter().map(|verdict| verdict.state.is_trusted() && verdict.is_linked()).collect();
         for log in logs.asked(judged) {
-            is_proven[log.listed.digest as usize] &= log.verdict == LogVerdict::Valid;
+            is_proven[log.digest as usize] &= log.verdict == LogVerdict::Valid;
         }
         for ((digest, verdict), is_proven) in digests.iter().zip(&judged.verdicts).zip(is_proven) {
             if verdict.is_asked {

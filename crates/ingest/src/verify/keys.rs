@@ -29,8 +29,8 @@ impl Verification<'_> {
         let times = || gathered.digests.iter().flat_map(|it| [Some(it.start), Some(it.end), it.generated]).flatten();
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(PublicKeys::default()) };
         let span = (first - BEFORE_SECS, last + AFTER_SECS);
-        let homes: BTreeSet<&str> = gathered.digests.iter().map(|it| &*it.name.home_region).collect();
-        let others: BTreeSet<&str> = gathered.digests.iter().map(|it| &*it.name.region).collect();
+        let homes: BTreeSet<&str> = gathered.digests.iter().map(|it| it.name.home_region()).collect();
+        let others: BTreeSet<&str> = gathered.digests.iter().map(|it| it.name.region()).collect();
         let mut keys = PublicKeys::default();
         let config = Box::pin(shared(&S3Options { endpoint_url: None, ..self.options.s3.clone() })).await;
         for region in homes.iter().chain(others.difference(&homes)) {

@@ -31,10 +31,16 @@ const FOLDER: &str = "CloudTrail-Digest";
 /// A digest file that is listed.
 pub(super) struct DigestRef {
     pub(super) bucket: String,
-    pub(super) key: String,
     pub(super) name: DigestName,
     /// None: it is in S3.
     pub(super) path: Option<PathBuf>,
+}
+
+impl DigestRef {
+    /// Returns its bucket and its key.
+    fn url(&self) -> (&str, &str) {
+        (&self.bucket, self.name.key())
+    }
 }
 
 /// Returns a filter that also takes the days around a time.
@@ -67,22 +73,22 @@ impl Verification<'_> {
                 }
             }
         }
-        let mut seen = HashSet::new();
         let named = found.into_iter().filter_map(|(bucket, key, path)| {
-            let name = DigestName::of(&key)?;
-            let is_new = self.takes(&name) && seen.insert((bucket.clone(), key.clone()));
-            is_new.then_some(DigestRef { bucket, key, name, path })
+            let name = DigestName::of(&key).filter(|name| self.takes(name))?;
+            Some(DigestRef { bucket, name, path })
         });
         let mut refs: Vec<_> = named.collect();
-        refs.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
+        // Sources may hold the same digest; that of the first counts.
+        refs.sort_by(|a, b| a.url().cmp(&b.url()));
+        refs.dedup_by(|a, b| a.url() == b.url());
         Ok(refs)
     }
 
     fn takes(&self, name: &DigestName) -> bool {
         let Filter { accounts, regions, .. } = &self.options.filter;
         let Range { from, to } = self.verify.range;
-        (accounts.is_empty() || accounts.contains(&*name.account))
-            && (regions.is_empty() || regions.contains(&*name.region))
+        (accounts.is_empty() || accounts.contains(name.account()))
+            && (regions.is_empty() || regions.contains(name.region()))
             && from.is_none_or(|from| from - AROUND_SECS <= name.end)
             && to.is_none_or(|to| name.end <= to + AROUND_SECS)
     }

@@ -1,8 +1,8 @@
 //! The verdicts about log files.
 
+use trailweave_decode::Sha256;
 use trailweave_digest::{Digest, Finding, Judged, Kind, LogName, Place, Severity, SpanKind};
 
-use super::digests::Listed;
 use super::found::Found;
 use super::had::HadLogs;
 use super::known::{Known, KnownObject};
@@ -35,11 +35,19 @@ pub(super) enum LogVerdict {
     Unproven,
 }
 
-/// A log file that a digest lists, once.
+/// A log file that a digest lists.
 pub(super) struct Log {
-    pub(super) listed: Listed,
+    /// The fingerprint of its URL.
+    pub(super) url: u128,
+    pub(super) sha256: Sha256,
+    /// The position of the digest.
+    pub(super) digest: u32,
+    /// Its position among those that the sources hold.
+    pub(super) had: Option<u32>,
+    /// Its URL, where no source holds it.
+    pub(super) uri: Option<Box<str>>,
     /// True if that digest can be trusted, and is asked for.
-    is_judged: bool,
+    pub(super) is_judged: bool,
     pub(super) verdict: LogVerdict,
 }
 
@@ -79,34 +87,26 @@ impl LogVerdict {
     }
 }
 
-impl Log {
-    /// Tells whether its verdict is of this verification.
-    pub(super) fn is_judged(&self) -> bool {
-        self.is_judged
-    }
-}
-
 impl Logs {
     /// Takes each listed log file once: as a digest lists it that can be trusted and is asked for, if one does.
-    pub(super) fn new(mut listed: Vec<Listed>, judged: &Judged, digests: &[Digest]) -> Self {
+    pub(super) fn new(mut listed: Vec<Log>, judged: &Judged, digests: &[Digest]) -> Self {
         debug_assert_eq!(digests.len(), judged.verdicts.len());
-        let trust = |listed: &Listed| {
-            let verdict = &judged.verdicts[listed.digest as usize];
+        let trust = |log: &Log| {
+            let verdict = &judged.verdicts[log.digest as usize];
             (!verdict.state.is_trusted(), !verdict.is_asked)
         };
-        listed.sort_by_key(|listed| (listed.url, trust(listed), listed.digest));
-        listed.dedup_by_key(|listed| listed.url);
-        let log = |listed: Listed| Log {
-            is_judged: trust(&listed) == (false, false),
-            verdict: if trust(&listed).0 { LogVerdict::Unproven } else { LogVerdict::Valid },
-            listed,
-        };
-        Self { listed: listed.into_iter().map(log).collect(), others: Vec::new() }
+        listed.sort_unstable_by_key(|log| (log.url, trust(log), log.digest));
+        listed.dedup_by_key(|log| log.url);
+        for log in &mut listed {
+            log.is_judged = trust(log) == (false, false);
+            log.verdict = if trust(log).0 { LogVerdict::Unproven } else { LogVerdict::Valid };
+        }
+        Self { listed, others: Vec::new() }
     }
 
     /// Iterates over those that a digest lists that is asked for, whether it can be trusted or not.
     pub(super) fn asked<'l>(&'l self, judged: &'l Judged) -> impl Iterator<Item = &'l Log> {
-        self.listed.iter().filter(|log| judged.verdicts[log.listed.digest as usize].is_asked)
+        self.listed.iter().filter(|log| judged.verdicts[log.digest as usize].is_asked)
     }
 }
 
@@ -121,7 +121,7 @@ impl Verification<'_> {
     ) -> Result<Logs, IngestError> {
         let mut unread = Vec::new();
         for (at, log) in logs.listed.iter_mut().enumerate().filter(|(_, log)| log.is_judged) {
-            match self.by_ledger(&log.listed, had, known) {
+            match self.by_ledger(log, had, known) {
                 Some(verdict) => log.verdict = verdict,
                 None => unread.push(at),
             }
@@ -129,7 +129,7 @@ impl Verification<'_> {
         let mut details = Vec::new();
         for (at, found) in self.read_again(&logs.listed, unread, had).await? {
             let log = &mut logs.listed[at];
-            log.verdict = by_text(&log.listed, &found, known.of(log.listed.url));
+            log.verdict = by_text(log, &found, known.of(log.url));
             if let Found::Gone(why) = found {
                 details.push((at, why));
             }
@@ -138,7 +138,7 @@ impl Verification<'_> {
         for (at, log) in logs.listed.iter().enumerate() {
             let detail = why.next_if(|(other, _)| *other == at).map(|(_, why)| why);
             if let Some(kind) = log.verdict.kind() {
-                judged.findings.push(Finding { detail, ..kind.fail(self.uri(&log.listed, had)) });
+                judged.findings.push(Finding { detail, ..kind.fail(self.uri(log, had)) });
             }
         }
         logs.others = self.others(&logs, had, judged);
@@ -147,7 +147,7 @@ impl Verification<'_> {
     }
 
     /// Tells what the ledger knows of an object in the version that the source has, if that is enough.
-    fn by_ledger(&self, listed: &Listed, had: &HadLogs, known: &Known) -> Option<LogVerdict> {
+    fn by_ledger(&self, listed: &Log, had: &HadLogs, known: &Known) -> Option<LogVerdict> {
         let Some(position) = listed.had else {
             // A bucket may be asked for what is no part of the listing.
             return (!self.copies.has_s3()).then_some(LogVerdict::Missing);
@@ -164,7 +164,7 @@ impl Verification<'_> {
     /// Judges the log files that the sources hold and no digest lists.
     fn others(&self, logs: &Logs, had: &HadLogs, judged: &mut Judged) -> Vec<(u32, LogVerdict)> {
         let mut is_listed = vec![false; had.listing.len()];
-        for position in logs.listed.iter().filter_map(|log| log.listed.had) {
+        for position in logs.listed.iter().filter_map(|log| log.had) {
             is_listed[position as usize] = true;
         }
         let range = self.verify.range;
@@ -201,14 +201,14 @@ impl Verification<'_> {
     }
 
     /// Returns the URL of a listed log file.
-    pub(super) fn uri(&self, listed: &Listed, had: &HadLogs) -> String {
+    pub(super) fn uri(&self, listed: &Log, had: &HadLogs) -> String {
         let of_had = |position: u32| self.copies.uri(&had.listing.get(position as usize).source_object);
         listed.had.and_then(of_had).unwrap_or_else(|| listed.uri.as_deref().unwrap_or_default().to_owned())
     }
 }
 
 /// Judges a log file by its text, and by what the lake has read of it.
-fn by_text(listed: &Listed, found: &Found, known: &[KnownObject]) -> LogVerdict {
+fn by_text(listed: &Log, found: &Found, known: &[KnownObject]) -> LogVerdict {
     match found {
         Found::Gone(_) => LogVerdict::Missing,
         Found::BadGzip => LogVerdict::BadGzip,

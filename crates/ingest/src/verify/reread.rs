@@ -29,16 +29,16 @@ impl Verification<'_> {
         let is_remote = |at: &usize| is_in_s3(&logs[*at], had);
         let (remote, local): (Vec<usize>, Vec<usize>) = unread.into_iter().partition(is_remote);
         let read = |at: usize| {
-            let position = logs[at].listed.had.expect("what no folder has is in S3 or nowhere");
+            let position = logs[at].had.expect("what no folder has is in S3 or nowhere");
             let stored = fs::read(had.listing.get(position as usize).path());
             (at, stored.map_or_else(|error| Found::Gone(chain(&error)), |stored| hashed(&stored)))
         };
         let mut found: Vec<_> = self.cpu.install(|| local.into_par_iter().map(read).collect());
         let fetch = |at: usize| async move {
-            let stored = if let Some(position) = logs[at].listed.had {
+            let stored = if let Some(position) = logs[at].had {
                 self.s3.get(&had.listing.get(position as usize)).await
             } else {
-                let (bucket, key) = split(logs[at].listed.uri.as_deref().unwrap_or_default()).unwrap_or_default();
+                let (bucket, key) = split(logs[at].uri.as_deref().unwrap_or_default()).unwrap_or_default();
                 self.s3.get_object(bucket, key).await.map(|(stored, _)| stored)
             };
             let hashed = match stored {
@@ -60,5 +60,5 @@ impl Verification<'_> {
 }
 
 fn is_in_s3(log: &Log, had: &HadLogs) -> bool {
-    log.listed.had.is_none_or(|position| had.listing.get(position as usize).is_in_s3())
+    log.had.is_none_or(|position| had.listing.get(position as usize).is_in_s3())
 }

@@ -39,10 +39,10 @@ impl DigestRow {
     pub(super) fn new(uri: String, name: &DigestName, start: i64, end: i64) -> Self {
         Self {
             digest: uri,
-            aws_account_id: name.account.to_string(),
-            aws_region: name.region.to_string(),
-            trail_name: name.trail.to_string(),
-            home_region: name.home_region.to_string(),
+            aws_account_id: name.account().to_owned(),
+            aws_region: name.region().to_owned(),
+            trail_name: name.trail().to_owned(),
+            home_region: name.home_region().to_owned(),
             digest_start_time: start,
             digest_end_time: end,
             is_backfill: name.is_backfill,

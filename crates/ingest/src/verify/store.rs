@@ -66,7 +66,7 @@ impl Verification<'_> {
             })
             .collect();
         for log in &logs.listed {
-            let row = &mut rows[log.listed.digest as usize];
+            let row = &mut rows[log.digest as usize];
             row.log_files += 1;
             match log.verdict {
                 LogVerdict::Valid => row.valid += 1,
@@ -76,7 +76,7 @@ impl Verification<'_> {
                 LogVerdict::Unlisted | LogVerdict::Unproven => {}
             }
             if log.verdict.kind().is_some() {
-                row.faults.push(self.uri(&log.listed, had));
+                row.faults.push(self.uri(log, had));
             }
         }
         let mut asked = judged.verdicts.iter();
@@ -129,20 +129,16 @@ impl Verification<'_> {
             let object = had.listing.get(position as usize);
             verdicts.insert(identity(&object.source_object, &object.version), verdict);
         };
-        for log in logs.listed.iter().filter(|log| log.verdict != LogVerdict::Valid || log.is_judged()) {
-            if let Some(position) = log.listed.had {
+        for log in logs.listed.iter().filter(|log| log.verdict != LogVerdict::Valid || log.is_judged) {
+            if let Some(position) = log.had {
                 note(position, log.verdict);
             }
         }
         for (position, verdict) in &logs.others {
             note(*position, *verdict);
         }
-        let missing: BTreeMap<u128, LogVerdict> = logs
-            .listed
-            .iter()
-            .filter(|log| log.listed.had.is_none())
-            .map(|log| (log.listed.url, log.verdict))
-            .collect();
+        let missing: BTreeMap<u128, LogVerdict> =
+            logs.listed.iter().filter(|log| log.had.is_none()).map(|log| (log.url, log.verdict)).collect();
         for Part { path, .. } in self.lake.parts(&LEDGER)? {
             let verdict = |object: &str, version: &str| {
                 let of_missing = || missing.get(&self.copies.fingerprint(object)?).copied();

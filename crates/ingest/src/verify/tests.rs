@@ -6,9 +6,7 @@ use std::path::Path;
 use trailweave_corpus::{BUCKET, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
 
 use super::*;
-use crate::Filter;
 use crate::Progress;
-use crate::S3Options;
 use crate::Source;
 use crate::ingest;
 use crate::trail::files;
@@ -16,19 +14,12 @@ use crate::trail::files;
 fn options(trail: &Path) -> IngestOptions {
     IngestOptions {
         sources: vec![Source::Local(trail.join("AWSLogs"))],
-        keys: Vec::new(),
-        inventories: Vec::new(),
-        queue_url: None,
-        s3: S3Options::default(),
-        filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),
         fetches: NonZeroUsize::new(64).unwrap(),
         cap_bytes: 1 << 20,
         batch_bytes: 1 << 16,
-        retry_quarantined: false,
-        shard: None,
-        run_id: "run".to_owned(),
+        ..IngestOptions::default()
     }
 }
 
