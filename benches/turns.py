@@ -1,10 +1,12 @@
 """Times two builds of the program in turn on the same trails: minima of CPU, wall and peak RSS, and the bytes of the lake.
 
-`turns.py OLD NEW`: the two programs. In each round each does each verb on a new lake, so that a slow minute of the
+`turns.py OLD NEW`: the two programs, each with words that it always gets: `turns.py "NEW --sha256=false" NEW` says what
+the hash costs. In each round each does each verb on a new lake, so that a slow minute of the
 machine meets both, and the order changes from round to round. Needs the example `corpus` in release (`make release`).
 """
 
 import argparse
+import shlex
 import shutil
 from pathlib import Path
 
@@ -14,21 +16,22 @@ VERBS = {"run": ["run"], "ingest --events all": ["ingest", "--events", "all"]}
 TURNS = ["busy", "rows", "sessions", "quiet", "giant", "rowless"]
 
 
-def turn(program: Path, verb: list[str], folder: Path, asked: argparse.Namespace) -> list[float]:
+def turn(program: list[str], verb: list[str], folder: Path, asked: argparse.Namespace) -> list[float]:
     """CPU s, wall s, peak RSS in MB, and the MB of the lake that comes of it."""
     lake = WORK / "lake-turns"
     shutil.rmtree(lake, ignore_errors=True)
     sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
-    given = ["--lake", str(lake), "--threads", str(asked.threads), "--memory", asked.memory, *sources]
-    figures = timed([str(program), *verb, *given])
+    program, *more = program
+    given = [*more, "--lake", str(lake), "--threads", str(asked.threads), "--memory", asked.memory, *sources]
+    figures = timed([str(Path(program).absolute()), *verb, *given])
     files = [path.stat().st_size for path in lake.rglob("*.parquet")]
     return [*figures, sum(files) / 1e6]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("old", type=Path)
-    parser.add_argument("new", type=Path)
+    parser.add_argument("old", type=shlex.split)
+    parser.add_argument("new", type=shlex.split)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=TURNS)
     parser.add_argument("--verbs", nargs="+", choices=VERBS, default=list(VERBS))
@@ -36,7 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", default="1GiB")
     asked = parser.parse_args()
-    programs = [asked.old.absolute(), asked.new.absolute()]
+    programs = [asked.old, asked.new]
     print(f"| shape | verb | CPU s | | | wall s | | | peak RSS MB | | | lake MB | | |\n{'|---' * 14}|", flush=True)
     for shape in asked.shapes:
         options = SHAPES[shape]

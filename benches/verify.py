@@ -3,7 +3,7 @@
 A year of hourly digests of four accounts and four regions with some 100,000 log files: `ingest`, `verify`, and
 `verify --reread`. Then a part of it, one account and region for some days, in moto, where `verify` and the
 `validate-logs` of awscli look at the same objects. `--log-files` makes trails of other sizes, for peak memory.
-What the hash costs an ingest is `turns.py OLD NEW --verbs run --shapes busy`.
+What the hash costs an ingest is `turns.py "PROGRAM --sha256=false" PROGRAM --shapes busy`.
 """
 
 import argparse

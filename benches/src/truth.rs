@@ -21,9 +21,7 @@ use serde::Deserialize;
 use trailweave_corpus::CorpusOptions;
 use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
-use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
-use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_oracle as oracle;
@@ -144,22 +142,7 @@ pub async fn run(folder: &Path, records: usize, seed: u64) -> anyhow::Result<Tri
     }
     let lake = Lake::open_or_create(&folder.join("lake"), None)?;
     let _lock = lake.lock()?;
-    let ingest = IngestOptions {
-        sources,
-        keys: Vec::new(),
-        inventories: Vec::new(),
-        queue_url: None,
-        s3: S3Options::default(),
-        filter: Filter::default(),
-        memory_bytes: 1 << 30,
-        threads: threads(),
-        fetches: NonZeroUsize::MIN,
-        cap_bytes: 2 << 30,
-        batch_bytes: 256 << 20,
-        retry_quarantined: false,
-        shard: None,
-        run_id: "truth".to_owned(),
-    };
+    let ingest = IngestOptions { sources, threads: threads(), run_id: "truth".to_owned(), ..IngestOptions::default() };
     let ingested = trailweave_ingest::ingest(&lake, &ingest, &trailweave_ingest::Progress::default()).await?;
     ensure!(ingested.tally.balances(), "the counts do not reconcile: {:?}", ingested.tally);
     let records = ingested.tally.records;

@@ -70,7 +70,7 @@ impl Decoder {
     pub fn new(options: DecodeOptions) -> Self {
         Self {
             options,
-            gunzip: Gunzip::new(),
+            gunzip: Gunzip::new(options.sha256),
             ordinary: Ordinary::default(),
             envelope: Envelope::default(),
             fields: Vec::new(),

@@ -30,20 +30,21 @@ pub type Sha256 = [u8; 32];
 /// Inflates objects into a buffer that it reuses.
 pub(crate) struct Gunzip {
     whole: Decompressor,
+    is_hashing: bool,
     /// The inflated object, and after it the rest of larger ones: to clear that takes time.
     inflated: Vec<u8>,
 }
 
 impl Gunzip {
-    pub(crate) fn new() -> Self {
-        Self { whole: Decompressor::new(), inflated: Vec::new() }
+    pub(crate) fn new(is_hashing: bool) -> Self {
+        Self { whole: Decompressor::new(), is_hashing, inflated: Vec::new() }
     }
 
     /// Inflates `stored`, which is gzip of any number of members, or JSON as it is. The buffer takes at most
     /// `room_bytes`. Gzip in gzip is inflated twice, as Firehose stores what CloudWatch Logs compressed.
     ///
-    /// Returns with it the SHA-256 of what `stored` inflates to at first, if that is one member: bytes of further
-    /// members, or of none, are such as no digest vouches for.
+    /// Returns with it the SHA-256 of what `stored` inflates to at first, if that is asked for and is one member: bytes of
+    /// further members, or of none, are such as no digest vouches for.
     pub(crate) fn inflate<'a>(
         &'a mut self,
         stored: &'a [u8],
@@ -55,7 +56,7 @@ impl Gunzip {
         }
         let (mut size, n_members) = self.inflate_gzip(stored, cap_bytes, room_bytes)?;
         // Here, where the text is still in the processor's cache.
-        let sha256 = (n_members == 1).then(|| sha256(&self.inflated[..size]));
+        let sha256 = (self.is_hashing && n_members == 1).then(|| sha256(&self.inflated[..size]));
         if is_gzip(&self.inflated[..size]) {
             let outer = mem::take(&mut self.inflated);
             (size, _) = self.inflate_gzip(&outer[..size], cap_bytes, room_bytes.saturating_sub(size))?;

@@ -10,6 +10,8 @@ pub struct DecodeOptions {
     pub cap_bytes: usize,
     /// The records that become rows.
     pub selection: Selection,
+    /// True if the SHA-256 of what an object inflates to is returned.
+    pub sha256: bool,
 }
 
 /// The choice of the records that become rows of `events`. The rejects do not depend on it.
@@ -29,7 +31,7 @@ pub struct UnknownSelection(pub String);
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { cap_bytes: 2 << 30, selection: Selection::default() }
+        Self { cap_bytes: 2 << 30, selection: Selection::default(), sha256: true }
     }
 }
 

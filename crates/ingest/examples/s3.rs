@@ -42,7 +42,6 @@ use s3s_fs::FileSystem;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::S3Options;
@@ -154,20 +153,12 @@ impl Trail {
         let s3 =
             S3Options { endpoint_url: Some(url.to_owned()), path_style: true, anonymous: true, ..S3Options::default() };
         IngestOptions {
-            sources: Vec::new(),
-            keys: Vec::new(),
             inventories: vec![Source::Local(self.manifest.clone())],
-            queue_url: None,
             s3,
-            filter: Filter::default(),
-            memory_bytes: 1 << 30,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             fetches: NonZeroUsize::new(FETCHES).unwrap(),
-            cap_bytes: 2 << 30,
-            batch_bytes: 256 << 20,
-            retry_quarantined: false,
-            shard: None,
             run_id: "bench".to_owned(),
+            ..IngestOptions::default()
         }
     }
 }

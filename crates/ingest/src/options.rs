@@ -35,6 +35,8 @@ pub struct IngestOptions {
     pub fetches: NonZeroUsize,
     /// An object that inflates past this is quarantined.
     pub cap_bytes: u64,
+    /// True if the ledger gets the SHA-256 of what each object inflates to; `verify` reads objects without one again.
+    pub sha256: bool,
     /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
     pub batch_bytes: u64,
     /// True if objects that were quarantined are read again.
@@ -43,4 +45,27 @@ pub struct IngestOptions {
     pub shard: Option<Shard>,
     /// The name of the run, under which its plan is kept.
     pub run_id: String,
+}
+
+impl Default for IngestOptions {
+    /// Names no source.
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            keys: Vec::new(),
+            inventories: Vec::new(),
+            queue_url: None,
+            s3: S3Options::default(),
+            filter: Filter::default(),
+            memory_bytes: 1 << 30,
+            threads: NonZeroUsize::MIN,
+            fetches: NonZeroUsize::MIN,
+            cap_bytes: 2 << 30,
+            sha256: true,
+            batch_bytes: 256 << 20,
+            retry_quarantined: false,
+            shard: None,
+            run_id: "run".to_owned(),
+        }
+    }
 }

@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
         let threads = options.threads.get();
         let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
-        let decode = DecodeOptions { cap_bytes, selection: selection(lake)? };
+        let decode = DecodeOptions { cap_bytes, selection: selection(lake)?, sha256: options.sha256 };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
         let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
         let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points);

@@ -264,6 +264,10 @@ pub(crate) struct IngestArgs {
     /// Which records a new lake keeps: relevant or all [default: relevant]
     #[arg(long, env = "TRAILWEAVE_EVENTS", value_name = "CHOICE")]
     pub(crate) events: Option<String>,
+    /// Keep the SHA-256 of what each object inflates to, by which verify proves it without reading it [default: true]
+    #[arg(long, env = "TRAILWEAVE_SHA256", value_parser = FalseyValueParser::new())]
+    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) sha256: Option<bool>,
     /// An object that inflates past this is quarantined [default: 2GiB]
     #[arg(long, env = "TRAILWEAVE_CAP", value_name = "SIZE")]
     pub(crate) cap: Option<String>,

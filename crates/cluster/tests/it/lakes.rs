@@ -13,9 +13,7 @@ use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Progress;
 use trailweave_correlate::Scope;
 use trailweave_correlate::correlate;
-use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
-use trailweave_ingest::S3Options;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_oracle::Event;
@@ -114,19 +112,14 @@ pub(crate) fn by_shards(lake: &Lake, trail: &Path) {
         let _lock = lake.lock_shard(&format!("{index}/3"), 3).unwrap();
         let options = IngestOptions {
             sources: vec![Source::Local(trail.join("AWSLogs"))],
-            keys: Vec::new(),
-            inventories: Vec::new(),
-            queue_url: None,
-            s3: S3Options::default(),
-            filter: Filter::default(),
             memory_bytes: 256 << 20,
             threads: THREADS,
             fetches: THREADS,
             cap_bytes: 64 << 20,
             batch_bytes: 1 << 20,
-            retry_quarantined: false,
             shard: Some(format!("{index}/3").parse().unwrap()),
             run_id: format!("run-{index}"),
+            ..IngestOptions::default()
         };
         let progress = trailweave_ingest::Progress::default();
         let summary = runtime.block_on(trailweave_ingest::ingest(lake, &options, &progress)).unwrap();

@@ -8,6 +8,7 @@ use crate::envelope::may_wrap;
 use crate::error::DecodeError;
 use crate::glance::{Glance, glance};
 use crate::gunzip;
+use crate::options::DecodeOptions;
 use crate::options::Selection;
 use crate::ordinary;
 use crate::ordinary::Next;
@@ -54,8 +55,11 @@ impl Decoder {
     /// refused later. It holds a few pieces of the text at most.
     pub fn survey(&mut self, stored: &[u8], piece_bytes: usize) -> Result<Survey, DecodeError> {
         let piece_bytes = piece_bytes.max(1);
-        let cap_bytes = self.options.cap_bytes;
-        let text = || Text::hashed(stored, cap_bytes, piece_bytes);
+        let DecodeOptions { cap_bytes, sha256, .. } = self.options;
+        let text = || {
+            let text = Text::new(stored, cap_bytes, piece_bytes)?;
+            Ok::<_, DecodeError>(if sha256 { text.hashed() } else { text })
+        };
         let Self { ordinary, envelope, .. } = self;
         if let Some(cuts) = records(ordinary, envelope, text()?, piece_bytes)? {
             return Ok(Survey::Cut(cuts));

@@ -40,10 +40,9 @@ impl<S: AsRef<[u8]>> Text<S> {
         Ok(Self { members: Members::new(stored, cap_bytes)?, held, at: 0, passed: 0, is_at_end: false, hash: None })
     }
 
-    /// Begins a text that is hashed.
-    pub(super) fn hashed(stored: S, cap_bytes: usize, piece_bytes: usize) -> Result<Self, DecodeError> {
-        let hash = Some(digest::Context::new(&digest::SHA256));
-        Ok(Self { hash, ..Self::new(stored, cap_bytes, piece_bytes)? })
+    /// Hashes the text from here on, which is its beginning.
+    pub(super) fn hashed(self) -> Self {
+        Self { hash: Some(digest::Context::new(&digest::SHA256)), ..self }
     }
 
     /// Returns the SHA-256 of a hashed text that is inflated to its end, if it is one member of gzip.

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use arrow::array::AsArray;
 use trailweave_decode::DecodeError;
+use trailweave_decode::DecodeOptions;
 use trailweave_decode::Selection;
 use trailweave_decode::Survey;
 use trailweave_decode::plain;
@@ -68,7 +69,7 @@ fn gzip_in_gzip_is_inflated_twice_and_no_more() {
     assert_eq!(all(&twice).tally.rows, 2);
     assert_eq!(all(&twice).inflated_bytes, 2 * LEAST.len() as u64);
     decode(Selection::All, gzip(&twice)).unwrap_err();
-    let options = trailweave_decode::DecodeOptions { cap_bytes: 150, selection: Selection::All };
+    let options = DecodeOptions { cap_bytes: 150, selection: Selection::All, ..DecodeOptions::default() };
     let error = trailweave_decode::Decoder::new(options).decode("a", &twice).unwrap_err();
     assert_eq!(error, DecodeError::TooLarge { cap_bytes: 150 });
 }
@@ -198,7 +199,7 @@ fn a_field_that_is_there_twice_counts_once_and_the_last_wins() {
 
 #[test]
 fn a_decoder_that_failed_goes_on_as_new() {
-    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::DecodeOptions::default());
+    let mut decoder = trailweave_decode::Decoder::new(DecodeOptions::default());
     decoder.decode("a", format!("{LEAST} 1 ]").as_bytes()).unwrap_err();
     let second = decoder.decode("b", LEAST.as_bytes()).unwrap();
     assert_eq!((second.tally.records, second.tally.rows, second.rejects.len()), (1, 1, 0));
@@ -207,7 +208,7 @@ fn a_decoder_that_failed_goes_on_as_new() {
 
 #[test]
 fn an_object_that_fails_late_leaves_the_rows_of_those_before_it() {
-    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::DecodeOptions::default());
+    let mut decoder = trailweave_decode::Decoder::new(DecodeOptions::default());
     decoder.read("a", LEAST.repeat(10).as_bytes()).unwrap();
     // Long enough that the rows before it are in a batch by then.
     decoder.read("b", format!("{} 1 ]", LEAST.repeat(40_000)).as_bytes()).unwrap_err();
@@ -261,7 +262,7 @@ fn a_record_of_very_many_fields_is_a_reject_wherever_it_stands() {
 
 #[test]
 fn rows_that_take_more_than_their_room_are_left_to_pieces() {
-    let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::DecodeOptions::default());
+    let mut decoder = trailweave_decode::Decoder::new(DecodeOptions::default());
     decoder.read_within("a", LEAST.as_bytes(), 1 << 20).unwrap();
     let many = format!("[{}]", vec!["{}"; 10_000].join(","));
     assert_eq!(decoder.read_within("b", many.as_bytes(), 1 << 20), Err(DecodeError::NoRoom { room_bytes: 1 << 20 }));
@@ -278,7 +279,7 @@ fn a_giant_record_is_passed_over_and_the_others_are_rows() {
     for (head, end) in [("{\"Records\":[", "]}"), ("[", "]"), ("{\"a\":{},\"Events\":[", "],\"b\":1}")] {
         for records in [[LEAST, &giant, LEAST], [&giant, LEAST, LEAST], [LEAST, LEAST, &giant]] {
             let object = format!("{head}{}{end}", records.join(" , "));
-            let mut decoder = trailweave_decode::Decoder::new(trailweave_decode::DecodeOptions::default());
+            let mut decoder = trailweave_decode::Decoder::new(DecodeOptions::default());
             let Survey::Cut(cuts) = decoder.survey(object.as_bytes(), 1_000).unwrap() else {
                 panic!("{head} is not cut");
             };

@@ -22,7 +22,7 @@ use trailweave_table::Tally;
 /// Decodes `stored` under both selections, twice over; says how decoder and oracle differ, or what does not balance.
 pub(crate) fn check(cap_bytes: usize, stored: &[u8]) -> Result<(), String> {
     for selection in [Selection::Relevant, Selection::All] {
-        let options = DecodeOptions { cap_bytes, selection };
+        let options = DecodeOptions { cap_bytes, selection, ..DecodeOptions::default() };
         let fast = Decoder::new(options).decode("an/object.json.gz", stored);
         let slow = oracle::decode(options, "an/object.json.gz", stored);
         match (fast, slow) {
@@ -36,7 +36,7 @@ pub(crate) fn check(cap_bytes: usize, stored: &[u8]) -> Result<(), String> {
 
 /// Reads `objects` one after the other with one decoder, and compares the rows with those of each alone.
 pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<(), String> {
-    let options = DecodeOptions { cap_bytes, selection: Selection::All };
+    let options = DecodeOptions { cap_bytes, selection: Selection::All, ..DecodeOptions::default() };
     let mut decoder = Decoder::new(options);
     let (mut events, mut rejects) = (Vec::new(), Vec::new());
     for stored in objects {
@@ -63,7 +63,7 @@ pub(crate) fn check_together(cap_bytes: usize, objects: &[Vec<u8>]) -> Result<()
 pub(crate) fn check_pieces(cap_bytes: usize, stored: &[u8], piece_bytes: usize) -> Result<bool, String> {
     let mut is_cut = false;
     for selection in [Selection::Relevant, Selection::All] {
-        let options = DecodeOptions { cap_bytes, selection };
+        let options = DecodeOptions { cap_bytes, selection, ..DecodeOptions::default() };
         let whole = Decoder::new(options).decode("an/object.json.gz", stored);
         match (Decoder::new(options).survey(stored, piece_bytes), whole) {
             (Ok(Survey::Cut(cuts)), Ok(whole)) => {

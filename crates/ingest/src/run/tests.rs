@@ -11,8 +11,6 @@ use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
 use super::*;
-use crate::Filter;
-use crate::S3Options;
 use crate::Source;
 use crate::trail::ACCOUNT;
 use crate::trail::Trail;
@@ -26,20 +24,13 @@ use crate::trail::texts;
 fn options(trail: &Trail) -> IngestOptions {
     IngestOptions {
         sources: vec![Source::Local(trail.source())],
-        keys: Vec::new(),
-        inventories: Vec::new(),
-        queue_url: None,
-        s3: S3Options::default(),
-        filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),
         fetches: NonZeroUsize::new(64).unwrap(),
         cap_bytes: 1 << 20,
         // Every object is a batch of its own.
         batch_bytes: 1,
-        retry_quarantined: false,
-        shard: None,
-        run_id: "run".to_owned(),
+        ..IngestOptions::default()
     }
 }
 

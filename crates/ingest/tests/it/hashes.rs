@@ -49,4 +49,7 @@ async fn the_ledger_holds_the_hash_of_what_an_object_inflates_to_whole_or_in_pie
     };
     let expected: Vec<_> = objects.map(|(_, _, hash)| hash).into();
     assert_eq!(count(&texts(&lake, &LEDGER, "sha256")), count(&expected));
+    let unhashed = trail.lake("unhashed");
+    ingest(&unhashed, &IngestOptions { sha256: false, ..options(&trail) }).await;
+    assert_eq!(texts(&unhashed, &LEDGER, "sha256"), vec![""; 6]);
 }

@@ -21,7 +21,6 @@ mod trail;
 
 use std::num::NonZeroUsize;
 
-use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
 use trailweave_ingest::S3Options;
@@ -34,19 +33,11 @@ use crate::trail::Trail;
 fn options(trail: &Trail) -> IngestOptions {
     IngestOptions {
         sources: vec![Source::Local(trail.source())],
-        keys: Vec::new(),
-        inventories: Vec::new(),
-        queue_url: None,
-        s3: S3Options::default(),
-        filter: Filter::default(),
         memory_bytes: 64 << 20,
         threads: NonZeroUsize::new(2).unwrap(),
         fetches: NonZeroUsize::new(64).unwrap(),
         cap_bytes: 64 << 20,
-        batch_bytes: 256 << 20,
-        retry_quarantined: false,
-        shard: None,
-        run_id: "run".to_owned(),
+        ..IngestOptions::default()
     }
 }
 

@@ -121,6 +121,7 @@ pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
         threads: job.config.threads,
         fetches: fetches(job.config.threads),
         cap_bytes: job.config.cap.as_u64(),
+        sha256: job.config.sha256,
         batch_bytes: BATCH_BYTES,
         retry_quarantined: job.retry_quarantined,
         shard: job.config.shard,
