@@ -1,8 +1,10 @@
 //! The metadata of digest objects, kept in a file beside a local copy, which has none.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time;
 
@@ -26,11 +28,9 @@ pub enum MetadataError {
 }
 
 /// The value of a name in the metadata of an object, or the metadata of a bucket's object of that name.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Entry {
-    Value(String),
-    Object(BTreeMap<String, String>),
+    Value(Box<str>),
+    Object(ObjectMetadata),
 }
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct ListedObject {
     bucket: String,
     key: String,
     #[serde(alias = "Metadata")]
-    metadata: BTreeMap<String, String>,
+    metadata: ObjectMetadata,
 }
 
 impl Metadata {
@@ -48,29 +48,32 @@ impl Metadata {
         let mut all = Self::default();
         if text.trim_ascii_start().starts_with(b"[") {
             for ListedObject { bucket, key, metadata } in serde_json::from_slice::<Vec<_>>(text)? {
-                all.insert(&bucket, &key, ObjectMetadata::new(metadata));
+                all.insert(&bucket, key, metadata);
             }
             return Ok(all);
         }
         for (name, entries) in serde_json::from_slice::<BTreeMap<String, BTreeMap<String, Entry>>>(text)? {
-            let of_object = name.strip_prefix("s3://").and_then(|name| name.split_once('/'));
             let mut values = Vec::new();
             for (key, entry) in entries {
                 match entry {
-                    Entry::Value(value) => values.push((key, value)),
-                    Entry::Object(metadata) => all.insert(&name, &key, ObjectMetadata::new(metadata)),
+                    Entry::Value(value) => values.push((key.into(), value)),
+                    Entry::Object(metadata) => all.insert(&name, key, metadata),
                 }
             }
-            if let Some((bucket, key)) = of_object {
-                all.insert(bucket, key, ObjectMetadata::new(values));
+            if let Some((bucket, key)) = name.strip_prefix("s3://").and_then(|name| name.split_once('/')) {
+                all.insert(bucket, key.to_owned(), ObjectMetadata::plain(values));
             }
         }
         Ok(all)
     }
 
     /// Notes the metadata of an object.
-    pub fn insert(&mut self, bucket: &str, key: &str, metadata: ObjectMetadata) {
-        self.0.entry(bucket.to_owned()).or_default().insert(key.to_owned(), metadata);
+    pub fn insert(&mut self, bucket: &str, key: String, metadata: ObjectMetadata) {
+        if let Some(objects) = self.0.get_mut(bucket) {
+            objects.insert(key, metadata);
+        } else {
+            self.0.insert(bucket.to_owned(), BTreeMap::from([(key, metadata)]));
+        }
     }
 
     /// Returns the metadata of an object.
@@ -87,11 +90,16 @@ impl Metadata {
 impl ObjectMetadata {
     /// Takes names and values, as S3 gives them.
     pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
-        let plain = |(name, value): (String, String)| {
-            let name = name.to_ascii_lowercase();
-            (name.strip_prefix(PREFIX).unwrap_or(&name).into(), value.into())
-        };
-        let mut named: Vec<(Box<str>, Box<str>)> = named.into_iter().map(plain).collect();
+        Self::plain(named.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    fn plain(mut named: Vec<(Box<str>, Box<str>)>) -> Self {
+        for (name, _) in &mut named {
+            name.make_ascii_lowercase();
+            if let Some(plain) = name.strip_prefix(PREFIX) {
+                *name = plain.into();
+            }
+        }
         named.sort_unstable();
         Self(named.into())
     }
@@ -117,6 +125,43 @@ impl Serialize for ObjectMetadata {
     }
 }
 
+impl<'de> Deserialize<'de> for ObjectMetadata {
+    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
+        match Entry::deserialize(object)? {
+            Entry::Object(metadata) => Ok(metadata),
+            Entry::Value(_) => Err(D::Error::custom("expected names and values")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<Self, D::Error> {
+        entry.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or names and values")
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Entry, E> {
+        Ok(Entry::Value(value.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+        let mut named = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            named.push(entry);
+        }
+        Ok(Entry::Object(ObjectMetadata::plain(named)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +170,7 @@ mod tests {
     fn metadata_comes_back_as_it_was_written() {
         let named = [("X-Amz-Meta-Signature".to_owned(), "ab".to_owned())];
         let mut metadata = Metadata::default();
-        metadata.insert("b", "k/1", ObjectMetadata::new(named));
+        metadata.insert("b", "k/1".to_owned(), ObjectMetadata::new(named));
         let text = serde_json::to_vec(&metadata).unwrap();
         assert_eq!(String::from_utf8_lossy(&text), r#"{"b":{"k/1":{"signature":"ab"}}}"#);
         assert_eq!(Metadata::parse(&text).unwrap(), metadata);

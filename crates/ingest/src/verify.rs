@@ -96,12 +96,14 @@ impl Verification<'_> {
         let logs = Logs::new(listed, &judged, &digests);
         let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
         drop(known);
-        let change = self.change(&digests, &unreadable, &judged, &logs, &listing)?;
+        let mut verified = self.verified(&digests, &judged, &logs, &listing);
+        let change = self.change(digests, &unreadable, &judged, &logs, &listing)?;
+        verified.findings = judged.findings;
         crash_points.pass()?;
         let held = change.hold()?;
         crash_points.pass()?;
         held.carry_out()?;
-        Ok(self.verified(&digests, judged, &logs, &listing))
+        Ok(verified)
     }
 
     /// Lists the log files that may be of the time that is asked for.

@@ -89,7 +89,7 @@ impl Verification<'_> {
             Some(Ok((_, named))) => {
                 let told = ObjectMetadata::new(named.clone());
                 if self.verify.digest_metadata.is_some() {
-                    metadata.insert(bucket, name.key(), told.clone());
+                    metadata.insert(bucket, name.key().to_owned(), told.clone());
                 }
                 Some(told)
             }

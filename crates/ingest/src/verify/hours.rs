@@ -60,11 +60,11 @@ impl Proof {
     pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
         let mut proof = Self::default();
         for part in lake.parts(&DIGESTS)? {
-            for row in read_rows(lake, &part.path)? {
+            read_rows(lake, &part.path, |row| {
                 let (from, to, is_proven) = (row.digest_start_time, row.digest_end_time, row.is_proven());
                 proof.all.take(from, to, is_proven);
                 proof.places.entry((row.aws_account_id, row.aws_region)).or_default().take(from, to, is_proven);
-            }
+            })?;
         }
         Ok(proof)
     }

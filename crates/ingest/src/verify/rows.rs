@@ -61,19 +61,17 @@ impl DigestRow {
     }
 }
 
-/// Reads a file of the table.
-pub(crate) fn read_rows(lake: &Lake, path: &Path) -> Result<Vec<DigestRow>, LakeError> {
+/// Reads a file of the table, row by row.
+pub(crate) fn read_rows(lake: &Lake, path: &Path, mut take: impl FnMut(DigestRow)) -> Result<(), LakeError> {
     let file = lake.open_part(path)?;
     let names = DIGESTS.columns.iter().map(|column| column.name);
-    let batches = || read::columns(file, names)?.build()?.collect::<Result<Vec<_>, _>>().map_err(Into::into);
-    let batches: Vec<RecordBatch> = batches().map_err(LakeError::parquet(path))?;
-    let mut found = Vec::new();
-    for rows in batches {
-        let rows = read::filled(&DIGESTS, &rows)
-            .map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })?;
-        found.extend((0..rows.num_rows()).map(|row| row_of(&rows, row)));
+    let batches = read::columns(file, names).and_then(read::Reader::build);
+    for rows in batches.map_err(LakeError::parquet(path))? {
+        let damaged = |source| LakeError::Damaged { path: path.into(), source: Box::new(source) };
+        let rows = rows.and_then(|rows| read::filled(&DIGESTS, &rows)).map_err(damaged)?;
+        (0..rows.num_rows()).for_each(|row| take(row_of(&rows, row)));
     }
-    Ok(found)
+    Ok(())
 }
 
 fn row_of(rows: &RecordBatch, row: usize) -> DigestRow {

@@ -26,7 +26,7 @@ impl Verification<'_> {
     /// Prepares to keep the verdicts. What was not asked for keeps those that it had.
     pub(super) fn change(
         &self,
-        digests: &[Digest],
+        digests: Vec<Digest>,
         unreadable: &[Unreadable],
         judged: &Judged,
         logs: &Logs,
@@ -42,14 +42,14 @@ impl Verification<'_> {
     /// Makes the rows of all digests that are asked for, and of those that are missing.
     fn rows(
         &self,
-        digests: &[Digest],
+        digests: Vec<Digest>,
         unreadable: &[Unreadable],
         judged: &Judged,
         logs: &Logs,
         had: &HadLogs,
     ) -> Vec<DigestRow> {
         let mut rows: Vec<DigestRow> = digests
-            .iter()
+            .into_iter()
             .zip(&judged.verdicts)
             .map(|(digest, verdict)| DigestRow {
                 verdict: match verdict.state {
@@ -100,7 +100,11 @@ impl Verification<'_> {
         let lake = self.lake;
         let parts = lake.parts(&DIGESTS)?;
         for Part { path, .. } in &parts {
-            rows.extend(read_rows(lake, path)?.into_iter().filter(|row| !self.is_asked(row)));
+            read_rows(lake, path, |row| {
+                if !self.is_asked(&row) {
+                    rows.push(row);
+                }
+            })?;
         }
         rows.sort_by(|a, b| a.order().cmp(&b.order()));
         rows.dedup_by(|a, b| a.digest == b.digest);
