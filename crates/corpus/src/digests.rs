@@ -62,6 +62,14 @@ struct Written {
     signature: String,
 }
 
+/// A trail in a region of an account.
+#[derive(Clone, Copy)]
+struct Trail {
+    scope: usize,
+    /// True if it is the other trail of the first account and region, which delivers to the same folders.
+    is_second: bool,
+}
+
 /// A window of a chain.
 struct Hour<'d> {
     start: i64,
@@ -84,7 +92,14 @@ impl<'d> Digests<'d> {
         let hours = (self.world.start.div_euclid(HOUR_SECS), end);
         for scope in 0..self.world.scopes() {
             let of_scope: Vec<&Logged> = logged.iter().filter(|it| it.scope == scope).collect();
-            self.trail(scope, hours, &of_scope)?;
+            if self.options.second_trail && scope == 0 {
+                for (first, is_second) in [(0, false), (1, true)] {
+                    let logged: Vec<&Logged> = of_scope.iter().skip(first).step_by(2).copied().collect();
+                    self.trail(Trail { scope, is_second }, hours, &logged)?;
+                }
+            } else {
+                self.trail(Trail { scope, is_second: false }, hours, &of_scope)?;
+            }
         }
         self.write_file(DIGEST_METADATA, &json!({ BUCKET: self.metadata }).to_string().into_bytes())?;
         let listed = self.keys.split_last().expect("there is a key that is on no list").1;
@@ -102,7 +117,7 @@ impl<'d> Digests<'d> {
 
     /// Writes the digests of an account in a region: a chain, which is stopped and started once where nothing comes for
     /// hours, and a digest that was made later, of a log file that an hour left out.
-    fn trail(&mut self, scope: usize, (first, end): (i64, i64), logged: &[&Logged]) -> Result<(), Error> {
+    fn trail(&mut self, trail: Trail, (first, end): (i64, i64), logged: &[&Logged]) -> Result<(), Error> {
         let mut hours: Vec<Hour<'_>> = (first..end)
             .map(|hour| {
                 let (start, end) = (hour * HOUR_SECS, (hour + 1) * HOUR_SECS);
@@ -110,7 +125,7 @@ impl<'d> Digests<'d> {
                 Hour { start, end, logged, begins: hour == first }
             })
             .collect();
-        if scope + 1 == self.world.scopes() {
+        if trail.scope + 1 == self.world.scopes() {
             stop(&mut hours);
         }
         let busy: Vec<usize> = (0..hours.len()).filter(|at| hours[*at].logged.len() > 1).collect();
@@ -119,7 +134,7 @@ impl<'d> Digests<'d> {
         if let Some(hour) = hours.iter_mut().enumerate().find(|(at, hour)| *at != target && hour.logged.len() > 1) {
             backfill = hour.1.logged.pop().map(|late| (hour.1.start, hour.1.end, late));
         }
-        let is_tampered = scope == 0;
+        let is_tampered = trail.scope == 0 && !trail.is_second;
         let mut previous: Option<Written> = None;
         let n_hours = hours.len();
         for (at, hour) in hours.iter().enumerate() {
@@ -127,25 +142,25 @@ impl<'d> Digests<'d> {
                 is_tampered && (at == target && !it.is_at_the_end() || at + 1 == n_hours && it.is_at_the_end())
             });
             let before = previous.as_ref().filter(|_| !hour.begins);
-            previous = Some(self.digest(scope, hour, before, tampering)?);
+            previous = Some(self.digest(trail, hour, before, tampering)?);
         }
         if let Some((start, end, late)) = backfill {
             let hour = Hour { start, end, logged: vec![late], begins: true };
-            self.backfill(scope, &hour)?;
+            self.backfill(trail, &hour)?;
         }
         Ok(())
     }
 
     fn digest(
         &mut self,
-        scope: usize,
+        trail: Trail,
         hour: &Hour<'_>,
         previous: Option<&Written>,
         tampering: Option<Tampering>,
     ) -> Result<Written, Error> {
-        let key = self.key(scope, hour.end, "");
-        let body = self.body(scope, hour, &key, previous, tampering);
-        let signature = self.signature(scope, hour, &key, &body, previous, tampering);
+        let key = self.key(trail, hour.end, "");
+        let body = self.body(trail, hour, &key, previous, tampering);
+        let signature = self.signature(trail, hour, &key, &body, previous, tampering);
         let sha256 = hex(digest(&SHA256, body.as_bytes()).as_ref());
         self.metadata.insert(key.clone(), metadata(&signature));
         self.write_file(&key, &gzip(body.as_bytes()))?;
@@ -157,10 +172,10 @@ impl<'d> Digests<'d> {
     }
 
     /// Writes a digest of what an earlier one left out, a day later.
-    fn backfill(&mut self, scope: usize, hour: &Hour<'_>) -> Result<(), Error> {
-        let key = self.key(scope, hour.end, "_backfill");
-        let body = self.body(scope, hour, &key, None, None);
-        let signature = self.signature(scope, hour, &key, &body, None, None);
+    fn backfill(&mut self, trail: Trail, hour: &Hour<'_>) -> Result<(), Error> {
+        let key = self.key(trail, hour.end, "_backfill");
+        let body = self.body(trail, hour, &key, None, None);
+        let signature = self.signature(trail, hour, &key, &body, None, None);
         let mut metadata = metadata(&signature);
         metadata["backfill-generation-timestamp"] = rfc3339(hour.end + 24 * HOUR_SECS).into();
         self.metadata.insert(key.clone(), metadata);
@@ -168,12 +183,16 @@ impl<'d> Digests<'d> {
         self.write_file(&key, &gzip(body.as_bytes()))
     }
 
-    fn key(&self, scope: usize, end: i64, suffix: &str) -> String {
-        let (account, region) = self.world.of_scope(scope);
+    fn key(&self, trail: Trail, end: i64, suffix: &str) -> String {
+        let (account, region) = self.world.of_scope(trail.scope);
         let organization =
             if account.in_organization { format!("{}/", self.world.organization) } else { String::new() };
         let (region, home) = (self.world.regions[region], self.world.regions[0]);
-        let trail = if account.in_organization { "org_audit-2" } else { "main" };
+        let trail = match (trail.is_second, account.in_organization) {
+            (true, _) => "second",
+            (false, true) => "org_audit-2",
+            (false, false) => "main",
+        };
         let (id, days, end) = (&account.id, day_folders(end), compact(end));
         let name = format!("{id}_CloudTrail-Digest_{region}_{trail}_{home}_{end}{suffix}.json.gz");
         format!("AWSLogs/{organization}{id}/CloudTrail-Digest/{region}/{days}/{name}")
@@ -181,13 +200,13 @@ impl<'d> Digests<'d> {
 
     fn body(
         &self,
-        scope: usize,
+        trail: Trail,
         hour: &Hour<'_>,
         key: &str,
         previous: Option<&Written>,
         tampering: Option<Tampering>,
     ) -> String {
-        let (account, region) = self.world.of_scope(scope);
+        let (account, region) = self.world.of_scope(trail.scope);
         let unlisted = tampering == Some(Tampering::LogUnlisted);
         let listed = hour.logged.iter().skip(usize::from(unlisted));
         let previous_hash = match tampering {
@@ -218,7 +237,7 @@ impl<'d> Digests<'d> {
 
     fn signature(
         &self,
-        scope: usize,
+        trail: Trail,
         hour: &Hour<'_>,
         key: &str,
         body: &str,
@@ -229,7 +248,7 @@ impl<'d> Digests<'d> {
         let previous = previous.map_or("null", |it| &it.signature);
         let text = format!("{}\n{BUCKET}/{key}\n{sha256}\n{previous}", rfc3339(hour.end));
         let is_foreign = matches!(tampering, Some(Tampering::DigestOtherKey | Tampering::DigestUnknownFingerprint));
-        let signer = if is_foreign { self.keys.len() - 1 } else { self.world.of_scope(scope).1 };
+        let signer = if is_foreign { self.keys.len() - 1 } else { self.world.of_scope(trail.scope).1 };
         self.keys[signer].sign(&text)
     }
 

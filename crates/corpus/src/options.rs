@@ -47,6 +47,8 @@ pub struct CorpusOptions {
     pub generations: Generations,
     /// True if the trail has digest files.
     pub digests: bool,
+    /// True if a second trail delivers every other log file of the first account and region, to the same folders.
+    pub second_trail: bool,
     /// The change that is made to the trail after it was signed; needs digests.
     pub tampering: Option<Tampering>,
 }
@@ -78,6 +80,7 @@ impl Default for CorpusOptions {
             late: 0.02,
             generations: Generations::Both,
             digests: false,
+            second_trail: false,
             tampering: None,
         }
     }

@@ -30,8 +30,12 @@ fn options(tampering: Option<Tampering>) -> CorpusOptions {
 
 impl World {
     fn new(tampering: Option<Tampering>) -> Self {
+        Self::of(&options(tampering))
+    }
+
+    fn of(options: &CorpusOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let corpus = generate(&options(tampering), &folder.path().join("copy")).unwrap();
+        let corpus = generate(options, &folder.path().join("copy")).unwrap();
         Self { folder, corpus }
     }
 
@@ -158,6 +162,26 @@ fn every_tampering_after_the_ingest_is_named_and_nothing_else_is() {
         let mut world = World::ingested(None);
         world.tamper(case.0);
         check(&world, case, &["--reread"]);
+    }
+}
+
+/// Only log files that neither trail lists are unlisted.
+#[test]
+fn two_trails_that_deliver_to_the_same_folders_are_told_apart() {
+    let two = |tampering| CorpusOptions { second_trail: true, ..options(tampering) };
+    let world = World::of(&two(None));
+    world.ingest();
+    let (code, found) = world.verify(&[]);
+    assert_eq!((code, findings(&found, "fail"), &found["log_files"]["unlisted"]), (0, vec![], &json!(0)));
+    assert_eq!(found["log_files"]["valid"], world.corpus.objects);
+    let asked =
+        "SELECT count(DISTINCT trail_name) AS n FROM digests WHERE valid > 0 GROUP BY aws_account_id ORDER BY n";
+    assert_eq!(query(&world.path("lake"), asked), [json!({ "n": 1 }), json!({ "n": 2 })]);
+    for tampering in [Tampering::LogUnlisted, Tampering::LogByte] {
+        let world = World::of(&two(Some(tampering)));
+        world.ingest();
+        let case = TAMPERINGS.into_iter().find(|case| case.0 == tampering).unwrap();
+        check(&world, case, &[]);
     }
 }
 
