@@ -178,7 +178,7 @@ bench-publish: release
 	$(PYTHON) benches/publish.py
 
 # What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
-bench-verify: release moto awscli
+bench-verify: release seaweedfs awscli
 	$(PYTHON) benches/verify.py
 
 # Two builds in turn on the same trails: `make bench-turns OLD=path/of/a/program`.

@@ -1,7 +1,7 @@
-"""Measures what a proof costs. Needs the release build (of which `query` is no part), `make moto` and `make awscli`.
+"""Measures what a proof costs. Needs the release build (of which `query` is no part), `make seaweedfs awscli`.
 
 A year of hourly digests of four accounts and four regions with some 100,000 log files: `ingest`, `verify`, and
-`verify --reread`. Then a part of it, one account and region for some days, in moto, where `verify` and the
+`verify --reread`. Then a part of it, one account and region for some days, on SeaweedFS, where `verify` and the
 `validate-logs` of awscli look at the same objects. `--log-files` makes trails of other sizes, for peak memory.
 What the hash costs an ingest is `turns.py "PROGRAM --sha256=false" PROGRAM --shapes busy`.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from peers import RELEASE, WORK, timed
 
 BUCKET = "synthetic-trail"
+PORT = 18_333
 VENV = Path(__file__).parent.parent / "target/venv"
 
 
@@ -78,33 +79,41 @@ def served(folder: Path) -> str:
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def moto() -> tuple[subprocess.Popen, str]:
-    command = [str(VENV / "bin/python"), "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def seaweedfs(folder: Path) -> tuple[subprocess.Popen, str]:
+    """A server of S3 whose own work for a request is small beside that of either client."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    identity = {"name": "bench", "credentials": [{"accessKey": "AKIDEXAMPLE", "secretKey": "secret"}], "actions": ["Admin"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    command = [str(VENV / "bin/weed"), "-logtostderr=true", "server", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += ["-volume.max=100", "-master.telemetry=false", "-s3", "-s3.config=s3.json", f"-s3.port={PORT}"]
+    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     for line in server.stderr:
-        if "Running on " in line:
+        if "Start Seaweed S3 API Server" in line:
             threading.Thread(target=server.stderr.read, daemon=True).start()
-            return server, line.split("Running on ")[1].strip()
-    sys.exit("moto ended; is `make moto` done?")
+            return server, f"http://127.0.0.1:{PORT}"
+    sys.exit("the server ended; is `make seaweedfs` done?")
 
 
 UPLOAD = """
-import sys, json, pathlib, boto3
+import concurrent.futures, sys, json, pathlib, boto3
 url, bucket, folder = sys.argv[1:]
 options = dict(endpoint_url=url, region_name='us-east-1', aws_access_key_id='AKIDEXAMPLE', aws_secret_access_key='secret')
 s3, folder = boto3.client('s3', **options), pathlib.Path(folder)
 s3.create_bucket(Bucket=bucket)
 told = json.load(open(folder / 'digest-metadata.json'))[bucket]
-for path in folder.rglob('*.gz'):
+def upload(path):
     key = path.relative_to(folder).as_posix()
     s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), Metadata=told.get(key, {}))
+with concurrent.futures.ThreadPoolExecutor(8) as threads:
+    list(threads.map(upload, folder.rglob('*.gz')))
 """
 
 
 def beside(days: int, log_files: int) -> None:
     """The same objects in one server, by both, each at the end of the other's turn."""
     folder = corpus(f"part-{days}", accounts=1, regions=1, days=days, records=log_files, records_per_object=1)
-    server, s3 = moto()
+    server, s3 = seaweedfs(WORK / "verify-server")
     cloudtrail, lake = served(folder), WORK / "lake-verify-s3"
     shutil.rmtree(lake, ignore_errors=True)
     os.environ |= {
@@ -119,7 +128,7 @@ def beside(days: int, log_files: int) -> None:
         account = next(path.name for path in (folder / "AWSLogs").iterdir())
         program = str(RELEASE / "trailweave")
         given = ["--endpoint-url", s3, "--path-style", "--source", f"s3://{BUCKET}/AWSLogs", "--lake", str(lake)]
-        print(f"\nIn moto, {days} days, {json.dumps({'log files': log_files})}\n\n| step | wall s | CPU s | peak MB |\n|---|---|---|---|")
+        print(f"\nOn one server of S3, {days} days, {log_files} log files\n\n| step | wall s | CPU s | peak MB |\n|---|---|---|---|")
         show("ingest", timed([program, "ingest", *given]))
         arn = f"arn:aws:cloudtrail:eu-central-1:{account}:trail/main"
         validate = ["cloudtrail", "validate-logs", "--trail-arn", arn, "--s3-bucket", BUCKET, "--region", "eu-central-1"]
@@ -130,14 +139,16 @@ def beside(days: int, log_files: int) -> None:
         show("verify --reread", timed([program, "verify", *given, "--reread"]))
     finally:
         server.terminate()
+        server.wait()
+        shutil.rmtree(WORK / "verify-server")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log-files", type=int, nargs="*", default=[100_000])
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--part-days", type=int, default=7)
-    parser.add_argument("--part-log-files", type=int, default=1_500)
+    parser.add_argument("--part-days", type=int, default=90)
+    parser.add_argument("--part-log-files", type=int, default=1_540)
     asked = parser.parse_args()
     for log_files in asked.log_files:
         year(log_files, asked.days)

@@ -39,6 +39,8 @@ pub struct Digest {
     pub(crate) signature: Option<Signature>,
     /// The time at which a backfill digest was made.
     pub generated: Option<i64>,
+    /// True if it was not read, because it was found authentic before, and so was its link.
+    pub is_kept: bool,
 }
 
 /// The digest before another one, as that says.
@@ -151,8 +153,29 @@ impl Digest {
             previous_signature: said.previous_digest_signature.as_deref().map(Signature::new),
             signature: metadata.and_then(ObjectMetadata::signature).map(Signature::new),
             generated: metadata.and_then(ObjectMetadata::generated),
+            is_kept: false,
         };
         Ok((digest, log_files))
+    }
+
+    /// Makes a digest that was found authentic before, from what was kept of it: its window, and the digest before it.
+    pub fn kept(bucket: &str, name: DigestName, (start, end): (i64, i64), previous: Option<(&str, &str)>) -> Self {
+        let previous = previous.map(|(bucket, key)| Previous { bucket: bucket.into(), key: key.into(), sha256: None });
+        Self {
+            bucket: bucket.into(),
+            name,
+            sha256: Sha256::default(),
+            start,
+            end,
+            end_text: Box::default(),
+            is_at_its_place: true,
+            fingerprint: Box::default(),
+            previous,
+            previous_signature: None,
+            signature: None,
+            generated: None,
+            is_kept: true,
+        }
     }
 
     /// Returns its URL.

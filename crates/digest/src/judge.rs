@@ -247,6 +247,10 @@ fn follow_links(digests: &[Digest], unreadable: &[Unreadable], range: Range, jud
             continue;
         }
         let before = &digests[before];
+        // The link of one that is kept was found right; one that is new has a predecessor that was read.
+        if digest.is_kept || before.is_kept {
+            continue;
+        }
         let is_named =
             |signature: &Signature| digest.previous_signature.as_ref().is_some_and(|named| named.is_same(signature));
         let broken = if previous.sha256 == Some(before.sha256) {

@@ -16,6 +16,7 @@ mod digests;
 mod found;
 mod had;
 pub(crate) mod hours;
+mod kept;
 mod keys;
 mod known;
 mod list;
@@ -80,24 +81,24 @@ impl Verification<'_> {
         let refs = self.list_digests().await?;
         let mut metadata = self.read_metadata()?;
         let listing = self.list_logs().await?;
-        let gathered = self.gather(refs, &mut metadata, &listing).await?;
+        let known = Known::read(self.lake, &self.copies)?;
+        let gathered = self.gather(refs, &mut metadata, &listing, &known).await?;
         self.write_metadata(&metadata)?;
-        let keys =
-            if gathered.digests.is_empty() { PublicKeys::default() } else { self.public_keys(&gathered).await? };
-        let Gathered { digests, listed, unreadable, .. } = gathered;
+        let is_read = gathered.digests.iter().any(|digest| !digest.is_kept);
+        let keys = if is_read { self.public_keys(&gathered).await? } else { PublicKeys::default() };
+        let Gathered { digests, versions, listed, unreadable } = gathered;
         let mut judged = self.judge(&digests, &unreadable, &keys);
         if digests.is_empty() && unreadable.is_empty() {
             let source = self.options.sources.first().map(ToString::to_string);
             judged.findings.push(Kind::NoDigests.fail(source.unwrap_or_default()));
-        } else if keys.is_empty() {
+        } else if is_read && keys.is_empty() {
             judged.findings.push(Kind::NoKeys.fail(digests.first().map(Digest::uri).unwrap_or_default()));
         }
-        let known = Known::read(self.lake, &self.copies)?;
         let logs = Logs::new(listed, &judged, &digests);
         let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
         drop(known);
         let mut verified = self.verified(&digests, &judged, &logs, &listing);
-        let change = self.change(digests, &unreadable, &judged, &logs, &listing)?;
+        let change = self.change((digests, versions), &unreadable, &judged, &logs, &listing)?;
         verified.findings = judged.findings;
         crash_points.pass()?;
         let held = change.hold()?;

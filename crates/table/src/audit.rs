@@ -88,6 +88,13 @@ pub const DIGESTS: Table = Table {
         column("missing", Integer, "those that the source has not"),
         column("not_ingested", Integer, "those that the source has and the lake has not"),
         column("faults", TextList, "URLs of the log files that are changed, missing or not ingested"),
+        text(
+            "version",
+            "version of the digest file when it was verified, as the ledger names versions; empty: verify reads it again",
+        ),
+        id("previous_digest", "URL of the digest that it names as the one before it").written(Plain),
+        text("listed", "fingerprints of the URLs of the log files that it lists, 32 hexadecimal digits each")
+            .written(Plain),
     ],
     dated_by: None,
     sort_by: &["aws_account_id", "aws_region", "digest_end_time", "digest"],

@@ -227,4 +227,7 @@ pub(crate) const DIGESTS: &[&str] = &[
     "not_ingested",
     "faults",
     "faults.element",
+    "version",
+    "previous_digest",
+    "listed",
 ];

@@ -308,7 +308,7 @@ pub(crate) struct VerifyArgs {
     /// The metadata of digests, which a folder cannot hold, as JSON; what S3 tells of it is added to the file
     #[arg(long, value_name = "FILE")]
     pub(crate) digest_metadata: Option<PathBuf>,
-    /// Read every listed log file again, whatever the lake knows of it
+    /// Read every digest and every log file that it lists again, whatever the lake knows of them
     #[arg(long)]
     pub(crate) reread: bool,
 }

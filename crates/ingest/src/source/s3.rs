@@ -232,7 +232,7 @@ pub async fn shared(options: &S3Options) -> SdkConfig {
 
 /// Returns what tells one content of an object from the next: its `ETag`, quotes included, or where a server lists
 /// none, its size and time.
-fn version(etag: Option<&str>, bytes: u64, modified: Option<&DateTime>) -> Box<str> {
+pub(crate) fn version(etag: Option<&str>, bytes: u64, modified: Option<&DateTime>) -> Box<str> {
     match etag {
         Some(etag) if !etag.is_empty() => etag.into(),
         _ => format!("{bytes}-{}", modified.map_or(0, DateTime::secs)).into(),

@@ -14,6 +14,9 @@ use trailweave_digest::{
 
 use super::copies::url_fingerprint;
 use super::had::HadLogs;
+use super::kept;
+use super::kept::{Kept, KeptLog};
+use super::known::Known;
 use super::list::DigestRef;
 use super::logs::{Log, LogVerdict};
 use super::verification::Verification;
@@ -29,6 +32,8 @@ const CAP_BYTES: usize = 256 << 20;
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) digests: Vec<Digest>,
+    /// The version of each, as the lake keeps it.
+    pub(super) versions: Vec<Box<str>>,
     pub(super) unreadable: Vec<Unreadable>,
     pub(super) listed: Vec<Log>,
 }
@@ -37,15 +42,28 @@ pub(super) struct Gathered {
 type Fetched = Result<(Vec<u8>, HashMap<String, String>), String>;
 
 impl Verification<'_> {
-    /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata; of folders, the file's
-    /// metadata is used up.
+    /// Gathers what digests say. Those that the lake keeps are not read, but for the ones next to others that are.
     pub(super) async fn gather(
         &self,
-        mut refs: Vec<DigestRef>,
+        refs: Vec<DigestRef>,
         metadata: &mut Metadata,
         had: &HadLogs,
+        known: &Known,
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered::default();
+        let (unread, kept) = self.part(refs, metadata, had, known)?;
+        self.read(unread, metadata, had, &mut gathered).await;
+        let (unread, kept) = kept::needed(kept, &gathered.digests);
+        self.read(unread, metadata, had, &mut gathered).await;
+        for kept in kept {
+            gathered.add_kept(kept);
+        }
+        Ok(gathered)
+    }
+
+    /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata; of folders, the file's
+    /// metadata is used up.
+    async fn read(&self, mut refs: Vec<DigestRef>, metadata: &mut Metadata, had: &HadLogs, gathered: &mut Gathered) {
         while !refs.is_empty() {
             let rest = refs.split_off(refs.len().min(TOGETHER));
             let stored = self.fetch(&refs).await;
@@ -54,17 +72,17 @@ impl Verification<'_> {
                 .zip(&stored)
                 .map(|(digest, stored)| self.metadata_of(digest, stored.as_ref(), metadata))
                 .collect();
+            let versions: Vec<_> = refs.iter().map(|digest| digest.version.clone()).collect();
             let all = mem::replace(&mut refs, rest).into_par_iter().zip(stored).zip(&told);
             let read = all.map(|((digest, stored), told)| read_one(digest, stored, told.as_ref()));
             let read: Vec<_> = self.cpu.install(|| read.collect());
-            for outcome in read {
+            for (outcome, version) in read.into_iter().zip(versions) {
                 match outcome {
-                    Ok((digest, log_files)) => gathered.add(digest, log_files, had),
+                    Ok((digest, log_files)) => gathered.add(digest, version, log_files, had),
                     Err(unreadable) => gathered.unreadable.push(*unreadable),
                 }
             }
         }
-        Ok(gathered)
     }
 
     /// Fetches those that are in S3.
@@ -106,9 +124,10 @@ impl Verification<'_> {
 }
 
 impl Gathered {
-    fn add(&mut self, digest: Digest, log_files: Vec<LogFile>, had: &HadLogs) {
-        let at = u32::try_from(self.digests.len()).expect("a trail has fewer digests");
-        self.digests.push(digest);
+    fn add(&mut self, digest: Digest, version: Box<str>, log_files: Vec<LogFile>, had: &HadLogs) {
+        // One whose signature its successor names is read again, so that this is said again.
+        let version = if digest.is_signed() { version } else { Box::default() };
+        let at = self.push(digest, version);
         self.listed.extend(log_files.into_iter().map(|LogFile { bucket, key, sha256 }| {
             let url = url_fingerprint(&bucket, &key);
             let had = had.position(url);
@@ -116,10 +135,24 @@ impl Gathered {
             Log { url, sha256, digest: at, had, uri, is_judged: false, verdict: LogVerdict::Unproven }
         }));
     }
+
+    fn add_kept(&mut self, Kept { found, digest, logs }: Kept) {
+        let at = self.push(digest, found.version);
+        self.listed.extend(logs.into_iter().map(|KeptLog { url, sha256, had }| {
+            let had = Some(had);
+            Log { url, sha256, digest: at, had, uri: None, is_judged: false, verdict: LogVerdict::Unproven }
+        }));
+    }
+
+    fn push(&mut self, digest: Digest, version: Box<str>) -> u32 {
+        self.digests.push(digest);
+        self.versions.push(version);
+        u32::try_from(self.digests.len() - 1).expect("a trail has fewer digests")
+    }
 }
 
 fn read_one(
-    DigestRef { bucket, name, path }: DigestRef,
+    DigestRef { bucket, name, path, .. }: DigestRef,
     fetched: Option<Fetched>,
     metadata: Option<&ObjectMetadata>,
 ) -> Result<(Digest, Vec<LogFile>), Box<Unreadable>> {

@@ -26,15 +26,16 @@ impl Verification<'_> {
             return PublicKeys::parse(&text)
                 .map_err(|source| IngestError::Proof { path: path.clone(), source: source.into() });
         }
-        let times = || gathered.digests.iter().flat_map(|it| [Some(it.start), Some(it.end), it.generated]).flatten();
+        let read = || gathered.digests.iter().filter(|it| !it.is_kept);
+        let times = || read().flat_map(|it| [Some(it.start), Some(it.end), it.generated]).flatten();
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(PublicKeys::default()) };
         let span = (first - BEFORE_SECS, last + AFTER_SECS);
-        let homes: BTreeSet<&str> = gathered.digests.iter().map(|it| it.name.home_region()).collect();
-        let others: BTreeSet<&str> = gathered.digests.iter().map(|it| it.name.region()).collect();
+        let homes: BTreeSet<&str> = read().map(|it| it.name.home_region()).collect();
+        let others: BTreeSet<&str> = read().map(|it| it.name.region()).collect();
         let mut keys = PublicKeys::default();
         let config = Box::pin(shared(&S3Options { endpoint_url: None, ..self.options.s3.clone() })).await;
         for region in homes.iter().chain(others.difference(&homes)) {
-            if gathered.digests.iter().all(|digest| keys.get(&digest.fingerprint).is_some()) {
+            if read().all(|digest| keys.get(&digest.fingerprint).is_some()) {
                 break;
             }
             let client = Client::from_conf(Builder::from(&config).region(Region::new((*region).to_owned())).build());

@@ -7,9 +7,10 @@ use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::LEDGER;
 
 use super::copies::Copies;
-use crate::ledger::{SHA256, identity, read_columns};
+use super::logs::LogVerdict;
+use crate::ledger::{SHA256, VERDICT, identity, read_columns};
 
-const COLUMNS: [&str; 4] = ["source_object", "version", "status", SHA256];
+const COLUMNS: [&str; 5] = ["source_object", "version", "status", SHA256, VERDICT];
 
 /// The objects whose rows are in the lake; some 80 bytes each.
 pub(super) struct Known(Vec<KnownObject>);
@@ -23,6 +24,8 @@ pub(super) struct KnownObject {
     pub(super) identity: u128,
     /// None where an earlier release read it, or it is not one member of gzip.
     pub(super) sha256: Option<Sha256>,
+    /// True if an earlier verification found it valid.
+    pub(super) is_valid: bool,
 }
 
 impl Known {
@@ -52,11 +55,12 @@ fn each(rows: &RecordBatch, copies: &Copies, mut take: impl FnMut(KnownObject)) 
     else {
         return;
     };
-    // Ledgers of earlier releases lack it.
-    let hashes = column(SHA256);
+    // Ledgers of earlier releases lack them.
+    let (hashes, verdicts) = (column(SHA256), column(VERDICT));
     for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) == "done") {
         let Some(url) = copies.fingerprint(objects.value(row)) else { continue };
         let sha256 = hashes.and_then(|hashes| from_hex(hashes.value(row))?.try_into().ok());
-        take(KnownObject { url, identity: identity(objects.value(row), versions.value(row)), sha256 });
+        let is_valid = verdicts.is_some_and(|verdicts| verdicts.value(row) == LogVerdict::Valid.name());
+        take(KnownObject { url, identity: identity(objects.value(row), versions.value(row)), sha256, is_valid });
     }
 }

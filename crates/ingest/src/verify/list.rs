@@ -16,6 +16,8 @@ use crate::IngestError;
 use crate::Location;
 use crate::Source;
 use crate::source::key::{is_account, skips_folder};
+use crate::source::local::version;
+use crate::source::s3;
 use crate::source::s3::S3;
 use crate::source::skipped::SkipReason;
 
@@ -32,13 +34,15 @@ const FOLDER: &str = "CloudTrail-Digest";
 pub(super) struct DigestRef {
     pub(super) bucket: String,
     pub(super) name: DigestName,
+    /// Its version, as the ledger names versions.
+    pub(super) version: Box<str>,
     /// None: it is in S3.
     pub(super) path: Option<PathBuf>,
 }
 
 impl DigestRef {
     /// Returns its bucket and its key.
-    fn url(&self) -> (&str, &str) {
+    pub(super) fn url(&self) -> (&str, &str) {
         (&self.bucket, self.name.key())
     }
 }
@@ -63,19 +67,22 @@ impl Verification<'_> {
                     let paths = local(folder).map_err(IngestError::source("list", folder))?;
                     let located = paths.into_iter().filter_map(|path| {
                         let (bucket, key) = self.copies.location(path.to_str()?)?;
-                        Some((bucket, key, Some(path)))
+                        // One that cannot be looked at cannot be read either, which is said later.
+                        let version =
+                            fs::metadata(&path).map_or_else(|_| String::new(), |it| version(&it).text(it.len()));
+                        Some((bucket, key, version.into(), Some(path)))
                     });
                     found.extend(located);
                 }
                 Source::S3(location) => {
                     let keys = remote(&self.s3, location, &self.options.filter, self.verify.range).await?;
-                    found.extend(keys.into_iter().map(|key| (location.bucket.clone(), key, None)));
+                    found.extend(keys.into_iter().map(|(key, version)| (location.bucket.clone(), key, version, None)));
                 }
             }
         }
-        let named = found.into_iter().filter_map(|(bucket, key, path)| {
+        let named = found.into_iter().filter_map(|(bucket, key, version, path)| {
             let name = DigestName::of(&key).filter(|name| self.takes(name))?;
-            Some(DigestRef { bucket, name, path })
+            Some(DigestRef { bucket, name, version, path })
         });
         let mut refs: Vec<_> = named.collect();
         // Sources may hold the same digest; that of the first counts.
@@ -128,9 +135,12 @@ fn is_other_folder(name: &str) -> bool {
     name.starts_with("CloudTrail") && skips_folder(name) != Some(SkipReason::Digest)
 }
 
+/// The key of an object, and its version.
+type Key = (String, Box<str>);
+
 /// Lists the keys of digests at and below a prefix: the folders down to those of regions, and of each of these the days
 /// that are asked for.
-async fn remote(s3: &S3, source: &Location, filter: &Filter, range: Range) -> Result<Vec<String>, IngestError> {
+async fn remote(s3: &S3, source: &Location, filter: &Filter, range: Range) -> Result<Vec<Key>, IngestError> {
     let (bucket, key) = (&source.bucket, &source.key);
     let first = if key.is_empty() || key.ends_with('/') { key.clone() } else { format!("{key}/") };
     let (mut waiting, mut found) = (vec![first], Vec::new());
@@ -155,7 +165,7 @@ async fn folder(
     prefix: String,
     filter: &Filter,
     range: Range,
-) -> Result<(Vec<String>, Vec<String>), IngestError> {
+) -> Result<(Vec<Key>, Vec<String>), IngestError> {
     let is_region = is_below_region(&prefix);
     let delimiter = (!is_region).then(|| "/".to_owned());
     let day = |secs: i64| Timestamp::from_second(secs).ok().map(|time| time.strftime("%Y/%m/%d").to_string());
@@ -167,8 +177,12 @@ async fn folder(
     loop {
         let page = s3.page(bucket, &prefix, delimiter.clone(), token, after.take()).await?;
         token = page.next_continuation_token;
-        let named = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-        let is_at_end = |key: &String| end.as_ref().is_some_and(|end| key > end);
+        let named = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let version =
+                s3::version(object.e_tag(), object.size().unwrap_or_default().unsigned_abs(), object.last_modified());
+            Some((object.key?, version))
+        });
+        let is_at_end = |(key, _): &Key| end.as_ref().is_some_and(|end| key > end);
         let before = keys.len();
         keys.extend(named);
         let is_past = keys[before..].iter().any(is_at_end);

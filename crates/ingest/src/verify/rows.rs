@@ -33,6 +33,9 @@ pub(crate) struct DigestRow {
     pub(crate) missing: i64,
     pub(crate) not_ingested: i64,
     pub(crate) faults: Vec<String>,
+    pub(crate) version: String,
+    pub(crate) previous_digest: String,
+    pub(crate) listed: String,
 }
 
 impl DigestRow {
@@ -97,6 +100,9 @@ fn row_of(rows: &RecordBatch, row: usize) -> DigestRow {
         missing: number("missing"),
         not_ingested: number("not_ingested"),
         faults: faults.as_string::<i32>().iter().flatten().map(str::to_owned).collect(),
+        version: text("version"),
+        previous_digest: text("previous_digest"),
+        listed: text("listed"),
     }
 }
 
@@ -141,6 +147,9 @@ pub(super) fn batch(rows: &[DigestRow]) -> RecordBatch {
         "missing" => number(|row| row.missing),
         "not_ingested" => number(|row| row.not_ingested),
         "faults" => faults(),
+        "version" => text(|row| &row.version),
+        "previous_digest" => text(|row| &row.previous_digest),
+        "listed" => text(|row| &row.listed),
         other => unreachable!("the table `digests` has a column `{other}` that nobody fills"),
     });
     RecordBatch::try_new(DIGESTS.schema(), columns.collect()).expect("every column has the table's type and a row each")

@@ -1,15 +1,17 @@
 //! The verdicts in the lake: the table `digests`, and the column `verdict` of the ledger. All change together.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use trailweave_digest::{Digest, DigestName, Judged, State, Unreadable};
+use trailweave_digest::{Digest, DigestName, Judged, Previous, State, Unreadable};
 use trailweave_lake::{Change, Lake, LakeError, Part, TableWriter};
 use trailweave_table::{DIGESTS, LEDGER, product_name};
 
 use super::had::HadLogs;
+use super::kept::FINGERPRINT_DIGITS;
 use super::logs::{LogVerdict, Logs};
 use super::rows::{DigestRow, batch, read_rows};
 use super::verification::Verification;
@@ -26,14 +28,14 @@ impl Verification<'_> {
     /// Prepares to keep the verdicts. What was not asked for keeps those that it had.
     pub(super) fn change(
         &self,
-        digests: Vec<Digest>,
+        (digests, versions): (Vec<Digest>, Vec<Box<str>>),
         unreadable: &[Unreadable],
         judged: &Judged,
         logs: &Logs,
         had: &HadLogs,
     ) -> Result<Change<'_>, IngestError> {
         let mut change = Change::new(self.lake, NAME);
-        let rows = self.rows(digests, unreadable, judged, logs, had);
+        let rows = self.rows((digests, versions), unreadable, judged, logs, had);
         self.store_digests(rows, &mut change)?;
         self.store_verdicts(logs, had, &mut change)?;
         Ok(change)
@@ -42,7 +44,7 @@ impl Verification<'_> {
     /// Makes the rows of all digests that are asked for, and of those that are missing.
     fn rows(
         &self,
-        digests: Vec<Digest>,
+        (digests, versions): (Vec<Digest>, Vec<Box<str>>),
         unreadable: &[Unreadable],
         judged: &Judged,
         logs: &Logs,
@@ -50,8 +52,11 @@ impl Verification<'_> {
     ) -> Vec<DigestRow> {
         let mut rows: Vec<DigestRow> = digests
             .into_iter()
+            .zip(versions)
             .zip(&judged.verdicts)
-            .map(|(digest, verdict)| DigestRow {
+            .map(|((digest, version), verdict)| DigestRow {
+                version: version.into(),
+                previous_digest: digest.previous.as_ref().map(Previous::uri).unwrap_or_default(),
                 verdict: match verdict.state {
                     State::Trusted => "valid".to_owned(),
                     State::Refused(kind) => kind.name(),
@@ -68,6 +73,7 @@ impl Verification<'_> {
         for log in &logs.listed {
             let row = &mut rows[log.digest as usize];
             row.log_files += 1;
+            let _ = write!(row.listed, "{:0FINGERPRINT_DIGITS$x}", log.url);
             match log.verdict {
                 LogVerdict::Valid => row.valid += 1,
                 LogVerdict::Changed | LogVerdict::BadGzip | LogVerdict::TrailingBytes => row.changed += 1,

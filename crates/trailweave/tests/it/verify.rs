@@ -105,6 +105,35 @@ fn a_trail_that_nobody_touched_is_proven_and_stays_so() {
     assert_eq!(digests, [json!({ "n": world.corpus.digests, "valid": n_objects })]);
 }
 
+/// Without the public keys nothing could be proven anew.
+#[test]
+fn what_was_proven_is_not_read_again_and_what_is_gone_since_is_named() {
+    let world = World::ingested(None);
+    let (_, proven) = world.verify(&[]);
+    fs::write(world.path("copy").join(PUBLIC_KEYS), "{\"PublicKeyList\":[]}").unwrap();
+    assert_eq!(world.verify(&[]), (0, proven.clone()));
+    let uris = valid(&proven);
+    let file = |uri: &str| {
+        world.path("copy").join(uri.split_once("/AWSLogs").map(|(_, key)| format!("AWSLogs{key}")).unwrap())
+    };
+    let log = uris.iter().find(|uri| !uri.contains("-Digest")).unwrap();
+    let stored = fs::read(file(log)).unwrap();
+    fs::remove_file(file(log)).unwrap();
+    let (code, found) = world.verify(&[]);
+    assert!(code != 0 && !valid(&found).contains(log), "the digest that lists it is read, for which there is no key");
+    fs::write(file(log), stored).unwrap();
+    // As it was, but in another version: it is looked at again, and so is its digest.
+    assert_ne!(world.verify(&[]).0, 0);
+    let mut digests = uris.iter().filter(|uri| uri.contains("-Digest") && !uri.contains("backfill"));
+    let (first, second) = (digests.next().unwrap(), digests.next().unwrap());
+    fs::remove_file(file(first)).unwrap();
+    let (_, found) = world.verify(&[]);
+    assert!(
+        findings(&found, "fail").contains(&("digest-missing".to_owned(), (*first).to_owned())),
+        "{second} names it"
+    );
+}
+
 /// Every tampering with what fails of it, and the exit code.
 const TAMPERINGS: [(Tampering, &[&str], i32); 15] = [
     (Tampering::LogByte, &["log-changed"], 4),
@@ -218,7 +247,7 @@ fn without_digests_without_keys_or_of_another_bucket_nothing_is_proven() {
     let (code, found) = world.verify(&["--account", "000000000000"]);
     assert_eq!((code, findings(&found, "fail")[0].0.as_str()), (5, "no-digests"));
     fs::write(world.path("copy").join(PUBLIC_KEYS), "{\"PublicKeyList\":[]}").unwrap();
-    let (code, found) = world.verify(&[]);
+    let (code, found) = world.verify(&["--reread"]);
     assert_eq!(code, 5);
     assert!(findings(&found, "fail").iter().any(|(kind, _)| kind == "no-keys"));
     let (source, lake) = (world.path("copy/AWSLogs"), world.path("lake"));

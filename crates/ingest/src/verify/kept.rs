@@ -1,0 +1,108 @@
+//! Digests that an earlier verification proved, which are not read again.
+//!
+//! One counts as it is in the lake if its object has the version that it had, and every log file that it lists is in the
+//! source and in the lake, valid, in the version that it had. Otherwise it is read.
+
+use std::collections::HashSet;
+
+use trailweave_decode::Sha256;
+use trailweave_digest::{Digest, Metadata};
+use trailweave_lake::LakeError;
+use trailweave_table::DIGESTS;
+
+use super::had::HadLogs;
+use super::known::Known;
+use super::list::DigestRef;
+use super::rows::{DigestRow, read_rows};
+use super::verification::Verification;
+use crate::ledger::identity;
+use crate::source::split;
+
+/// The digits of a fingerprint in the column `listed`.
+pub(super) const FINGERPRINT_DIGITS: usize = 32;
+
+/// A digest that was proven, with the log files that it lists.
+pub(super) struct Kept {
+    pub(super) found: DigestRef,
+    pub(super) digest: Digest,
+    pub(super) logs: Vec<KeptLog>,
+}
+
+/// A log file of such a digest.
+pub(super) struct KeptLog {
+    /// The fingerprint of its URL.
+    pub(super) url: u128,
+    pub(super) sha256: Sha256,
+    /// Its position among those that the sources hold.
+    pub(super) had: u32,
+}
+
+impl Verification<'_> {
+    /// Parts digests into those that must be read and those that are kept.
+    pub(super) fn part(
+        &self,
+        refs: Vec<DigestRef>,
+        metadata: &Metadata,
+        had: &HadLogs,
+        known: &Known,
+    ) -> Result<(Vec<DigestRef>, Vec<Kept>), LakeError> {
+        let mut proven: Vec<Option<(Digest, Vec<KeptLog>)>> = refs.iter().map(|_| None).collect();
+        let parts = if self.verify.is_reread { Vec::new() } else { self.lake.parts(&DIGESTS)? };
+        for part in parts {
+            read_rows(self.lake, &part.path, |row| {
+                let Some((bucket, key)) = split(&row.digest) else { return };
+                if let Ok(at) = refs.binary_search_by(|it| it.url().cmp(&(bucket, key)))
+                    && self.has_metadata(&refs[at], metadata)
+                {
+                    proven[at] = kept(&refs[at], &row, had, known);
+                }
+            })?;
+        }
+        let (mut unread, mut kept) = (Vec::new(), Vec::new());
+        for (found, proven) in refs.into_iter().zip(proven) {
+            match proven {
+                Some((digest, logs)) => kept.push(Kept { found, digest, logs }),
+                None => unread.push(found),
+            }
+        }
+        Ok((unread, kept))
+    }
+
+    /// Tells whether the file of metadata, if there is to be one, knows a digest of S3 already.
+    fn has_metadata(&self, DigestRef { bucket, name, path, .. }: &DigestRef, metadata: &Metadata) -> bool {
+        path.is_some() || self.verify.digest_metadata.is_none() || metadata.get(bucket, name.key()).is_some()
+    }
+}
+
+/// Makes a digest, with the log files that it lists, from what the lake says of it, if all of that still holds.
+fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Vec<KeptLog>)> {
+    if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
+        return None;
+    }
+    let log = |digits: &[u8]| {
+        let url = u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+        let position = had.position(url)?;
+        let object = had.listing.get(position as usize);
+        let identity = identity(&object.source_object, &object.version);
+        let known = known.of(url).iter().find(|it| it.identity == identity && it.is_valid)?;
+        Some(KeptLog { url, sha256: known.sha256?, had: position })
+    };
+    let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<Vec<_>>>()?;
+    let window = (row.digest_start_time, row.digest_end_time);
+    Some((Digest::kept(&found.bucket, found.name.clone(), window, split(&row.previous_digest)), logs))
+}
+
+/// Takes those that must be read after all: the predecessors of digests that were read, whose links are compared, and
+/// the successors of those without a signature, which may name it.
+pub(super) fn needed(kept: Vec<Kept>, read: &[Digest]) -> (Vec<DigestRef>, Vec<Kept>) {
+    let named: HashSet<(&str, &str)> =
+        read.iter().filter_map(|it| it.previous.as_ref()).map(|it| (&*it.bucket, &*it.key)).collect();
+    let unsigned: HashSet<(&str, &str)> =
+        read.iter().filter(|it| !it.is_signed()).map(|it| (&*it.bucket, it.name.key())).collect();
+    let is_needed = |Kept { found, digest, .. }: &Kept| {
+        let previous = digest.previous.as_ref().map(|it| (&*it.bucket, &*it.key));
+        named.contains(&found.url()) || previous.is_some_and(|previous| unsigned.contains(&previous))
+    };
+    let (needed, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_needed);
+    (needed.into_iter().map(|it| it.found).collect(), kept)
+}
