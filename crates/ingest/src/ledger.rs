@@ -45,6 +45,39 @@ pub(crate) const VERDICT: &str = "verdict";
 /// The column of hashes, which such ledgers lack, too.
 pub(crate) const SHA256: &str = "sha256";
 
+/// The state of an object by one row of the ledger. Of several rows of the same object the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ObjectState {
+    /// It gave no row, and a person said that this is right.
+    Dismissed,
+    /// It was refused as a whole.
+    Quarantined,
+    /// Every record of it was rejected.
+    Rejected,
+    /// It was read.
+    Done,
+}
+
+impl ObjectState {
+    /// The number of states.
+    pub(crate) const COUNT: usize = Self::Done as usize + 1;
+
+    /// Reads the state of an object of so many records.
+    pub(crate) fn of(status: &str, records: u64, rejects: u64) -> Self {
+        match status {
+            "done" if records > 0 && records == rejects => Self::Rejected,
+            "done" => Self::Done,
+            "dismissed" => Self::Dismissed,
+            _ => Self::Quarantined,
+        }
+    }
+
+    /// Tells whether somebody has to look at it.
+    pub(crate) fn stands(self) -> bool {
+        matches!(self, Self::Quarantined | Self::Rejected)
+    }
+}
+
 /// The objects that were read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints
 /// grow leaf by leaf, where a table of hashes would double.
 #[derive(Debug, Default)]
@@ -59,6 +92,8 @@ pub(crate) struct Ledger {
     /// Those of this run.
     fresh_batches: HashSet<String>,
     amendments: Amendments,
+    /// True if an object may stand in quarantine, unless it was read since.
+    is_suspect: bool,
 }
 
 /// The ledger's knowledge of an object.
@@ -91,6 +126,16 @@ pub(crate) struct LedgerEntry {
     pub(crate) amendments: Vec<Amendment>,
 }
 
+impl LedgerEntry {
+    fn state(&self) -> ObjectState {
+        ObjectState::of(self.status(), self.tally.records, self.tally.rejects)
+    }
+
+    fn status(&self) -> &'static str {
+        if self.error.is_none() { "done" } else { "quarantined" }
+    }
+}
+
 impl Ledger {
     /// Reads the ledger of a lake.
     pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
@@ -106,7 +151,7 @@ impl Ledger {
 
     fn read_part(&mut self, lake: &Lake, path: &Path) -> Result<(), LakeError> {
         let [object, version, status] = IDENTITY;
-        for rows in read_columns(lake, path, &[object, version, status, AMENDMENTS])? {
+        for rows in read_columns(lake, path, &[object, version, status, "records", "rejects", AMENDMENTS])? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
                 let source = "it has no column `source_object`, `version` or `status`".into();
@@ -116,6 +161,7 @@ impl Ledger {
                 let read = identity(objects.value(row), versions.value(row));
                 self.insert(read, statuses.value(row) == "done");
             }
+            self.is_suspect |= states_of(&rows).any(ObjectState::stands);
             self.read_amendments(path, objects, &rows)?;
         }
         Ok(())
@@ -165,6 +211,11 @@ impl Ledger {
         &self.batches
     }
 
+    /// Tells whether an object may stand in quarantine.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
     /// Returns every amendment that was read.
     pub(crate) fn amendments(&self) -> &Amendments {
         &self.amendments
@@ -194,6 +245,7 @@ impl Ledger {
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
         for entry in entries {
+            self.is_suspect |= entry.state().stands();
             for amendment in entry.amendments {
                 self.amendments.note(batch_id, &entry.source_object, amendment);
             }
@@ -219,6 +271,18 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     let file = lake.open_part(path)?;
     let read = || Ok(read::columns(file, columns.iter().copied())?.build()?.collect::<Result<_, _>>()?);
     read().map_err(LakeError::parquet(path))
+}
+
+/// Reads the states of objects, row by row.
+pub(crate) fn states_of(rows: &RecordBatch) -> impl Iterator<Item = ObjectState> {
+    let number = |name| rows.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+    let columns = rows.column_by_name("status").and_then(|column| column.as_string_opt::<i32>());
+    let columns = columns.zip(number("records")).zip(number("rejects"));
+    columns.into_iter().flat_map(|((statuses, records), rejects)| {
+        let count = |n: i64| u64::try_from(n).unwrap_or_default();
+        (0..statuses.len())
+            .map(move |row| ObjectState::of(statuses.value(row), count(records.value(row)), count(rejects.value(row))))
+    })
 }
 
 /// The rows that the objects of a batch have lost to amendments.
@@ -331,7 +395,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
         "batch_id" => same(batch_id),
-        "status" => text(|entry| Some(if entry.error.is_none() { "done" } else { "quarantined" })),
+        "status" => text(|entry| Some(entry.status())),
         "error" => text(|entry| entry.error.as_deref()),
         "bytes" => number(|entry| entry.bytes),
         SHA256 => hashes(),

@@ -8,20 +8,17 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
 
+use crate::outcome::Outcome;
+
 /// From raw AWS CloudTrail objects to which EC2 action, by whom, made which KMS call.
 #[derive(Debug, Parser)]
-#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = Outcome::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     #[command(flatten)]
     pub(crate) common: Common,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, or nothing of what was found could be read; 2 wrong usage or configuration; 3 done, but objects
-were quarantined; of `verify` also 4, something is missing or was changed, and 5, something is not proven.
-A flag whose help names a variable can be set by it, too; and most can in the file that --config names.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -38,6 +35,8 @@ Examples:
         args: IngestArgs,
         #[command(flatten)]
         publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Read trail objects that the lake does not know yet into `events`
     #[command(after_help = "\
@@ -51,7 +50,12 @@ Examples:
   trailweave ingest --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/trail --lake s3://other-bucket/lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
-    Ingest(IngestArgs),
+    Ingest {
+        #[command(flatten)]
+        args: IngestArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
     #[command(after_help = "\
 Examples:
@@ -60,7 +64,7 @@ Examples:
     Plan(IngestArgs),
     /// Say what the lake holds, by account, region and day of delivery; with --source also what it lacks
     ///
-    /// Exits 0 when nothing is quarantined or unread, 3 when objects are quarantined, 1 when objects are unread.
+    /// Its exit codes are those of `run`, which `trailweave --help` lists.
     #[command(after_help = "\
 Examples:
   trailweave status --lake ./lake
@@ -69,8 +73,8 @@ Examples:
     Status(IngestArgs),
     /// Prove by CloudTrail's digest files that every delivered log file is in the lake, unchanged
     ///
-    /// Exits 0 when all is proven, 4 when something is missing or was changed, 5 when something is not proven. The verdicts
-    /// stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each means.
+    /// The verdicts stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each
+    /// means. `trailweave --help` lists the exit codes.
     #[command(after_help = "\
 Examples:
   trailweave verify --source s3://bucket/AWSLogs --lake ./lake --from 7d --to 3h
@@ -98,6 +102,8 @@ Examples:
         engine: EngineArgs,
         #[command(flatten)]
         publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
     ///
@@ -106,7 +112,12 @@ Examples:
 Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
-    Compact(PublishArgs),
+    Compact {
+        #[command(flatten)]
+        publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
     /// Make the lake's tables Iceberg tables, or bring these up to the lake
     ///
     /// The metadata stands in `_trailweave/iceberg` of the lake; the Parquet files stay where they are. From then on `correlate`
@@ -127,6 +138,8 @@ Examples:
         /// Let the tables in AWS Glue follow no longer; they stay as they are there, and lose their files as the lake changes
         #[arg(long, conflicts_with = "glue_database")]
         no_glue: bool,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Remove what killed runs left behind, and old snapshots; a run removes leftovers too before it begins, except for uploads
     /// to S3 that were cut short
@@ -138,6 +151,8 @@ Examples:
         /// Only name the files
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Ask the lake a question in SQL, its tables by name
     // No help is there for what the program lacks.
@@ -311,6 +326,16 @@ pub(crate) struct VerifyArgs {
     /// Read every listed log file again, whatever the lake knows of it
     #[arg(long)]
     pub(crate) reread: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+}
+
+/// The arguments of the verbs that write the lake.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct LockArgs {
+    /// How long to wait for another run that holds the lake, such as 30s, 10m or 2h [default: not at all]
+    #[arg(long, env = "TRAILWEAVE_WAIT", value_name = "TIME")]
+    pub(crate) wait: Option<String>,
 }
 
 /// The arguments of the verbs that change tables.

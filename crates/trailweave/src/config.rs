@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) cap: ByteSize,
     pub(crate) sha256: bool,
     pub(crate) shard: Option<Shard>,
+    /// How long another run that holds the lake is waited for.
+    pub(crate) wait: Duration,
     pub(crate) publish: bool,
     pub(crate) glue_database: Option<String>,
     pub(crate) glue_endpoint_url: Option<String>,
@@ -125,6 +128,7 @@ struct File {
     cap: String,
     sha256: bool,
     shard: String,
+    wait: String,
     publish: bool,
     glue_database: String,
     glue_endpoint_url: String,
@@ -158,6 +162,7 @@ impl Default for File {
             cap: text("2GiB"),
             sha256: true,
             shard: String::new(),
+            wait: String::new(),
             publish: false,
             glue_database: String::new(),
             glue_endpoint_url: String::new(),
@@ -201,6 +206,7 @@ impl Config {
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             sha256: ingest.sha256.unwrap_or(file.sha256),
             shard: shard(&or(&ingest.shard, &file.shard))?,
+            wait: wait(&file.wait)?,
             publish: file.publish,
             glue_database: said(None, &file.glue_database),
             glue_endpoint_url: said(common.s3.glue_endpoint_url.as_deref(), &file.glue_endpoint_url),
@@ -339,6 +345,19 @@ pub(crate) fn range(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Res
         }
         _ => Ok(range),
     }
+}
+
+/// Reads how long a lake that another run holds is waited for.
+pub(crate) fn wait(value: &str) -> Result<Duration, ConfigError> {
+    if value.is_empty() { Ok(Duration::ZERO) } else { duration("wait", value) }
+}
+
+/// Reads a time of seconds, minutes, hours, days or weeks.
+pub(crate) fn duration(key: &'static str, value: &str) -> Result<Duration, ConfigError> {
+    let of_unit = |unit: &str, secs| value.strip_suffix(unit)?.parse::<u32>().ok().map(|n| u64::from(n) * secs);
+    let secs = of_unit("s", 1).or_else(|| of_unit("m", 60)).or_else(|| span(value));
+    let expected = "a time such as 30s, 10m, 2h, 7d or 2w is expected";
+    secs.map(Duration::from_secs).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
 }
 
 /// Reads how long snapshots are kept, in seconds.

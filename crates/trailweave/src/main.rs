@@ -38,6 +38,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Cli;
+use crate::outcome::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
             let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(outcome::USAGE) };
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(Outcome::Usage.exit_code()) };
         }
     };
     log(cli.common.verbose);
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trailweave: {error:#}");
-            ExitCode::from(job::exit_code(&error))
+            ExitCode::from(job::outcome(&error).exit_code())
         }
     }
 }

@@ -14,13 +14,16 @@ use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::Finding;
 use trailweave_ingest::HoursProven;
+use trailweave_ingest::InQuarantine;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::PublishedTable;
 use trailweave_ingest::Severity;
 use trailweave_ingest::SkipReason;
 use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
+use trailweave_ingest::Span;
 use trailweave_ingest::Status;
+use trailweave_ingest::UnfinishedRun;
 use trailweave_ingest::Verified;
 use trailweave_ingest::rfc3339;
 
@@ -58,7 +61,7 @@ struct Timed<'a> {
 }
 
 impl Report {
-    /// Tells how the run ended. Where nothing of what it found could be read, it did nothing.
+    /// Tells how the run ended.
     pub(crate) fn outcome(&self) -> Outcome {
         if let Some(verified) = &self.verified {
             return match (verified.is_harmed(), verified.is_unproven()) {
@@ -67,11 +70,13 @@ impl Report {
                 (false, false) => Outcome::Done,
             };
         }
-        match &self.ingested {
-            Some(ingested) if is_unread(ingested) => Outcome::Unread,
-            Some(ingested) if ingested.objects_quarantined > 0 => Outcome::Quarantined,
-            _ => Outcome::Done,
-        }
+        let Some(ingested) = &self.ingested else { return Outcome::Done };
+        Outcome::heaviest(|outcome| match outcome {
+            Outcome::NothingMatched => ingested.nothing_matched.is_some(),
+            Outcome::Unread => ingested.objects_left > 0,
+            Outcome::Quarantined => !ingested.in_quarantine.is_empty(),
+            _ => false,
+        })
     }
 
     /// Returns the summary with the time that it took.
@@ -84,6 +89,9 @@ impl Report {
     pub(crate) fn write_text(&self, out: &mut impl Write, elapsed: SignedDuration) -> io::Result<()> {
         if let Some(ingested) = &self.ingested {
             write_ingested(out, ingested)?;
+        }
+        if let Some(ingested) = &self.ingested {
+            write_in_quarantine(out, ingested.in_quarantine)?;
         }
         if let Some(correlated) = &self.correlated {
             write_correlated(out, correlated)?;
@@ -101,22 +109,8 @@ impl Report {
             }
             _ => writeln!(out),
         }?;
-        if self.outcome() == Outcome::Unread {
-            writeln!(out, "failed       nothing of what was found could be read: exit code 1")?;
-        }
         Ok(())
     }
-}
-
-/// Tells whether a run could read none of the objects that it found, such as for lack of a permission, or none of their
-/// records.
-fn is_unread(it: &trailweave_ingest::Summary) -> bool {
-    let n_read = it.objects_done + it.objects_quarantined;
-    let n_passed = it.objects_known + it.objects_filtered;
-    // A queue may well tell of nothing but digests for a while.
-    let is_foreign = it.objects_skipped > 0 && n_passed == 0 && it.messages_received == 0;
-    let is_rejected = it.tally.rejects > 0 && it.tally.rejects == it.tally.records && it.objects_quarantined == 0;
-    n_read == 0 && (it.objects_left > 0 || is_foreign) || is_rejected
 }
 
 /// Writes a result as one JSON object.
@@ -133,6 +127,7 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         it.objects_listed, it.objects, it.objects_known, it.objects_filtered, it.objects_skipped
     )?;
     write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())?;
     writeln!(out, "bytes        {} as stored, in {}", ByteSize(it.bytes), counted(it.batches, "batch", "batches"))?;
     if it.list_requests + it.get_requests > 0 {
         let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
@@ -191,11 +186,30 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
             ranges(&row.missing_hours),
         )?;
     }
-    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
+    writeln!(
+        out,
+        "objects      {} done, {} quarantined, {} of nothing but rejects, {} dismissed, {} unread",
+        it.done, it.quarantined, it.rejected, it.dismissed, it.unread
+    )?;
+    for UnfinishedRun { run_id, objects } in &it.unfinished {
+        writeln!(
+            out,
+            "unfinished   {run_id}: died or is at work, with {} of its plan to read",
+            counted(*objects, "object", "objects")
+        )?;
+    }
+    if it.left > 0 {
+        writeln!(
+            out,
+            "left         {} that the last run could not read; the next tries again",
+            counted(it.left, "object", "objects")
+        )?;
+    }
     if let Some(proven) = &it.proven {
         write_proven(out, proven)?;
     }
-    write_skipped(out, &it.skipped)
+    write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())
 }
 
 /// Writes how far staged runs have come, a line for each.
@@ -256,6 +270,33 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
     }
 }
 
+/// Says how many objects of the lake gave no row, if there are any.
+fn write_in_quarantine(out: &mut impl Write, it: InQuarantine) -> io::Result<()> {
+    if it.is_empty() {
+        return Ok(());
+    }
+    let refused = (it.refused > 0).then(|| format!("{} refused as a whole", it.refused));
+    let rejected = (it.rejected > 0).then(|| format!("{} of nothing but rejects", it.rejected));
+    let kinds = refused.into_iter().chain(rejected).collect::<Vec<_>>().join(", ");
+    let objects = counted(it.refused + it.rejected, "object", "objects");
+    writeln!(out, "quarantine   {objects} of the lake: {kinds}; `trailweave quarantine list` names them")
+}
+
+/// Says where the trail is, if nothing of what was asked for is in the sources.
+fn write_nothing_matched(out: &mut impl Write, span: Option<&Span>) -> io::Result<()> {
+    match span {
+        None => Ok(()),
+        Some(span) if *span == Span::default() => writeln!(
+            out,
+            "no match     the sources hold no trail object; name the folder or prefix that holds AWSLogs, or one below it"
+        ),
+        Some(span) => writeln!(
+            out,
+            "no match     the trail spans {span}; widen --from, --to, --account or --region to reach into it"
+        ),
+    }
+}
+
 /// Writes what was passed over, a line for each reason.
 fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
     for (reason, SkippedObjects { objects, folders, example }) in skipped.iter() {
@@ -309,6 +350,7 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
         it.objects_left,
     )?;
     write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())?;
     if it.messages_received > 0 {
         let left = it.messages_received - it.messages_deleted;
         writeln!(
@@ -342,11 +384,7 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
     }
     let shown = it.quarantined.len() as u64;
     if it.objects_quarantined > shown {
-        writeln!(
-            out,
-            "             and {} more; the table `ledger` of `trailweave query` names them all",
-            it.objects_quarantined - shown
-        )?;
+        writeln!(out, "             and {} more", it.objects_quarantined - shown)?;
     }
     Ok(())
 }
@@ -380,33 +418,23 @@ fn rate(bytes: u64, elapsed: SignedDuration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use trailweave_ingest::InQuarantine;
     use trailweave_ingest::Summary;
-    use trailweave_table::Tally;
 
     use super::*;
 
     #[test]
-    fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
-        let of = |ingested: Summary| Report { ingested: Some(ingested), ..Report::default() }.outcome();
-        let outcome = |objects_left, objects_done, objects_quarantined| {
-            of(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() })
+    fn a_run_that_left_objects_or_found_none_says_so_by_its_code() {
+        let outcome = |ingested: Summary| Report { ingested: Some(ingested), ..Report::default() }.outcome();
+        let of = |objects_left, objects_done, rejected| {
+            let in_quarantine = InQuarantine { refused: 0, rejected };
+            outcome(Summary { objects_left, objects_done, in_quarantine, ..Summary::default() })
         };
-        assert_eq!(outcome(0, 0, 0), Outcome::Done);
-        assert_eq!(outcome(2, 0, 0), Outcome::Unread);
-        assert_eq!(outcome(2, 1, 0), Outcome::Done);
-        assert_eq!(outcome(2, 0, 1), Outcome::Quarantined);
-        let skipped = Summary { objects_skipped: 2, ..Summary::default() };
-        assert_eq!(of(skipped.clone()), Outcome::Unread);
-        assert_eq!(of(Summary { objects_known: 1, ..skipped.clone() }), Outcome::Done);
-        assert_eq!(of(Summary { messages_received: 2, ..skipped }), Outcome::Done);
-        let rejected = |rejects| {
-            of(Summary {
-                objects_done: 1,
-                tally: Tally { records: 2, rejects, filtered: 2 - rejects, ..Tally::default() },
-                ..Summary::default()
-            })
-        };
-        assert_eq!([rejected(2), rejected(1)], [Outcome::Unread, Outcome::Done]);
+        assert_eq!(of(0, 0, 0), Outcome::Done);
+        assert_eq!([of(2, 0, 0), of(2, 1, 0), of(2, 0, 1)], [Outcome::Unread; 3]);
+        assert_eq!(of(0, 0, 1), Outcome::Quarantined);
+        let nothing = Summary { nothing_matched: Some(Span::default()), ..Summary::default() };
+        assert_eq!(outcome(nothing), Outcome::NothingMatched);
     }
 
     #[test]

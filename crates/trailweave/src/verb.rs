@@ -25,25 +25,32 @@ use crate::outcome::Outcome;
 pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
     let Cli { verb, common } = cli;
     match verb {
-        Verb::Run { args, publish } => Job::new(common, &args, now)?.publishing(publish)?.report(ingest::run),
-        Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
+        Verb::Run { args, publish, lock } => {
+            Job::new(common, &args, now)?.publishing(publish)?.waiting(&lock)?.report(ingest::run)
+        }
+        Verb::Ingest { args, lock } => Job::new(common, &args, now)?.waiting(&lock)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
         Verb::Verify(args) => verify::verify(common, &args, now),
-        Verb::Correlate { whole, engine, publish } => {
+        Verb::Correlate { whole, engine, publish, lock } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?;
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
             match engine.engine {
                 JoinEngine::Memory => job.report(|job| correlate::correlate(job, scope)),
                 JoinEngine::Spark => spark::correlate(&job, scope, &engine),
             }
         }
-        Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?),
-        Verb::Publish { keep, glue, no_glue } => {
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?;
+        Verb::Compact { publish, lock } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
+            tidy::compact(&job)
+        }
+        Verb::Publish { keep, glue, no_glue, lock } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?.waiting(&lock)?;
             publish::publish(&job, keep.as_deref(), no_glue)
         }
-        Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
+        Verb::Gc { dry_run, lock } => {
+            tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
+        }
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),

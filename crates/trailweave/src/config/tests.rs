@@ -143,3 +143,13 @@ fn a_window_that_ends_before_it_begins_is_refused() {
     let ingest = IngestArgs { from: text("1d"), to: text("7d"), ..IngestArgs::default() };
     assert!(matches!(resolve(&Common::default(), &ingest), Err(ConfigError::EmptyWindow { .. })));
 }
+
+#[test]
+fn a_time_to_wait_is_of_seconds_up_to_weeks() {
+    for (value, secs) in [("", 0), ("0s", 0), ("30s", 30), ("10m", 600), ("2h", 7_200), ("1d", 86_400)] {
+        assert_eq!(wait(value).unwrap(), Duration::from_secs(secs), "{value}");
+    }
+    for value in ["10", "m", "-1m", "1.5h", "soon"] {
+        assert!(wait(value).is_err(), "{value}");
+    }
+}
