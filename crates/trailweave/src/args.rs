@@ -69,8 +69,18 @@ Examples:
 Examples:
   trailweave status --lake ./lake
   trailweave status --lake ./lake --source s3://bucket/AWSLogs --from 2d && next-job
+  trailweave status --lake ./lake --max-age 2h --summary && next-job
   trailweave status --lake ./lake --json --account 111122223333")]
-    Status(IngestArgs),
+    Status {
+        #[command(flatten)]
+        args: IngestArgs,
+        /// Exit with 9 where the newest delivery in the tables is older than that: 90m, 2h, 7d
+        #[arg(long, value_name = "TIME")]
+        max_age: Option<String>,
+        /// Leave out the table of accounts, regions and days
+        #[arg(long)]
+        summary: bool,
+    },
     /// Prove by CloudTrail's digest files that every delivered log file is in the lake, unchanged
     ///
     /// The verdicts stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each

@@ -8,6 +8,7 @@ mod publish;
 mod query;
 mod read;
 mod spark;
+mod status;
 mod tidy;
 mod verify;
 
@@ -18,6 +19,7 @@ use crate::args::Cli;
 use crate::args::IngestArgs;
 use crate::args::JoinEngine;
 use crate::args::Verb;
+use crate::config;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
@@ -30,7 +32,10 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         }
         Verb::Ingest { args, lock } => Job::new(common, &args, now)?.waiting(&lock)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
-        Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
+        Verb::Status { args, max_age, summary } => {
+            let max_age = max_age.map(|age| config::duration("max-age", &age)).transpose()?;
+            status::status(&Job::new(common, &args, now)?, max_age, summary)
+        }
         Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, engine, publish, lock } => {
             let scope = if whole { Scope::Whole } else { Scope::New };

@@ -40,8 +40,10 @@ pub struct Status {
     /// Those records that became rows.
     pub rows: u64,
     /// When the newest object was delivered whose rows are in the lake, in milliseconds since 1970, as far as names tell.
+    #[serde(skip)]
     pub newest_delivery_ms: Option<i64>,
     /// The latest event among the rows, in milliseconds since 1970.
+    #[serde(skip)]
     pub newest_event_ms: Option<i64>,
     /// The runs that did not end; the next run finishes them.
     pub unfinished: Vec<UnfinishedRun>,

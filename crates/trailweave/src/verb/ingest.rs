@@ -2,24 +2,20 @@
 
 use std::num::NonZeroUsize;
 
-use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::ListedSources;
-use trailweave_ingest::Status;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
 use super::publish::publish_locked;
-use super::spark;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
-use crate::staged::StagedState;
 
 /// Parts are made of objects of at most this size together, as stored.
 const BATCH_BYTES: u64 = 256 << 20;
@@ -106,33 +102,6 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     };
     job.put(&plan, |out, plan| report::write_plan(out, plan))?;
     Ok(if plan.nothing_matched.is_some() { Outcome::NothingMatched } else { Outcome::Done })
-}
-
-/// The state of the lake, and the runs that it has staged for Spark.
-#[derive(Serialize)]
-struct Held<'s> {
-    #[serde(flatten)]
-    status: &'s Status,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    staged: Vec<StagedState>,
-}
-
-/// Says what the lake holds.
-pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
-    let lake = job.lake()?;
-    let options = options(job);
-    let status = job.runtime.block_on(trailweave_ingest::status(&lake, &options, job.config.has_source()))?;
-    let held = Held { status: &status, staged: spark::states(job, &lake)? };
-    job.put(&held, |out, held| {
-        report::write_status(out, held.status)?;
-        report::write_states(out, &held.staged)
-    })?;
-    Ok(Outcome::heaviest(|outcome| match outcome {
-        Outcome::NothingMatched => status.nothing_matched.is_some(),
-        Outcome::Unread => status.unread + status.left > 0 || !status.unfinished.is_empty(),
-        Outcome::Quarantined => status.quarantined + status.rejected > 0,
-        _ => false,
-    }))
 }
 
 pub(super) fn options(job: &Job) -> IngestOptions {

@@ -10,6 +10,7 @@ use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
 use crate::args::Engine;
+use crate::freshness;
 use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::trace;
 /// Draws a chain.
 pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
+    freshness::warn_if_behind(&lake);
     let chain = trailweave_correlate::trace(&lake, job.config.threads, id)?;
     if is_dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;

@@ -221,6 +221,42 @@ fn a_lake_that_another_run_holds_is_told_by_a_code_of_its_own_and_can_be_waited_
 }
 
 #[test]
+fn a_lake_that_is_older_than_asked_for_has_a_code_of_its_own() {
+    let world = World::new();
+    world.deliver(&whole(1));
+    assert_eq!(world.of_trail(&["ingest"]).code, 0);
+    // No event is joined yet, so no age is enough.
+    assert_eq!(world.say(&["status", "--max-age", "5200w"]).code, 9);
+    let said = world.say(&["status"]);
+    assert!(said.code == 0 && said.stdout.contains("correlated   nothing yet: 1 file of events waits"), "{said:?}");
+    assert_eq!(world.say(&["correlate"]).code, 0);
+    assert_eq!(world.say(&["status", "--max-age", "5200w"]).code, 0);
+    let said = world.say(&["status", "--max-age", "1s"]);
+    assert!(said.code == 9 && said.stdout.contains("delivered    up to 2026-09-01T00:00Z"), "{said:?}");
+    assert!(said.stdout.contains("correlated   all events, up to 2026-09-01T00:00Z"), "{}", said.stdout);
+    let age = json_of(&world.say(&["status", "--json"]));
+    assert_eq!((&age["newest_delivery"], &age["waiting_parts"]), (&json!("2026-09-01T00:00:00Z"), &json!(0)));
+    assert_eq!(world.say(&["status", "--max-age", "soon"]).code, 2);
+}
+
+#[cfg(feature = "query")]
+#[test]
+fn questions_to_tables_that_are_behind_the_events_are_answered_with_a_warning() {
+    let world = World::new();
+    world.deliver(&whole(1));
+    assert_eq!(world.of_trail(&["ingest"]).code, 0);
+    let ask = |sql: &str| world.say(&["query", sql]).stderr;
+    assert!(ask("SELECT count(*) FROM correlated").contains("`events` is ahead of `correlated`"));
+    assert_eq!(ask("SELECT count(*) FROM events"), "");
+    assert!(world.say(&["trace", "i-0a1b2c3d4e5f60718"]).stderr.contains("`events` is ahead"));
+    assert_eq!(world.say(&["correlate"]).code, 0);
+    assert_eq!(ask("SELECT count(*) FROM correlated"), "");
+    world.deliver(&whole(2));
+    assert_eq!(world.of_trail(&["ingest"]).code, 0);
+    assert!(ask("SELECT count(*) FROM volume_readers").contains("`events` is ahead"));
+}
+
+#[test]
 fn the_help_lists_every_code() {
     let said = trailweave(&["--help"]);
     for line in ["  0  done\n", "  7  nothing matched", "  8  another run holds the lake", "  9  `status --max-age`"] {
