@@ -32,7 +32,7 @@ mod verify;
 
 pub use cpu::Panicked;
 pub use error::IngestError;
-pub use options::IngestOptions;
+pub use options::{IngestOptions, Retry};
 pub use progress::Progress;
 pub use run::{ingest, ingest_listed, plan};
 pub use source::filter::{Filter, Names};
@@ -50,7 +50,7 @@ pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::coverage::Coverage;
 pub use upkeep::gc::{gc, remove_uncommitted};
 pub use upkeep::publish::{PublishedTable, publish};
-pub use upkeep::quarantine::{QuarantinedObject, quarantined};
+pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
 pub use upkeep::runs::UnfinishedRun;
 pub use upkeep::settle::settle;
 pub use upkeep::status::{Status, status};

@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
                 Origin::Trail(place) => shard.takes(&place, selection),
                 Origin::Other(_) | Origin::Unknown => true,
             });
-            if is_ours {
+            if is_ours && object.stands() {
                 self.summary.in_quarantine.count(&object);
             }
         }

@@ -81,6 +81,11 @@ Examples:
         #[arg(long)]
         summary: bool,
     },
+    /// Work off the objects that gave no row: refused as a whole, or of nothing but rejects
+    Quarantine {
+        #[command(subcommand)]
+        verb: QuarantineVerb,
+    },
     /// Prove by CloudTrail's digest files that every delivered log file is in the lake, unchanged
     ///
     /// The verdicts stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each
@@ -212,6 +217,49 @@ Examples:
   trailweave demo
   trailweave demo --dir /tmp/demo --records 200000 --seed 7")]
     Demo(DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineVerb {
+    /// List them with the reasons
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine list --lake ./lake
+  trailweave quarantine list --lake ./lake s3://bucket/config/ --json
+  trailweave quarantine list --lake ./lake --dismissed")]
+    List {
+        /// Names of objects, or beginnings of names that end with / or * [default: all]
+        objects: Vec<String>,
+        /// List those that were dismissed, with the notes
+        #[arg(long)]
+        dismissed: bool,
+    },
+    /// Read those again that were refused as a whole, without listing a source, and correlate
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine retry --lake ./lake
+  trailweave quarantine retry --lake ./lake --memory 8GiB s3://bucket/AWSLogs/111122223333/*")]
+    Retry {
+        /// Names of objects, or beginnings of names that end with / or *; dismissed ones, too [default: all that stand]
+        objects: Vec<String>,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
+    /// Note in the ledger why it is right that they gave no row; runs and `status` pass over them then
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine dismiss --lake ./lake --note 'configuration snapshots, no trail' s3://bucket/config/
+  trailweave quarantine dismiss --lake ./lake --note 'cut in 2024, INC-4711' s3://bucket/AWSLogs/../a.json.gz")]
+    Dismiss {
+        /// Names of objects, or beginnings of names that end with / or *
+        #[arg(required = true)]
+        objects: Vec<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
 }
 
 /// The arguments that every verb understands.

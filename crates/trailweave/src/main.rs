@@ -9,6 +9,7 @@
 mod allocator;
 mod args;
 mod config;
+mod coverage;
 mod figures;
 mod freshness;
 #[cfg_attr(not(feature = "glue"), path = "glue/lacking.rs")]

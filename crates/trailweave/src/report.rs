@@ -1,7 +1,6 @@
 //! The final summary, as text for people and as JSON for programs.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
@@ -27,6 +26,7 @@ use trailweave_ingest::UnfinishedRun;
 use trailweave_ingest::Verified;
 use trailweave_ingest::rfc3339;
 
+use crate::coverage::write_coverage;
 use crate::outcome::Outcome;
 use crate::staged::StagedState;
 
@@ -87,20 +87,15 @@ impl Report {
 
     /// Writes the summary as text.
     pub(crate) fn write_text(&self, out: &mut impl Write, elapsed: SignedDuration) -> io::Result<()> {
+        writeln!(out, "# this run")?;
         if let Some(ingested) = &self.ingested {
             write_ingested(out, ingested)?;
         }
-        if let Some(ingested) = &self.ingested {
-            write_in_quarantine(out, ingested.in_quarantine)?;
-        }
         if let Some(correlated) = &self.correlated {
-            write_correlated(out, correlated)?;
+            write_changed(out, correlated)?;
         }
         if let Some(published) = &self.published {
             write_published(out, published)?;
-        }
-        if let Some(proven) = &self.proven {
-            write_proven(out, proven)?;
         }
         write!(out, "time         {:.1} s", elapsed.as_secs_f64())?;
         match &self.ingested {
@@ -109,6 +104,25 @@ impl Report {
             }
             _ => writeln!(out),
         }?;
+        self.write_lake(out)
+    }
+
+    /// Writes what the lake holds after the run.
+    fn write_lake(&self, out: &mut impl Write) -> io::Result<()> {
+        let in_quarantine = self.ingested.as_ref().map(|it| it.in_quarantine).filter(|it| !it.is_empty());
+        if in_quarantine.is_none() && self.correlated.is_none() && self.proven.is_none() {
+            return Ok(());
+        }
+        writeln!(out, "# the lake")?;
+        if let Some(in_quarantine) = in_quarantine {
+            write_in_quarantine(out, in_quarantine)?;
+        }
+        if let Some(correlated) = &self.correlated {
+            write_correlated(out, correlated)?;
+        }
+        if let Some(proven) = &self.proven {
+            write_proven(out, proven)?;
+        }
         Ok(())
     }
 }
@@ -160,50 +174,37 @@ pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Resul
     )
 }
 
-/// Writes what the lake holds, as a table.
+/// Writes what the lake holds: a table, unless that is left out, and totals.
 pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> {
-    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows", "proven"];
-    let [day, account, region, done, quarantined, unread, bytes, records, rows, proven] = heads;
-    writeln!(
-        out,
-        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  {proven:>6}  hours without an object"
-    )?;
-    for row in &it.coverage {
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        writeln!(
-            out,
-            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {:>6}  {}",
-            text(&row.day),
-            text(&row.account),
-            text(&row.region),
-            row.done,
-            row.quarantined,
-            row.unread,
-            ByteSize(row.bytes).to_string(),
-            row.records,
-            row.rows,
-            row.proven_hours.map_or_else(|| "-".to_owned(), |n| format!("{n}/24")),
-            ranges(&row.missing_hours),
-        )?;
+    if !it.coverage.is_empty() {
+        write_coverage(out, &it.coverage)?;
+    }
+    if it.days > 0 {
+        writeln!(out, "coverage     {} with deliveries, {}", counted(it.days, "day", "days"), it.span)?;
     }
     writeln!(
         out,
         "objects      {} done, {} quarantined, {} of nothing but rejects, {} dismissed, {} unread",
         it.done, it.quarantined, it.rejected, it.dismissed, it.unread
     )?;
+    writeln!(
+        out,
+        "records      {} = {} rows + {} others; {} as stored",
+        it.records,
+        it.rows,
+        it.records - it.rows,
+        ByteSize(it.bytes)
+    )?;
+    if it.quarantined + it.rejected > 0 {
+        writeln!(out, "             `trailweave quarantine list` names what gave no row, and says why")?;
+    }
     for UnfinishedRun { run_id, objects } in &it.unfinished {
-        writeln!(
-            out,
-            "unfinished   {run_id}: died or is at work, with {} of its plan to read",
-            counted(*objects, "object", "objects")
-        )?;
+        let objects = counted(*objects, "object", "objects");
+        writeln!(out, "unfinished   {run_id}: died or is at work, with {objects} of its plan to read")?;
     }
     if it.left > 0 {
-        writeln!(
-            out,
-            "left         {} that the last run could not read; the next tries again",
-            counted(it.left, "object", "objects")
-        )?;
+        let objects = counted(it.left, "object", "objects");
+        writeln!(out, "left         {objects} that the last run could not read; the next tries again")?;
     }
     if let Some(proven) = &it.proven {
         write_proven(out, proven)?;
@@ -270,11 +271,8 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
     }
 }
 
-/// Says how many objects of the lake gave no row, if there are any.
+/// Says how many objects of the lake gave no row.
 fn write_in_quarantine(out: &mut impl Write, it: InQuarantine) -> io::Result<()> {
-    if it.is_empty() {
-        return Ok(());
-    }
     let refused = (it.refused > 0).then(|| format!("{} refused as a whole", it.refused));
     let rejected = (it.rejected > 0).then(|| format!("{} of nothing but rejects", it.rejected));
     let kinds = refused.into_iter().chain(rejected).collect::<Vec<_>>().join(", ");
@@ -310,21 +308,8 @@ fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
 }
 
 /// Writes a number with what it counts.
-fn counted(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-/// Writes hours as `0-3 7 22-23`.
-fn ranges(hours: &BTreeSet<u8>) -> String {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for &hour in hours {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == hour => *last = hour,
-            _ => ranges.push((hour, hour)),
-        }
-    }
-    let text = |(first, last): &(u8, u8)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
-    ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
 /// The price of a thousand LIST and GET requests in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
@@ -390,17 +375,21 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
 }
 
 fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) -> io::Result<()> {
+    writeln!(out, "events       {}, and {}", it.events, counted(it.sessions, "session", "sessions"))?;
+    writeln!(out, "tables       {}", counts(&it.products))?;
     writeln!(out, "links        {}", counts(&it.links))?;
     writeln!(out, "confidence   {}", counts(&it.confidence))?;
-    writeln!(out, "unmatched    {}", counts(&it.unmatched))?;
-    writeln!(out, "lake         events {}, sessions {}", it.events, it.sessions)?;
-    writeln!(out, "tables       {}", counts(&it.products))?;
+    writeln!(out, "no EC2 cause {}", counts(&it.unmatched))
+}
+
+/// Says what a run changed of the tables of the join.
+fn write_changed(out: &mut impl Write, it: &trailweave_correlate::Summary) -> io::Result<()> {
     let of = match it.scope {
         Scope::New => "what new events can change",
         Scope::Whole => "all events",
     };
     let slices = if it.slices > 1 { format!(", in {} slices of time", it.slices) } else { String::new() };
-    writeln!(out, "changed      {}, from {of}{slices}", counted(it.files, "file", "files"))
+    writeln!(out, "changed      {} of the tables, from {of}{slices}", counted(it.files, "file", "files"))
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
@@ -435,11 +424,5 @@ mod tests {
         assert_eq!(of(0, 0, 1), Outcome::Quarantined);
         let nothing = Summary { nothing_matched: Some(Span::default()), ..Summary::default() };
         assert_eq!(outcome(nothing), Outcome::NothingMatched);
-    }
-
-    #[test]
-    fn hours_in_a_row_are_one_range() {
-        assert_eq!(ranges(&[0, 1, 2, 5, 22, 23].into()), "0-2 5 22-23");
-        assert_eq!(ranges(&BTreeSet::new()), "");
     }
 }

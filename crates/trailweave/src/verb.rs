@@ -4,6 +4,7 @@ mod correlate;
 mod demo;
 mod ingest;
 mod publish;
+mod quarantine;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
 mod query;
 mod read;
@@ -36,6 +37,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             let max_age = max_age.map(|age| config::duration("max-age", &age)).transpose()?;
             status::status(&Job::new(common, &args, now)?, max_age, summary)
         }
+        Verb::Quarantine { verb } => quarantine::quarantine(common, verb, now),
         Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, engine, publish, lock } => {
             let scope = if whole { Scope::Whole } else { Scope::New };

@@ -7,6 +7,7 @@ use trailweave_decode::Selection;
 
 use crate::IngestError;
 use crate::IngestOptions;
+use crate::Retry;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::source::listing::Listing;
@@ -52,11 +53,15 @@ pub(crate) fn choose(
         }
         match state {
             Known::New => return true,
-            Known::Quarantined(times) if options.retry_quarantined => {
+            Known::Quarantined(times) if options.retry != Retry::None => {
                 object.attempt = times;
                 return true;
             }
-            Known::Done | Known::Quarantined(_) => known += 1,
+            Known::Dismissed(times) if options.retry == Retry::All => {
+                object.attempt = times;
+                return true;
+            }
+            Known::Done | Known::Quarantined(_) | Known::Dismissed(_) => known += 1,
             Known::Fresh => {}
         }
         false

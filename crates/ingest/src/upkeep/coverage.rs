@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use arrow::array::Array;
+use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
 use arrow::array::RecordBatch;
@@ -23,6 +24,7 @@ use trailweave_table::ms_of_time;
 
 use crate::Filter;
 use crate::fingerprint::fingerprint;
+use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
 use crate::ledger::read_columns;
 use crate::source::key::Origin;
@@ -32,7 +34,7 @@ use crate::source::key::delivery_hour;
 use crate::source::key::origin;
 use crate::source::listing::stem_bytes;
 
-const COLUMNS: [&str; 7] = ["source_object", "status", "bytes", "records", "rows", "rejects", "max_event_time"];
+const COLUMNS: [&str; 8] = ["source_object", "status", "bytes", "records", "rows", "rejects", "max_event_time", NOTE];
 /// Files of the ledger that are read before what they say is added up, which bounds memory.
 const FILES_TOGETHER: usize = 64;
 
@@ -132,6 +134,11 @@ impl Counted {
         times.max_by_key(|(place, minute)| (place.day, *minute))
     }
 
+    /// Returns the places, in the order of their days.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.keys().flatten()
+    }
+
     pub(crate) fn newest_event_ms(&self) -> Option<i64> {
         self.newest_event_ms
     }
@@ -222,7 +229,8 @@ impl FileCounts {
         let name = columns.names.value(row);
         let count = |numbers: &Int64Array| u64::try_from(numbers.value(row)).unwrap_or_default();
         let (records, rejects) = (count(columns.records), count(columns.rejects));
-        let state = ObjectState::of(columns.statuses.value(row), records, rejects);
+        let is_noted = columns.notes.is_some_and(|notes| notes.is_valid(row));
+        let state = ObjectState::of(columns.statuses.value(row), records, rejects, is_noted);
         self.objects.push((fingerprint(&[name.as_bytes()]), at, state));
         let counts = &mut self.places[at as usize].1;
         counts.hours |= delivery_hour(name).map_or(0, |hour| 1 << hour);
@@ -280,6 +288,8 @@ struct Columns<'r> {
     rows: &'r Int64Array,
     rejects: &'r Int64Array,
     newest: &'r TimestampMicrosecondArray,
+    /// None in a ledger of an earlier release.
+    notes: Option<&'r ArrayRef>,
 }
 
 impl<'r> Columns<'r> {
@@ -293,6 +303,7 @@ impl<'r> Columns<'r> {
             records: number("records")?,
             rows: number("rows")?,
             rejects: number("rejects")?,
+            notes: rows.column_by_name(NOTE),
             newest: rows.column_by_name("max_event_time")?.as_primitive_opt::<TimestampMicrosecondType>()?,
         })
     }

@@ -39,6 +39,10 @@ pub struct Status {
     pub records: u64,
     /// Those records that became rows.
     pub rows: u64,
+    /// The days, accounts and regions of these objects, and how many days they are of.
+    pub span: Span,
+    /// The number of days on which objects were delivered.
+    pub days: u64,
     /// When the newest object was delivered whose rows are in the lake, in milliseconds since 1970, as far as names tell.
     #[serde(skip)]
     pub newest_delivery_ms: Option<i64>,
@@ -86,7 +90,7 @@ pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> 
     status.newest_event_ms = counted.newest_event_ms();
     status.newest_delivery_ms = newest_delivery_ms(&counted);
     status.coverage = counted.coverage();
-    status.add_up();
+    status.add_up(&counted);
     let proof = Proof::read(lake)?;
     for it in &mut status.coverage {
         if let (Some(day), Some(account), Some(region)) = (&it.day, &it.account, &it.region) {
@@ -98,7 +102,14 @@ pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> 
 }
 
 impl Status {
-    fn add_up(&mut self) {
+    fn add_up(&mut self, counted: &Counted) {
+        let mut last = None;
+        for place in counted.places() {
+            self.span.note(place);
+            // Places come in the order of their days.
+            self.days += u64::from(last != Some(place.day));
+            last = Some(place.day);
+        }
         for it in &self.coverage {
             self.done += it.done;
             self.quarantined += it.quarantined;

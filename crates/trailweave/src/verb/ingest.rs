@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::ListedSources;
+use trailweave_ingest::Retry;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
@@ -35,7 +36,7 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
         Opened::NothingMatched(report) => return Ok(report),
     };
     let _lock = job.lock(&lake)?;
-    let ingested = ingest_locked(job, &lake, listed)?;
+    let ingested = ingest_locked(job, &lake, listed, &options(job))?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
     let published = publish_locked(job, &lake)?;
     Ok(Report {
@@ -57,7 +58,7 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
         Some(shard) => job.wait_for(|| lake.lock_shard(&shard.to_string(), shard.count()))?,
         None => job.lock(&lake)?,
     };
-    let ingested = ingest_locked(job, &lake, listed)?;
+    let ingested = ingest_locked(job, &lake, listed, &options(job))?;
     Ok(Report { ingested: Some(ingested), proven: trailweave_ingest::proven(&lake)?, ..Report::default() })
 }
 
@@ -118,7 +119,8 @@ pub(super) fn options(job: &Job) -> IngestOptions {
         cap_bytes: job.config.cap.as_u64(),
         sha256: job.config.sha256,
         batch_bytes: BATCH_BYTES,
-        retry_quarantined: job.retry_quarantined,
+        names: Vec::new(),
+        retry: if job.retry_quarantined { Retry::Standing } else { Retry::None },
         shard: job.config.shard,
         run_id: run_id(job),
     }
@@ -143,14 +145,18 @@ fn run_id(job: &Job) -> String {
 }
 
 /// Ingests, and shows how far it is. Needs: the lock of the lake.
-fn ingest_locked(job: &Job, lake: &Lake, listed: Option<ListedSources>) -> anyhow::Result<trailweave_ingest::Summary> {
-    let options = options(job);
+pub(super) fn ingest_locked(
+    job: &Job,
+    lake: &Lake,
+    listed: Option<ListedSources>,
+    options: &IngestOptions,
+) -> anyhow::Result<trailweave_ingest::Summary> {
     let state = trailweave_ingest::Progress::default();
     progress::ingesting(&job.common, &state, || {
         let ingested = job.runtime.block_on(async {
             match listed {
-                Some(listed) => trailweave_ingest::ingest_listed(lake, listed, &options, &state).await,
-                None => trailweave_ingest::ingest(lake, &options, &state).await,
+                Some(listed) => trailweave_ingest::ingest_listed(lake, listed, options, &state).await,
+                None => trailweave_ingest::ingest(lake, options, &state).await,
             }
         });
         ingested.map_err(anyhow::Error::from)

@@ -18,6 +18,7 @@ mod memory;
 mod otlp;
 mod program;
 mod published_chain;
+mod quarantine;
 mod queue;
 mod readers;
 mod s3;
