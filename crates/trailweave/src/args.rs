@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::Arg;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
@@ -57,6 +58,7 @@ Examples:
         lock: LockArgs,
     },
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
+    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256"])))]
     #[command(after_help = "\
 Examples:
   trailweave plan --source s3://bucket/AWSLogs --lake ./lake --from 2026-09-01 --to 2026-09-07
@@ -65,6 +67,7 @@ Examples:
     /// Say what the lake holds, by account, region and day of delivery; with --source also what it lacks
     ///
     /// Its exit codes are those of `run`, which `trailweave --help` lists.
+    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256", "retry_quarantined", "shard"])))]
     #[command(after_help = "\
 Examples:
   trailweave status --lake ./lake
@@ -262,6 +265,11 @@ Examples:
     },
 }
 
+/// Hides an argument of `ingest` from the help of a verb that cannot use it; the environment may name it for all.
+fn hide(arg: Arg, names: &[&str]) -> Arg {
+    if names.iter().any(|name| arg.get_id() == *name) { arg.hide(true) } else { arg }
+}
+
 /// The arguments that every verb understands.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct Common {
@@ -317,10 +325,11 @@ pub(crate) struct IngestArgs {
     /// A queue of SQS that S3 or CloudTrail tells of new objects, which is drained instead of listing them
     #[arg(long, env = "TRAILWEAVE_QUEUE_URL", value_name = "URL")]
     pub(crate) queue_url: Option<String>,
-    /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
+    /// Objects delivered on or after this day (UTC): a date, today, yesterday, or a time ago such as 7d, 12h, 2w, of which
+    /// the day counts
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,
-    /// Objects delivered on or before, in the same forms
+    /// Objects delivered on or before this day, in the same forms
     #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
     pub(crate) to: Option<String>,
     /// Objects of this account; repeatable
@@ -362,8 +371,8 @@ pub(crate) struct VerifyArgs {
     /// all folders, or once for each in their order
     #[arg(long, value_delimiter = ',', value_name = "NAME[/PREFIX]")]
     pub(crate) bucket: Vec<String>,
-    /// Digests whose windows end at or after: an RFC 3339 time, a date, which begins at midnight UTC, or a time ago such
-    /// as 7d
+    /// Digests whose windows end at or after: an RFC 3339 time, a date, today or yesterday, which begin at midnight UTC, or a
+    /// time ago such as 7d
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,
     /// Digests whose windows begin at or before, in the same forms; a date ends at midnight UTC

@@ -21,6 +21,7 @@ mod otlp;
 mod outcome;
 mod progress;
 mod report;
+mod spoken;
 mod staged;
 mod trace;
 mod verb;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("trailweave: {error:#}");
+            eprintln!("trailweave: {}", spoken::spoken(&error));
             ExitCode::from(job::outcome(&error).exit_code())
         }
     }

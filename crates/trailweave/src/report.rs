@@ -254,7 +254,11 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
         writeln!(out, "             and {} more; --json names them all", failing.len() - SHOWN)?;
     }
     if !notes.is_empty() {
-        writeln!(out, "notes        {}, which --json names", counted(notes.len() as u64, "note", "notes"))?;
+        let mut kinds = BTreeMap::new();
+        for note in notes {
+            *kinds.entry(note.kind.name()).or_insert(0_u64) += 1;
+        }
+        writeln!(out, "notes        {}; --json names each", counts(&kinds))?;
     }
     let logs = it.log_files;
     writeln!(out, "digests      {}", it.digests)?;

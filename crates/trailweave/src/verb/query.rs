@@ -1,5 +1,7 @@
 //! `query`: questions in SQL.
 
+mod cells;
+
 use std::io;
 use std::io::Write;
 
@@ -7,7 +9,6 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
-use arrow::util::pretty::pretty_format_batches;
 use trailweave_query::SessionOptions;
 use trailweave_table::PRODUCTS;
 use trailweave_table::VIEWS;
@@ -49,7 +50,7 @@ fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
             error => error.into(),
         })?;
     } else {
-        writeln!(out, "{}", pretty_format_batches(rows)?)?;
+        writeln!(out, "{}", cells::table(rows)?)?;
     }
     out.flush()?;
     Ok(())
