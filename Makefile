@@ -20,7 +20,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 ALL := --features trailweave/glue,trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-publish bench-spark bench-turns bench-verify release
+	bench-publish bench-spark bench-status bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -176,6 +176,11 @@ bench-spark: release spark
 # What publishing costs: a day of ten years, and `run --publish` beside `run`.
 bench-publish: release
 	$(PYTHON) benches/publish.py
+
+# What `status` takes of a ledger of a million objects; also as hourly runs leave it, a file each.
+bench-status: release duckdb
+	$(VENV)/bin/python benches/status.py
+	$(VENV)/bin/python benches/status.py --runs-a-day 24
 
 # What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
 bench-verify: release seaweedfs awscli

@@ -46,7 +46,7 @@ use crate::replacement::Replacement;
 const BATCH_ROWS: usize = 1 << 15;
 
 /// More milliseconds than lie between 1970 and any event.
-const BEYOND_MS: i64 = 1 << 60;
+pub(crate) const BEYOND_MS: i64 = 1 << 60;
 
 /// The parts of `events` and `sessions`, in which slices of time are joined one after the other. While one is joined, the rows of later
 /// ones cannot be seen; within it, a row is given out once, whoever asks for it.
@@ -288,7 +288,7 @@ impl OpenPart {
 
 /// Returns the first and the last time of a row group, as its statistics say; else times beyond all others, between which
 /// can still be reckoned.
-fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
+pub(crate) fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64) {
     let columns = metadata.metadata().row_group(group).columns();
     let column = columns.iter().find(|column| column.column_path().string() == "event_time");
     match column.and_then(|column| column.statistics()) {

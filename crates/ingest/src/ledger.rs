@@ -42,8 +42,43 @@ const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 const AMENDMENTS: &str = "amendments";
 /// The column of what `verify` found.
 pub(crate) const VERDICT: &str = "verdict";
+/// The column of notes by which objects were dismissed, which such ledgers lack, too.
+pub(crate) const NOTE: &str = "note";
 /// The column of hashes, which such ledgers lack, too.
 pub(crate) const SHA256: &str = "sha256";
+
+/// The state of an object by one row of the ledger. Of several rows of the same object the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ObjectState {
+    /// It gave no row, and a person said that this is right.
+    Dismissed,
+    /// It was refused as a whole.
+    Quarantined,
+    /// Every record of it was rejected.
+    Rejected,
+    /// It was read.
+    Done,
+}
+
+impl ObjectState {
+    /// The number of states.
+    pub(crate) const COUNT: usize = Self::Done as usize + 1;
+
+    /// Reads the state of an object of so many records.
+    pub(crate) fn of(status: &str, records: u64, rejects: u64, is_noted: bool) -> Self {
+        match (status == "done", records > 0 && records == rejects) {
+            (true, false) => Self::Done,
+            _ if is_noted => Self::Dismissed,
+            (true, true) => Self::Rejected,
+            (false, _) => Self::Quarantined,
+        }
+    }
+
+    /// Tells whether somebody has to look at it.
+    pub(crate) fn stands(self) -> bool {
+        matches!(self, Self::Quarantined | Self::Rejected)
+    }
+}
 
 /// The objects that were read before. It keeps some 30 bytes per object, and every amendment. Trees of fingerprints
 /// grow leaf by leaf, where a table of hashes would double.
@@ -53,12 +88,16 @@ pub(crate) struct Ledger {
     done: BTreeSet<u128>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
+    /// Those of them that were dismissed.
+    dismissed: HashSet<u128>,
     /// Objects that this run has read and may be asked for.
     fresh: BTreeSet<u128>,
     batches: HashSet<String>,
     /// Those of this run.
     fresh_batches: HashSet<String>,
     amendments: Amendments,
+    /// True if an object may stand in quarantine, unless it was read since.
+    is_suspect: bool,
 }
 
 /// The ledger's knowledge of an object.
@@ -72,6 +111,8 @@ pub(crate) enum Known {
     Done,
     /// It was refused, so often.
     Quarantined(u32),
+    /// The same, and a person said that this is right.
+    Dismissed(u32),
 }
 
 /// An object that was read, with what became of it.
@@ -91,6 +132,16 @@ pub(crate) struct LedgerEntry {
     pub(crate) amendments: Vec<Amendment>,
 }
 
+impl LedgerEntry {
+    fn state(&self) -> ObjectState {
+        ObjectState::of(self.status(), self.tally.records, self.tally.rejects, false)
+    }
+
+    fn status(&self) -> &'static str {
+        if self.error.is_none() { "done" } else { "quarantined" }
+    }
+}
+
 impl Ledger {
     /// Reads the ledger of a lake.
     pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
@@ -106,15 +157,16 @@ impl Ledger {
 
     fn read_part(&mut self, lake: &Lake, path: &Path) -> Result<(), LakeError> {
         let [object, version, status] = IDENTITY;
-        for rows in read_columns(lake, path, &[object, version, status, AMENDMENTS])? {
+        for rows in read_columns(lake, path, &[object, version, status, "records", "rejects", NOTE, AMENDMENTS])? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
                 let source = "it has no column `source_object`, `version` or `status`".into();
                 return Err(LakeError::Damaged { path: path.into(), source });
             };
-            for row in 0..rows.num_rows() {
+            for (row, state) in states_of(&rows).enumerate() {
                 let read = identity(objects.value(row), versions.value(row));
-                self.insert(read, statuses.value(row) == "done");
+                self.insert(read, statuses.value(row) == "done", state == ObjectState::Dismissed);
+                self.is_suspect |= state.stands();
             }
             self.read_amendments(path, objects, &rows)?;
         }
@@ -138,11 +190,14 @@ impl Ledger {
         Ok(())
     }
 
-    fn insert(&mut self, read: u128, is_done: bool) {
+    fn insert(&mut self, read: u128, is_done: bool, is_dismissed: bool) {
         if is_done {
             self.done.insert(read);
-        } else {
-            *self.quarantined.entry(read).or_default() += 1;
+            return;
+        }
+        *self.quarantined.entry(read).or_default() += 1;
+        if is_dismissed {
+            self.dismissed.insert(read);
         }
     }
 
@@ -155,6 +210,7 @@ impl Ledger {
         match self.quarantined.get(&read) {
             _ if self.fresh.contains(&read) => Known::Fresh,
             _ if self.done.contains(&read) => Known::Done,
+            Some(times) if self.dismissed.contains(&read) => Known::Dismissed(*times),
             Some(times) => Known::Quarantined(*times),
             None => Known::New,
         }
@@ -163,6 +219,11 @@ impl Ledger {
     /// Returns the batches that are committed.
     pub(crate) fn batches(&self) -> &HashSet<String> {
         &self.batches
+    }
+
+    /// Tells whether an object may stand in quarantine.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.is_suspect
     }
 
     /// Returns every amendment that was read.
@@ -194,6 +255,7 @@ impl Ledger {
         writer.write(&rows(&entries, batch_id, run_id))?;
         writer.commit()?;
         for entry in entries {
+            self.is_suspect |= entry.state().stands();
             for amendment in entry.amendments {
                 self.amendments.note(batch_id, &entry.source_object, amendment);
             }
@@ -219,6 +281,21 @@ pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result
     let file = lake.open_part(path)?;
     let read = || Ok(read::columns(file, columns.iter().copied())?.build()?.collect::<Result<_, _>>()?);
     read().map_err(LakeError::parquet(path))
+}
+
+/// Reads the states of objects, row by row.
+pub(crate) fn states_of(rows: &RecordBatch) -> impl Iterator<Item = ObjectState> {
+    let number = |name| rows.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+    let columns = rows.column_by_name("status").and_then(|column| column.as_string_opt::<i32>());
+    let columns = columns.zip(number("records")).zip(number("rejects"));
+    let notes = rows.column_by_name(NOTE);
+    columns.into_iter().flat_map(move |((statuses, records), rejects)| {
+        let count = |n: i64| u64::try_from(n).unwrap_or_default();
+        (0..statuses.len()).map(move |row| {
+            let is_noted = notes.is_some_and(|notes| notes.is_valid(row));
+            ObjectState::of(statuses.value(row), count(records.value(row)), count(rejects.value(row)), is_noted)
+        })
+    })
 }
 
 /// The rows that the objects of a batch have lost to amendments.
@@ -331,7 +408,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
         "batch_id" => same(batch_id),
-        "status" => text(|entry| Some(if entry.error.is_none() { "done" } else { "quarantined" })),
+        "status" => text(|entry| Some(entry.status())),
         "error" => text(|entry| entry.error.as_deref()),
         "bytes" => number(|entry| entry.bytes),
         SHA256 => hashes(),
@@ -344,8 +421,8 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "max_event_time" => time(|entry| Some(entry.event_times_ms?.1)),
         AMENDMENTS => amendments(),
         "run_id" => same(run_id),
-        // `verify` says it later.
-        VERDICT => text(|_| None),
+        // `verify` and `quarantine dismiss` say it later.
+        VERDICT | NOTE => text(|_| None),
         other => unreachable!("the ledger has a column `{other}` that nobody fills"),
     });
     RecordBatch::try_new(LEDGER.schema(), columns.collect())

@@ -32,23 +32,28 @@ mod verify;
 
 pub use cpu::Panicked;
 pub use error::IngestError;
-pub use options::IngestOptions;
+pub use options::{IngestOptions, Retry};
 pub use progress::Progress;
-pub use run::{ingest, plan};
+pub use run::{ingest, ingest_listed, plan};
 pub use source::filter::{Filter, Names};
+pub use source::listed::{ListedSources, list_sources};
 pub use source::s3::store::object_store;
 pub use source::s3::uploads::cut_uploads;
 pub use source::s3::{S3Options, shared as sdk_config};
 pub use source::shard::{NoShard, Shard};
 pub use source::skipped::{SkipReason, Skipped, SkippedObjects};
+pub use source::span::Span;
 pub use source::{Location, Source};
-pub use summary::{PlanSummary, Quarantined, Summary};
+pub use summary::{InQuarantine, PlanSummary, Quarantined, Summary};
 pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
+pub use upkeep::coverage::Coverage;
 pub use upkeep::gc::{gc, remove_uncommitted};
 pub use upkeep::publish::{PublishedTable, publish};
+pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
+pub use upkeep::runs::UnfinishedRun;
 pub use upkeep::settle::settle;
-pub use upkeep::status::{Coverage, Status, status};
+pub use upkeep::status::{Status, status};
 pub use verify::{CoveredTime, HoursProven, LogFileCounts, Verified, VerifyOptions, proven, verify};
 
 #[cfg(test)]

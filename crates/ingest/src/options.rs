@@ -8,6 +8,18 @@ use crate::S3Options;
 use crate::Shard;
 use crate::Source;
 
+/// The choice of quarantined objects that are read again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// None of them.
+    #[default]
+    None,
+    /// Those that were not dismissed.
+    Standing,
+    /// All of them.
+    All,
+}
+
 /// The sources and the means of a run.
 #[derive(Debug, Clone)]
 pub struct IngestOptions {
@@ -39,8 +51,11 @@ pub struct IngestOptions {
     pub sha256: bool,
     /// Stored bytes that are committed together, at most; a larger object is a batch of its own.
     pub batch_bytes: u64,
-    /// True if objects that were quarantined are read again.
-    pub retry_quarantined: bool,
+    /// Names of objects, as the lake knows them; nothing is listed for them. Those that are gone are counted, even if
+    /// all are.
+    pub names: Vec<String>,
+    /// The quarantined objects that are read again.
+    pub retry: Retry,
     /// The share of the objects that is read, while other processes read theirs.
     pub shard: Option<Shard>,
     /// The name of the run, under which its plan is kept.
@@ -63,7 +78,8 @@ impl Default for IngestOptions {
             cap_bytes: 2 << 30,
             sha256: true,
             batch_bytes: 256 << 20,
-            retry_quarantined: false,
+            names: Vec::new(),
+            retry: Retry::None,
             shard: None,
             run_id: "run".to_owned(),
         }

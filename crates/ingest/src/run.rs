@@ -31,9 +31,13 @@ use crate::run::crash_points::CrashPoints;
 use crate::run::pipeline::inflow::{Arrived, Inflow, ObjectOutcome};
 use crate::run::plan::{Batch, Extent, Plan, batches};
 use crate::source::fetch::FetchError;
+use crate::source::key::{Origin, origin};
 use crate::source::list::list;
+use crate::source::listed::ListedSources;
 use crate::source::listing::{Listing, ObjectRef};
 use crate::source::s3::S3;
+use crate::source::span::Span;
+use crate::upkeep::quarantine::quarantined;
 use crate::upkeep::{gc, settle};
 use crate::{IngestError, IngestOptions, Location, PlanSummary, Progress, Shard, Summary};
 
@@ -45,16 +49,27 @@ const MIN_MEMORY_BYTES: u64 = 48 << 20;
 /// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that
 /// of the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
 pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
-    ingest_until(CrashPoints::default(), lake, options, progress).await
+    ingest_until(CrashPoints::default(), lake, None, options, progress).await
+}
+
+/// Does the same with what was listed before there was a lake.
+pub async fn ingest_listed(
+    lake: &Lake,
+    listed: ListedSources,
+    options: &IngestOptions,
+    progress: &Progress,
+) -> Result<Summary, IngestError> {
+    ingest_until(CrashPoints::default(), lake, Some(listed), options, progress).await
 }
 
 /// Foresees what a run with these options would read into a lake, or into one that is not made yet. It writes nothing,
 /// and reads the listing and the ledger alone.
 pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSummary, IngestError> {
     let s3 = S3::new(options.s3.clone());
-    let Chosen { objects, known } = foresee(lake, &s3, options).await?;
+    let Chosen { objects, known, is_matched } = foresee(lake, &s3, options).await?;
     let unfinished = lake.map(Plan::unfinished).transpose()?.unwrap_or_default();
     Ok(PlanSummary {
+        nothing_matched: (!is_matched).then(|| objects.beyond.clone()),
         objects_listed: objects.n_listed() + known,
         objects_known: known,
         objects_filtered: objects.filtered,
@@ -73,6 +88,7 @@ pub async fn plan(lake: Option<&Lake>, options: &IngestOptions) -> Result<PlanSu
 pub(crate) async fn ingest_until(
     crash_points: CrashPoints,
     lake: &Lake,
+    listed: Option<ListedSources>,
     options: &IngestOptions,
     progress: &Progress,
 ) -> Result<Summary, IngestError> {
@@ -87,16 +103,24 @@ pub(crate) async fn ingest_until(
         run.drain(lake, url).await?;
     } else {
         run.is_listed_again = false;
-        let listing = list(&run.cpu, &run.inflow.s3, options).await?;
+        let listing = match listed {
+            Some(ListedSources(listing)) => listing,
+            None => list(&run.cpu, &run.inflow.s3, options).await?,
+        };
         run.read(lake, listing, &options.run_id).await?;
+        run.summary.close();
+        if !run.is_matched && !run.summary.did_anything() {
+            run.summary.nothing_matched = Some(mem::take(&mut run.beyond));
+        }
     }
     run.summary.close();
+    run.count_standing(lake).await?;
     Ok(run.summary)
 }
 
 /// Lists the objects that a run with these options would read.
-pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Listing, IngestError> {
-    Ok(foresee(Some(lake), &S3::new(options.s3.clone()), options).await?.objects)
+pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Chosen, IngestError> {
+    foresee(Some(lake), &S3::new(options.s3.clone()), options).await
 }
 
 /// Lists what a run with these options would find to be new.
@@ -129,6 +153,10 @@ struct Run<'a> {
     outflow: Arc<Outflow>,
     ledger: Ledger,
     summary: Summary,
+    /// True if the sources hold anything that is asked for.
+    is_matched: bool,
+    /// What the filter passed over.
+    beyond: Span,
     /// True if another listing follows the one that is read.
     is_listed_again: bool,
     /// Objects that were deleted before they were read.
@@ -171,6 +199,8 @@ impl<'a> Run<'a> {
             outflow,
             ledger,
             summary: Summary::default(),
+            is_matched: false,
+            beyond: Span::default(),
             is_listed_again: true,
             gone: HashSet::new(),
             changed: Vec::new(),
@@ -179,7 +209,9 @@ impl<'a> Run<'a> {
 
     /// Reads what is new in a listing, by a plan of its own.
     async fn read(&mut self, lake: &Lake, listing: Listing, run_id: &str) -> Result<(), IngestError> {
-        let Chosen { objects, known } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
+        let Chosen { mut objects, known, is_matched } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
+        self.is_matched |= is_matched;
+        self.beyond.extend(mem::take(&mut objects.beyond));
         self.summary.objects_known += known;
         self.summary.objects_filtered += objects.filtered;
         self.summary.objects_skipped += objects.skipped.objects();
@@ -265,6 +297,25 @@ impl<'a> Run<'a> {
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
         self.outflow.crash_points.pass()
+    }
+
+    /// Counts the objects that stand in quarantine; of a shard, those of its share.
+    async fn count_standing(&mut self, lake: &Lake) -> Result<(), IngestError> {
+        if !self.ledger.is_suspect() {
+            return Ok(());
+        }
+        let (of_list, shard, selection) = (lake.clone(), self.options.shard, selection(lake)?);
+        let standing = self.cpu.run(move || quarantined(&of_list));
+        for object in standing.await.map_err(IngestError::worker("list the quarantine"))?? {
+            let is_ours = shard.is_none_or(|shard| match origin(&object.source_object) {
+                Origin::Trail(place) => shard.takes(&place, selection),
+                Origin::Other(_) | Origin::Unknown => true,
+            });
+            if is_ours && object.stands() {
+                self.summary.in_quarantine.count(&object);
+            }
+        }
+        Ok(())
     }
 
     /// Removes rows that amendments replaced.

@@ -5,12 +5,14 @@ pub(crate) mod filter;
 pub(crate) mod inventory;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod listed;
 pub(crate) mod listing;
 pub(crate) mod local;
 pub(crate) mod queue;
 pub(crate) mod s3;
 pub(crate) mod shard;
 pub(crate) mod skipped;
+pub(crate) mod span;
 
 use std::convert::Infallible;
 use std::fmt;

@@ -8,6 +8,8 @@ use trailweave_table::Tally;
 use crate::ledger::LedgerEntry;
 use crate::ledger::Lost;
 use crate::source::skipped::Skipped;
+use crate::source::span::Span;
+use crate::upkeep::quarantine::QuarantinedObject;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;
@@ -16,6 +18,9 @@ const NAMED: usize = 20;
 /// objects.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
+    /// The span of the trail, where the sources hold nothing that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_matched: Option<Span>,
     /// Objects that the sources hold, and those that only the plan of an unfinished run named.
     pub objects_listed: u64,
     /// Objects that the ledger already knew.
@@ -44,6 +49,8 @@ pub struct Summary {
     pub inflated_bytes: u64,
     /// The counts of the records of the objects done.
     pub tally: Tally,
+    /// The objects of the lake that gave no row, whichever run read them.
+    pub in_quarantine: InQuarantine,
     /// Rows of earlier runs that records of this one amend: they are rows no more.
     pub rows_amended: u64,
     /// Files of `events` and `rejects` that were written.
@@ -52,6 +59,27 @@ pub struct Summary {
     pub quarantined: Vec<Quarantined>,
     /// The dates, `YYYY-MM-DD`, that got new rows.
     pub event_dates: BTreeSet<String>,
+}
+
+/// The objects of a lake that stand in quarantine, until they are read or dismissed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct InQuarantine {
+    /// Objects that were refused as a whole.
+    pub refused: u64,
+    /// Objects of which every record was rejected.
+    pub rejected: u64,
+}
+
+impl InQuarantine {
+    /// Tells whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.refused + self.rejected == 0
+    }
+
+    pub(crate) fn count(&mut self, object: &QuarantinedObject) {
+        let count = if object.is_refused { &mut self.refused } else { &mut self.rejected };
+        *count += 1;
+    }
 }
 
 /// An object that was refused as a whole.
@@ -66,6 +94,9 @@ pub struct Quarantined {
 /// The objects that a run would read, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
+    /// The span of the trail, where the sources hold nothing that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_matched: Option<Span>,
     /// Objects that the sources hold.
     pub objects_listed: u64,
     /// Listed objects that the ledger knows.
@@ -113,6 +144,11 @@ impl Summary {
         } else {
             self.rows_amended += lost.n_rows;
         }
+    }
+
+    /// Tells whether it read anything, or tried to.
+    pub(crate) fn did_anything(&self) -> bool {
+        self.objects_done + self.objects_quarantined + self.objects_gone + self.objects_left > 0
     }
 
     /// Counts the objects met, once all else is counted.

@@ -3,8 +3,11 @@
 
 pub(crate) mod amendment;
 pub(crate) mod compact;
+pub(crate) mod coverage;
 pub(crate) mod duplicates;
 pub(crate) mod gc;
 pub(crate) mod publish;
+pub(crate) mod quarantine;
+pub(crate) mod runs;
 pub(crate) mod settle;
 pub(crate) mod status;

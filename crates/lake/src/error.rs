@@ -29,6 +29,12 @@ pub enum LakeError {
         /// The folder that was named.
         root: PathBuf,
     },
+    /// A file stands where the lake is to be.
+    #[error("`{}` is a file, or stands below one, and a lake is a folder; name another with --lake", root.display())]
+    NotAFolder {
+        /// The path that was named.
+        root: PathBuf,
+    },
     /// The lake was written by an older release.
     #[error(
         "the lake `{}` has format {found}, this release writes {known}; make it anew: run over the same sources with \

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::io::BufReader;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
@@ -137,8 +138,13 @@ impl Lake {
     pub fn open_at(place: &LakePlace) -> Result<Self, LakeError> {
         let root = place.root.clone();
         let path = format_file(&root);
-        let Some(text) = place.store.read(&path)? else {
-            return Err(LakeError::NotALake { root });
+        let text = match place.store.read(&path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(LakeError::NotALake { root }),
+            Err(LakeError::File { source, .. }) if source.kind() == ErrorKind::NotADirectory => {
+                return Err(LakeError::NotAFolder { root });
+            }
+            Err(other) => return Err(other),
         };
         let format: Format =
             serde_json::from_slice(&text).map_err(|source| LakeError::Damaged { path, source: source.into() })?;
@@ -323,7 +329,7 @@ impl Lake {
 
     /// Opens a part that was listed.
     pub fn open_part(&self, path: &Path) -> Result<LakeFile, LakeError> {
-        let missing = || LakeError::file("open", path)(std::io::ErrorKind::NotFound.into());
+        let missing = || LakeError::file("open", path)(ErrorKind::NotFound.into());
         self.open_file(path)?.ok_or_else(missing)
     }
 

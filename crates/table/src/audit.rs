@@ -57,6 +57,11 @@ pub const LEDGER: Table = Table {
         ),
         text("run_id", "the run that read it"),
         text(
+            "note",
+            "why it is right that the object gave no row, as `quarantine dismiss` was told; null for all others. An object with \
+             a note does not stand in quarantine",
+        ),
+        text(
             "verdict",
             "what `verify` found: valid, changed, damaged, missing (from the source), unlisted (in no digest), or unproven (of a \
              time without a digest that can be trusted); null where it did not look",

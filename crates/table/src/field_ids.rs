@@ -207,6 +207,7 @@ pub(crate) const LEDGER: &[&str] = &[
     "amendments.element",
     "sha256",
     "verdict",
+    "note",
 ];
 
 pub(crate) const DIGESTS: &[&str] = &[

@@ -2,26 +2,24 @@
 
 use std::path::PathBuf;
 
+use clap::Arg;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
 
+use crate::outcome::Outcome;
+
 /// From raw AWS CloudTrail objects to which EC2 action, by whom, made which KMS call.
 #[derive(Debug, Parser)]
-#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = Outcome::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     #[command(flatten)]
     pub(crate) common: Common,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, or nothing of what was found could be read; 2 wrong usage or configuration; 3 done, but objects
-were quarantined; of `verify` also 4, something is missing or was changed, and 5, something is not proven.
-A flag whose help names a variable can be set by it, too; and most can in the file that --config names.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -38,6 +36,8 @@ Examples:
         args: IngestArgs,
         #[command(flatten)]
         publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Read trail objects that the lake does not know yet into `events`
     #[command(after_help = "\
@@ -51,8 +51,14 @@ Examples:
   trailweave ingest --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/trail --lake s3://other-bucket/lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
-    Ingest(IngestArgs),
+    Ingest {
+        #[command(flatten)]
+        args: IngestArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
+    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256"])))]
     #[command(after_help = "\
 Examples:
   trailweave plan --source s3://bucket/AWSLogs --lake ./lake --from 2026-09-01 --to 2026-09-07
@@ -60,17 +66,33 @@ Examples:
     Plan(IngestArgs),
     /// Say what the lake holds, by account, region and day of delivery; with --source also what it lacks
     ///
-    /// Exits 0 when nothing is quarantined or unread, 3 when objects are quarantined, 1 when objects are unread.
+    /// Its exit codes are those of `run`, which `trailweave --help` lists.
+    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256", "retry_quarantined", "shard"])))]
     #[command(after_help = "\
 Examples:
   trailweave status --lake ./lake
   trailweave status --lake ./lake --source s3://bucket/AWSLogs --from 2d && next-job
+  trailweave status --lake ./lake --max-age 2h --summary && next-job
   trailweave status --lake ./lake --json --account 111122223333")]
-    Status(IngestArgs),
+    Status {
+        #[command(flatten)]
+        args: IngestArgs,
+        /// Exit with 9 where the newest delivery in the tables is older than that: 90m, 2h, 7d
+        #[arg(long, value_name = "TIME")]
+        max_age: Option<String>,
+        /// Leave out the table of accounts, regions and days
+        #[arg(long)]
+        summary: bool,
+    },
+    /// Work off the objects that gave no row: refused as a whole, or of nothing but rejects
+    Quarantine {
+        #[command(subcommand)]
+        verb: QuarantineVerb,
+    },
     /// Prove by CloudTrail's digest files that every delivered log file is in the lake, unchanged
     ///
-    /// Exits 0 when all is proven, 4 when something is missing or was changed, 5 when something is not proven. The verdicts
-    /// stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each means.
+    /// The verdicts stay in the lake: the table `digests`, and the column `verdict` of `ledger`. docs/verify.md says what each
+    /// means. `trailweave --help` lists the exit codes.
     #[command(after_help = "\
 Examples:
   trailweave verify --source s3://bucket/AWSLogs --lake ./lake --from 7d --to 3h
@@ -98,6 +120,8 @@ Examples:
         engine: EngineArgs,
         #[command(flatten)]
         publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
     ///
@@ -106,7 +130,12 @@ Examples:
 Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
-    Compact(PublishArgs),
+    Compact {
+        #[command(flatten)]
+        publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
     /// Make the lake's tables Iceberg tables, or bring these up to the lake
     ///
     /// The metadata stands in `_trailweave/iceberg` of the lake; the Parquet files stay where they are. From then on `correlate`
@@ -127,6 +156,8 @@ Examples:
         /// Let the tables in AWS Glue follow no longer; they stay as they are there, and lose their files as the lake changes
         #[arg(long, conflicts_with = "glue_database")]
         no_glue: bool,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Remove what killed runs left behind, and old snapshots; a run removes leftovers too before it begins, except for uploads
     /// to S3 that were cut short
@@ -138,6 +169,8 @@ Examples:
         /// Only name the files
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Ask the lake a question in SQL, its tables by name
     // No help is there for what the program lacks.
@@ -187,6 +220,54 @@ Examples:
   trailweave demo
   trailweave demo --dir /tmp/demo --records 200000 --seed 7")]
     Demo(DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineVerb {
+    /// List them with the reasons
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine list --lake ./lake
+  trailweave quarantine list --lake ./lake s3://bucket/config/ --json
+  trailweave quarantine list --lake ./lake --dismissed")]
+    List {
+        /// Names of objects, or beginnings of names that end with / or * [default: all]
+        objects: Vec<String>,
+        /// List those that were dismissed, with the notes
+        #[arg(long)]
+        dismissed: bool,
+    },
+    /// Read those again that were refused as a whole, without listing a source, and correlate
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine retry --lake ./lake
+  trailweave quarantine retry --lake ./lake --memory 8GiB s3://bucket/AWSLogs/111122223333/*")]
+    Retry {
+        /// Names of objects, or beginnings of names that end with / or *; dismissed ones, too [default: all that stand]
+        objects: Vec<String>,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
+    /// Note in the ledger why it is right that they gave no row; runs and `status` pass over them then
+    #[command(after_help = "\
+Examples:
+  trailweave quarantine dismiss --lake ./lake --note 'configuration snapshots, no trail' s3://bucket/config/
+  trailweave quarantine dismiss --lake ./lake --note 'cut in 2024, INC-4711' s3://bucket/AWSLogs/../a.json.gz")]
+    Dismiss {
+        /// Names of objects, or beginnings of names that end with / or *
+        #[arg(required = true)]
+        objects: Vec<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
+}
+
+/// Hides an argument of `ingest` from the help of a verb that cannot use it; the environment may name it for all.
+fn hide(arg: Arg, names: &[&str]) -> Arg {
+    if names.iter().any(|name| arg.get_id() == *name) { arg.hide(true) } else { arg }
 }
 
 /// The arguments that every verb understands.
@@ -244,10 +325,11 @@ pub(crate) struct IngestArgs {
     /// A queue of SQS that S3 or CloudTrail tells of new objects, which is drained instead of listing them
     #[arg(long, env = "TRAILWEAVE_QUEUE_URL", value_name = "URL")]
     pub(crate) queue_url: Option<String>,
-    /// Objects delivered on or after: a date, an RFC 3339 time, or a time ago such as 7d, 12h, 2w
+    /// Objects delivered on or after this day (UTC): a date, today, yesterday, or a time ago such as 7d, 12h, 2w, of which
+    /// the day counts
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,
-    /// Objects delivered on or before, in the same forms
+    /// Objects delivered on or before this day, in the same forms
     #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
     pub(crate) to: Option<String>,
     /// Objects of this account; repeatable
@@ -289,8 +371,8 @@ pub(crate) struct VerifyArgs {
     /// all folders, or once for each in their order
     #[arg(long, value_delimiter = ',', value_name = "NAME[/PREFIX]")]
     pub(crate) bucket: Vec<String>,
-    /// Digests whose windows end at or after: an RFC 3339 time, a date, which begins at midnight UTC, or a time ago such
-    /// as 7d
+    /// Digests whose windows end at or after: an RFC 3339 time, a date, today or yesterday, which begin at midnight UTC, or a
+    /// time ago such as 7d
     #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
     pub(crate) from: Option<String>,
     /// Digests whose windows begin at or before, in the same forms; a date ends at midnight UTC
@@ -311,6 +393,16 @@ pub(crate) struct VerifyArgs {
     /// Read every digest and every log file that it lists again, whatever the lake knows of them
     #[arg(long)]
     pub(crate) reread: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+}
+
+/// The arguments of the verbs that write the lake.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct LockArgs {
+    /// How long to wait for another run that holds the lake, such as 30s, 10m or 2h [default: not at all]
+    #[arg(long, env = "TRAILWEAVE_WAIT", value_name = "TIME")]
+    pub(crate) wait: Option<String>,
 }
 
 /// The arguments of the verbs that change tables.

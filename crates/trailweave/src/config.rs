@@ -9,10 +9,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use trailweave_ingest::Filter;
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) cap: ByteSize,
     pub(crate) sha256: bool,
     pub(crate) shard: Option<Shard>,
+    /// How long another run that holds the lake is waited for.
+    pub(crate) wait: Duration,
     pub(crate) publish: bool,
     pub(crate) glue_database: Option<String>,
     pub(crate) glue_endpoint_url: Option<String>,
@@ -125,6 +129,7 @@ struct File {
     cap: String,
     sha256: bool,
     shard: String,
+    wait: String,
     publish: bool,
     glue_database: String,
     glue_endpoint_url: String,
@@ -158,6 +163,7 @@ impl Default for File {
             cap: text("2GiB"),
             sha256: true,
             shard: String::new(),
+            wait: String::new(),
             publish: false,
             glue_database: String::new(),
             glue_endpoint_url: String::new(),
@@ -201,6 +207,7 @@ impl Config {
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             sha256: ingest.sha256.unwrap_or(file.sha256),
             shard: shard(&or(&ingest.shard, &file.shard))?,
+            wait: wait(&file.wait)?,
             publish: file.publish,
             glue_database: said(None, &file.glue_database),
             glue_endpoint_url: said(common.s3.glue_endpoint_url.as_deref(), &file.glue_endpoint_url),
@@ -293,17 +300,36 @@ pub(crate) fn place(key: &'static str, value: &str) -> Result<Source, ConfigErro
     }
 }
 
-/// Reads a day: a date, the UTC date of an RFC 3339 time, or of so many hours, days or weeks before `now`.
+/// Reads a day: a date, midnight (UTC) of one, or the UTC date of a time before `now`. A time of day is refused, because
+/// objects are chosen by the days of their delivery.
 fn when(key: &'static str, value: &str, now: Timestamp) -> Result<Option<Date>, ConfigError> {
     if value.is_empty() {
         return Ok(None);
     }
+    let refuse = |expected| Err(ConfigError::Value { key, value: value.to_owned(), expected });
     let date_of = |time: Timestamp| TimeZone::UTC.to_datetime(time).date();
-    let date = value.parse::<Date>().ok().filter(|_| value.len() == "2026-09-01".len());
-    let found = date.or_else(|| value.parse().ok().map(date_of)).or_else(|| ago(value, now).map(date_of));
-    let expected =
-        "a date (2026-09-01), an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) is expected";
-    found.map(Some).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+    if let Ok(time) = value.parse::<Timestamp>() {
+        let is_midnight = TimeZone::UTC.to_datetime(time).time() == Time::midnight();
+        return if is_midnight {
+            Ok(Some(date_of(time)))
+        } else {
+            refuse("objects are chosen by whole days of delivery (UTC), so a date (2026-09-01) is expected")
+        };
+    }
+    match date(value, now).or_else(|| ago(value, now).map(date_of)) {
+        Some(date) => Ok(Some(date)),
+        None => refuse("a date (2026-09-01), today, yesterday or a time ago (7d, 12h, 2w) is expected"),
+    }
+}
+
+/// Reads a date, or the name of one.
+fn date(value: &str, now: Timestamp) -> Option<Date> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    match value {
+        "today" => Some(today),
+        "yesterday" => today.yesterday().ok(),
+        _ => value.parse().ok().filter(|_| value.len() == "2026-09-01".len()),
+    }
 }
 
 /// Reads an instant, in seconds since 1970: an RFC 3339 time, a date, or a time before `now`. A date is its first
@@ -316,10 +342,9 @@ fn instant(key: &'static str, value: &str, is_end: bool, now: Timestamp) -> Resu
         let day = if is_end { date.tomorrow().ok()? } else { date };
         TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()
     };
-    let date = value.parse::<Date>().ok().filter(|_| value.len() == "2026-09-01".len());
-    let found = date.and_then(midnight).or_else(|| value.parse().ok()).or_else(|| ago(value, now));
-    let expected =
-        "a date (2026-09-01), an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) is expected";
+    let found = date(value, now).and_then(midnight).or_else(|| value.parse().ok()).or_else(|| ago(value, now));
+    let expected = "a date (2026-09-01), today, yesterday, an RFC 3339 time (2026-09-01T06:00:00Z) or a time ago (7d, 12h, 2w) \
+                    is expected";
     found.map(|time| Some(time.as_second())).ok_or_else(|| ConfigError::Value {
         key,
         value: value.to_owned(),
@@ -339,6 +364,19 @@ pub(crate) fn range(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Res
         }
         _ => Ok(range),
     }
+}
+
+/// Reads how long a lake that another run holds is waited for.
+pub(crate) fn wait(value: &str) -> Result<Duration, ConfigError> {
+    if value.is_empty() { Ok(Duration::ZERO) } else { duration("wait", value) }
+}
+
+/// Reads a time of seconds, minutes, hours, days or weeks.
+pub(crate) fn duration(key: &'static str, value: &str) -> Result<Duration, ConfigError> {
+    let of_unit = |unit: &str, secs| value.strip_suffix(unit)?.parse::<u32>().ok().map(|n| u64::from(n) * secs);
+    let secs = of_unit("s", 1).or_else(|| of_unit("m", 60)).or_else(|| span(value));
+    let expected = "a time such as 30s, 10m, 2h, 7d or 2w is expected";
+    secs.map(Duration::from_secs).ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
 }
 
 /// Reads how long snapshots are kept, in seconds.

@@ -38,7 +38,7 @@ pub(crate) enum Value {
 /// Collects the figures of a run that began and ended; `report` is nothing where it failed.
 pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> Vec<Figure> {
     let seconds = ended.duration_since(began).as_secs_f64();
-    let code_help = "Exit code of the last run: 0, 1 failed, 3 objects were quarantined; of verify also 4 and 5.";
+    let code_help = "Exit code of the last run, as `trailweave --help` lists them.";
     let mut all = vec![
         Figure::one("exit_code", code_help, Value::Whole(exit_code.into())),
         Figure::one("end_timestamp_seconds", "When the last run ended.", Value::Whole(ended.as_second())),

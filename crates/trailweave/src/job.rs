@@ -1,8 +1,12 @@
 //! A verb at work: its settings, its threads, its report.
 
+use std::error::Error;
 use std::io;
 use std::io::StdoutLock;
 use std::io::Write;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -14,6 +18,8 @@ use trailweave_ingest::Source;
 use trailweave_ingest::Verified;
 use trailweave_lake::GlueTables;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::LakeLock;
 use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
 
@@ -21,17 +27,21 @@ use crate::allocator;
 use crate::args::Common;
 use crate::args::GlueArgs;
 use crate::args::IngestArgs;
+use crate::args::LockArgs;
 use crate::args::PublishArgs;
+use crate::config;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::figures;
 use crate::glue;
 use crate::metrics;
-use crate::outcome::FAILED;
 use crate::outcome::Outcome;
-use crate::outcome::USAGE;
+use crate::progress;
 use crate::report;
 use crate::report::Report;
+
+/// The time between two attempts to take a lake that another run holds.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// A verb's surroundings: its settings, its threads, the time at which it began.
 pub(crate) struct Job {
@@ -58,6 +68,14 @@ impl Job {
     pub(crate) fn publishing(mut self, args: PublishArgs) -> Result<Self, ConfigError> {
         self.config.publish = args.publish.unwrap_or(self.config.publish);
         self.publishing_in(args.glue)
+    }
+
+    /// Follows the flags of a verb that writes the lake.
+    pub(crate) fn waiting(mut self, args: &LockArgs) -> Result<Self, ConfigError> {
+        if let Some(wait) = args.wait.as_deref() {
+            self.config.wait = config::wait(wait)?;
+        }
+        Ok(self)
     }
 
     /// Follows the flags of a verb that publishes.
@@ -100,6 +118,31 @@ impl Job {
         Ok(Lake::open_at(&self.place()?)?)
     }
 
+    /// Takes the right to write the lake, and waits for it as long as that is asked for.
+    pub(crate) fn lock(&self, lake: &Lake) -> Result<LakeLock, LakeError> {
+        self.wait_for(|| lake.lock())
+    }
+
+    /// Takes a lock by `take`, again and again while another run has it and `--wait` is not over.
+    pub(crate) fn wait_for(&self, take: impl Fn() -> Result<LakeLock, LakeError>) -> Result<LakeLock, LakeError> {
+        let began = Instant::now();
+        let mut is_said = false;
+        loop {
+            match take() {
+                Err(LakeError::Locked { root }) if began.elapsed() < self.config.wait => {
+                    if !is_said {
+                        let (lake, wait) = (root.display(), self.config.wait);
+                        tracing::info!(target: progress::TARGET, %lake, ?wait, "another run is writing the lake; waiting for it");
+                        is_said = true;
+                    }
+                    let left = self.config.wait.saturating_sub(began.elapsed());
+                    thread::sleep(TRY_AGAIN.min(left));
+                }
+                taken => return taken,
+            }
+        }
+    }
+
     /// Returns the options of the join.
     pub(crate) fn correlate_options(&self) -> CorrelateOptions {
         CorrelateOptions {
@@ -131,7 +174,7 @@ impl Job {
 
     /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.
     fn tell(&self, worked: Result<&Report, &anyhow::Error>) {
-        let code = worked.map_or_else(exit_code, |report| report.outcome().exit_code());
+        let code = worked.map_or_else(outcome, Report::outcome).exit_code();
         let ended = (self.now)();
         let figures = figures::of(worked.ok(), code, self.began, ended);
         if let Some(path) = &self.config.metrics_file
@@ -169,9 +212,16 @@ impl Job {
     }
 }
 
-/// Returns the exit code of a verb that ended by an error.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() { USAGE } else { FAILED }
+/// Tells how a verb ended that ended by an error.
+pub(crate) fn outcome(error: &anyhow::Error) -> Outcome {
+    let is_locked = |it: &(dyn Error + 'static)| matches!(it.downcast_ref(), Some(LakeError::Locked { .. }));
+    if error.is::<ConfigError>() {
+        Outcome::Usage
+    } else if error.chain().any(is_locked) {
+        Outcome::Locked
+    } else {
+        Outcome::Failed
+    }
 }
 
 /// Names a place for a program that runs in another folder.

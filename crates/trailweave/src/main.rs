@@ -9,7 +9,9 @@
 mod allocator;
 mod args;
 mod config;
+mod coverage;
 mod figures;
+mod freshness;
 #[cfg_attr(not(feature = "glue"), path = "glue/lacking.rs")]
 mod glue;
 mod job;
@@ -19,6 +21,7 @@ mod otlp;
 mod outcome;
 mod progress;
 mod report;
+mod spoken;
 mod staged;
 mod trace;
 mod verb;
@@ -38,6 +41,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Cli;
+use crate::outcome::Outcome;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
             let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(outcome::USAGE) };
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(Outcome::Usage.exit_code()) };
         }
     };
     log(cli.common.verbose);
@@ -54,8 +58,8 @@ fn main() -> ExitCode {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("trailweave: {error:#}");
-            ExitCode::from(job::exit_code(&error))
+            eprintln!("trailweave: {}", spoken::spoken(&error));
+            ExitCode::from(job::outcome(&error).exit_code())
         }
     }
 }

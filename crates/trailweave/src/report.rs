@@ -1,7 +1,6 @@
 //! The final summary, as text for people and as JSON for programs.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
@@ -14,16 +13,20 @@ use trailweave_correlate::Scope;
 use trailweave_ingest::Compacted;
 use trailweave_ingest::Finding;
 use trailweave_ingest::HoursProven;
+use trailweave_ingest::InQuarantine;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::PublishedTable;
 use trailweave_ingest::Severity;
 use trailweave_ingest::SkipReason;
 use trailweave_ingest::Skipped;
 use trailweave_ingest::SkippedObjects;
+use trailweave_ingest::Span;
 use trailweave_ingest::Status;
+use trailweave_ingest::UnfinishedRun;
 use trailweave_ingest::Verified;
 use trailweave_ingest::rfc3339;
 
+use crate::coverage::write_coverage;
 use crate::outcome::Outcome;
 use crate::staged::StagedState;
 
@@ -58,7 +61,7 @@ struct Timed<'a> {
 }
 
 impl Report {
-    /// Tells how the run ended. Where nothing of what it found could be read, it did nothing.
+    /// Tells how the run ended.
     pub(crate) fn outcome(&self) -> Outcome {
         if let Some(verified) = &self.verified {
             return match (verified.is_harmed(), verified.is_unproven()) {
@@ -67,11 +70,13 @@ impl Report {
                 (false, false) => Outcome::Done,
             };
         }
-        match &self.ingested {
-            Some(ingested) if is_unread(ingested) => Outcome::Unread,
-            Some(ingested) if ingested.objects_quarantined > 0 => Outcome::Quarantined,
-            _ => Outcome::Done,
-        }
+        let Some(ingested) = &self.ingested else { return Outcome::Done };
+        Outcome::heaviest(|outcome| match outcome {
+            Outcome::NothingMatched => ingested.nothing_matched.is_some(),
+            Outcome::Unread => ingested.objects_left > 0,
+            Outcome::Quarantined => !ingested.in_quarantine.is_empty(),
+            _ => false,
+        })
     }
 
     /// Returns the summary with the time that it took.
@@ -82,17 +87,15 @@ impl Report {
 
     /// Writes the summary as text.
     pub(crate) fn write_text(&self, out: &mut impl Write, elapsed: SignedDuration) -> io::Result<()> {
+        writeln!(out, "# this run")?;
         if let Some(ingested) = &self.ingested {
             write_ingested(out, ingested)?;
         }
         if let Some(correlated) = &self.correlated {
-            write_correlated(out, correlated)?;
+            write_changed(out, correlated)?;
         }
         if let Some(published) = &self.published {
             write_published(out, published)?;
-        }
-        if let Some(proven) = &self.proven {
-            write_proven(out, proven)?;
         }
         write!(out, "time         {:.1} s", elapsed.as_secs_f64())?;
         match &self.ingested {
@@ -101,22 +104,27 @@ impl Report {
             }
             _ => writeln!(out),
         }?;
-        if self.outcome() == Outcome::Unread {
-            writeln!(out, "failed       nothing of what was found could be read: exit code 1")?;
+        self.write_lake(out)
+    }
+
+    /// Writes what the lake holds after the run.
+    fn write_lake(&self, out: &mut impl Write) -> io::Result<()> {
+        let in_quarantine = self.ingested.as_ref().map(|it| it.in_quarantine).filter(|it| !it.is_empty());
+        if in_quarantine.is_none() && self.correlated.is_none() && self.proven.is_none() {
+            return Ok(());
+        }
+        writeln!(out, "# the lake")?;
+        if let Some(in_quarantine) = in_quarantine {
+            write_in_quarantine(out, in_quarantine)?;
+        }
+        if let Some(correlated) = &self.correlated {
+            write_correlated(out, correlated)?;
+        }
+        if let Some(proven) = &self.proven {
+            write_proven(out, proven)?;
         }
         Ok(())
     }
-}
-
-/// Tells whether a run could read none of the objects that it found, such as for lack of a permission, or none of their
-/// records.
-fn is_unread(it: &trailweave_ingest::Summary) -> bool {
-    let n_read = it.objects_done + it.objects_quarantined;
-    let n_passed = it.objects_known + it.objects_filtered;
-    // A queue may well tell of nothing but digests for a while.
-    let is_foreign = it.objects_skipped > 0 && n_passed == 0 && it.messages_received == 0;
-    let is_rejected = it.tally.rejects > 0 && it.tally.rejects == it.tally.records && it.objects_quarantined == 0;
-    n_read == 0 && (it.objects_left > 0 || is_foreign) || is_rejected
 }
 
 /// Writes a result as one JSON object.
@@ -133,6 +141,7 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
         it.objects_listed, it.objects, it.objects_known, it.objects_filtered, it.objects_skipped
     )?;
     write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())?;
     writeln!(out, "bytes        {} as stored, in {}", ByteSize(it.bytes), counted(it.batches, "batch", "batches"))?;
     if it.list_requests + it.get_requests > 0 {
         let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
@@ -165,37 +174,43 @@ pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Resul
     )
 }
 
-/// Writes what the lake holds, as a table.
+/// Writes what the lake holds: a table, unless that is left out, and totals.
 pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> {
-    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows", "proven"];
-    let [day, account, region, done, quarantined, unread, bytes, records, rows, proven] = heads;
+    if !it.coverage.is_empty() {
+        write_coverage(out, &it.coverage)?;
+    }
+    if it.days > 0 {
+        writeln!(out, "coverage     {} with deliveries, {}", counted(it.days, "day", "days"), it.span)?;
+    }
     writeln!(
         out,
-        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  {proven:>6}  hours without an object"
+        "objects      {} done, {} quarantined, {} of nothing but rejects, {} dismissed, {} unread",
+        it.done, it.quarantined, it.rejected, it.dismissed, it.unread
     )?;
-    for row in &it.coverage {
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        writeln!(
-            out,
-            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {:>6}  {}",
-            text(&row.day),
-            text(&row.account),
-            text(&row.region),
-            row.done,
-            row.quarantined,
-            row.unread,
-            ByteSize(row.bytes).to_string(),
-            row.records,
-            row.rows,
-            row.proven_hours.map_or_else(|| "-".to_owned(), |n| format!("{n}/24")),
-            ranges(&row.missing_hours),
-        )?;
+    writeln!(
+        out,
+        "records      {} = {} rows + {} others; {} as stored",
+        it.records,
+        it.rows,
+        it.records - it.rows,
+        ByteSize(it.bytes)
+    )?;
+    if it.quarantined + it.rejected > 0 {
+        writeln!(out, "             `trailweave quarantine list` names what gave no row, and says why")?;
     }
-    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
+    for UnfinishedRun { run_id, objects } in &it.unfinished {
+        let objects = counted(*objects, "object", "objects");
+        writeln!(out, "unfinished   {run_id}: died or is at work, with {objects} of its plan to read")?;
+    }
+    if it.left > 0 {
+        let objects = counted(it.left, "object", "objects");
+        writeln!(out, "left         {objects} that the last run could not read; the next tries again")?;
+    }
     if let Some(proven) = &it.proven {
         write_proven(out, proven)?;
     }
-    write_skipped(out, &it.skipped)
+    write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())
 }
 
 /// Writes how far staged runs have come, a line for each.
@@ -239,7 +254,11 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
         writeln!(out, "             and {} more; --json names them all", failing.len() - SHOWN)?;
     }
     if !notes.is_empty() {
-        writeln!(out, "notes        {}, which --json names", counted(notes.len() as u64, "note", "notes"))?;
+        let mut kinds = BTreeMap::new();
+        for note in notes {
+            *kinds.entry(note.kind.name()).or_insert(0_u64) += 1;
+        }
+        writeln!(out, "notes        {}; --json names each", counts(&kinds))?;
     }
     let logs = it.log_files;
     writeln!(out, "digests      {}", it.digests)?;
@@ -256,6 +275,30 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
     }
 }
 
+/// Says how many objects of the lake gave no row.
+fn write_in_quarantine(out: &mut impl Write, it: InQuarantine) -> io::Result<()> {
+    let refused = (it.refused > 0).then(|| format!("{} refused as a whole", it.refused));
+    let rejected = (it.rejected > 0).then(|| format!("{} of nothing but rejects", it.rejected));
+    let kinds = refused.into_iter().chain(rejected).collect::<Vec<_>>().join(", ");
+    let objects = counted(it.refused + it.rejected, "object", "objects");
+    writeln!(out, "quarantine   {objects} of the lake: {kinds}; `trailweave quarantine list` names them")
+}
+
+/// Says where the trail is, if nothing of what was asked for is in the sources.
+fn write_nothing_matched(out: &mut impl Write, span: Option<&Span>) -> io::Result<()> {
+    match span {
+        None => Ok(()),
+        Some(span) if *span == Span::default() => writeln!(
+            out,
+            "no match     the sources hold no trail object; name the folder or prefix that holds AWSLogs, or one below it"
+        ),
+        Some(span) => writeln!(
+            out,
+            "no match     the trail spans {span}; widen --from, --to, --account or --region to reach into it"
+        ),
+    }
+}
+
 /// Writes what was passed over, a line for each reason.
 fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
     for (reason, SkippedObjects { objects, folders, example }) in skipped.iter() {
@@ -269,21 +312,8 @@ fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
 }
 
 /// Writes a number with what it counts.
-fn counted(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-/// Writes hours as `0-3 7 22-23`.
-fn ranges(hours: &BTreeSet<u8>) -> String {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for &hour in hours {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == hour => *last = hour,
-            _ => ranges.push((hour, hour)),
-        }
-    }
-    let text = |(first, last): &(u8, u8)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
-    ranges.iter().map(text).collect::<Vec<_>>().join(" ")
 }
 
 /// The price of a thousand LIST and GET requests in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
@@ -309,6 +339,7 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
         it.objects_left,
     )?;
     write_skipped(out, &it.skipped)?;
+    write_nothing_matched(out, it.nothing_matched.as_ref())?;
     if it.messages_received > 0 {
         let left = it.messages_received - it.messages_deleted;
         writeln!(
@@ -342,27 +373,27 @@ fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::
     }
     let shown = it.quarantined.len() as u64;
     if it.objects_quarantined > shown {
-        writeln!(
-            out,
-            "             and {} more; the table `ledger` of `trailweave query` names them all",
-            it.objects_quarantined - shown
-        )?;
+        writeln!(out, "             and {} more", it.objects_quarantined - shown)?;
     }
     Ok(())
 }
 
 fn write_correlated(out: &mut impl Write, it: &trailweave_correlate::Summary) -> io::Result<()> {
+    writeln!(out, "events       {}, and {}", it.events, counted(it.sessions, "session", "sessions"))?;
+    writeln!(out, "tables       {}", counts(&it.products))?;
     writeln!(out, "links        {}", counts(&it.links))?;
     writeln!(out, "confidence   {}", counts(&it.confidence))?;
-    writeln!(out, "unmatched    {}", counts(&it.unmatched))?;
-    writeln!(out, "lake         events {}, sessions {}", it.events, it.sessions)?;
-    writeln!(out, "tables       {}", counts(&it.products))?;
+    writeln!(out, "no EC2 cause {}", counts(&it.unmatched))
+}
+
+/// Says what a run changed of the tables of the join.
+fn write_changed(out: &mut impl Write, it: &trailweave_correlate::Summary) -> io::Result<()> {
     let of = match it.scope {
         Scope::New => "what new events can change",
         Scope::Whole => "all events",
     };
     let slices = if it.slices > 1 { format!(", in {} slices of time", it.slices) } else { String::new() };
-    writeln!(out, "changed      {}, from {of}{slices}", counted(it.files, "file", "files"))
+    writeln!(out, "changed      {} of the tables, from {of}{slices}", counted(it.files, "file", "files"))
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {
@@ -380,38 +411,22 @@ fn rate(bytes: u64, elapsed: SignedDuration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use trailweave_ingest::InQuarantine;
     use trailweave_ingest::Summary;
-    use trailweave_table::Tally;
 
     use super::*;
 
     #[test]
-    fn a_run_fails_if_it_could_read_nothing_and_not_if_it_left_a_part() {
-        let of = |ingested: Summary| Report { ingested: Some(ingested), ..Report::default() }.outcome();
-        let outcome = |objects_left, objects_done, objects_quarantined| {
-            of(Summary { objects_left, objects_done, objects_quarantined, ..Summary::default() })
+    fn a_run_that_left_objects_or_found_none_says_so_by_its_code() {
+        let outcome = |ingested: Summary| Report { ingested: Some(ingested), ..Report::default() }.outcome();
+        let of = |objects_left, objects_done, rejected| {
+            let in_quarantine = InQuarantine { refused: 0, rejected };
+            outcome(Summary { objects_left, objects_done, in_quarantine, ..Summary::default() })
         };
-        assert_eq!(outcome(0, 0, 0), Outcome::Done);
-        assert_eq!(outcome(2, 0, 0), Outcome::Unread);
-        assert_eq!(outcome(2, 1, 0), Outcome::Done);
-        assert_eq!(outcome(2, 0, 1), Outcome::Quarantined);
-        let skipped = Summary { objects_skipped: 2, ..Summary::default() };
-        assert_eq!(of(skipped.clone()), Outcome::Unread);
-        assert_eq!(of(Summary { objects_known: 1, ..skipped.clone() }), Outcome::Done);
-        assert_eq!(of(Summary { messages_received: 2, ..skipped }), Outcome::Done);
-        let rejected = |rejects| {
-            of(Summary {
-                objects_done: 1,
-                tally: Tally { records: 2, rejects, filtered: 2 - rejects, ..Tally::default() },
-                ..Summary::default()
-            })
-        };
-        assert_eq!([rejected(2), rejected(1)], [Outcome::Unread, Outcome::Done]);
-    }
-
-    #[test]
-    fn hours_in_a_row_are_one_range() {
-        assert_eq!(ranges(&[0, 1, 2, 5, 22, 23].into()), "0-2 5 22-23");
-        assert_eq!(ranges(&BTreeSet::new()), "");
+        assert_eq!(of(0, 0, 0), Outcome::Done);
+        assert_eq!([of(2, 0, 0), of(2, 1, 0), of(2, 0, 1)], [Outcome::Unread; 3]);
+        assert_eq!(of(0, 0, 1), Outcome::Quarantined);
+        let nothing = Summary { nothing_matched: Some(Span::default()), ..Summary::default() };
+        assert_eq!(outcome(nothing), Outcome::NothingMatched);
     }
 }

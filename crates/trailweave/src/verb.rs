@@ -4,10 +4,12 @@ mod correlate;
 mod demo;
 mod ingest;
 mod publish;
+mod quarantine;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
 mod query;
 mod read;
 mod spark;
+mod status;
 mod tidy;
 mod verify;
 
@@ -18,6 +20,7 @@ use crate::args::Cli;
 use crate::args::IngestArgs;
 use crate::args::JoinEngine;
 use crate::args::Verb;
+use crate::config;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
@@ -25,25 +28,36 @@ use crate::outcome::Outcome;
 pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
     let Cli { verb, common } = cli;
     match verb {
-        Verb::Run { args, publish } => Job::new(common, &args, now)?.publishing(publish)?.report(ingest::run),
-        Verb::Ingest(args) => Job::new(common, &args, now)?.report(ingest::ingest),
+        Verb::Run { args, publish, lock } => {
+            Job::new(common, &args, now)?.publishing(publish)?.waiting(&lock)?.report(ingest::run)
+        }
+        Verb::Ingest { args, lock } => Job::new(common, &args, now)?.waiting(&lock)?.report(ingest::ingest),
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
-        Verb::Status(args) => ingest::status(&Job::new(common, &args, now)?),
+        Verb::Status { args, max_age, summary } => {
+            let max_age = max_age.map(|age| config::duration("max-age", &age)).transpose()?;
+            status::status(&Job::new(common, &args, now)?, max_age, summary)
+        }
+        Verb::Quarantine { verb } => quarantine::quarantine(common, verb, now),
         Verb::Verify(args) => verify::verify(common, &args, now),
-        Verb::Correlate { whole, engine, publish } => {
+        Verb::Correlate { whole, engine, publish, lock } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?;
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
             match engine.engine {
                 JoinEngine::Memory => job.report(|job| correlate::correlate(job, scope)),
                 JoinEngine::Spark => spark::correlate(&job, scope, &engine),
             }
         }
-        Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?),
-        Verb::Publish { keep, glue, no_glue } => {
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?;
+        Verb::Compact { publish, lock } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
+            tidy::compact(&job)
+        }
+        Verb::Publish { keep, glue, no_glue, lock } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?.waiting(&lock)?;
             publish::publish(&job, keep.as_deref(), no_glue)
         }
-        Verb::Gc { dry_run } => tidy::gc(&Job::new(common, &IngestArgs::default(), now)?, dry_run),
+        Verb::Gc { dry_run, lock } => {
+            tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
+        }
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),

@@ -1,9 +1,13 @@
 //! The choice of what a run reads.
 
+use std::mem;
+use std::sync::Arc;
+
 use trailweave_decode::Selection;
 
 use crate::IngestError;
 use crate::IngestOptions;
+use crate::Retry;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::source::listing::Listing;
@@ -13,6 +17,8 @@ pub(crate) struct Chosen {
     pub(crate) objects: Listing,
     /// The number of objects that the ledger knows.
     pub(crate) known: u64,
+    /// True if the sources hold anything that is asked for, whoever reads it.
+    pub(crate) is_matched: bool,
 }
 
 /// Takes the objects out of a listing that the options ask for and the ledger does not know.
@@ -23,13 +29,20 @@ pub(crate) fn choose(
     selection: Selection,
 ) -> Result<Chosen, IngestError> {
     let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
+    let mut is_matched = listing.gone + listing.left > 0;
+    let (mut beyond, mut passed) = (mem::take(&mut listing.beyond), None);
     listing.retain(|object| {
         let state = ledger.knows(object);
         if !options.filter.takes(object.place.as_deref()) {
             // An object that was read for an unfinished plan is counted there.
             filtered += u64::from(state != Known::Fresh);
+            if let Some(place) = object.place.as_ref().filter(|place| passed.as_ref() != Some(*place)) {
+                beyond.note(place);
+                passed = Some(Arc::clone(place));
+            }
             return false;
         }
+        is_matched = true;
         match (options.shard, &object.place) {
             (Some(shard), Some(place)) if !shard.takes(place, selection) => {
                 filtered += 1;
@@ -40,11 +53,15 @@ pub(crate) fn choose(
         }
         match state {
             Known::New => return true,
-            Known::Quarantined(times) if options.retry_quarantined => {
+            Known::Quarantined(times) if options.retry != Retry::None => {
                 object.attempt = times;
                 return true;
             }
-            Known::Done | Known::Quarantined(_) => known += 1,
+            Known::Dismissed(times) if options.retry == Retry::All => {
+                object.attempt = times;
+                return true;
+            }
+            Known::Done | Known::Quarantined(_) | Known::Dismissed(_) => known += 1,
             Known::Fresh => {}
         }
         false
@@ -53,6 +70,7 @@ pub(crate) fn choose(
         return Err(IngestError::NotToShare { source_object });
     }
     listing.filtered += filtered;
+    listing.beyond = beyond;
     listing.sort();
-    Ok(Chosen { objects: listing, known })
+    Ok(Chosen { objects: listing, known, is_matched })
 }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Listed;
 
 use crate::fingerprint::short_hex;
 use crate::source::listing::Listing;
@@ -108,7 +109,11 @@ impl Plan {
 
     /// Returns the plans that no run has finished, in the order of their runs.
     pub(crate) fn unfinished(lake: &Lake) -> Result<Vec<Self>, LakeError> {
-        let files = lake.files(&lake.state_dir().join("runs"))?;
+        Self::unfinished_among(lake, &lake.files(&lake.state_dir().join("runs"))?)
+    }
+
+    /// Does the same with the files of all runs, in the order of their paths.
+    pub(crate) fn unfinished_among(lake: &Lake, files: &[Listed]) -> Result<Vec<Self>, LakeError> {
         let is_there = |path: &Path| files.binary_search_by(|file| file.path.as_path().cmp(path)).is_ok();
         let plans = files.iter().map(|file| &*file.path).filter(|path| path.ends_with("plan.json"));
         plans.filter(|path| !is_there(&path.with_file_name("done.json"))).map(|path| Self::read(lake, path)).collect()

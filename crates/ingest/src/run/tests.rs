@@ -110,7 +110,8 @@ async fn kill_at_every_crash_point(
     let mut crash_points = 0;
     loop {
         let lake = new_lake(trail, &format!("killed-{crash_points}"));
-        let killed = ingest_until(CrashPoints::end_after(crash_points), &lake, &options, &Progress::default()).await;
+        let killed =
+            ingest_until(CrashPoints::end_after(crash_points), &lake, None, &options, &Progress::default()).await;
         if killed.is_ok() {
             return crash_points;
         }
@@ -139,7 +140,7 @@ async fn a_run_killed_twice_is_finished_by_the_third() {
         ingest(&whole, &options, &Progress::default()).await.unwrap();
         let lake = new_lake(&trail, &format!("killed-{first}"));
         for end in [first, 3] {
-            let killed = ingest_until(CrashPoints::end_after(end), &lake, &options, &Progress::default()).await;
+            let killed = ingest_until(CrashPoints::end_after(end), &lake, None, &options, &Progress::default()).await;
             assert!(matches!(killed, Err(IngestError::Stopped)));
         }
         ingest(&lake, &options, &Progress::default()).await.unwrap();
@@ -152,7 +153,7 @@ async fn an_unfinished_plan_is_finished_as_it_was_planned() {
     let trail = trail();
     let mut options = options(&trail);
     let lake = trail.lake("lake");
-    let killed = ingest_until(CrashPoints::end_after(0), &lake, &options, &Progress::default()).await;
+    let killed = ingest_until(CrashPoints::end_after(0), &lake, None, &options, &Progress::default()).await;
     assert!(matches!(killed, Err(IngestError::Stopped)));
     let path = trail.deliver("eu-west-1", "2026/09/01", "late", &[event("late", "2026-09-01T00:00:00Z")]);
     options.batch_bytes = 1 << 20;
@@ -206,7 +207,8 @@ async fn a_killed_shard_is_finished_by_itself_or_by_a_run_and_by_no_other_job() 
     for finisher in [shard(busy, 2), options.clone()] {
         for end in [0, 2, 5] {
             let lake = trail.lake(&format!("killed-{end}-{}", finisher.run_id));
-            let killed = ingest_until(CrashPoints::end_after(end), &lake, &shard(busy, 2), &Progress::default()).await;
+            let killed =
+                ingest_until(CrashPoints::end_after(end), &lake, None, &shard(busy, 2), &Progress::default()).await;
             assert!(matches!(killed, Err(IngestError::Stopped)));
             let other = ingest(&lake, &shard(0, 3), &Progress::default()).await;
             assert!(matches!(other, Err(IngestError::OtherPlan { .. })), "{other:?}");

@@ -113,6 +113,15 @@ pub(crate) fn delivery_hour(key: &str) -> Option<u8> {
     time.get(9..11)?.parse().ok().filter(|hour| *hour < 24)
 }
 
+/// Finds the time of day (UTC) at which an object was delivered, in minutes, where its name says so.
+pub(crate) fn delivery_clock(key: &str) -> Option<u16> {
+    let name = key.rsplit('/').next()?;
+    let clock = &name[delivery_time(name)?..];
+    let number = |digits: &str| digits.parse::<u16>().ok();
+    let minutes = number(clock.get(..2)?)? * 60 + number(clock.get(2..4)?)?;
+    (minutes < 24 * 60).then_some(minutes)
+}
+
 /// Returns where in the name of an object the time of its delivery day begins, if CloudTrail gave it.
 pub(crate) fn delivery_time(name: &str) -> Option<usize> {
     let word = name.match_indices('_').nth(2)?.0 + 1;

@@ -40,6 +40,7 @@ pub(crate) async fn list(cpu: &Cpu, s3: &S3, options: &IngestOptions) -> Result<
         }
     }
     look_at(s3, &objects, &mut listing).await?;
+    list_names(cpu, s3, &options.names, &mut listing).await?;
     for manifest in &options.inventories {
         inventory::list(cpu, s3, manifest, &options.filter, &mut listing).await?;
     }
@@ -82,6 +83,24 @@ async fn look_at(s3: &S3, objects: &[Location], listing: &mut Listing) -> Result
     if !objects.is_empty() && unseen.len() == objects.len() {
         return Err(unseen.swap_remove(0).why);
     }
+    Ok(())
+}
+
+/// Lists objects by the names that the lake has of them. All of them may be gone.
+async fn list_names(cpu: &Cpu, s3: &S3, names: &[String], listing: &mut Listing) -> Result<(), IngestError> {
+    let (mut objects, mut files) = (Vec::new(), Vec::new());
+    for name in names {
+        match Location::of(name) {
+            Some(location) => objects.push(location),
+            None => files.push(PathBuf::from(name)),
+        }
+    }
+    let unseen = s3.look_at(&objects, listing).await?;
+    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
+    listing.gone += gone;
+    listing.left += unseen.len() as u64 - gone;
+    let listed = cpu.run(move || local::list_names(&files)).await;
+    listing.extend(listed.map_err(IngestError::worker("list the sources"))??);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use crate::source::key::delivery_time;
 use crate::source::key::origin;
 use crate::source::skipped::SkipReason;
 use crate::source::skipped::Skipped;
+use crate::source::span::Span;
 use crate::source::split;
 
 /// An object that could be read.
@@ -58,6 +59,8 @@ pub(crate) struct Listing {
     pub(crate) skipped: Skipped,
     /// How many the filter passed over already, of sources that name what a listing would not have met.
     pub(crate) filtered: u64,
+    /// The places of those, and of the folders in S3 that the filter passed over.
+    pub(crate) beyond: Span,
     /// How many that were named are not there.
     pub(crate) gone: u64,
     /// How many that were named could not be looked at.
@@ -151,7 +154,10 @@ impl Listing {
             Origin::Trail(place) if filter.takes(Some(&place)) => {
                 self.pack_at(Some(place), &name, None, Version::Text(&format!("\"{etag}\"")), bytes);
             }
-            Origin::Trail(_) => self.filtered += 1,
+            Origin::Trail(place) => {
+                self.beyond.note(&place);
+                self.filtered += 1;
+            }
             Origin::Other(reason) => self.skipped.add_object(reason, name),
             Origin::Unknown => self.skipped.add_object(SkipReason::OutsideOfTrail, name),
         }
@@ -235,12 +241,13 @@ impl Listing {
     /// Adds what another listing holds.
     pub(crate) fn extend(&mut self, mut more: Self) {
         self.skipped.extend(mem::take(&mut more.skipped));
+        self.beyond.extend(mem::take(&mut more.beyond));
         self.filtered += more.filtered;
         self.gone += more.gone;
         self.left += more.left;
         if self.is_empty() {
-            let skipped = mem::take(&mut self.skipped);
-            *self = Self { skipped, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
+            let (skipped, beyond) = (mem::take(&mut self.skipped), mem::take(&mut self.beyond));
+            *self = Self { skipped, beyond, filtered: self.filtered, gone: self.gone, left: self.left, ..more };
             return;
         }
         let stems: Vec<usize> = mem::take(&mut more.stems).into_iter().map(|stem| self.stem(stem)).collect();
@@ -410,7 +417,7 @@ fn digest(version: &str) -> Option<[u8; 16]> {
 
 /// Tells how much of a name is what its neighbours' names begin with, too: its folder, and of a name that CloudTrail
 /// gave all up to the time of the day.
-fn stem_bytes(name: &str) -> usize {
+pub(crate) fn stem_bytes(name: &str) -> usize {
     let folder = name.rfind('/').map_or(0, |slash| slash + 1);
     delivery_time(&name[folder..]).map_or(folder, |time| folder + time)
 }

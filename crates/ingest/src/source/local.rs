@@ -42,28 +42,25 @@ pub(crate) fn list(sources: &[PathBuf], files: &[PathBuf], names: Names) -> Resu
     for source in sources {
         walk.source(source)?;
     }
-    let mut unseen = Vec::new();
-    for name in files {
-        match walk.source(name) {
-            Ok(()) => {}
-            Err(why @ IngestError::SourceMissing { .. }) => {
-                walk.listing.gone += 1;
-                unseen.push(why);
-            }
-            Err(why @ IngestError::Source { .. }) => {
-                walk.listing.left += 1;
-                unseen.push(why);
-            }
-            Err(why) => return Err(why),
-        }
-    }
+    let mut unseen = walk.named(files)?;
     if !unseen.is_empty() && unseen.len() == files.len() {
         return Err(unseen.swap_remove(0));
     }
-    for why in unseen {
-        tracing::warn!(error = chain(&why), "named, and not to be had");
-    }
+    warn_of_unseen(&unseen);
     Ok(walk.listing)
+}
+
+/// Lists files by their names, all of which may be gone.
+pub(crate) fn list_names(files: &[PathBuf]) -> Result<Listing, IngestError> {
+    let mut walk = Walk::default();
+    warn_of_unseen(&walk.named(files)?);
+    Ok(walk.listing)
+}
+
+fn warn_of_unseen(unseen: &[IngestError]) {
+    for why in unseen {
+        tracing::warn!(error = chain(why), "named, and not to be had");
+    }
 }
 
 /// Returns what tells one content of a local file from the next, beside its size.
@@ -145,6 +142,26 @@ enum Seen {
 }
 
 impl Walk {
+    /// Lists files that were named one by one; returns why some of them are not to be had.
+    fn named(&mut self, files: &[PathBuf]) -> Result<Vec<IngestError>, IngestError> {
+        let mut unseen = Vec::new();
+        for name in files {
+            match self.source(name) {
+                Ok(()) => {}
+                Err(why @ IngestError::SourceMissing { .. }) => {
+                    self.listing.gone += 1;
+                    unseen.push(why);
+                }
+                Err(why @ IngestError::Source { .. }) => {
+                    self.listing.left += 1;
+                    unseen.push(why);
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(unseen)
+    }
+
     /// Lists a file, or a folder with all that it holds.
     fn source(&mut self, source: &Path) -> Result<(), IngestError> {
         let path: PathBuf = source.components().filter(|part| *part != Component::CurDir).collect();

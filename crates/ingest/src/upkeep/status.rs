@@ -1,44 +1,59 @@
-//! The coverage of a trail by the lake, per account, region and day.
+//! The coverage of a trail by the lake, and what stands in the way of relying on it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::path::Path;
-
-use arrow::array::AsArray;
-use arrow::array::Int64Array;
-use arrow::array::RecordBatch;
-use arrow::datatypes::Int64Type;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use trailweave_lake::Lake;
-use trailweave_lake::LakeError;
-use trailweave_table::LEDGER;
 
-use crate::Filter;
 use crate::IngestError;
 use crate::IngestOptions;
-use crate::fingerprint::fingerprint;
-use crate::ledger::read_columns;
+use crate::cpu::Cpu;
+use crate::run::choice::Chosen;
 use crate::run::unread;
-use crate::source::key::Origin;
-use crate::source::key::Place;
-use crate::source::key::delivery_hour;
-use crate::source::key::origin;
 use crate::source::skipped::Skipped;
+use crate::source::span::Span;
+use crate::upkeep::coverage::Counted;
+use crate::upkeep::coverage::Coverage;
+use crate::upkeep::runs::Runs;
+use crate::upkeep::runs::UnfinishedRun;
 use crate::verify::hours::{HoursProven, Proof};
 
-const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
-
-/// The coverage of a trail by the lake.
+/// The coverage of a trail by the lake. Each object counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Objects whose rows are in the lake.
     pub done: u64,
     /// Objects that were refused as a whole and not read since.
     pub quarantined: u64,
-    /// Objects that the sources hold and the lake does not know; none where no source was named.
+    /// Objects of which every record was rejected.
+    pub rejected: u64,
+    /// Objects of either kind that were dismissed.
+    pub dismissed: u64,
+    /// Objects that the sources hold and the lake does not know; where no source was named, those that runs that died
+    /// have planned to read.
     pub unread: u64,
+    /// Objects that the last run could not read; 0 where sources were named, as the unread hold them.
+    pub left: u64,
+    /// Size of the objects done, as stored.
+    pub bytes: u64,
+    /// Records of the objects done.
+    pub records: u64,
+    /// Those records that became rows.
+    pub rows: u64,
+    /// The days, accounts and regions of these objects, and how many days they are of.
+    pub span: Span,
+    /// The number of days on which objects were delivered.
+    pub days: u64,
+    /// When the newest object was delivered whose rows are in the lake, in milliseconds since 1970, as far as names tell.
+    #[serde(skip)]
+    pub newest_delivery_ms: Option<i64>,
+    /// The latest event among the rows, in milliseconds since 1970.
+    #[serde(skip)]
+    pub newest_event_ms: Option<i64>,
+    /// The runs that did not end; the next run finishes them.
+    pub unfinished: Vec<UnfinishedRun>,
+    /// The span of the trail, where the sources hold nothing that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_matched: Option<Span>,
     /// Objects of the sources that are not CloudTrail objects, by reason.
     pub skipped: Skipped,
     /// The hours that `verify` proved, of those that it looked at; none where it never ran.
@@ -48,52 +63,35 @@ pub struct Status {
     pub coverage: Vec<Coverage>,
 }
 
-/// The coverage of an account, a region and a day of delivery.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Coverage {
-    /// The day of delivery, `YYYY-MM-DD`.
-    pub day: Option<String>,
-    /// The account whose events the objects hold.
-    pub account: Option<String>,
-    /// The region whose events they hold.
-    pub region: Option<String>,
-    /// Objects whose rows are in the lake.
-    pub done: u64,
-    /// Objects that were refused as a whole.
-    pub quarantined: u64,
-    /// Objects that the sources hold and the lake does not know.
-    pub unread: u64,
-    /// Size of the objects done, as stored.
-    pub bytes: u64,
-    /// Records of the objects done.
-    pub records: u64,
-    /// Those records that became rows.
-    pub rows: u64,
-    /// The hours, UTC, in which no object that the lake knows was delivered. A quiet region has such hours. None where
-    /// no object's name tells its hour.
-    pub missing_hours: BTreeSet<u8>,
-    /// How many hours of delivery `verify` proved, when it last looked; none where it never did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proven_hours: Option<u64>,
-}
-
-/// Reads the coverage from the ledger. Where `options` name sources, they are listed and compared with it.
-pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions>) -> Result<Status, IngestError> {
-    let mut found = CoverageCounts::default();
-    for part in lake.parts(&LEDGER)? {
-        for rows in read_columns(lake, &part.path, &COLUMNS)? {
-            found.add(&part.path, &rows, filter)?;
+/// Reads the coverage from the ledger, as far as the filter of the options takes it. Where `is_compared`, the sources of the
+/// options are listed and compared with it.
+pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> Result<Status, IngestError> {
+    let threads = options.threads.get();
+    let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+    let mut counted = cpu.install(|| Counted::read(lake, &options.filter))?;
+    let mut status = Status::default();
+    let runs = Runs::read(lake)?;
+    if is_compared {
+        let Chosen { objects, is_matched, .. } = unread(lake, options).await?;
+        status.nothing_matched = (!is_matched).then(|| objects.beyond.clone());
+        status.skipped = objects.skipped.clone();
+        for object in objects.iter() {
+            counted.add_unread(object.place.as_deref());
         }
+    } else {
+        status.left = runs.left;
+        runs.each_unread(lake, |place| {
+            if place.is_none() || options.filter.takes(place) {
+                counted.add_unread(place);
+            }
+        })?;
     }
+    status.unfinished = runs.unfinished;
+    status.newest_event_ms = counted.newest_event_ms();
+    status.newest_delivery_ms = newest_delivery_ms(&counted);
+    status.coverage = counted.coverage();
+    status.add_up(&counted);
     let proof = Proof::read(lake)?;
-    if let Some(options) = options {
-        let listing = unread(lake, options).await?;
-        found.skipped = listing.skipped.clone();
-        for object in listing.iter() {
-            found.at(object.place.as_deref()).unread += 1;
-        }
-    }
-    let mut status = found.into_status();
     for it in &mut status.coverage {
         if let (Some(day), Some(account), Some(region)) = (&it.day, &it.account, &it.region) {
             it.proven_hours = proof.hours_of(account, region, day);
@@ -103,93 +101,30 @@ pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions
     Ok(status)
 }
 
-#[derive(Default)]
-struct CoverageCounts {
-    places: BTreeMap<Option<Place>, Coverage>,
-    /// True for an object, by the fingerprint of its name, that is done; false for one that is quarantined.
-    objects: HashMap<u128, bool>,
-    skipped: Skipped,
+impl Status {
+    fn add_up(&mut self, counted: &Counted) {
+        let mut last = None;
+        for place in counted.places() {
+            self.span.note(place);
+            // Places come in the order of their days.
+            self.days += u64::from(last != Some(place.day));
+            last = Some(place.day);
+        }
+        for it in &self.coverage {
+            self.done += it.done;
+            self.quarantined += it.quarantined;
+            self.rejected += it.rejected;
+            self.dismissed += it.dismissed;
+            self.unread += it.unread;
+            self.bytes += it.bytes;
+            self.records += it.records;
+            self.rows += it.rows;
+        }
+    }
 }
 
-impl CoverageCounts {
-    fn at(&mut self, place: Option<&Place>) -> &mut Coverage {
-        self.places.entry(place.cloned()).or_insert_with(|| match place {
-            None => Coverage::default(),
-            Some(place) => Coverage {
-                day: Some(place.day.to_string()),
-                account: Some(place.account.to_string()),
-                region: Some(place.region.to_string()),
-                missing_hours: (0..24).collect(),
-                ..Coverage::default()
-            },
-        })
-    }
-
-    /// Adds rows of the ledger. An object that was quarantined and is done since counts as done.
-    fn add(&mut self, path: &Path, rows: &RecordBatch, filter: &Filter) -> Result<(), LakeError> {
-        let damaged = |name: &str| LakeError::Damaged {
-            path: path.into(),
-            source: format!("it has no column `{name}` of the ledger's type").into(),
-        };
-        let text = |name| {
-            rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()).ok_or_else(|| damaged(name))
-        };
-        let number = |name| {
-            let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
-            column.ok_or_else(|| damaged(name))
-        };
-        let (names, statuses) = (text("source_object")?, text("status")?);
-        let (bytes, records, n_rows) = (number("bytes")?, number("records")?, number("rows")?);
-        for row in 0..rows.num_rows() {
-            let name = names.value(row);
-            let place = match origin(name) {
-                Origin::Trail(place) => Some(place),
-                Origin::Other(_) | Origin::Unknown => None,
-            };
-            if !filter.takes(place.as_ref()) {
-                continue;
-            }
-            let is_done = statuses.value(row) == "done";
-            let known = self.objects.entry(fingerprint(&[name.as_bytes()]));
-            let before = match &known {
-                Entry::Occupied(known) => Some(*known.get()),
-                Entry::Vacant(_) => None,
-            };
-            *known.or_default() |= is_done;
-            let coverage = self.at(place.as_ref());
-            match (before, is_done) {
-                (None, true) => coverage.done += 1,
-                (None, false) => coverage.quarantined += 1,
-                (Some(false), true) => {
-                    coverage.quarantined -= 1;
-                    coverage.done += 1;
-                }
-                (Some(_), _) => {}
-            }
-            let count = |numbers: &Int64Array| u64::try_from(numbers.value(row)).unwrap_or_default();
-            if is_done {
-                coverage.bytes += count(bytes);
-                coverage.records += count(records);
-                coverage.rows += count(n_rows);
-            }
-            if let Some(hour) = delivery_hour(name) {
-                coverage.missing_hours.remove(&hour);
-            }
-        }
-        Ok(())
-    }
-
-    fn into_status(self) -> Status {
-        let Self { places, skipped, .. } = self;
-        let mut coverage: Vec<Coverage> = places.into_values().collect();
-        for it in &mut coverage {
-            // Where all hours are missing beside objects, their names tell none.
-            if it.missing_hours.len() == 24 && it.done + it.quarantined > 0 {
-                it.missing_hours.clear();
-            }
-        }
-        let sum = |count: fn(&Coverage) -> u64| coverage.iter().map(count).sum();
-        let (done, quarantined, unread) = (sum(|it| it.done), sum(|it| it.quarantined), sum(|it| it.unread));
-        Status { done, quarantined, unread, skipped, coverage, ..Status::default() }
-    }
+fn newest_delivery_ms(counted: &Counted) -> Option<i64> {
+    let (place, minute) = counted.newest_delivery()?;
+    let [hour, minute] = [minute / 60, minute % 60].map(|part| i8::try_from(part).unwrap_or_default());
+    Some(TimeZone::UTC.to_timestamp(place.day.at(hour, minute, 0, 0)).ok()?.as_millisecond())
 }

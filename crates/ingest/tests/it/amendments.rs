@@ -9,7 +9,6 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::sample::select;
 use trailweave_ingest::CompactOptions;
-use trailweave_ingest::Filter;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::compact;
 use trailweave_ingest::settle;
@@ -287,7 +286,7 @@ async fn within_a_run_what_is_amended_counts_as_a_duplicate_and_status_counts_wh
     put(&trail, "b", &[&Record::amendment(0, 0, None, 1)]);
     let summary = ingest(&lake, &options).await;
     assert_eq!((summary.tally.rows, summary.tally.duplicates, summary.rows_amended), (2, 1, 0));
-    let status = status(&lake, &Filter::default(), None).await.unwrap();
+    let status = status(&lake, &options, false).await.unwrap();
     assert_eq!(status.coverage.iter().map(|it| it.rows).sum::<u64>(), rows(&lake).len() as u64);
 }
 

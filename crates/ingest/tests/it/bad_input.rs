@@ -108,13 +108,13 @@ async fn a_quarantined_object_is_read_again_when_asked_and_only_then() {
     assert_eq!(ingest(&lake, &options).await.objects_quarantined, 2);
     options.cap_bytes = 1 << 20;
     assert_eq!(ingest(&lake, &options).await.objects_known, 2);
-    options.retry_quarantined = true;
+    options.retry = trailweave_ingest::Retry::Standing;
     for expected in [(1, 1), (0, 1), (0, 1)] {
         let summary = ingest(&lake, &options).await;
         assert_eq!((summary.objects_done, summary.objects_quarantined), expected);
     }
     assert_eq!(texts(&lake, &EVENTS, "event_id"), ["large"]);
-    options.retry_quarantined = false;
+    options.retry = trailweave_ingest::Retry::None;
     assert_eq!(ingest(&lake, &options).await.objects_known, 2);
 }
 

@@ -68,14 +68,16 @@ fn an_unknown_key_is_refused_by_name() {
 fn times_are_dates_instants_or_times_ago() {
     for (value, day) in [
         ("2026-09-01", "2026-09-01"),
-        ("2026-09-01T23:30:00-02:00", "2026-09-02"),
+        ("2026-09-01T22:00:00-02:00", "2026-09-02"),
+        ("today", "2026-09-10"),
+        ("yesterday", "2026-09-09"),
         ("7d", "2026-09-03"),
         ("13h", "2026-09-09"),
         ("2w", "2026-08-27"),
     ] {
         assert_eq!(when("from", value, now()).unwrap(), Some(day.parse().unwrap()), "{value}");
     }
-    for value in ["yesterday", "7", "d", "-7d", "2026-13-01", "7é"] {
+    for value in ["tomorrow", "7", "d", "-7d", "2026-13-01", "7é"] {
         assert!(when("from", value, now()).is_err(), "{value}");
     }
 }
@@ -142,4 +144,21 @@ fn a_window_that_ends_before_it_begins_is_refused() {
     let text = |value: &str| Some(value.to_owned());
     let ingest = IngestArgs { from: text("1d"), to: text("7d"), ..IngestArgs::default() };
     assert!(matches!(resolve(&Common::default(), &ingest), Err(ConfigError::EmptyWindow { .. })));
+}
+
+#[test]
+fn a_time_of_day_is_refused_where_objects_are_chosen_by_days() {
+    let error = when("from", "2026-09-01T06:00:00Z", now()).unwrap_err();
+    assert!(error.to_string().contains("by whole days of delivery (UTC)"), "{error}");
+    assert!(range(Some("2026-09-01T06:00:00Z"), Some("yesterday"), now()).is_ok());
+}
+
+#[test]
+fn a_time_to_wait_is_of_seconds_up_to_weeks() {
+    for (value, secs) in [("", 0), ("0s", 0), ("30s", 30), ("10m", 600), ("2h", 7_200), ("1d", 86_400)] {
+        assert_eq!(wait(value).unwrap(), Duration::from_secs(secs), "{value}");
+    }
+    for value in ["10", "m", "-1m", "1.5h", "soon"] {
+        assert!(wait(value).is_err(), "{value}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::report::Report;
 /// Correlates only.
 pub(super) fn correlate(job: &Job, scope: Scope) -> anyhow::Result<Report> {
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     trailweave_ingest::remove_uncommitted(&lake)?;
     let correlated = correlate_locked(job, &lake, scope)?;
     let published = publish_locked(job, &lake)?;

@@ -2,23 +2,21 @@
 
 use std::num::NonZeroUsize;
 
-use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
-use trailweave_ingest::Status;
+use trailweave_ingest::ListedSources;
+use trailweave_ingest::Retry;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
 use super::publish::publish_locked;
-use super::spark;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
-use crate::staged::StagedState;
 
 /// Parts are made of objects of at most this size together, as stored.
 const BATCH_BYTES: u64 = 256 << 20;
@@ -33,10 +31,12 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     if job.config.shard.is_some() {
         return Err(ConfigError::RunShard.into());
     }
-    job.config.check_source()?;
-    let lake = open(job)?;
-    let _lock = lake.lock()?;
-    let ingested = ingest_locked(job, &lake)?;
+    let (lake, listed) = match open(job)? {
+        Opened::Lake(lake, listed) => (lake, listed),
+        Opened::NothingMatched(report) => return Ok(report),
+    };
+    let _lock = job.lock(&lake)?;
+    let ingested = ingest_locked(job, &lake, listed, &options(job))?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
     let published = publish_locked(job, &lake)?;
     Ok(Report {
@@ -50,23 +50,47 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
 
 /// Ingests only.
 pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
-    job.config.check_source()?;
-    let lake = open(job)?;
-    let _lock = match job.config.shard {
-        Some(shard) => lake.lock_shard(&shard.to_string(), shard.count())?,
-        None => lake.lock()?,
+    let (lake, listed) = match open(job)? {
+        Opened::Lake(lake, listed) => (lake, listed),
+        Opened::NothingMatched(report) => return Ok(report),
     };
-    let ingested = ingest_locked(job, &lake)?;
+    let _lock = match job.config.shard {
+        Some(shard) => job.wait_for(|| lake.lock_shard(&shard.to_string(), shard.count()))?,
+        None => job.lock(&lake)?,
+    };
+    let ingested = ingest_locked(job, &lake, listed, &options(job))?;
     Ok(Report { ingested: Some(ingested), proven: trailweave_ingest::proven(&lake)?, ..Report::default() })
 }
 
-fn open(job: &Job) -> anyhow::Result<Lake> {
-    Ok(Lake::open_or_create_at(&job.place()?, job.config.events.as_deref())?)
+/// A lake to read into, or why none was made.
+enum Opened {
+    /// With what was listed before it was made.
+    Lake(Lake, Option<ListedSources>),
+    /// The report of a run that found nothing to make a lake of.
+    NothingMatched(Report),
+}
+
+/// Opens the lake. Where there is none, the sources are listed first: what holds nothing makes no lake.
+fn open(job: &Job) -> anyhow::Result<Opened> {
+    job.config.check_source()?;
+    let options = options(job);
+    let (place, events) = (job.place()?, job.config.events.as_deref());
+    let is_new = matches!(Lake::open_at(&place), Err(LakeError::NotALake { .. }));
+    let listed = if is_new && options.queue_url.is_none() {
+        Some(job.runtime.block_on(trailweave_ingest::list_sources(&options))?)
+    } else {
+        None
+    };
+    if let Some(ingested) = listed.as_ref().and_then(|listed| listed.nothing_matched(&options)) {
+        return Ok(Opened::NothingMatched(Report { ingested: Some(ingested), ..Report::default() }));
+    }
+    Ok(Opened::Lake(Lake::open_or_create_at(&place, events)?, listed))
 }
 
 /// Says what a run would do.
 pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
-    let options = options(job)?;
+    job.config.check_source()?;
+    let options = options(job);
     if options.queue_url.is_some() {
         let because = "its messages would be hidden from others; plan with --source";
         return Err(ConfigError::QueueWith { with: "`plan`", because }.into());
@@ -78,39 +102,11 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
         Err(error) => return Err(error.into()),
     };
     job.put(&plan, |out, plan| report::write_plan(out, plan))?;
-    Ok(Outcome::Done)
+    Ok(if plan.nothing_matched.is_some() { Outcome::NothingMatched } else { Outcome::Done })
 }
 
-/// The state of the lake, and the runs that it has staged for Spark.
-#[derive(Serialize)]
-struct Held<'s> {
-    #[serde(flatten)]
-    status: &'s Status,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    staged: Vec<StagedState>,
-}
-
-/// Says what the lake holds.
-pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
-    let lake = job.lake()?;
-    let options = if job.config.has_source() { Some(options(job)?) } else { None };
-    let filter = job.config.filter.clone();
-    let status = job.runtime.block_on(trailweave_ingest::status(&lake, &filter, options.as_ref()))?;
-    let held = Held { status: &status, staged: spark::states(job, &lake)? };
-    job.put(&held, |out, held| {
-        report::write_status(out, held.status)?;
-        report::write_states(out, &held.staged)
-    })?;
-    Ok(match (status.unread, status.quarantined) {
-        (0, 0) => Outcome::Done,
-        (0, _) => Outcome::Quarantined,
-        _ => Outcome::Unread,
-    })
-}
-
-pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
-    job.config.check_source()?;
-    Ok(IngestOptions {
+pub(super) fn options(job: &Job) -> IngestOptions {
+    IngestOptions {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
         inventories: job.config.inventories.clone(),
@@ -123,10 +119,11 @@ pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
         cap_bytes: job.config.cap.as_u64(),
         sha256: job.config.sha256,
         batch_bytes: BATCH_BYTES,
-        retry_quarantined: job.retry_quarantined,
+        names: Vec::new(),
+        retry: if job.retry_quarantined { Retry::Standing } else { Retry::None },
         shard: job.config.shard,
         run_id: run_id(job),
-    })
+    }
 }
 
 /// Returns as many as the threads may want in the time that an answer takes, and as may be open beside the files of a
@@ -148,10 +145,20 @@ fn run_id(job: &Job) -> String {
 }
 
 /// Ingests, and shows how far it is. Needs: the lock of the lake.
-fn ingest_locked(job: &Job, lake: &Lake) -> anyhow::Result<trailweave_ingest::Summary> {
-    let options = options(job)?;
+pub(super) fn ingest_locked(
+    job: &Job,
+    lake: &Lake,
+    listed: Option<ListedSources>,
+    options: &IngestOptions,
+) -> anyhow::Result<trailweave_ingest::Summary> {
     let state = trailweave_ingest::Progress::default();
     progress::ingesting(&job.common, &state, || {
-        job.runtime.block_on(trailweave_ingest::ingest(lake, &options, &state)).map_err(anyhow::Error::from)
+        let ingested = job.runtime.block_on(async {
+            match listed {
+                Some(listed) => trailweave_ingest::ingest_listed(lake, listed, options, &state).await,
+                None => trailweave_ingest::ingest(lake, options, &state).await,
+            }
+        });
+        ingested.map_err(anyhow::Error::from)
     })
 }

@@ -15,7 +15,7 @@ pub(super) fn publish(job: &Job, keep: Option<&str>, no_glue: bool) -> anyhow::R
     let keep_secs = keep.map(config::keep).transpose()?;
     let glue = if no_glue { GlueTables::Leave } else { job.glue_tables() };
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     trailweave_ingest::remove_uncommitted(&lake)?;
     let published = trailweave_ingest::publish(&lake, &PublishOptions { keep_secs, glue })?;
     job.put(&published, |out, published| report::write_published(out, published))?;

@@ -1,5 +1,7 @@
 //! `query`: questions in SQL.
 
+mod cells;
+
 use std::io;
 use std::io::Write;
 
@@ -7,15 +9,20 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
-use arrow::util::pretty::pretty_format_batches;
 use trailweave_query::SessionOptions;
+use trailweave_table::PRODUCTS;
+use trailweave_table::VIEWS;
 
+use crate::freshness;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
 /// Answers a question in SQL, as a table or as JSON lines.
 pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
+    if asks_the_join(sql) {
+        freshness::warn_if_behind(&lake);
+    }
     let options = SessionOptions { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let rows = job.runtime.block_on(async {
         let session = trailweave_query::open(&lake, &options).await?;
@@ -23,6 +30,13 @@ pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
     })?;
     write_rows(&rows, job.common.json)?;
     Ok(Outcome::Done)
+}
+
+/// Tells whether a question names a table of the join, or a view, most of which are over such.
+fn asks_the_join(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let names = PRODUCTS.iter().map(|table| table.name).chain(VIEWS.iter().map(|view| view.name));
+    names.into_iter().any(|name| sql.contains(name))
 }
 
 /// Prints rows to standard output.
@@ -36,7 +50,7 @@ fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
             error => error.into(),
         })?;
     } else {
-        writeln!(out, "{}", pretty_format_batches(rows)?)?;
+        writeln!(out, "{}", cells::table(rows)?)?;
     }
     out.flush()?;
     Ok(())

@@ -4,20 +4,25 @@ use std::io;
 use std::io::Write;
 
 use anyhow::bail;
+use trailweave_ingest::Source;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
 use crate::args::Engine;
+use crate::freshness;
 use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::spoken::spoken;
 use crate::trace;
 
 /// Draws a chain.
 pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
+    freshness::warn_if_behind(&lake);
     let chain = trailweave_correlate::trace(&lake, job.config.threads, id)?;
     if is_dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;
@@ -27,9 +32,17 @@ pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// Prints statements; they may name a lake that stands elsewhere, of which no table is taken to be empty.
+/// Prints statements; they may name a lake in S3 that cannot be reached from here, of which no table is taken to be empty.
 pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
-    let opened = job.lake().ok();
+    let is_missing = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(LakeError::NotALake { .. }));
+    let opened = match job.lake() {
+        Ok(lake) => Some(lake),
+        Err(error) if is_missing(&error) || matches!(job.config.lake, Source::Local(_)) => return Err(error),
+        Err(error) => {
+            tracing::warn!(error = spoken(&error), "the lake cannot be looked at; the statements are of all tables");
+            None
+        }
+    };
     if opened.as_ref().is_some_and(Lake::keeps_snapshots) {
         bail!(
             "the lake keeps its snapshots, so its folders hold files that its tables hold no longer; read its Iceberg tables, as \

@@ -72,7 +72,7 @@ pub(super) fn correlate(job: &Job, scope: Scope, args: &EngineArgs) -> anyhow::R
 /// Stages the run of all events; none where the products know them all.
 fn plan(job: &Job, place: &Source, command: Option<&str>) -> anyhow::Result<Option<Staged>> {
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     // Else the job would read parts that nobody has committed, or that are about to go.
     trailweave_ingest::remove_uncommitted(&lake)?;
     trailweave_ingest::settle(&lake)?;
@@ -107,7 +107,7 @@ fn submit(command: &str) -> anyhow::Result<()> {
 /// Adopts a run, else the one that waits in the stage.
 fn adopt_one(job: &Job, place: &Source, run: Option<&str>) -> anyhow::Result<Report> {
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     trailweave_ingest::remove_uncommitted(&lake)?;
     trailweave_ingest::settle(&lake)?;
     let stage = stage(job, place)?;

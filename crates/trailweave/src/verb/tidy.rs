@@ -15,7 +15,7 @@ use crate::report;
 /// Merges small parts.
 pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     let options = CompactOptions { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let compacted = trailweave_ingest::compact(&lake, &options)?;
     publish_locked(job, &lake)?;
@@ -26,7 +26,7 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
 /// Removes, or only names, what killed runs left behind.
 pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
+    let _lock = job.lock(&lake)?;
     let mut leftovers = trailweave_ingest::gc(&lake, is_dry)?;
     if let Source::S3(folder) = &job.config.lake {
         let uploads = job.runtime.block_on(trailweave_ingest::cut_uploads(folder, &job.config.s3, is_dry))?;

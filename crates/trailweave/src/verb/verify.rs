@@ -18,7 +18,7 @@ pub(super) fn verify(common: Common, args: &VerifyArgs, now: fn() -> Timestamp) 
         region: args.region.clone(),
         ..IngestArgs::default()
     };
-    let job = Job::new(common, &sources, now)?;
+    let job = Job::new(common, &sources, now)?.waiting(&args.lock)?;
     let range = config::range(args.from.as_deref(), args.to.as_deref(), job.began)?;
     job.verified(|job| prove(job, args, range))
 }
@@ -37,6 +37,6 @@ pub(super) fn prove(job: &Job, args: &VerifyArgs, range: Range) -> anyhow::Resul
         is_reread: args.reread,
     };
     let lake = job.lake()?;
-    let _lock = lake.lock()?;
-    Ok(job.runtime.block_on(trailweave_ingest::verify(&lake, &options(job)?, &verify))?)
+    let _lock = job.lock(&lake)?;
+    Ok(job.runtime.block_on(trailweave_ingest::verify(&lake, &options(job), &verify))?)
 }

@@ -146,7 +146,7 @@ fn settings_come_from_flags_then_the_environment_then_the_file() {
     assert!(ask(None, Some("environed")).contains("`environed`"));
     assert!(ask(Some("flagged"), Some("environed")).contains("`flagged`"));
     let said = trailweave(&["ddl", "duckdb", "--config", utf8(&config)]);
-    assert!(said.code == 0 && said.stdout.contains("/filed/events/"), "{}", said.stdout);
+    assert!(said.code == 1 && said.stdout.is_empty() && said.stderr.contains("/filed` is not"), "{said:?}");
     assert_eq!(trailweave(&["ddl", "duckdb", "--config", "no-such-file"]).code, 2);
 }
 
@@ -178,6 +178,28 @@ fn a_query_that_would_write_is_refused() {
     let said = trailweave(&["trace", "--lake", utf8(&lake), "i-0a1b2c3d4e5f60718"]);
     assert_eq!(said.code, 1);
     assert!(said.stderr.contains("i-0a1b2c3d4e5f60718"), "{}", said.stderr);
+}
+
+#[test]
+fn a_lake_that_is_a_file_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lake");
+    fs::write(&file, "no lake").unwrap();
+    let trail = folder.path().join("trail");
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", br#"{"Records":[]}"#);
+    for typed in [&["status"][..], &["run", "--source", utf8(&trail)], &["ddl", "duckdb"], &["gc"]] {
+        let said = trailweave(&[typed, &["--lake", utf8(&file)]].concat());
+        assert!(said.code == 1 && said.stderr.contains("is a file"), "{typed:?}: {said:?}");
+    }
+}
+
+#[test]
+fn verbs_do_not_offer_what_they_cannot_use() {
+    let help = trailweave(&["status", "--help"]).stdout;
+    for flag in ["--cap", "--events", "--shard", "--retry-quarantined", "--queue-url"] {
+        assert!(!help.contains(&format!("{flag} ")) && !help.contains(&format!("{flag}\n")), "{flag}: {help}");
+    }
+    assert!(!trailweave(&["plan", "--help"]).stdout.contains("--queue-url"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::S3;
 use super::remedy;
 use super::version;
 use super::visit::Visit;
+use super::visit::below_trail;
 use super::visit::visit;
 use crate::Filter;
 use crate::IngestError;
@@ -134,7 +135,10 @@ impl S3 {
     ) -> Result<ListedFolder, IngestError> {
         let mut folder = ListedFolder::default();
         match visit {
-            Visit::Filtered => return Ok(folder),
+            Visit::Filtered => {
+                folder.objects.beyond.note_folder(below_trail(&prefix).unwrap_or_default().as_slice());
+                return Ok(folder);
+            }
             Visit::Other(reason) => {
                 folder.objects.skipped.add_folder(reason, named(source, &prefix));
                 return Ok(folder);

@@ -25,15 +25,10 @@ pub(super) enum Visit {
 /// Tells how the folder `prefix`, which ends with `/` or is empty, is listed. A folder whose name says nothing is never
 /// left out.
 pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
-    let folders: Vec<&str> = prefix.split_terminator('/').collect();
-    let Some(root) = folders.iter().rposition(|folder| *folder == "AWSLogs") else {
+    let Some(folders) = below_trail(prefix) else {
         return Visit::Folders;
     };
-    let folders = match &folders[root + 1..] {
-        [organization, rest @ ..] if organization.starts_with("o-") => rest,
-        all => all,
-    };
-    match folders {
+    match folders.as_slice() {
         [] | [_] if folders.iter().all(|account| asks_for_account(filter, account)) => Visit::Folders,
         [account, ..] if !asks_for_account(filter, account) => Visit::Filtered,
         [account, ..] if !is_account(account) => Visit::All,
@@ -45,6 +40,14 @@ pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
         },
         _ => Visit::Filtered,
     }
+}
+
+/// Returns the folders of a prefix below those of the trail and its organization; `None` where it is of no trail.
+pub(super) fn below_trail(prefix: &str) -> Option<Vec<&str>> {
+    let folders: Vec<&str> = prefix.split_terminator('/').collect();
+    let root = folders.iter().rposition(|folder| *folder == "AWSLogs")?;
+    let is_organization = folders.get(root + 1).is_some_and(|folder| folder.starts_with("o-"));
+    Some(folders.into_iter().skip(root + 1 + usize::from(is_organization)).collect())
 }
 
 fn asks_for_account(filter: &Filter, account: &str) -> bool {

@@ -1,0 +1,61 @@
+//! Up to when the tables are correlated, and what they were not made of yet.
+
+use serde::Serialize;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::Part;
+use trailweave_lake::read;
+use trailweave_table::EVENTS;
+use trailweave_table::LOGGED;
+
+use crate::correlate::covered;
+use crate::parts::BEYOND_MS;
+use crate::parts::bounds;
+
+/// The state of the tables beside that of the events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Freshness {
+    /// The latest event that the tables were made of, in milliseconds since 1970; none where they were made of none.
+    pub correlated_until_ms: Option<i64>,
+    /// Parts of `events` and `sessions` that the tables were not made of. All of them, where the join has other rules by now.
+    pub waiting_parts: u64,
+}
+
+impl Freshness {
+    /// Reads what the products cover, and the ends of the parts of the newest date.
+    pub fn read(lake: &Lake) -> Result<Self, LakeError> {
+        let mut parts = Vec::new();
+        for table in LOGGED {
+            parts.extend(lake.parts(table)?);
+        }
+        if parts.is_empty() {
+            return Ok(Self::default());
+        }
+        let Some(covered) = covered(lake, &parts)? else {
+            return Ok(Self { correlated_until_ms: None, waiting_parts: parts.len() as u64 });
+        };
+        let (joined, waiting): (Vec<Part>, Vec<Part>) =
+            parts.into_iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
+        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: waiting.len() as u64 })
+    }
+
+    /// Tells whether events wait for the join.
+    pub fn is_behind(self) -> bool {
+        self.waiting_parts > 0
+    }
+}
+
+/// Reads the latest time of the events in `parts`, which the ends of the files of the last date tell.
+fn newest(lake: &Lake, parts: &[Part]) -> Result<Option<i64>, LakeError> {
+    let folder = lake.table_dir(&EVENTS);
+    let events = || parts.iter().filter(|part| part.path.starts_with(&folder));
+    let last = events().map(|part| &part.event_date).max();
+    let mut newest = None;
+    for part in events().filter(|part| Some(&part.event_date) == last) {
+        let file = lake.open_listed(part)?;
+        let end = read::load(&file).map_err(LakeError::parquet(&part.path))?;
+        let times = (0..end.metadata().num_row_groups()).map(|group| bounds(&end, group).1);
+        newest = newest.max(times.filter(|time| *time < BEYOND_MS).max());
+    }
+    Ok(newest)
+}

@@ -1,0 +1,199 @@
+//! The objects that gave no row: refused as a whole, or of nothing but rejects. A list that a person works off.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::Array;
+use arrow::array::ArrayRef;
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::StringArray;
+use serde::Serialize;
+use trailweave_lake::Change;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::TableWriter;
+use trailweave_table::LEDGER;
+
+use crate::ledger;
+use crate::ledger::NOTE;
+use crate::ledger::ObjectState;
+use crate::ledger::read_columns;
+use crate::ledger::states_of;
+
+/// An object that gave no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuarantinedObject {
+    /// Its name in the lake.
+    pub source_object: String,
+    /// True if it was refused as a whole; else every record of it was rejected.
+    pub is_refused: bool,
+    /// The reason.
+    pub reason: String,
+    /// How often it was read.
+    pub attempts: u32,
+    /// The run that read it last.
+    pub run_id: String,
+    /// Why it is right that it gave no row; none where it stands in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A name of an object, or what its name begins with: one that ends with `/` or `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePattern(String);
+
+/// The columns that tell whether a file of the ledger holds such an object, those that tell whether one was read since, and
+/// all that is told of one.
+const STATES: [&str; 4] = ["status", "records", "rejects", NOTE];
+const NAMES: [&str; 5] = ["source_object", "status", "records", "rejects", NOTE];
+const ALL: [&str; 7] = ["source_object", "status", "records", "rejects", NOTE, "error", "run_id"];
+
+impl From<&str> for NamePattern {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl NamePattern {
+    /// Tells whether it is an object's name, or the beginning of it.
+    pub fn takes(&self, name: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == self.0 || self.0.ends_with('/') && name.starts_with(&self.0),
+        }
+    }
+}
+
+impl QuarantinedObject {
+    /// Tells whether nobody has dismissed it.
+    pub fn stands(&self) -> bool {
+        self.note.is_none()
+    }
+}
+
+/// Lists the objects that gave no row, dismissed or not, in the order of their names. One that gave rows since is none of
+/// them.
+pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
+    let mut found: BTreeMap<String, QuarantinedObject> = BTreeMap::new();
+    let parts = lake.parts(&LEDGER)?;
+    for part in &parts {
+        // Most files hold nothing of the kind, which narrow columns tell.
+        let states = read_columns(lake, &part.path, &STATES)?;
+        if states.iter().all(|rows| states_of(rows).all(|state| state == ObjectState::Done)) {
+            continue;
+        }
+        for rows in read_columns(lake, &part.path, &ALL)? {
+            note(&rows, &mut found);
+        }
+    }
+    if !found.is_empty() {
+        for part in &parts {
+            for rows in read_columns(lake, &part.path, &NAMES)? {
+                let Some(names) = text(&rows, "source_object") else { continue };
+                for (state, name) in states_of(&rows).zip(names.iter().flatten()) {
+                    if state == ObjectState::Done {
+                        found.remove(name);
+                    }
+                }
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Notes in the ledger why it is right that these objects gave no row. They stand in quarantine no more.
+///
+/// Needs: the caller holds the lake's lock.
+pub fn dismiss(lake: &Lake, objects: &BTreeSet<&str>, note: &str) -> Result<(), LakeError> {
+    let mut change = Change::new(lake, "dismiss");
+    for part in lake.parts(&LEDGER)? {
+        let names = read_columns(lake, &part.path, &["source_object"])?;
+        let names = names.iter().filter_map(|rows| text(rows, "source_object"));
+        if names.flatten().flatten().any(|name| objects.contains(name)) {
+            rewrite(lake, &part.path, objects, note, &mut change)?;
+        }
+    }
+    change.commit()
+}
+
+fn rewrite(
+    lake: &Lake,
+    path: &Path,
+    objects: &BTreeSet<&str>,
+    note: &str,
+    change: &mut Change<'_>,
+) -> Result<(), LakeError> {
+    let at = LEDGER.position(NOTE);
+    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &LEDGER)?;
+    for rows in ledger::read(lake, path)? {
+        let names = rows.column(LEDGER.position("source_object")).as_string::<i32>();
+        let before = rows.column(at).as_string::<i32>();
+        let states = states_of(&rows).zip(names.iter().zip(before));
+        let after = states.map(|(state, (name, before))| {
+            let is_meant = state.stands() && name.is_some_and(|name| objects.contains(name));
+            if is_meant { Some(note) } else { before }
+        });
+        let after: ArrayRef = Arc::new(after.collect::<StringArray>());
+        let mut columns = rows.columns().to_vec();
+        columns[at] = after;
+        let rows = RecordBatch::try_new(LEDGER.schema(), columns);
+        writer.write(&rows.expect("a column is replaced by one of its type and length"))?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+fn note(rows: &RecordBatch, found: &mut BTreeMap<String, QuarantinedObject>) {
+    let [Some(names), Some(errors), Some(runs)] = ["source_object", "error", "run_id"].map(|name| text(rows, name))
+    else {
+        return;
+    };
+    let notes = text(rows, NOTE);
+    for (row, state) in states_of(rows).enumerate().filter(|(_, state)| *state != ObjectState::Done) {
+        let error = value(errors, row);
+        let reason = error.unwrap_or("every record was rejected; the table `rejects` says why");
+        let note = notes.and_then(|notes| value(notes, row));
+        let (name, run_id) = (names.value(row), runs.value(row));
+        let known = found.entry(name.to_owned()).or_insert_with(|| QuarantinedObject {
+            source_object: name.to_owned(),
+            is_refused: error.is_some(),
+            reason: reason.to_owned(),
+            attempts: 0,
+            run_id: run_id.to_owned(),
+            note: note.map(str::to_owned),
+        });
+        known.attempts += 1;
+        if state.stands() {
+            known.note = None;
+        }
+        if known.run_id.as_str() < run_id {
+            known.is_refused = error.is_some();
+            reason.clone_into(&mut known.reason);
+            run_id.clone_into(&mut known.run_id);
+        }
+    }
+}
+
+fn value(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn text<'r>(rows: &'r RecordBatch, name: &str) -> Option<&'r StringArray> {
+    rows.column_by_name(name)?.as_string_opt::<i32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_name_or_what_it_begins_with() {
+        let takes = |pattern: &str, name: &str| NamePattern::from(pattern).takes(name);
+        assert!(takes("s3://b/a.gz", "s3://b/a.gz") && !takes("s3://b/a.gz", "s3://b/a.gz.old"));
+        assert!(takes("s3://b/config/", "s3://b/config/a.gz") && !takes("s3://b/config", "s3://b/config/a.gz"));
+        assert!(takes("s3://b/conf*", "s3://b/config/a.gz") && takes("*", "anything"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The runs of a lake: those that did not end, and what the last one left.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::Serialize;
+use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+
+use crate::ledger::committed;
+use crate::run::plan::Plan;
+use crate::source::key::Origin;
+use crate::source::key::Place;
+use crate::source::key::origin;
+
+/// A run that did not end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnfinishedRun {
+    /// Its id.
+    pub run_id: String,
+    /// Objects of its plan that are not committed.
+    pub objects: u64,
+}
+
+/// The runs of a lake.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    pub(crate) unfinished: Vec<UnfinishedRun>,
+    /// Objects that the last run, or each shard of the last job, could not read.
+    pub(crate) left: u64,
+    plans: Vec<Plan>,
+}
+
+/// What the summary of a finished run says here.
+#[derive(Deserialize)]
+struct Ended {
+    #[serde(default)]
+    objects_left: u64,
+}
+
+impl Runs {
+    /// Reads the plans that no run has finished, and the newest summary.
+    pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
+        let files = lake.files(&lake.state_dir().join("runs"))?;
+        let mut runs = Self::default();
+        for path in newest(files.iter().map(|file| &*file.path).filter(|path| path.ends_with("done.json"))) {
+            let text = lake.read(path)?.unwrap_or_default();
+            // A summary of an earlier release may lack it.
+            runs.left += serde_json::from_slice::<Ended>(&text).map_or(0, |ended| ended.objects_left);
+        }
+        runs.plans = Plan::unfinished_among(lake, &files)?;
+        if !runs.plans.is_empty() {
+            let batches = committed(lake)?;
+            for plan in &runs.plans {
+                let left = plan.batches.iter().filter(|batch| !batches.contains(&batch.batch_id));
+                let objects = left.map(|batch| batch.objects).sum();
+                runs.unfinished.push(UnfinishedRun { run_id: plan.run_id.clone(), objects });
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Visits the objects that unfinished plans name and nobody has read, by their places.
+    pub(crate) fn each_unread(&self, lake: &Lake, mut visit: impl FnMut(Option<&Place>)) -> Result<(), LakeError> {
+        if self.plans.is_empty() {
+            return Ok(());
+        }
+        let batches = committed(lake)?;
+        for plan in &self.plans {
+            for batch in plan.batches(lake, &batches)? {
+                for object in batch?.objects {
+                    match origin(&object.source_object) {
+                        Origin::Trail(place) => visit(Some(&place)),
+                        Origin::Other(_) | Origin::Unknown => visit(None),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Picks the summary of the last run; where it was a shard, that of each shard of its job that was the last of its kind.
+fn newest<'p>(summaries: impl Iterator<Item = &'p Path>) -> Vec<&'p Path> {
+    let mut by_share: BTreeMap<&str, &Path> = BTreeMap::new();
+    let mut last = "";
+    for path in summaries {
+        let run_id = path.parent().and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default();
+        let share = share(run_id);
+        // Paths come in the order of their names, which begin with the time.
+        by_share.insert(share, path);
+        last = share;
+    }
+    let job = |share: &str| share.rsplit_once("-of-").map(|(_, count)| count.to_owned());
+    by_share
+        .into_iter()
+        .filter(|(share, _)| *share == last || job(last).is_some() && job(share) == job(last))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+/// Returns what follows the time in the id of a shard's run, `<I>-of-<N>`; else nothing.
+fn share(run_id: &str) -> &str {
+    run_id.split_once('-').map(|(_, rest)| rest).filter(|rest| rest.contains("-of-")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_run_is_one_or_all_shards_of_a_job() {
+        let newest = |runs: &[&str]| {
+            let paths: Vec<_> = runs.iter().map(|run| Path::new("runs").join(run).join("done.json")).collect();
+            let newest = newest(paths.iter().map(|path| &**path)).into_iter().map(Path::to_owned).collect::<Vec<_>>();
+            let names = newest.iter().filter_map(|path| path.parent()?.file_name()?.to_str());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(newest(&["1Z", "2Z-0-of-2", "2Z-1-of-2", "3Z"]), ["3Z"]);
+        assert_eq!(newest(&["1Z", "2Z-0-of-4", "3Z-0-of-2", "3Z-1-of-2", "4Z-1-of-2"]), ["3Z-0-of-2", "4Z-1-of-2"]);
+        assert_eq!(newest(&["1Z-1", "1Z-2"]), ["1Z-2"]);
+        assert!(newest(&[]).is_empty());
+    }
+}
