@@ -32,6 +32,7 @@ mod options;
 mod parts;
 mod pool;
 mod products;
+mod prune;
 mod reach;
 mod replaced;
 mod replacement;
@@ -46,10 +47,11 @@ mod wanted;
 pub use actions::{Action, actions};
 pub use adopt::{Made, adopt, standing};
 pub use chain::{Call, Cause, Chain, Event, Missing};
-pub use correlate::{RULES, correlate, covered};
+pub use correlate::{RULES, correlate, covered, joined};
 pub use error::CorrelateError;
 pub use options::{CorrelateOptions, Progress, Scope};
 pub use summary::Summary;
+pub use prune::{Pruned, prune};
 pub use trace::trace;
 
 #[cfg(test)]

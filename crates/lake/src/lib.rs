@@ -26,6 +26,7 @@ mod listed;
 mod lock;
 mod metrics;
 mod open;
+mod pruned;
 mod publish;
 pub mod read;
 mod remote;
