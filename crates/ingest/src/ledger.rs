@@ -40,6 +40,12 @@ use crate::upkeep::amendment::Amendments;
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
+/// The status of an object whose rows are in the lake.
+pub(crate) const DONE: &str = "done";
+/// That of an object which was done and was read again; its counts repeat those of the entry that says so.
+pub(crate) const AGAIN: &str = "again";
+/// That of an object of which no row is.
+const QUARANTINED: &str = "quarantined";
 /// The column of what `verify` found.
 pub(crate) const VERDICT: &str = "verdict";
 /// The column of hashes, which such ledgers lack, too.
@@ -51,6 +57,8 @@ pub(crate) const SHA256: &str = "sha256";
 pub(crate) struct Ledger {
     /// Objects that earlier runs have read.
     done: BTreeSet<u128>,
+    /// How often it was read again, where it was.
+    again: HashMap<u128, u32>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
     /// Objects that this run has read and may be asked for.
@@ -83,6 +91,8 @@ pub(crate) struct LedgerEntry {
     /// Why it was quarantined; `None`: it is done.
     pub(crate) error: Option<String>,
     pub(crate) tally: Tally,
+    /// True if it was done before, so that an earlier entry says what became of its records.
+    pub(crate) is_again: bool,
     /// That of the object when inflated, if it is one member of gzip.
     pub(crate) sha256: Option<Sha256>,
     /// The earliest and the latest `event_time` among its rows.
@@ -114,7 +124,7 @@ impl Ledger {
             };
             for row in 0..rows.num_rows() {
                 let read = identity(objects.value(row), versions.value(row));
-                self.insert(read, statuses.value(row) == "done");
+                self.insert(read, statuses.value(row));
             }
             self.read_amendments(path, objects, &rows)?;
         }
@@ -138,12 +148,26 @@ impl Ledger {
         Ok(())
     }
 
-    fn insert(&mut self, read: u128, is_done: bool) {
-        if is_done {
-            self.done.insert(read);
-        } else {
-            *self.quarantined.entry(read).or_default() += 1;
+    fn insert(&mut self, read: u128, status: &str) {
+        match status {
+            DONE => {
+                self.done.insert(read);
+            }
+            AGAIN => *self.again.entry(read).or_default() += 1,
+            _ => *self.quarantined.entry(read).or_default() += 1,
         }
+    }
+
+    /// Tells whether the rows of an object are in the lake, as far as the ledger knows.
+    pub(crate) fn is_done(&self, object: &ObjectRef) -> bool {
+        self.done.contains(&identity(&object.source_object, &object.version))
+    }
+
+    /// Counts how often an object was read that is done.
+    pub(crate) fn n_attempts(&self, object: &ObjectRef) -> u32 {
+        let read = identity(&object.source_object, &object.version);
+        let times = |of: &HashMap<u128, u32>| of.get(&read).copied().unwrap_or_default();
+        1 + times(&self.again) + times(&self.quarantined)
     }
 
     /// Returns what is known of an object. Once done it is never read again, so that outweighs every quarantine before.
@@ -189,6 +213,9 @@ impl Ledger {
         mut entries: Vec<LedgerEntry>,
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
+        for entry in &mut entries {
+            entry.is_again = self.done.contains(&identity(&entry.source_object, &entry.version));
+        }
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
         let mut writer = TableWriter::new(lake.create_file(&path)?, &LEDGER)?;
         writer.write(&rows(&entries, batch_id, run_id))?;
@@ -292,6 +319,14 @@ pub(crate) fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
 
+fn status(entry: &LedgerEntry) -> &'static str {
+    match entry.error {
+        None if entry.is_again => AGAIN,
+        None => DONE,
+        Some(_) => QUARANTINED,
+    }
+}
+
 fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
     let text = |value: fn(&LedgerEntry) -> Option<&str>| -> ArrayRef {
         Arc::new(entries.iter().map(value).collect::<StringArray>())
@@ -331,7 +366,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
         "batch_id" => same(batch_id),
-        "status" => text(|entry| Some(if entry.error.is_none() { "done" } else { "quarantined" })),
+        "status" => text(|entry| Some(status(entry))),
         "error" => text(|entry| entry.error.as_deref()),
         "bytes" => number(|entry| entry.bytes),
         SHA256 => hashes(),
@@ -364,6 +399,7 @@ mod tests {
             error: error.map(str::to_owned),
             tally: Tally::default(),
             sha256: Some([0xa5; 32]),
+            is_again: false,
             event_times_ms: Some((-1, 1)),
             amendments: Vec::new(),
         }

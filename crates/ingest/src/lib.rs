@@ -19,6 +19,7 @@
 mod cpu;
 mod error;
 mod fingerprint;
+mod kept_days;
 mod ledger;
 mod options;
 mod progress;
@@ -46,6 +47,7 @@ pub use summary::{PlanSummary, Quarantined, Summary};
 pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::gc::{gc, remove_uncommitted};
+pub use upkeep::prune::prune;
 pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::settle::settle;
 pub use upkeep::status::{Coverage, Status, status};

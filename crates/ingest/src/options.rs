@@ -41,6 +41,8 @@ pub struct IngestOptions {
     pub batch_bytes: u64,
     /// True if objects that were quarantined are read again.
     pub retry_quarantined: bool,
+    /// True if objects are read again whose rows are in the lake, as the ledger says: those that are gone come back.
+    pub again: bool,
     /// The share of the objects that is read, while other processes read theirs.
     pub shard: Option<Shard>,
     /// The name of the run, under which its plan is kept.
@@ -64,6 +66,7 @@ impl Default for IngestOptions {
             sha256: true,
             batch_bytes: 256 << 20,
             retry_quarantined: false,
+            again: false,
             shard: None,
             run_id: "run".to_owned(),
         }

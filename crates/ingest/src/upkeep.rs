@@ -5,6 +5,7 @@ pub(crate) mod amendment;
 pub(crate) mod compact;
 pub(crate) mod duplicates;
 pub(crate) mod gc;
+pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod settle;
 pub(crate) mod status;

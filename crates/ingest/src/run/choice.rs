@@ -4,9 +4,11 @@ use trailweave_decode::Selection;
 
 use crate::IngestError;
 use crate::IngestOptions;
+use crate::kept_days::KeptDays;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::source::listing::Listing;
+use crate::source::skipped::{SkipReason, Skipped};
 
 /// The new objects of a listing, sorted.
 pub(crate) struct Chosen {
@@ -21,8 +23,10 @@ pub(crate) fn choose(
     ledger: &Ledger,
     options: &IngestOptions,
     selection: Selection,
+    kept: KeptDays,
 ) -> Result<Chosen, IngestError> {
     let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
+    let mut pruned = Skipped::default();
     listing.retain(|object| {
         let state = ledger.knows(object);
         if !options.filter.takes(object.place.as_deref()) {
@@ -38,10 +42,16 @@ pub(crate) fn choose(
             (Some(_), None) => not_to_share = Some(object.source_object.clone()),
             _ => {}
         }
+        let is_kept = kept.has_place(object.place.as_deref());
         match state {
+            Known::New if !is_kept => pruned.add_object(SkipReason::Pruned, &object.source_object),
             Known::New => return true,
-            Known::Quarantined(times) if options.retry_quarantined => {
+            Known::Quarantined(times) if options.retry_quarantined && is_kept => {
                 object.attempt = times;
+                return true;
+            }
+            Known::Done if options.again && is_kept => {
+                object.attempt = ledger.n_attempts(object);
                 return true;
             }
             Known::Done | Known::Quarantined(_) => known += 1,
@@ -53,6 +63,7 @@ pub(crate) fn choose(
         return Err(IngestError::NotToShare { source_object });
     }
     listing.filtered += filtered;
+    listing.skipped.extend(pruned);
     listing.sort();
     Ok(Chosen { objects: listing, known })
 }

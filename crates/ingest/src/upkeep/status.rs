@@ -6,20 +6,22 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
+use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::array::Int64Array;
 use arrow::array::RecordBatch;
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
-use trailweave_table::LEDGER;
+use trailweave_table::{LEDGER, day_of_time, ms_of_time};
 
 use crate::Filter;
 use crate::IngestError;
 use crate::IngestOptions;
 use crate::fingerprint::fingerprint;
-use crate::ledger::read_columns;
+use crate::kept_days::KeptDays;
+use crate::ledger::{AGAIN, DONE, read_columns};
 use crate::run::unread;
 use crate::source::key::Origin;
 use crate::source::key::Place;
@@ -28,13 +30,15 @@ use crate::source::key::origin;
 use crate::source::skipped::Skipped;
 use crate::verify::hours::{HoursProven, Proof};
 
-const COLUMNS: [&str; 5] = ["source_object", "status", "bytes", "records", "rows"];
+const COLUMNS: [&str; 6] = ["source_object", "status", "bytes", "records", "rows", "max_event_time"];
 
 /// The coverage of a trail by the lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Objects whose rows are in the lake.
     pub done: u64,
+    /// Objects whose rows were, until their days were pruned.
+    pub pruned: u64,
     /// Objects that were refused as a whole and not read since.
     pub quarantined: u64,
     /// Objects that the sources hold and the lake does not know; none where no source was named.
@@ -59,13 +63,15 @@ pub struct Coverage {
     pub region: Option<String>,
     /// Objects whose rows are in the lake.
     pub done: u64,
+    /// Objects whose rows were, until their days were pruned.
+    pub pruned: u64,
     /// Objects that were refused as a whole.
     pub quarantined: u64,
     /// Objects that the sources hold and the lake does not know.
     pub unread: u64,
-    /// Size of the objects done, as stored.
+    /// Size of the objects done and pruned, as stored.
     pub bytes: u64,
-    /// Records of the objects done.
+    /// Records of these objects.
     pub records: u64,
     /// Those records that became rows.
     pub rows: u64,
@@ -79,7 +85,7 @@ pub struct Coverage {
 
 /// Reads the coverage from the ledger. Where `options` name sources, they are listed and compared with it.
 pub async fn status(lake: &Lake, filter: &Filter, options: Option<&IngestOptions>) -> Result<Status, IngestError> {
-    let mut found = CoverageCounts::default();
+    let mut found = CoverageCounts { kept: KeptDays::of(lake)?, ..CoverageCounts::default() };
     for part in lake.parts(&LEDGER)? {
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
             found.add(&part.path, &rows, filter)?;
@@ -109,6 +115,18 @@ struct CoverageCounts {
     /// True for an object, by the fingerprint of its name, that is done; false for one that is quarantined.
     objects: HashMap<u128, bool>,
     skipped: Skipped,
+    kept: KeptDays,
+}
+
+impl Coverage {
+    /// Returns the count that an object belongs to.
+    fn count(&mut self, is_done: bool, is_kept: bool) -> &mut u64 {
+        match (is_kept, is_done) {
+            (false, _) => &mut self.pruned,
+            (true, true) => &mut self.done,
+            (true, false) => &mut self.quarantined,
+        }
+    }
 }
 
 impl CoverageCounts {
@@ -138,9 +156,12 @@ impl CoverageCounts {
             let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
             column.ok_or_else(|| damaged(name))
         };
+        let last = rows.column_by_name("max_event_time");
+        let last = last.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        let last = last.ok_or_else(|| damaged("max_event_time"))?;
         let (names, statuses) = (text("source_object")?, text("status")?);
         let (bytes, records, n_rows) = (number("bytes")?, number("records")?, number("rows")?);
-        for row in 0..rows.num_rows() {
+        for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) != AGAIN) {
             let name = names.value(row);
             let place = match origin(name) {
                 Origin::Trail(place) => Some(place),
@@ -149,7 +170,14 @@ impl CoverageCounts {
             if !filter.takes(place.as_ref()) {
                 continue;
             }
-            let is_done = statuses.value(row) == "done";
+            let is_done = statuses.value(row) == DONE;
+            let is_of_kept_day = self.kept.has_place(place.as_ref());
+            // What became of its rows is told by their days, and where there are none by that of delivery.
+            let has_kept_rows = if last.is_valid(row) {
+                self.kept.has(day_of_time(ms_of_time(last.value(row))))
+            } else {
+                is_of_kept_day
+            };
             let known = self.objects.entry(fingerprint(&[name.as_bytes()]));
             let before = match &known {
                 Entry::Occupied(known) => Some(*known.get()),
@@ -158,11 +186,11 @@ impl CoverageCounts {
             *known.or_default() |= is_done;
             let coverage = self.at(place.as_ref());
             match (before, is_done) {
-                (None, true) => coverage.done += 1,
-                (None, false) => coverage.quarantined += 1,
+                (None, true) => *coverage.count(true, has_kept_rows) += 1,
+                (None, false) => *coverage.count(false, is_of_kept_day) += 1,
                 (Some(false), true) => {
-                    coverage.quarantined -= 1;
-                    coverage.done += 1;
+                    *coverage.count(false, is_of_kept_day) -= 1;
+                    *coverage.count(true, has_kept_rows) += 1;
                 }
                 (Some(_), _) => {}
             }
@@ -184,12 +212,13 @@ impl CoverageCounts {
         let mut coverage: Vec<Coverage> = places.into_values().collect();
         for it in &mut coverage {
             // Where all hours are missing beside objects, their names tell none.
-            if it.missing_hours.len() == 24 && it.done + it.quarantined > 0 {
+            if it.missing_hours.len() == 24 && it.done + it.pruned + it.quarantined > 0 {
                 it.missing_hours.clear();
             }
         }
         let sum = |count: fn(&Coverage) -> u64| coverage.iter().map(count).sum();
         let (done, quarantined, unread) = (sum(|it| it.done), sum(|it| it.quarantined), sum(|it| it.unread));
-        Status { done, quarantined, unread, skipped, coverage, ..Status::default() }
+        let pruned = sum(|it| it.pruned);
+        Status { done, pruned, quarantined, unread, skipped, coverage, ..Status::default() }
     }
 }

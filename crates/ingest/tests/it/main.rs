@@ -11,6 +11,7 @@ mod duplicates;
 mod faults;
 mod hashes;
 mod inventory;
+mod prune;
 mod regrouped;
 mod s3;
 mod scale;
