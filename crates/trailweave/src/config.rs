@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) cap: ByteSize,
     pub(crate) sha256: bool,
     pub(crate) shard: Option<Shard>,
+    /// The first day that `run` keeps in the lake.
+    pub(crate) retain: Option<Date>,
     pub(crate) publish: bool,
     pub(crate) glue_database: Option<String>,
     pub(crate) glue_endpoint_url: Option<String>,
@@ -68,6 +70,8 @@ pub(crate) enum ConfigError {
         "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("--again wants --from and --to: the days of delivery whose objects are read again")]
+    AgainWithoutDays,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
     NoStage,
     #[error("--engine spark takes no --whole: Spark computes all tables from all events in any case")]
@@ -125,6 +129,7 @@ struct File {
     cap: String,
     sha256: bool,
     shard: String,
+    retain: String,
     publish: bool,
     glue_database: String,
     glue_endpoint_url: String,
@@ -158,6 +163,7 @@ impl Default for File {
             cap: text("2GiB"),
             sha256: true,
             shard: String::new(),
+            retain: String::new(),
             publish: false,
             glue_database: String::new(),
             glue_endpoint_url: String::new(),
@@ -201,6 +207,7 @@ impl Config {
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             sha256: ingest.sha256.unwrap_or(file.sha256),
             shard: shard(&or(&ingest.shard, &file.shard))?,
+            retain: retain(&file.retain, now)?,
             publish: file.publish,
             glue_database: said(None, &file.glue_database),
             glue_endpoint_url: said(common.s3.glue_endpoint_url.as_deref(), &file.glue_endpoint_url),
@@ -345,6 +352,23 @@ pub(crate) fn range(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Res
 pub(crate) fn keep(value: &str) -> Result<u64, ConfigError> {
     let expected = "a time such as 12h, 7d or 2w is expected";
     span(value).ok_or_else(|| ConfigError::Value { key: "keep", value: value.to_owned(), expected })
+}
+
+/// Reads the first day that is kept, which must not lie ahead: nothing of the days before it comes in any more.
+pub(crate) fn before(key: &'static str, value: &str, now: Timestamp) -> Result<Date, ConfigError> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let expected = "a date (2025-10-01) that is not ahead, or a time ago (400d), is expected";
+    let found = when(key, value, now)?.filter(|date| *date <= today);
+    found.ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+fn retain(value: &str, now: Timestamp) -> Result<Option<Date>, ConfigError> {
+    let expected = "a time such as 400d or 60w is expected";
+    match ago(value, now) {
+        _ if value.is_empty() => Ok(None),
+        Some(_) => before("retain", value, now).map(Some),
+        None => Err(ConfigError::Value { key: "retain", value: value.to_owned(), expected }),
+    }
 }
 
 fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {

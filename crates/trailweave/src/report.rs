@@ -36,6 +36,9 @@ pub(crate) struct Report {
     /// The read arm's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) correlated: Option<trailweave_correlate::Summary>,
+    /// The days that left the lake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pruned: Option<PrunedDays>,
     /// The tables that were published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<Vec<PublishedTable>>,
@@ -45,6 +48,17 @@ pub(crate) struct Report {
     /// The result of `verify`, which is printed by itself.
     #[serde(skip)]
     pub(crate) verified: Option<Verified>,
+}
+
+/// The days that left the lake, and what stays of them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct PrunedDays {
+    /// The first date that the lake keeps.
+    pub(crate) before: String,
+    /// Rows of `rejects` that went.
+    pub(crate) rejects: u64,
+    #[serde(flatten)]
+    pub(crate) pruned: trailweave_correlate::Pruned,
 }
 
 /// The report with the time that it took.
@@ -87,6 +101,9 @@ impl Report {
         }
         if let Some(correlated) = &self.correlated {
             write_correlated(out, correlated)?;
+        }
+        if let Some(pruned) = &self.pruned {
+            write_pruned(out, pruned)?;
         }
         if let Some(published) = &self.published {
             write_published(out, published)?;
@@ -152,6 +169,19 @@ pub(crate) fn write_published(out: &mut impl Write, tables: &[PublishedTable]) -
     writeln!(out, "published    {n_files} files in {} tables, {n_new} of which have a new snapshot", tables.len())
 }
 
+/// Writes which days left the lake, as text.
+pub(crate) fn write_pruned(out: &mut impl Write, it: &PrunedDays) -> io::Result<()> {
+    let PrunedDays { before, rejects, pruned } = it;
+    writeln!(
+        out,
+        "pruned       {} before {before}: {}, {} and {rejects} rejects; {} stay in `remembered`",
+        counted(pruned.days, "day", "days"),
+        counted(pruned.files, "file", "files"),
+        counted(pruned.rows, "row", "rows"),
+        pruned.remembered
+    )
+}
+
 /// Writes what was merged, as text.
 pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Result<()> {
     writeln!(
@@ -167,21 +197,23 @@ pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Resul
 
 /// Writes what the lake holds, as a table.
 pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> {
-    let heads = ["day", "account", "region", "done", "quarantined", "unread", "bytes", "records", "rows", "proven"];
-    let [day, account, region, done, quarantined, unread, bytes, records, rows, proven] = heads;
+    let heads =
+        ["day", "account", "region", "done", "pruned", "quarantined", "unread", "bytes", "records", "rows", "proven"];
+    let [day, account, region, done, pruned, quarantined, unread, bytes, records, rows, proven] = heads;
     writeln!(
         out,
-        "{day:10}  {account:12}  {region:14}  {done:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  {proven:>6}  hours without an object"
+        "{day:10}  {account:12}  {region:14}  {done:>8}  {pruned:>8}  {quarantined:>11}  {unread:>7}  {bytes:>10}  {records:>10}  {rows:>10}  {proven:>6}  hours without an object"
     )?;
     for row in &it.coverage {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         writeln!(
             out,
-            "{:10}  {:12}  {:14}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {:>6}  {}",
+            "{:10}  {:12}  {:14}  {:>8}  {:>8}  {:>11}  {:>7}  {:>10}  {:>10}  {:>10}  {:>6}  {}",
             text(&row.day),
             text(&row.account),
             text(&row.region),
             row.done,
+            row.pruned,
             row.quarantined,
             row.unread,
             ByteSize(row.bytes).to_string(),
@@ -191,7 +223,11 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
             ranges(&row.missing_hours),
         )?;
     }
-    writeln!(out, "objects      {} done, {} quarantined, {} unread", it.done, it.quarantined, it.unread)?;
+    writeln!(
+        out,
+        "objects      {} done, {} pruned, {} quarantined, {} unread",
+        it.done, it.pruned, it.quarantined, it.unread
+    )?;
     if let Some(proven) = &it.proven {
         write_proven(out, proven)?;
     }

@@ -3,6 +3,7 @@
 mod correlate;
 mod demo;
 mod ingest;
+mod prune;
 mod publish;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
 mod query;
@@ -39,6 +40,9 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             }
         }
         Verb::Compact(publish) => tidy::compact(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?),
+        Verb::Prune { before, publish } => {
+            prune::prune(&Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?, &before)
+        }
         Verb::Publish { keep, glue, no_glue } => {
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?;
             publish::publish(&job, keep.as_deref(), no_glue)

@@ -143,3 +143,18 @@ fn a_window_that_ends_before_it_begins_is_refused() {
     let ingest = IngestArgs { from: text("1d"), to: text("7d"), ..IngestArgs::default() };
     assert!(matches!(resolve(&Common::default(), &ingest), Err(ConfigError::EmptyWindow { .. })));
 }
+
+#[test]
+fn what_is_retained_is_a_first_day_that_is_not_ahead() {
+    let retain = |value: &str| {
+        let (_folder, common) = with_file(&format!("retain = '{value}'"));
+        resolve(&common, &IngestArgs::default()).map(|config| config.retain.map(|date| date.to_string()))
+    };
+    assert_eq!(retain("").unwrap(), None);
+    assert_eq!(retain("9d").unwrap().as_deref(), Some("2026-09-01"));
+    for value in ["2026-09-01", "9", "9y", "-9d"] {
+        assert!(matches!(retain(value), Err(ConfigError::Value { key: "retain", .. })), "{value}");
+    }
+    assert!(before("before", "2026-09-10", now()).is_ok());
+    assert!(before("before", "2026-09-11", now()).is_err() && before("before", "", now()).is_err());
+}

@@ -10,6 +10,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
+use super::prune::prune_locked;
 use super::publish::publish_locked;
 use super::spark;
 use crate::config::ConfigError;
@@ -38,10 +39,12 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     let _lock = lake.lock()?;
     let ingested = ingest_locked(job, &lake)?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
+    let pruned = job.config.retain.map(|first| prune_locked(&lake, first)).transpose()?;
     let published = publish_locked(job, &lake)?;
     Ok(Report {
         ingested: Some(ingested),
         correlated: Some(correlated),
+        pruned,
         published,
         proven: trailweave_ingest::proven(&lake)?,
         ..Report::default()
@@ -110,6 +113,9 @@ pub(super) fn status(job: &Job) -> anyhow::Result<Outcome> {
 
 pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
     job.config.check_source()?;
+    if job.again && (job.config.filter.from.is_none() || job.config.filter.to.is_none()) {
+        return Err(ConfigError::AgainWithoutDays.into());
+    }
     Ok(IngestOptions {
         sources: job.config.sources.clone(),
         keys: job.config.keys.clone(),
@@ -124,6 +130,7 @@ pub(super) fn options(job: &Job) -> anyhow::Result<IngestOptions> {
         sha256: job.config.sha256,
         batch_bytes: BATCH_BYTES,
         retry_quarantined: job.retry_quarantined,
+        again: job.again,
         shard: job.config.shard,
         run_id: run_id(job),
     })
