@@ -25,6 +25,7 @@ use trailweave_ingest::Verified;
 use trailweave_ingest::rfc3339;
 
 use crate::outcome::Outcome;
+use crate::price::Price;
 use crate::staged::StagedState;
 
 /// The results of a run.
@@ -143,7 +144,7 @@ pub(crate) fn write_json(out: &mut impl Write, result: &impl Serialize) -> io::R
 }
 
 /// Writes what a run would do, as text.
-pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<()> {
+pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary, price: Option<&Price>) -> io::Result<()> {
     writeln!(
         out,
         "objects      {} listed = {} to read + {} known + {} outside the filter + {} skipped",
@@ -151,10 +152,9 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
     )?;
     write_skipped(out, &it.skipped)?;
     writeln!(out, "bytes        {} as stored, in {}", ByteSize(it.bytes), counted(it.batches, "batch", "batches"))?;
-    if it.list_requests + it.get_requests > 0 {
-        let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
-        let (lists, gets) = (it.list_requests, it.get_requests);
-        writeln!(out, "requests     {lists} LIST + {gets} GET, about {usd:.4} USD at the prices of us-east-1")?;
+    match price {
+        Some(price) => price.write(out)?,
+        None => writeln!(out, "price        none: nothing is asked of S3")?,
     }
     for run_id in &it.unfinished_runs {
         writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
@@ -320,15 +320,6 @@ fn ranges(hours: &BTreeSet<u8>) -> String {
     }
     let text = |(first, last): &(u8, u8)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
     ranges.iter().map(text).collect::<Vec<_>>().join(" ")
-}
-
-/// The price of a thousand LIST and GET requests in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
-const LIST_USD: f64 = 0.005;
-const GET_USD: f64 = 0.0004;
-
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn usd(requests: u64, per_thousand: f64) -> f64 {
-    requests as f64 / 1000.0 * per_thousand
 }
 
 fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::Result<()> {

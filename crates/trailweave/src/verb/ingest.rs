@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
+use trailweave_ingest::PlanSummary;
 use trailweave_ingest::Status;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -16,6 +17,7 @@ use super::spark;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::price::Price;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
@@ -74,14 +76,26 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
         let because = "its messages would be hidden from others; plan with --source";
         return Err(ConfigError::QueueWith { with: "`plan`", because }.into());
     }
-    let plan = match Lake::open_at(&job.place()?) {
-        Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
+    let lake = match Lake::open_at(&job.place()?) {
+        Ok(lake) => Some(lake),
         // Nothing is known about a lake that is not made yet.
-        Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
+        Err(LakeError::NotALake { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    job.put(&plan, |out, plan| report::write_plan(out, plan))?;
+    let plan = job.runtime.block_on(trailweave_ingest::plan(lake.as_ref(), &options))?;
+    let events = lake.as_ref().map(|lake| lake.format().events.as_str()).or(job.config.events.as_deref());
+    let price = Price::of(&plan, &job.config.lake, events.unwrap_or_default());
+    job.put(&Planned { plan: &plan, price: price.as_ref() }, |out, it| report::write_plan(out, it.plan, it.price))?;
     Ok(Outcome::Done)
+}
+
+/// What a run would read, and its price, if it has one.
+#[derive(Serialize)]
+struct Planned<'p> {
+    #[serde(flatten)]
+    plan: &'p PlanSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<&'p Price>,
 }
 
 /// The state of the lake, and the runs that it has staged for Spark.
