@@ -49,9 +49,10 @@ pub use adopt::{Made, adopt, standing};
 pub use chain::{Call, Cause, Chain, Event, Missing};
 pub use correlate::{RULES, correlate, covered, joined};
 pub use error::CorrelateError;
+pub use events::{HASHABLE, reads_column};
 pub use options::{CorrelateOptions, Progress, Scope};
-pub use summary::Summary;
 pub use prune::{Pruned, prune};
+pub use summary::Summary;
 pub use trace::trace;
 
 #[cfg(test)]

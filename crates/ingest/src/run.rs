@@ -6,6 +6,7 @@ pub(crate) mod chunk;
 pub(crate) mod commit;
 pub(crate) mod crash_points;
 mod drain;
+mod omit;
 pub(crate) mod part;
 pub(crate) mod pipeline;
 pub(crate) mod plan;

@@ -43,7 +43,7 @@ pub use covered::{Covered, Merged};
 pub use error::LakeError;
 pub use file::WholeFile;
 pub use folder::Folder;
-pub use format::{Format, GlueTables, Iceberg, PublishOptions};
+pub use format::{Choices, Format, GlueTables, Iceberg, Omission, Omit, PublishOptions};
 pub use lake::{Lake, LakePlace, Part};
 pub use lease::LeaseTimes;
 pub use listed::Listed;

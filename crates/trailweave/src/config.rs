@@ -2,7 +2,7 @@
 //!
 //! Clap lays flags over the environment; this module lays the outcome over the file and the defaults, and checks it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -15,12 +15,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use trailweave_correlate::{HASHABLE, reads_column};
 use trailweave_ingest::Filter;
 use trailweave_ingest::Names;
 use trailweave_ingest::Range;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Shard;
 use trailweave_ingest::Source;
+use trailweave_lake::{Omission, Omit};
+use trailweave_table::{Kind, LOGGED};
 
 use crate::args::Common;
 use crate::args::IngestArgs;
@@ -39,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) lake: Source,
     pub(crate) filter: Filter,
     pub(crate) events: Option<String>,
+    /// The columns that are left out, where the configuration names any.
+    pub(crate) omit: Option<Omit>,
     pub(crate) memory: ByteSize,
     pub(crate) threads: NonZeroUsize,
     pub(crate) cap: ByteSize,
@@ -62,6 +67,8 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("invalid {key} `{value}`: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
+    #[error("omit cannot name `{column}`: {because}")]
+    Omit { column: String, because: &'static str },
     #[error("{key} cannot be followed")]
     Endpoint { key: &'static str, source: EndpointError },
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
@@ -124,6 +131,7 @@ struct File {
     region: Vec<String>,
     all_names: bool,
     events: String,
+    omit: BTreeMap<String, String>,
     memory: String,
     threads: usize,
     cap: String,
@@ -158,6 +166,7 @@ impl Default for File {
             region: Vec::new(),
             all_names: false,
             events: String::new(),
+            omit: BTreeMap::new(),
             memory: text("1GiB"),
             threads: 0,
             cap: text("2GiB"),
@@ -202,6 +211,7 @@ impl Config {
                 names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
             events: events(&or(&ingest.events, &file.events))?,
+            omit: omit(&file.omit)?,
             memory,
             threads: threads(&or(&common.threads, &file.threads.to_string()), memory)?,
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
@@ -423,6 +433,32 @@ fn events(value: &str) -> Result<Option<String>, ConfigError> {
         }),
     }
 }
+
+/// Reads which columns are left out. What the join reads stays, or its rows would be wrong.
+fn omit(filed: &BTreeMap<String, String>) -> Result<Option<Omit>, ConfigError> {
+    let read = |(column, how): (&String, &String)| Ok((column.clone(), omission(column, how)?));
+    let omit = filed.iter().map(read).collect::<Result<Omit, _>>()?;
+    Ok(Some(omit).filter(|omit| !omit.is_empty()))
+}
+
+fn omission(column: &str, how: &str) -> Result<Omission, ConfigError> {
+    let refuse = |because| Err(ConfigError::Omit { column: column.to_owned(), because });
+    let found = LOGGED.into_iter().flat_map(|table| table.columns).find(|it| it.name == column);
+    let Some(found) = found else { return refuse("neither `events` nor `sessions` has such a column") };
+    let (is_joined, is_hashable) = (reads_column(column), HASHABLE.contains(&column));
+    match how {
+        "drop" if is_hashable => refuse("the join reads it; `hash` keeps what it needs"),
+        "drop" | "hash" if is_joined && !is_hashable => refuse("the join reads it, and would make wrong rows without"),
+        "drop" | "hash" if column == AMENDED => refuse("it tells which record another one replaces"),
+        "drop" => Ok(Omission::Drop),
+        "hash" if found.kind == Kind::Text => Ok(Omission::Hash),
+        "hash" => refuse("it holds no single text that could be hashed; `drop` it"),
+        _ => refuse("`drop` or `hash` is expected"),
+    }
+}
+
+/// The column by which amendments are settled.
+const AMENDED: &str = "amended_event_id";
 
 fn size(key: &'static str, value: &str, least: ByteSize) -> Result<ByteSize, ConfigError> {
     let expected = "a size such as 64MiB or 4GiB is expected, for memory at least 64MiB";

@@ -32,6 +32,7 @@ use crate::row_key::RowKeys;
 use crate::run::budget::{Budget, Shares};
 use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
+use crate::run::omit::Omissions;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
 use crate::texts::Texts;
@@ -52,6 +53,7 @@ pub(crate) struct Outflow {
     pub(crate) cpu: Cpu,
     pub(crate) crash_points: CrashPoints,
     pub(crate) kept: KeptDays,
+    omissions: Omissions,
     buffer_bytes: u64,
     part_bytes: u64,
     writing: Budget,
@@ -126,7 +128,8 @@ impl Outflow {
     pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, crash_points: CrashPoints, kept: KeptDays) -> Self {
         let Shares { buffer_bytes, writing_bytes, .. } = shares;
         let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR / PARALLEL_WRITES);
-        Self { lake, cpu, crash_points, kept, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
+        let omissions = Omissions::of(&lake);
+        Self { lake, cpu, crash_points, kept, omissions, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
     }
 }
 
@@ -305,8 +308,8 @@ impl OpenBatch {
         let path = folder.join(part_name(&self.batch_id, partition.n));
         let buffer = mem::take(&mut partition.buffer);
         partition.n += 1;
-        let (lake, batch_id) = (self.outflow.lake.clone(), self.batch_id.clone());
-        self.begin(path, buffer, move |path, chunks| write_new(&lake, day, &folder, &batch_id, chunks, path)).await;
+        let (outflow, batch_id) = (Arc::clone(&self.outflow), self.batch_id.clone());
+        self.begin(path, buffer, move |path, chunks| write_new(&outflow, day, &folder, &batch_id, chunks, path)).await;
     }
 
     /// Begins the next part of rejects.
@@ -454,14 +457,14 @@ pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
 
 /// Writes the rows that no other batch has brought.
 fn write_new(
-    lake: &Lake,
+    outflow: &Outflow,
     day: Day,
     folder: &Path,
     batch_id: &str,
     mut chunks: Vec<Chunk>,
     path: &Path,
 ) -> Result<Written, IngestError> {
-    let table = day.table();
+    let (lake, table) = (&outflow.lake, day.table());
     let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
     let known = known_to_lake(lake, folder, batch_id, table, &chunks)?;
     if !known.is_empty() {
@@ -482,6 +485,7 @@ fn write_new(
     }
     let n_rows = chunks.iter().map(|chunk| chunk.chosen.len()).sum::<usize>() as u64;
     if n_rows > 0 {
+        let chunks: Vec<_> = chunks.into_iter().map(|chunk| outflow.omissions.apply(table, chunk)).collect();
         part::write(lake, &chunks, table, path)?;
     }
     Ok(Written { day: Some(day), n_rows, objects })

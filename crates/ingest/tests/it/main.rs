@@ -11,6 +11,7 @@ mod duplicates;
 mod faults;
 mod hashes;
 mod inventory;
+mod omit;
 mod prune;
 mod regrouped;
 mod s3;

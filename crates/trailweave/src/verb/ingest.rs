@@ -7,6 +7,7 @@ use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::PlanSummary;
 use trailweave_ingest::Status;
+use trailweave_lake::Choices;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
@@ -66,7 +67,8 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
 }
 
 fn open(job: &Job) -> anyhow::Result<Lake> {
-    Ok(Lake::open_or_create_at(&job.place()?, job.config.events.as_deref())?)
+    let choices = Choices { events: job.config.events.as_deref(), omit: job.config.omit.as_ref() };
+    Ok(Lake::open_or_create_with(&job.place()?, choices)?)
 }
 
 /// Says what a run would do.

@@ -168,3 +168,28 @@ fn objects_are_read_again_only_where_days_are_named() {
     done(&["correlate"], &lake);
     assert_eq!(rows(&lake), expected);
 }
+
+#[test]
+fn columns_that_are_left_out_change_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let (whole, lake) = (folder.path().join("whole"), folder.path().join("lake"));
+    let config = folder.path().join("trailweave.toml");
+    let omit =
+        "{ access_key_id = 'hash', source_ip_address = 'hash', user_agent = 'hash', response_elements = 'drop' }";
+    fs::write(&config, format!("omit = {omit}")).unwrap();
+    run(&source, &whole, 0);
+    done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);
+    let shown = |lake: &Path| -> Vec<String> {
+        let sql = "SELECT * EXCEPT (ec2_source_ip_address) FROM correlated ORDER BY kms_event_id, recipient_account_id";
+        query(lake, sql).iter().map(Value::to_string).collect()
+    };
+    assert_eq!(shown(&lake), shown(&whole));
+    let count = |lake: &Path, what: &str| query(lake, &format!("SELECT {what} AS n FROM events"))[0]["n"].clone();
+    assert_eq!(count(&lake, "count(response_elements)"), 0);
+    assert_eq!(count(&lake, "count(DISTINCT access_key_id)"), count(&whole, "count(DISTINCT access_key_id)"));
+    fs::write(&config, "omit = { response_elements = 'drop' }").unwrap();
+    let other = ["run", "--source", utf8(&source), "--config", utf8(&config), "--lake", utf8(&lake)];
+    let refused = trailweave(&other);
+    assert!(refused.code == 1 && refused.stderr.contains("leave `omit` out"), "{refused:?}");
+}
