@@ -20,7 +20,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 ALL := --features trailweave/glue,trailweave/otlp
 
 .PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-publish bench-spark bench-status bench-turns bench-verify release
+	bench-prune bench-publish bench-spark bench-status bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -185,6 +185,10 @@ bench-status: release duckdb
 # What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
 bench-verify: release seaweedfs awscli
 	$(PYTHON) benches/verify.py
+
+# `prune` of a day, and `status`, in a lake of three years and a million objects: some 5 GB of disk.
+bench-prune: release
+	$(PYTHON) benches/prune.py
 
 # Two builds in turn on the same trails: `make bench-turns OLD=path/of/a/program`.
 bench-turns: release

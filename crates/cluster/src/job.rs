@@ -9,13 +9,14 @@ use sha2::Digest;
 use sha2::Sha256;
 use trailweave_correlate::RULES;
 use trailweave_correlate::covered;
+use trailweave_correlate::joined;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_table::Kind;
-use trailweave_table::LOGGED;
 use trailweave_table::Table;
+use trailweave_table::{EVENTS, REMEMBERED, SESSIONS};
 
 use crate::Product;
 use crate::Step;
@@ -81,7 +82,9 @@ pub struct Input {
 impl Job {
     /// Makes the job of all events of `lake`, which Spark finds at `root`.
     pub fn of(lake: &Lake, root: &str) -> Result<Self, LakeError> {
-        let inputs = LOGGED.into_iter().map(|table| input(lake, root, table)).collect::<Result<_, _>>()?;
+        // Its columns are those of `events`, so its files are read as such.
+        let of_events = input(lake, root, [&EVENTS, &REMEMBERED])?;
+        let inputs = vec![of_events, input(lake, root, [&SESSIONS])?];
         let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let job = Self { run: String::new(), rules: RULES, inputs, settings, steps: steps(), products: products() };
         let digest: [u8; 32] = Sha256::digest([&job.text(), JOIN.as_bytes()].concat()).into();
@@ -107,41 +110,32 @@ impl Job {
             Part { event_date: None, path, bytes: *bytes }
         };
         let mut covers = Covered::of(lake, self.rules, &files.map(part).collect::<Vec<_>>());
-        covers.follow(lake, &logged(lake)?)?;
+        covers.follow(lake, &joined(lake)?)?;
         Ok(covers)
     }
 
     /// Tells whether the products of the lake know all events already that it reads.
     pub fn is_known(&self, lake: &Lake) -> Result<bool, LakeError> {
         let covers = self.covers(lake)?;
-        Ok(covered(lake, &logged(lake)?)?.is_some_and(|it| it.has_all_of(&covers)))
+        Ok(covered(lake, &joined(lake)?)?.is_some_and(|it| it.has_all_of(&covers)))
     }
 
     /// Finds a part that it reads and that the lake holds no longer.
     pub fn gone(&self, lake: &Lake) -> Result<Option<PathBuf>, LakeError> {
         let covers = self.covers(lake)?;
-        Ok(covers.gone(&Covered::of(lake, self.rules, &logged(lake)?)).next().map(PathBuf::from))
+        Ok(covers.gone(&Covered::of(lake, self.rules, &joined(lake)?)).next().map(PathBuf::from))
     }
 }
 
-/// Lists the parts that the join reads.
-fn logged(lake: &Lake) -> Result<Vec<Part>, LakeError> {
-    let mut parts = Vec::new();
-    for table in LOGGED {
-        parts.extend(lake.parts(table)?);
+/// Makes an input of the files of tables that have the columns of the first.
+fn input<const N: usize>(lake: &Lake, root: &str, tables: [&Table; N]) -> Result<Input, LakeError> {
+    let columns = tables[0].columns.iter().map(|column| format!("{} {}", column.name, kind(column.kind)));
+    let mut files = BTreeMap::new();
+    for table in tables {
+        files.extend(lake.parts(table)?.into_iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)));
     }
-    Ok(parts)
-}
-
-fn input(lake: &Lake, root: &str, table: &Table) -> Result<Input, LakeError> {
-    let columns = table.columns.iter().map(|column| format!("{} {}", column.name, kind(column.kind)));
-    let files = lake.parts(table)?.into_iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)).collect();
-    Ok(Input {
-        table: table.name.to_owned(),
-        schema: columns.collect::<Vec<_>>().join(", "),
-        root: root.to_owned(),
-        files,
-    })
+    let (table, schema) = (tables[0].name.to_owned(), columns.collect::<Vec<_>>().join(", "));
+    Ok(Input { table, schema, root: root.to_owned(), files })
 }
 
 /// Names a type as Spark does.

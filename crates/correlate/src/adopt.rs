@@ -50,6 +50,9 @@ where
     let products = Replacement::of_nothing(lake)?;
     for made in made {
         let Made { table, day, rows } = made?;
+        if !products.keeps(table, day) {
+            continue;
+        }
         let mut file = DateFile::create(&products, table, day)?;
         for rows in rows {
             file.write(&rows?)?;

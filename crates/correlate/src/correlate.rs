@@ -4,7 +4,7 @@ use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
-use trailweave_table::LOGGED;
+use trailweave_table::JOINED;
 
 use crate::CorrelateError;
 use crate::CorrelateOptions;
@@ -28,10 +28,7 @@ const MANY_BYTES: u64 = 64 << 20;
 ///
 /// Needs: the lake's lock, held by the caller.
 pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -> Result<Summary, CorrelateError> {
-    let mut parts = Vec::new();
-    for table in LOGGED {
-        parts.extend(lake.parts(table)?);
-    }
+    let parts = joined(lake)?;
     let covers = Covered::of(lake, RULES, &parts);
     let covered = if options.scope == Scope::New { covered(lake, &parts)? } else { None };
     if let Some(covered) = &covered {
@@ -52,6 +49,15 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
         let files = products.commit(covers)?;
         summary::read(lake, scope, files, slices)
     })
+}
+
+/// Lists the parts that the join reads.
+pub fn joined(lake: &Lake) -> Result<Vec<Part>, LakeError> {
+    let mut parts = Vec::new();
+    for table in JOINED {
+        parts.extend(lake.parts(table)?);
+    }
+    Ok(parts)
 }
 
 /// Returns what the products cover, of the parts that there are now; `None` where they are of other rules, or were touched.

@@ -21,6 +21,9 @@ pub enum CorrelateError {
         /// When the events happened, in milliseconds since the epoch.
         time_ms: i64,
     },
+    /// Days cannot be pruned whose events the products do not know.
+    #[error("the tables do not know all events of these days yet; `correlate` first")]
+    Behind,
     /// Rows of a product could not be put together. This is a bug of this crate.
     #[error("cannot put the rows of `{table}` together")]
     Rows {

@@ -107,6 +107,15 @@ pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
     names.chain(IDS).chain(["event_time", "event_source", "encrypted", "source_index"])
 }
 
+/// Tells whether the join reads a column of the events.
+pub fn reads_column(column: &str) -> bool {
+    columns().any(|it| it == column)
+}
+
+/// Columns that the join compares with each other, or in which it looks for names of AWS alone. So hashes will do that
+/// leave those names.
+pub const HASHABLE: [&str; 3] = ["access_key_id", "source_ip_address", "user_agent"];
+
 /// Tells whether few values fill a text column.
 pub(crate) fn is_shared(column: &str) -> bool {
     column == "event_source"

@@ -129,7 +129,7 @@ impl Out<'_, '_> {
         for day in replaced.iter().flat_map(|replaced| &replaced.days) {
             days.entry(*day).or_default();
         }
-        let days: Vec<(i32, &[T])> = days.into_iter().collect();
+        let days: Vec<(i32, &[T])> = days.into_iter().filter(|(day, _)| self.replacement.keeps(table, *day)).collect();
         let is_coded = |it: &Column| replaced.is_none() && it.is_coded();
         let schema = if replaced.is_none() { table.coded_schema() } else { table.schema() };
         let batch = |items: &[T]| {

@@ -14,8 +14,8 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
-use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
+use trailweave_table::{ATTACHMENTS, CORRELATED, PRODUCTS};
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
 /// A file of a product without its name, which says what is in it.
@@ -24,9 +24,14 @@ const UNNAMED: &str = "part.parquet";
 /// The name of the change that puts products in their place.
 const NAME: &str = "products";
 
+/// The products that lose their rows of pruned days. The other dimensions keep theirs: attachments are what happened on a day.
+pub(crate) const PRUNED_PRODUCTS: [&Table; 2] = [&CORRELATED, &ATTACHMENTS];
+
 /// The files of products that replace those of the lake together, and how the products stand meanwhile.
 pub(crate) struct Replacement<'a> {
     lake: &'a Lake,
+    /// The first day of which all rows are kept, if others were pruned.
+    pruned_before: Option<i32>,
     so_far: Mutex<SoFar<'a>>,
 }
 
@@ -65,11 +70,18 @@ impl<'a> Replacement<'a> {
             standing.extend(lake.parts(table)?.into_iter().map(dated));
         }
         let (change, files, names) = (Change::new(lake, NAME), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { lake, so_far: Mutex::new(SoFar { change, files, names, standing }) })
+        let pruned_before = lake.pruned_before()?;
+        Ok(Self { lake, pruned_before, so_far: Mutex::new(SoFar { change, files, names, standing }) })
     }
 
     pub(crate) fn lake(&self) -> &'a Lake {
         self.lake
+    }
+
+    /// Tells whether rows of a day of a product are kept, or were pruned.
+    pub(crate) fn keeps(&self, table: &Table, day: i32) -> bool {
+        let is_pruned = PRUNED_PRODUCTS.iter().any(|it| it.name == table.name);
+        !(is_pruned && self.pruned_before.is_some_and(|before| day < before))
     }
 
     /// Makes them the lake's, and notes what its products cover then. Returns of how many days of tables that changes the

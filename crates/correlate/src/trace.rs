@@ -19,6 +19,7 @@ use trailweave_lake::read::{Ask, Keys, seek, values};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::GRANTS;
+use trailweave_table::REMEMBERED;
 use trailweave_table::SESSIONS;
 use trailweave_table::Table;
 use trailweave_table::ms_of_time;
@@ -120,7 +121,13 @@ fn texts<const N: usize>(
 
 /// Reads columns of the rows of a table that answer a question, from several parts at once.
 fn find(lake: &Lake, table: &Table, columns: &[&str], asks: &[Ask<'_>]) -> Result<Vec<RecordBatch>, CorrelateError> {
-    let parts = if asks.iter().all(|ask| ask.keys.is_empty()) { Vec::new() } else { lake.parts(table)? };
+    if asks.iter().all(|ask| ask.keys.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let mut parts = lake.parts(table)?;
+    if table.name == EVENTS.name {
+        parts.extend(lake.parts(&REMEMBERED)?);
+    }
     let found: Vec<_> = parts.par_iter().map(|part| seek(lake, part, columns, asks)).collect::<Result<_, _>>()?;
     Ok(found.into_iter().flatten().collect())
 }

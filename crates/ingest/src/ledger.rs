@@ -40,6 +40,12 @@ use crate::upkeep::amendment::Amendments;
 const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
+/// The status of an object whose rows are in the lake.
+pub(crate) const DONE: &str = "done";
+/// That of an object which was done and was read again; its counts repeat those of the entry that says so.
+pub(crate) const AGAIN: &str = "again";
+/// That of an object of which no row is.
+const QUARANTINED: &str = "quarantined";
 /// The column of what `verify` found.
 pub(crate) const VERDICT: &str = "verdict";
 /// The column of notes by which objects were dismissed, which such ledgers lack, too.
@@ -56,6 +62,8 @@ pub(crate) enum ObjectState {
     Quarantined,
     /// Every record of it was rejected.
     Rejected,
+    /// It is of a day that was pruned.
+    Pruned,
     /// It was read.
     Done,
 }
@@ -66,7 +74,7 @@ impl ObjectState {
 
     /// Reads the state of an object of so many records.
     pub(crate) fn of(status: &str, records: u64, rejects: u64, is_noted: bool) -> Self {
-        match (status == "done", records > 0 && records == rejects) {
+        match (status != QUARANTINED, records > 0 && records == rejects) {
             (true, false) => Self::Done,
             _ if is_noted => Self::Dismissed,
             (true, true) => Self::Rejected,
@@ -86,6 +94,8 @@ impl ObjectState {
 pub(crate) struct Ledger {
     /// Objects that earlier runs have read.
     done: BTreeSet<u128>,
+    /// How often it was read again, where it was.
+    again: HashMap<u128, u32>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
     /// Those of them that were dismissed.
@@ -124,6 +134,8 @@ pub(crate) struct LedgerEntry {
     /// Why it was quarantined; `None`: it is done.
     pub(crate) error: Option<String>,
     pub(crate) tally: Tally,
+    /// True if it was done before, so that an earlier entry says what became of its records.
+    pub(crate) is_again: bool,
     /// That of the object when inflated, if it is one member of gzip.
     pub(crate) sha256: Option<Sha256>,
     /// The earliest and the latest `event_time` among its rows.
@@ -138,7 +150,11 @@ impl LedgerEntry {
     }
 
     fn status(&self) -> &'static str {
-        if self.error.is_none() { "done" } else { "quarantined" }
+        match self.error {
+            None if self.is_again => AGAIN,
+            None => DONE,
+            Some(_) => QUARANTINED,
+        }
     }
 }
 
@@ -165,7 +181,7 @@ impl Ledger {
             };
             for (row, state) in states_of(&rows).enumerate() {
                 let read = identity(objects.value(row), versions.value(row));
-                self.insert(read, statuses.value(row) == "done", state == ObjectState::Dismissed);
+                self.insert(read, statuses.value(row), state == ObjectState::Dismissed);
                 self.is_suspect |= state.stands();
             }
             self.read_amendments(path, objects, &rows)?;
@@ -190,15 +206,31 @@ impl Ledger {
         Ok(())
     }
 
-    fn insert(&mut self, read: u128, is_done: bool, is_dismissed: bool) {
-        if is_done {
-            self.done.insert(read);
-            return;
+    fn insert(&mut self, read: u128, status: &str, is_dismissed: bool) {
+        match status {
+            DONE => {
+                self.done.insert(read);
+            }
+            AGAIN => *self.again.entry(read).or_default() += 1,
+            _ => {
+                *self.quarantined.entry(read).or_default() += 1;
+                if is_dismissed {
+                    self.dismissed.insert(read);
+                }
+            }
         }
-        *self.quarantined.entry(read).or_default() += 1;
-        if is_dismissed {
-            self.dismissed.insert(read);
-        }
+    }
+
+    /// Tells whether the rows of an object are in the lake, as far as the ledger knows.
+    pub(crate) fn is_done(&self, object: &ObjectRef) -> bool {
+        self.done.contains(&identity(&object.source_object, &object.version))
+    }
+
+    /// Counts how often an object was read that is done.
+    pub(crate) fn n_attempts(&self, object: &ObjectRef) -> u32 {
+        let read = identity(&object.source_object, &object.version);
+        let times = |of: &HashMap<u128, u32>| of.get(&read).copied().unwrap_or_default();
+        1 + times(&self.again) + times(&self.quarantined)
     }
 
     /// Returns what is known of an object. Once done it is never read again, so that outweighs every quarantine before.
@@ -250,6 +282,9 @@ impl Ledger {
         mut entries: Vec<LedgerEntry>,
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
+        for entry in &mut entries {
+            entry.is_again = self.done.contains(&identity(&entry.source_object, &entry.version));
+        }
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
         let mut writer = TableWriter::new(lake.create_file(&path)?, &LEDGER)?;
         writer.write(&rows(&entries, batch_id, run_id))?;
@@ -441,6 +476,7 @@ mod tests {
             error: error.map(str::to_owned),
             tally: Tally::default(),
             sha256: Some([0xa5; 32]),
+            is_again: false,
             event_times_ms: Some((-1, 1)),
             amendments: Vec::new(),
         }

@@ -19,6 +19,7 @@
 mod cpu;
 mod error;
 mod fingerprint;
+mod kept_days;
 mod ledger;
 mod options;
 mod progress;
@@ -49,6 +50,7 @@ pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::coverage::Coverage;
 pub use upkeep::gc::{gc, remove_uncommitted};
+pub use upkeep::prune::prune;
 pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
 pub use upkeep::runs::UnfinishedRun;

@@ -56,6 +56,8 @@ pub struct IngestOptions {
     pub names: Vec<String>,
     /// The quarantined objects that are read again.
     pub retry: Retry,
+    /// True if objects are read again whose rows are in the lake, as the ledger says: those that are gone come back.
+    pub again: bool,
     /// The share of the objects that is read, while other processes read theirs.
     pub shard: Option<Shard>,
     /// The name of the run, under which its plan is kept.
@@ -80,6 +82,7 @@ impl Default for IngestOptions {
             batch_bytes: 256 << 20,
             names: Vec::new(),
             retry: Retry::None,
+            again: false,
             shard: None,
             run_id: "run".to_owned(),
         }

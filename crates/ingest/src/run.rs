@@ -6,6 +6,7 @@ pub(crate) mod chunk;
 pub(crate) mod commit;
 pub(crate) mod crash_points;
 mod drain;
+mod omit;
 pub(crate) mod part;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
@@ -22,6 +23,7 @@ use trailweave_lake::LakeError;
 
 use crate::cpu::{Cpu, Panicked};
 use crate::error::chain;
+use crate::kept_days::KeptDays;
 use crate::ledger::Ledger;
 use crate::progress::add;
 use crate::run::budget::Shares;
@@ -129,7 +131,8 @@ async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Resul
     let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
-    choose(list(&cpu, s3, options).await?, &ledger, options, selection)
+    let kept = lake.map(KeptDays::of).transpose()?.unwrap_or_default();
+    choose(list(&cpu, s3, options).await?, &ledger, options, selection, kept)
 }
 
 /// Finds the plans that a run has to finish first: all that no run has finished; of a shard, its own.
@@ -180,7 +183,7 @@ impl<'a> Run<'a> {
         let decode = DecodeOptions { cap_bytes, selection: selection(lake)?, sha256: options.sha256 };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
         let inflow = Inflow::new(cpu.clone(), options, shares, decode, Arc::new(S3::new(options.s3.clone())));
-        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points);
+        let outflow = Outflow::new(lake.clone(), cpu.clone(), shares, crash_points, KeptDays::of(lake)?);
         let of_ledger = lake.clone();
         let batches = unfinished.iter().flat_map(|plan| &plan.batches);
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
@@ -207,9 +210,13 @@ impl<'a> Run<'a> {
         })
     }
 
+    fn choose(&self, lake: &Lake, listing: Listing) -> Result<Chosen, IngestError> {
+        choose(listing, &self.ledger, self.options, selection(lake)?, self.outflow.kept)
+    }
+
     /// Reads what is new in a listing, by a plan of its own.
     async fn read(&mut self, lake: &Lake, listing: Listing, run_id: &str) -> Result<(), IngestError> {
-        let Chosen { mut objects, known, is_matched } = choose(listing, &self.ledger, self.options, selection(lake)?)?;
+        let Chosen { mut objects, known, is_matched } = self.choose(lake, listing)?;
         self.is_matched |= is_matched;
         self.beyond.extend(mem::take(&mut objects.beyond));
         self.summary.objects_known += known;
@@ -367,7 +374,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let tally = open.append(&batch.objects, &read_objects, arrived.done.rows, self.ledger.amendments()).await?;
+        let tally = open.append(&batch.objects, &read_objects, arrived.done.rows, &self.ledger).await?;
         add(&self.progress.records, tally.records);
         add(&self.progress.rows, tally.rows);
         add(&self.progress.objects_done, n_objects);

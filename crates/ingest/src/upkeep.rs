@@ -6,6 +6,7 @@ pub(crate) mod compact;
 pub(crate) mod coverage;
 pub(crate) mod duplicates;
 pub(crate) mod gc;
+pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod quarantine;
 pub(crate) mod runs;

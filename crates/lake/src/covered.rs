@@ -128,9 +128,22 @@ impl Covered {
         self.parts.iter().filter(|(path, bytes)| !now.has(path, **bytes)).map(|(path, _)| path.as_path())
     }
 
+    /// Covers parts no longer that leave the lake.
+    pub fn forget_parts<'p>(&mut self, lake: &Lake, gone: impl Iterator<Item = &'p Part>) {
+        for part in gone {
+            self.parts.remove(lake.below(&part.path));
+        }
+    }
+
+    /// Covers a part more, which holds nothing that the products do not know.
+    pub fn add(&mut self, lake: &Lake, part: &Part) {
+        self.parts.insert(lake.below(&part.path).to_owned(), part.bytes);
+    }
+
     /// Lets it appear with the products, of which `change` holds all that is new.
     pub fn stage(mut self, lake: &Lake, change: &mut Change<'_>) -> Result<(), LakeError> {
         self.products = change.outcome(products(lake)?);
+        self.products.retain(|path| PRODUCTS.iter().any(|table| path.starts_with(table.name)));
         let staged = change.promise(&path(lake));
         lake.write(&staged, &serde_json::to_vec(&self).expect("paths of a lake are text"))
     }

@@ -69,6 +69,19 @@ pub enum LakeError {
         /// The choice that was asked for.
         asked: String,
     },
+    /// The lake was made with another choice of columns that are left out.
+    #[error(
+        "the lake `{}` was made with omit = {kept}, and omit = {asked} is asked for; leave `omit` out of the configuration to go on with its \
+         own, or make another lake", root.display()
+    )]
+    OtherOmit {
+        /// The lake.
+        root: PathBuf,
+        /// The choice that it was made with.
+        kept: String,
+        /// The choice that was asked for.
+        asked: String,
+    },
     /// Another run writes this lake.
     #[error("another run is writing the lake `{}`; wait until it ends, or end it", root.display())]
     Locked {

@@ -1,5 +1,7 @@
 //! `_trailweave/lake.json`: what a lake is, decided when it is made.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -10,9 +12,54 @@ pub struct Format {
     pub format_version: u32,
     /// Which records become rows: `relevant` or `all`.
     pub events: String,
+    /// The columns that ingesting leaves out, and how.
+    #[serde(default, skip_serializing_if = "Omit::is_empty")]
+    pub omit: Omit,
+    /// What is hashed together with each value, where any is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// Since the lake is published: how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iceberg: Option<Iceberg>,
+}
+
+/// How each of some columns is left out.
+pub type Omit = BTreeMap<String, Omission>;
+
+/// How a column is left out of new rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Omission {
+    /// It is null.
+    Drop,
+    /// Each value is a hash of it, but for what AWS says of itself.
+    Hash,
+}
+
+/// The choices that a lake is made with. One that is not made leaves a lake's as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choices<'c> {
+    /// Which records become rows; of a new lake `relevant` where `None`.
+    pub events: Option<&'c str>,
+    /// The columns that are left out; of a new lake none where `None`.
+    pub omit: Option<&'c Omit>,
+}
+
+impl Choices<'_> {
+    pub(crate) fn are_those_of(self, format: &Format) -> bool {
+        self.events.is_none_or(|events| events == format.events) && self.omit.is_none_or(|omit| *omit == format.omit)
+    }
+
+    /// Makes them in a format.
+    pub(crate) fn make(self, format: &mut Format, salt: impl FnOnce() -> String) {
+        if let Some(events) = self.events {
+            events.clone_into(&mut format.events);
+        }
+        if let Some(omit) = self.omit {
+            format.omit.clone_from(omit);
+            format.salt = omit.values().any(|it| *it == Omission::Hash).then(salt);
+        }
+    }
 }
 
 /// How the tables of a lake are published as Iceberg tables.

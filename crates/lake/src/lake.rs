@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io::BufReader;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -20,6 +21,7 @@ use trailweave_table::Table;
 use trailweave_table::table_dir;
 
 use crate::Catalog;
+use crate::Choices;
 use crate::Folder;
 use crate::Format;
 use crate::GlueTables;
@@ -28,6 +30,7 @@ use crate::LakeError;
 use crate::LakeFile;
 use crate::LeaseTimes;
 use crate::Listed;
+use crate::Omit;
 use crate::PublishOptions;
 use crate::WholeFile;
 use crate::metrics::WrittenFiles;
@@ -162,30 +165,32 @@ impl Lake {
         Self::open_or_create_at(&LakePlace::local(root), events)
     }
 
-    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`). A lake into which a run
-    /// has planned to write must have been made with the same choice.
+    /// Opens the lake at a place, or makes one that keeps `events` (`relevant` where `None`).
     pub fn open_or_create_at(place: &LakePlace, events: Option<&str>) -> Result<Self, LakeError> {
-        let lake = match Self::open_at(place) {
-            Ok(lake) => lake,
-            Err(LakeError::NotALake { .. }) => Self::create(place, events.unwrap_or("relevant"))?,
-            Err(other) => return Err(other),
-        };
-        match events {
-            Some(asked) if asked != lake.format.events => lake.choose(asked),
-            _ => Ok(lake),
-        }
+        Self::open_or_create_with(place, Choices { events, omit: None })
     }
 
-    /// Makes another choice, as long as only a run that failed before it planned anything knows the first.
-    fn choose(mut self, events: &str) -> Result<Self, LakeError> {
+    /// Opens the lake at a place, or makes one. A lake into which a run has planned to write must have been made with the
+    /// same choices.
+    pub fn open_or_create_with(place: &LakePlace, choices: Choices<'_>) -> Result<Self, LakeError> {
+        let lake = match Self::open_at(place) {
+            Ok(lake) => lake,
+            Err(LakeError::NotALake { .. }) => Self::create(place, choices)?,
+            Err(other) => return Err(other),
+        };
+        if choices.are_those_of(&lake.format) { Ok(lake) } else { lake.choose(choices) }
+    }
+
+    /// Makes other choices, as long as only a run that failed before it planned anything knows the first.
+    fn choose(mut self, choices: Choices<'_>) -> Result<Self, LakeError> {
         if self.is_begun()? {
-            return Err(self.other_events(events));
+            return Err(self.other_choices(choices));
         }
         let _lock = self.lock()?;
         if self.is_begun()? {
-            return Err(self.other_events(events));
+            return Err(self.other_choices(choices));
         }
-        events.clone_into(&mut self.format.events);
+        choices.make(&mut self.format, salt);
         self.write(&format_file(&self.root), &self.format.text())?;
         Ok(self)
     }
@@ -202,14 +207,29 @@ impl Lake {
         Ok(self.files(&self.state_dir())?.iter().any(is_more))
     }
 
-    pub(crate) fn other_events(&self, asked: &str) -> LakeError {
-        let (root, kept, asked) = (self.root.clone(), self.format.events.clone(), asked.to_owned());
-        LakeError::OtherEvents { root, kept, asked }
+    pub(crate) fn other_choices(&self, asked: Choices<'_>) -> LakeError {
+        let root = self.root.clone();
+        match (asked.events, asked.omit) {
+            (Some(events), _) if events != self.format.events => {
+                LakeError::OtherEvents { root, kept: self.format.events.clone(), asked: events.to_owned() }
+            }
+            (_, omit) => {
+                let text = |omit: &Omit| serde_json::to_string(omit).expect("names are plain data");
+                LakeError::OtherOmit { root, kept: text(&self.format.omit), asked: omit.map(text).unwrap_or_default() }
+            }
+        }
     }
 
-    /// Makes a lake, unless another run has just made it, which may keep other events.
-    fn create(place: &LakePlace, events: &str) -> Result<Self, LakeError> {
-        let format = Format { format_version: Format::VERSION, events: events.to_owned(), iceberg: None };
+    /// Makes a lake, unless another run has just made it, which may have made other choices.
+    fn create(place: &LakePlace, choices: Choices<'_>) -> Result<Self, LakeError> {
+        let mut format = Format {
+            format_version: Format::VERSION,
+            events: "relevant".to_owned(),
+            omit: Omit::new(),
+            salt: None,
+            iceberg: None,
+        };
+        choices.make(&mut format, salt);
         let lake = place.lake(format);
         let path = format_file(&lake.root);
         if lake.is_begun()? {
@@ -421,6 +441,12 @@ impl Lake {
     fn retired(&self) -> Result<Retired, LakeError> {
         if self.keeps_snapshots() { Retired::read(&self.store, &self.state_dir()) } else { Ok(Retired::default()) }
     }
+}
+
+/// Makes a random text of 128 bits.
+fn salt() -> String {
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
 }
 
 fn format_file(root: &Path) -> PathBuf {

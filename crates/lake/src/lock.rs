@@ -4,6 +4,7 @@ use std::fs::File;
 use std::fs::TryLockError;
 use std::sync::Arc;
 
+use crate::Choices;
 use crate::Lake;
 use crate::LakeError;
 use crate::change;
@@ -38,15 +39,12 @@ impl Lake {
         Ok(lock)
     }
 
-    /// Makes a lock, unless the lake keeps other events by now. Needs: the lake is held. Until it was, another run may
-    /// have chosen other events.
+    /// Makes a lock, unless the lake is of other choices by now. Needs: the lake is held. Until it was, another run may
+    /// have made them.
     fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
         let now = Self::open_at(&self.place())?;
-        if now.format().events == self.format().events {
-            Ok(LakeLock { _held: held })
-        } else {
-            Err(now.other_events(&self.format().events))
-        }
+        let ours = Choices { events: Some(&self.format().events), omit: Some(&self.format().omit) };
+        if ours.are_those_of(now.format()) { Ok(LakeLock { _held: held }) } else { Err(now.other_choices(ours)) }
     }
 
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,

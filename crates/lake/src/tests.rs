@@ -50,6 +50,28 @@ fn a_lake_remembers_what_it_keeps() {
 }
 
 #[test]
+fn a_lake_remembers_what_it_leaves_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = LakePlace::local(folder.path());
+    let open = |omit: &Omit| Lake::open_or_create_with(&place, Choices { events: None, omit: Some(omit) });
+    let [none, dropped] = [Omit::new(), Omit::from([("extra".to_owned(), Omission::Drop)])];
+    let hashed = Omit::from([("user_agent".to_owned(), Omission::Hash)]);
+    assert_eq!(open(&dropped).unwrap().format().salt, None);
+    let first = open(&none).unwrap();
+    let lake = open(&hashed).unwrap();
+    assert_eq!(lake.format().salt.as_ref().map(String::len), Some(32));
+    assert!(matches!(first.lock(), Err(LakeError::OtherOmit { .. })), "it would write what the lake leaves out");
+    lake.write(&lake.state_dir().join("runs").join("1").join("plan.json"), b"{}").unwrap();
+    let again = Lake::open_or_create(folder.path(), None).unwrap();
+    assert_eq!((&again.format().omit, &again.format().salt), (&hashed, &lake.format().salt));
+    let refused = open(&dropped).unwrap_err().to_string();
+    assert!(
+        refused.contains(r#"made with omit = {"user_agent":"hash"}"#) && refused.contains("leave `omit` out"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn of_runs_that_make_a_lake_at_once_none_fails() {
     for _ in 0..50 {
         let folder = tempfile::tempdir().unwrap();

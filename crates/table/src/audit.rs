@@ -4,6 +4,7 @@ use crate::column::Encoding::Plain;
 use crate::column::Kind::{Bool, Integer, TextList, Time};
 use crate::column::{Table, column, id, json, text};
 use crate::field_ids;
+use crate::remembered::REMEMBERED;
 
 /// One row per record that could not become a row of `events` or `sessions`.
 pub const REJECTS: Table = Table {
@@ -33,7 +34,7 @@ pub const LEDGER: Table = Table {
         id("source_object", "key or path of the object"),
         text("version", "ETag, or size and modification time, of what was read"),
         text("batch_id", "the batch whose parts hold its rows"),
-        text("status", "done or quarantined"),
+        text("status", "done or quarantined; again, where an object that is done was read once more, of which the counts repeat what was counted"),
         text("error", "why it was quarantined"),
         column("bytes", Integer, "size of the object as stored, bytes"),
         json(
@@ -45,7 +46,7 @@ pub const LEDGER: Table = Table {
         column("records", Integer, "records found in it"),
         column("rows", Integer, "records that became rows of events or sessions"),
         column("duplicates", Integer, "records that the lake already had, or that others have amended"),
-        column("filtered", Integer, "records outside the lake's choice of events"),
+        column("filtered", Integer, "records outside the lake's choice of events, or of pruned days"),
         column("rejects", Integer, "records that could not become rows"),
         column("min_event_time", Time, "earliest event_time among its rows, and those amended since"),
         column("max_event_time", Time, "latest event_time among its rows, and those amended since"),
@@ -107,4 +108,4 @@ pub const DIGESTS: Table = Table {
 };
 
 /// The tables of the lake's own state, which say what became of its input.
-pub const AUDIT: [&Table; 2] = [&LEDGER, &DIGESTS];
+pub const AUDIT: [&Table; 3] = [&LEDGER, &DIGESTS, &REMEMBERED];

@@ -7,6 +7,7 @@ use crate::column::Kind;
 use crate::column::Lookup;
 use crate::column::Table;
 use crate::layout::DATE_PARTITION;
+use crate::remembered::REMEMBERED;
 
 /// Writes a Markdown section per table, with a line per column.
 pub fn markdown(tables: &[&Table]) -> String {
@@ -19,14 +20,23 @@ pub fn markdown(tables: &[&Table]) -> String {
 
 fn section(out: &mut String, table: &Table) -> std::fmt::Result {
     writeln!(out, "\n## {}\n\n{}", table.name, table.doc)?;
-    let order = table.sort_by.join("`, `");
+    let order = match table.sort_by {
+        [] => "in no order".to_owned(),
+        columns => format!("sorted by `{}`", columns.join("`, `")),
+    };
     match table.dated_by {
         Some(column) => writeln!(
             out,
-            "Partitioned by `{DATE_PARTITION}` (id {}), the UTC date of `{column}`; sorted by `{order}` inside a file.",
+            "Partitioned by `{DATE_PARTITION}` (id {}), the UTC date of `{column}`; {order} inside a file.",
             table.field_id(DATE_PARTITION)
         )?,
-        None => writeln!(out, "Not partitioned; sorted by `{order}` inside a file.")?,
+        None => writeln!(out, "Not partitioned; {order} inside a file.")?,
+    }
+    if table.name == REMEMBERED.name {
+        return writeln!(
+            out,
+            "Its columns and their ids are those of `events`; only those that the join reads hold anything."
+        );
     }
     writeln!(out, "\n| id | column | type | Bloom filter | meaning |\n|---|---|---|---|---|")?;
     for column in table.columns {

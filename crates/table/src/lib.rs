@@ -5,7 +5,7 @@
 //!        sessions/ event_date=2026-09-01/part-<batch_id>-<n>.parquet    one row per access key that STS issued
 //!        correlated/ instances/ volumes/ attachments/ grants/           one file per date, written by the read arm
 //!        rejects/  part-<batch_id>-<n>.parquet                          what could not become a row
-//!        _trailweave/  ledger/  digests/  and the lake's state          invisible to Athena, Spark and Hive
+//!        _trailweave/  ledger/  digests/  remembered/  and the state    invisible to Athena, Spark and Hive
 //! ```
 //!
 //! Both arms build on this crate, and on `trailweave-lake`, which writes its tables as files. It holds no I/O: a table is
@@ -21,6 +21,7 @@ mod events;
 mod field_ids;
 mod layout;
 mod products;
+mod remembered;
 mod sessions;
 mod tally;
 mod time;
@@ -38,6 +39,7 @@ pub use layout::{
     table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
+pub use remembered::REMEMBERED;
 pub use sessions::SESSIONS;
 pub use tally::Tally;
 pub use time::{ms_of_time, time_of_ms};
@@ -49,6 +51,9 @@ pub const TABLES: [&Table; 8] =
 
 /// The tables of records, which the write arm writes and the join reads.
 pub const LOGGED: [&Table; 2] = [&EVENTS, &SESSIONS];
+
+/// The tables that the join reads.
+pub const JOINED: [&Table; 3] = [&EVENTS, &SESSIONS, &REMEMBERED];
 
 /// The tables that the read arm writes.
 pub const PRODUCTS: [&Table; 5] = [&CORRELATED, &INSTANCES, &VOLUMES, &ATTACHMENTS, &GRANTS];

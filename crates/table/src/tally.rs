@@ -19,7 +19,7 @@ pub struct Tally {
     pub rows: u64,
     /// Records that the lake already had, or that others have amended.
     pub duplicates: u64,
-    /// Records outside the lake's choice of events.
+    /// Records outside the lake's choice of events, or of pruned days.
     pub filtered: u64,
     /// Records that became rows of `rejects`.
     pub rejects: u64,
@@ -35,6 +35,12 @@ impl Tally {
     pub fn count_duplicates(&mut self, n: u64) {
         self.rows -= n;
         self.duplicates += n;
+    }
+
+    /// Says that so many rows are not kept by the lake after all.
+    pub fn count_filtered(&mut self, n: u64) {
+        self.rows -= n;
+        self.filtered += n;
     }
 }
 

@@ -122,7 +122,7 @@ fn athena_tables_name_every_column_and_project_the_date() {
         }
     }
     assert!(sql.contains("LOCATION 's3://bucket/lake/_trailweave/ledger/';"), "{sql}");
-    assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 7);
+    assert_eq!(sql.matches("'projection.enabled' = 'true'").count(), 8);
 }
 
 #[test]

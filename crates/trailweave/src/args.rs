@@ -50,6 +50,7 @@ Examples:
   trailweave ingest --inventory s3://bucket/trail/daily/2026-09-02T01-00Z/manifest.json --lake ./lake --from 30d
   trailweave ingest --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/trail --lake s3://other-bucket/lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
+  trailweave ingest --source ./trail --lake ./lake --again --from 2026-09-01 --to 2026-09-01
   trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest {
         #[command(flatten)]
@@ -131,6 +132,23 @@ Examples:
   trailweave compact --lake ./lake
   trailweave compact --lake ./lake --memory 4GiB --json")]
     Compact {
+        #[command(flatten)]
+        publish: PublishArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
+    /// Remove the days before a date from the tables, for good
+    ///
+    /// The ledger keeps what it says of their objects, the dimensions keep their instances, volumes and grants, and what later
+    /// events may need of these days stays in the table `remembered`. Objects of these days that come later are not read.
+    #[command(after_help = "\
+Examples:
+  trailweave prune --lake ./lake --before 2025-10-01
+  trailweave prune --lake s3://bucket/lake --before 400d")]
+    Prune {
+        /// The first day that is kept: a date, or a time ago such as 400d
+        #[arg(long, value_name = "WHEN")]
+        before: String,
         #[command(flatten)]
         publish: PublishArgs,
         #[command(flatten)]
@@ -356,6 +374,10 @@ pub(crate) struct IngestArgs {
     /// Read the objects again that earlier runs quarantined
     #[arg(long, env = "TRAILWEAVE_RETRY_QUARANTINED", value_parser = FalseyValueParser::new())]
     pub(crate) retry_quarantined: bool,
+    /// Read the objects from --from to --to again whose rows the lake has, as its ledger says: those that are gone, with a
+    /// lost part say, come back
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
     #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
     pub(crate) shard: Option<String>,

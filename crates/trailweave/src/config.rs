@@ -2,7 +2,7 @@
 //!
 //! Clap lays flags over the environment; this module lays the outcome over the file and the defaults, and checks it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -17,12 +17,15 @@ use jiff::civil::Date;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use trailweave_correlate::{HASHABLE, reads_column};
 use trailweave_ingest::Filter;
 use trailweave_ingest::Names;
 use trailweave_ingest::Range;
 use trailweave_ingest::S3Options;
 use trailweave_ingest::Shard;
 use trailweave_ingest::Source;
+use trailweave_lake::{Omission, Omit};
+use trailweave_table::{Kind, LOGGED};
 
 use crate::args::Common;
 use crate::args::IngestArgs;
@@ -41,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) lake: Source,
     pub(crate) filter: Filter,
     pub(crate) events: Option<String>,
+    /// The columns that are left out, where the configuration names any.
+    pub(crate) omit: Option<Omit>,
     pub(crate) memory: ByteSize,
     pub(crate) threads: NonZeroUsize,
     pub(crate) cap: ByteSize,
@@ -48,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) shard: Option<Shard>,
     /// How long another run that holds the lake is waited for.
     pub(crate) wait: Duration,
+    /// The first day that `run` keeps in the lake.
+    pub(crate) retain: Option<Date>,
     pub(crate) publish: bool,
     pub(crate) glue_database: Option<String>,
     pub(crate) glue_endpoint_url: Option<String>,
@@ -64,6 +71,8 @@ pub(crate) enum ConfigError {
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("invalid {key} `{value}`: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
+    #[error("omit cannot name `{column}`: {because}")]
+    Omit { column: String, because: &'static str },
     #[error("{key} cannot be followed")]
     Endpoint { key: &'static str, source: EndpointError },
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
@@ -72,6 +81,8 @@ pub(crate) enum ConfigError {
         "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("--again wants --from and --to: the days of delivery whose objects are read again")]
+    AgainWithoutDays,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
     NoStage,
     #[error("--engine spark takes no --whole: Spark computes all tables from all events in any case")]
@@ -124,12 +135,14 @@ struct File {
     region: Vec<String>,
     all_names: bool,
     events: String,
+    omit: BTreeMap<String, String>,
     memory: String,
     threads: usize,
     cap: String,
     sha256: bool,
     shard: String,
     wait: String,
+    retain: String,
     publish: bool,
     glue_database: String,
     glue_endpoint_url: String,
@@ -158,12 +171,14 @@ impl Default for File {
             region: Vec::new(),
             all_names: false,
             events: String::new(),
+            omit: BTreeMap::new(),
             memory: text("1GiB"),
             threads: 0,
             cap: text("2GiB"),
             sha256: true,
             shard: String::new(),
             wait: String::new(),
+            retain: String::new(),
             publish: false,
             glue_database: String::new(),
             glue_endpoint_url: String::new(),
@@ -202,12 +217,14 @@ impl Config {
                 names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
             events: events(&or(&ingest.events, &file.events))?,
+            omit: omit(&file.omit)?,
             memory,
             threads: threads(&or(&common.threads, &file.threads.to_string()), memory)?,
             cap: size("cap", &or(&ingest.cap, &file.cap), ByteSize(1))?,
             sha256: ingest.sha256.unwrap_or(file.sha256),
             shard: shard(&or(&ingest.shard, &file.shard))?,
             wait: wait(&file.wait)?,
+            retain: retain(&file.retain, now)?,
             publish: file.publish,
             glue_database: said(None, &file.glue_database),
             glue_endpoint_url: said(common.s3.glue_endpoint_url.as_deref(), &file.glue_endpoint_url),
@@ -385,6 +402,23 @@ pub(crate) fn keep(value: &str) -> Result<u64, ConfigError> {
     span(value).ok_or_else(|| ConfigError::Value { key: "keep", value: value.to_owned(), expected })
 }
 
+/// Reads the first day that is kept, which must not lie ahead: nothing of the days before it comes in any more.
+pub(crate) fn before(key: &'static str, value: &str, now: Timestamp) -> Result<Date, ConfigError> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let expected = "a date (2025-10-01) that is not ahead, or a time ago (400d), is expected";
+    let found = when(key, value, now)?.filter(|date| *date <= today);
+    found.ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
+}
+
+fn retain(value: &str, now: Timestamp) -> Result<Option<Date>, ConfigError> {
+    let expected = "a time such as 400d or 60w is expected";
+    match ago(value, now) {
+        _ if value.is_empty() => Ok(None),
+        Some(_) => before("retain", value, now).map(Some),
+        None => Err(ConfigError::Value { key: "retain", value: value.to_owned(), expected }),
+    }
+}
+
 fn ago(value: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_sub(jiff::SignedDuration::from_secs(i64::try_from(span(value)?).ok()?)).ok()
 }
@@ -437,6 +471,32 @@ fn events(value: &str) -> Result<Option<String>, ConfigError> {
         }),
     }
 }
+
+/// Reads which columns are left out. What the join reads stays, or its rows would be wrong.
+fn omit(filed: &BTreeMap<String, String>) -> Result<Option<Omit>, ConfigError> {
+    let read = |(column, how): (&String, &String)| Ok((column.clone(), omission(column, how)?));
+    let omit = filed.iter().map(read).collect::<Result<Omit, _>>()?;
+    Ok(Some(omit).filter(|omit| !omit.is_empty()))
+}
+
+fn omission(column: &str, how: &str) -> Result<Omission, ConfigError> {
+    let refuse = |because| Err(ConfigError::Omit { column: column.to_owned(), because });
+    let found = LOGGED.into_iter().flat_map(|table| table.columns).find(|it| it.name == column);
+    let Some(found) = found else { return refuse("neither `events` nor `sessions` has such a column") };
+    let (is_joined, is_hashable) = (reads_column(column), HASHABLE.contains(&column));
+    match how {
+        "drop" if is_hashable => refuse("the join reads it; `hash` keeps what it needs"),
+        "drop" | "hash" if is_joined && !is_hashable => refuse("the join reads it, and would make wrong rows without"),
+        "drop" | "hash" if column == AMENDED => refuse("it tells which record another one replaces"),
+        "drop" => Ok(Omission::Drop),
+        "hash" if found.kind == Kind::Text => Ok(Omission::Hash),
+        "hash" => refuse("it holds no single text that could be hashed; `drop` it"),
+        _ => refuse("`drop` or `hash` is expected"),
+    }
+}
+
+/// The column by which amendments are settled.
+const AMENDED: &str = "amended_event_id";
 
 fn size(key: &'static str, value: &str, least: ByteSize) -> Result<ByteSize, ConfigError> {
     let expected = "a size such as 64MiB or 4GiB is expected, for memory at least 64MiB";

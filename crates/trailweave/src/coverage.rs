@@ -39,9 +39,10 @@ enum LineKind {
 }
 
 /// The counts of a line, with their heads: of objects, bytes and records.
-const COUNTS: usize = 8;
-const HEADS: [&str; COUNTS] = ["done", "quarantined", "rejected", "dismissed", "unread", "bytes", "records", "rows"];
-const BYTES: usize = 5;
+const COUNTS: usize = 9;
+const HEADS: [&str; COUNTS] =
+    ["done", "pruned", "quarantined", "rejected", "dismissed", "unread", "bytes", "records", "rows"];
+const BYTES: usize = 6;
 
 /// Writes the coverage as a table.
 pub(crate) fn write_coverage(out: &mut impl Write, coverage: &[Coverage]) -> io::Result<()> {
@@ -102,7 +103,17 @@ impl<'c> Line<'c> {
             days: day.map(|day| (day, day)),
             n_days: 1,
             kind,
-            counts: [it.done, it.quarantined, it.rejected, it.dismissed, it.unread, it.bytes, it.records, it.rows],
+            counts: [
+                it.done,
+                it.pruned,
+                it.quarantined,
+                it.rejected,
+                it.dismissed,
+                it.unread,
+                it.bytes,
+                it.records,
+                it.rows,
+            ],
             missing: it.missing_hours.clone(),
             n_missing: it.missing_hours.len() as u64,
             proven_hours: it.proven_hours.unwrap_or_default(),

@@ -48,6 +48,7 @@ pub(crate) struct Job {
     pub(crate) config: Config,
     pub(crate) common: Common,
     pub(crate) retry_quarantined: bool,
+    pub(crate) again: bool,
     pub(crate) began: Timestamp,
     now: fn() -> Timestamp,
     pub(crate) runtime: Runtime,
@@ -61,7 +62,8 @@ impl Job {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;
-        Ok(Self { config, common, retry_quarantined: args.retry_quarantined, began, now, runtime })
+        let (retry_quarantined, again) = (args.retry_quarantined, args.again);
+        Ok(Self { config, common, retry_quarantined, again, began, now, runtime })
     }
 
     /// Follows the flags of a verb that changes tables.

@@ -19,6 +19,7 @@ mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]
 mod otlp;
 mod outcome;
+mod price;
 mod progress;
 mod report;
 mod spoken;

@@ -28,6 +28,7 @@ use trailweave_ingest::rfc3339;
 
 use crate::coverage::write_coverage;
 use crate::outcome::Outcome;
+use crate::price::Price;
 use crate::staged::StagedState;
 
 /// The results of a run.
@@ -39,6 +40,9 @@ pub(crate) struct Report {
     /// The read arm's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) correlated: Option<trailweave_correlate::Summary>,
+    /// The days that left the lake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pruned: Option<PrunedDays>,
     /// The tables that were published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<Vec<PublishedTable>>,
@@ -48,6 +52,17 @@ pub(crate) struct Report {
     /// The result of `verify`, which is printed by itself.
     #[serde(skip)]
     pub(crate) verified: Option<Verified>,
+}
+
+/// The days that left the lake, and what stays of them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct PrunedDays {
+    /// The first date that the lake keeps.
+    pub(crate) before: String,
+    /// Rows of `rejects` that went.
+    pub(crate) rejects: u64,
+    #[serde(flatten)]
+    pub(crate) pruned: trailweave_correlate::Pruned,
 }
 
 /// The report with the time that it took.
@@ -94,6 +109,9 @@ impl Report {
         if let Some(correlated) = &self.correlated {
             write_changed(out, correlated)?;
         }
+        if let Some(pruned) = &self.pruned {
+            write_pruned(out, pruned)?;
+        }
         if let Some(published) = &self.published {
             write_published(out, published)?;
         }
@@ -134,7 +152,7 @@ pub(crate) fn write_json(out: &mut impl Write, result: &impl Serialize) -> io::R
 }
 
 /// Writes what a run would do, as text.
-pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<()> {
+pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary, price: Option<&Price>) -> io::Result<()> {
     writeln!(
         out,
         "objects      {} listed = {} to read + {} known + {} outside the filter + {} skipped",
@@ -143,10 +161,9 @@ pub(crate) fn write_plan(out: &mut impl Write, it: &PlanSummary) -> io::Result<(
     write_skipped(out, &it.skipped)?;
     write_nothing_matched(out, it.nothing_matched.as_ref())?;
     writeln!(out, "bytes        {} as stored, in {}", ByteSize(it.bytes), counted(it.batches, "batch", "batches"))?;
-    if it.list_requests + it.get_requests > 0 {
-        let usd = usd(it.list_requests, LIST_USD) + usd(it.get_requests, GET_USD);
-        let (lists, gets) = (it.list_requests, it.get_requests);
-        writeln!(out, "requests     {lists} LIST + {gets} GET, about {usd:.4} USD at the prices of us-east-1")?;
+    match price {
+        Some(price) => price.write(out)?,
+        None => writeln!(out, "price        none: nothing is asked of S3")?,
     }
     for run_id in &it.unfinished_runs {
         writeln!(out, "unfinished   {run_id}: its plan is finished first")?;
@@ -159,6 +176,19 @@ pub(crate) fn write_published(out: &mut impl Write, tables: &[PublishedTable]) -
     let n_files: u64 = tables.iter().map(|it| it.files).sum();
     let n_new = tables.iter().filter(|it| it.committed).count();
     writeln!(out, "published    {n_files} files in {} tables, {n_new} of which have a new snapshot", tables.len())
+}
+
+/// Writes which days left the lake, as text.
+pub(crate) fn write_pruned(out: &mut impl Write, it: &PrunedDays) -> io::Result<()> {
+    let PrunedDays { before, rejects, pruned } = it;
+    writeln!(
+        out,
+        "pruned       {} before {before}: {}, {} and {rejects} rejects; {} stay in `remembered`",
+        counted(pruned.days, "day", "days"),
+        counted(pruned.files, "file", "files"),
+        counted(pruned.rows, "row", "rows"),
+        pruned.remembered
+    )
 }
 
 /// Writes what was merged, as text.
@@ -184,8 +214,8 @@ pub(crate) fn write_status(out: &mut impl Write, it: &Status) -> io::Result<()> 
     }
     writeln!(
         out,
-        "objects      {} done, {} quarantined, {} of nothing but rejects, {} dismissed, {} unread",
-        it.done, it.quarantined, it.rejected, it.dismissed, it.unread
+        "objects      {} done, {} pruned, {} quarantined, {} of nothing but rejects, {} dismissed, {} unread",
+        it.done, it.pruned, it.quarantined, it.rejected, it.dismissed, it.unread
     )?;
     writeln!(
         out,
@@ -314,15 +344,6 @@ fn write_skipped(out: &mut impl Write, skipped: &Skipped) -> io::Result<()> {
 /// Writes a number with what it counts.
 pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-/// The price of a thousand LIST and GET requests in us-east-1: <https://aws.amazon.com/s3/pricing/>, November 2026.
-const LIST_USD: f64 = 0.005;
-const GET_USD: f64 = 0.0004;
-
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn usd(requests: u64, per_thousand: f64) -> f64 {
-    requests as f64 / 1000.0 * per_thousand
 }
 
 fn write_ingested(out: &mut impl Write, it: &trailweave_ingest::Summary) -> io::Result<()> {

@@ -3,6 +3,7 @@
 mod correlate;
 mod demo;
 mod ingest;
+mod prune;
 mod publish;
 mod quarantine;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
@@ -50,6 +51,10 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Compact { publish, lock } => {
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
             tidy::compact(&job)
+        }
+        Verb::Prune { before, publish, lock } => {
+            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
+            prune::prune(&job, &before)
         }
         Verb::Publish { keep, glue, no_glue, lock } => {
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?.waiting(&lock)?;

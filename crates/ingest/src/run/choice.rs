@@ -8,9 +8,11 @@ use trailweave_decode::Selection;
 use crate::IngestError;
 use crate::IngestOptions;
 use crate::Retry;
+use crate::kept_days::KeptDays;
 use crate::ledger::Known;
 use crate::ledger::Ledger;
 use crate::source::listing::Listing;
+use crate::source::skipped::{SkipReason, Skipped};
 
 /// The new objects of a listing, sorted.
 pub(crate) struct Chosen {
@@ -27,10 +29,12 @@ pub(crate) fn choose(
     ledger: &Ledger,
     options: &IngestOptions,
     selection: Selection,
+    kept: KeptDays,
 ) -> Result<Chosen, IngestError> {
     let (mut known, mut filtered, mut not_to_share) = (0, 0, None);
     let mut is_matched = listing.gone + listing.left > 0;
     let (mut beyond, mut passed) = (mem::take(&mut listing.beyond), None);
+    let mut pruned = Skipped::default();
     listing.retain(|object| {
         let state = ledger.knows(object);
         if !options.filter.takes(object.place.as_deref()) {
@@ -51,14 +55,20 @@ pub(crate) fn choose(
             (Some(_), None) => not_to_share = Some(object.source_object.clone()),
             _ => {}
         }
+        let is_kept = kept.has_place(object.place.as_deref());
         match state {
+            Known::New if !is_kept => pruned.add_object(SkipReason::Pruned, &object.source_object),
             Known::New => return true,
-            Known::Quarantined(times) if options.retry != Retry::None => {
+            Known::Quarantined(times) if options.retry != Retry::None && is_kept => {
                 object.attempt = times;
                 return true;
             }
-            Known::Dismissed(times) if options.retry == Retry::All => {
+            Known::Dismissed(times) if options.retry == Retry::All && is_kept => {
                 object.attempt = times;
+                return true;
+            }
+            Known::Done if options.again && is_kept => {
+                object.attempt = ledger.n_attempts(object);
                 return true;
             }
             Known::Done | Known::Quarantined(_) | Known::Dismissed(_) => known += 1,
@@ -71,6 +81,7 @@ pub(crate) fn choose(
     }
     listing.filtered += filtered;
     listing.beyond = beyond;
+    listing.skipped.extend(pruned);
     listing.sort();
     Ok(Chosen { objects: listing, known, is_matched })
 }

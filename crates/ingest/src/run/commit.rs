@@ -26,11 +26,13 @@ use trailweave_table::partition_dir;
 
 use crate::IngestError;
 use crate::cpu::Cpu;
-use crate::ledger::LedgerEntry;
+use crate::kept_days::KeptDays;
+use crate::ledger::{Ledger, LedgerEntry};
 use crate::row_key::RowKeys;
 use crate::run::budget::{Budget, Shares};
 use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::run::crash_points::CrashPoints;
+use crate::run::omit::Omissions;
 use crate::run::part;
 use crate::source::listing::ObjectRef;
 use crate::texts::Texts;
@@ -50,6 +52,8 @@ pub(crate) struct Outflow {
     pub(crate) lake: Lake,
     pub(crate) cpu: Cpu,
     pub(crate) crash_points: CrashPoints,
+    pub(crate) kept: KeptDays,
+    omissions: Omissions,
     buffer_bytes: u64,
     part_bytes: u64,
     writing: Budget,
@@ -121,10 +125,11 @@ struct Kept {
 }
 
 impl Outflow {
-    pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, crash_points: CrashPoints) -> Self {
+    pub(crate) fn new(lake: Lake, cpu: Cpu, shares: Shares, crash_points: CrashPoints, kept: KeptDays) -> Self {
         let Shares { buffer_bytes, writing_bytes, .. } = shares;
         let part_bytes = PART_BYTES.min(buffer_bytes / WRITE_FACTOR / PARALLEL_WRITES);
-        Self { lake, cpu, crash_points, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
+        let omissions = Omissions::of(&lake);
+        Self { lake, cpu, crash_points, kept, omissions, buffer_bytes, part_bytes, writing: Budget::new(writing_bytes) }
     }
 }
 
@@ -158,15 +163,16 @@ impl OpenBatch {
     }
 
     /// Takes rows of some objects, of which `read` says what became; there may be more of them to come. Returns their
-    /// tally, in which duplicates inside the batch, and records that one of the `known` amendments has replaced, are
-    /// counted.
+    /// tally, in which duplicates inside the batch, records that an amendment has replaced which is `known`, and rows of
+    /// pruned days are counted.
     pub(crate) async fn append(
         &mut self,
         objects: &[ObjectRef],
         read: &[(usize, Read)],
         rows: DecodedRows,
-        known: &Amendments,
+        ledger: &Ledger,
     ) -> Result<Tally, IngestError> {
+        let known = ledger.amendments();
         self.check(objects, read, &rows)?;
         // From its first buffered row on, a part that is written may report on an object.
         for (position, read) in read {
@@ -178,7 +184,7 @@ impl OpenBatch {
         for rows in &rows.amendments {
             self.note_left_out(objects, read, rows, known);
         }
-        let mut n_duplicates = 0;
+        let (mut n_duplicates, mut n_pruned) = (0, 0);
         for mut dated in rows.logged {
             let table = LOGGED.iter().position(|table| table.name == dated.table.name).expect("rows of records");
             self.note_amendments(&mut dated, known);
@@ -190,14 +196,20 @@ impl OpenBatch {
                 n_duplicates += 1;
             }
             for (day, chunk) in dated.into_days(&keep) {
+                if !self.outflow.kept.has(day) {
+                    chunk.origins.iter().for_each(|origin| self.entry(*origin).tally.count_filtered(1));
+                    n_pruned += chunk.origins.len() as u64;
+                    continue;
+                }
                 self.buffer(Some(Day { day, table }), chunk).await?;
             }
         }
         for rows in rows.rejects {
-            self.buffer(None, Chunk::all(rows)).await?;
+            self.buffer(None, new_rejects(rows, objects, read, ledger)).await?;
         }
         let mut tally: Tally = read.iter().map(|(_, read)| read.tally).sum();
         tally.count_duplicates(n_duplicates);
+        tally.count_filtered(n_pruned);
         Ok(tally)
     }
 
@@ -296,8 +308,8 @@ impl OpenBatch {
         let path = folder.join(part_name(&self.batch_id, partition.n));
         let buffer = mem::take(&mut partition.buffer);
         partition.n += 1;
-        let (lake, batch_id) = (self.outflow.lake.clone(), self.batch_id.clone());
-        self.begin(path, buffer, move |path, chunks| write_new(&lake, day, &folder, &batch_id, chunks, path)).await;
+        let (outflow, batch_id) = (Arc::clone(&self.outflow), self.batch_id.clone());
+        self.begin(path, buffer, move |path, chunks| write_new(&outflow, day, &folder, &batch_id, chunks, path)).await;
     }
 
     /// Begins the next part of rejects.
@@ -393,6 +405,18 @@ impl OpenBatch {
     }
 }
 
+/// Chooses the rejects of objects that were not read before: nothing tells rejects apart that are written twice.
+fn new_rejects(rows: RecordBatch, objects: &[ObjectRef], read: &[(usize, Read)], ledger: &Ledger) -> Chunk {
+    let again = read.iter().map(|(position, _)| &objects[*position]).filter(|object| ledger.is_done(object));
+    let again: HashSet<&str> = again.map(|object| &*object.source_object).collect();
+    let mut chunk = Chunk::all(rows);
+    if !again.is_empty() {
+        let names = Texts::at(&chunk.rows, REJECTS.position("source_object"));
+        chunk.chosen.retain(|row| names.get(*row as usize).is_none_or(|name| !again.contains(name)));
+    }
+    chunk
+}
+
 fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> LedgerEntry {
     LedgerEntry {
         source_object: object.source_object.clone(),
@@ -401,6 +425,7 @@ fn entry(object: &ObjectRef, error: Option<String>, tally: Tally) -> LedgerEntry
         error,
         tally,
         sha256: None,
+        is_again: false,
         event_times_ms: None,
         amendments: Vec::new(),
     }
@@ -432,15 +457,16 @@ pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
 
 /// Writes the rows that no other batch has brought.
 fn write_new(
-    lake: &Lake,
+    outflow: &Outflow,
     day: Day,
     folder: &Path,
     batch_id: &str,
     mut chunks: Vec<Chunk>,
     path: &Path,
 ) -> Result<Written, IngestError> {
+    let (lake, table) = (&outflow.lake, day.table());
     let mut objects: BTreeMap<u32, Kept> = BTreeMap::new();
-    let known = known_to_lake(lake, folder, batch_id, day.table(), &chunks)?;
+    let known = known_to_lake(lake, folder, batch_id, table, &chunks)?;
     if !known.is_empty() {
         let without = |chunk: Chunk| {
             let keep: Vec<bool> = chunk.keys.iter().map(|key| !known.contains(key)).collect();
@@ -452,14 +478,15 @@ fn write_new(
         chunks = chunks.into_iter().map(without).collect();
     }
     for chunk in &chunks {
-        for (origin, time) in chunk.origins.iter().zip(chunk.event_times_ms(day.table())) {
+        for (origin, time) in chunk.origins.iter().zip(chunk.event_times_ms(table)) {
             let kept = objects.entry(*origin).or_default();
             kept.event_times_ms = span(kept.event_times_ms, Some((time, time)));
         }
     }
     let n_rows = chunks.iter().map(|chunk| chunk.chosen.len()).sum::<usize>() as u64;
     if n_rows > 0 {
-        part::write(lake, &chunks, day.table(), path)?;
+        let chunks: Vec<_> = chunks.into_iter().map(|chunk| outflow.omissions.apply(table, chunk)).collect();
+        part::write(lake, &chunks, table, path)?;
     }
     Ok(Written { day: Some(day), n_rows, objects })
 }

@@ -76,9 +76,10 @@ impl Run<'_> {
         Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())
     }
 
-    /// Tells whether the ledger knows an object, or what replaced it, or it is gone for ever.
+    /// Tells whether the ledger knows an object, or what replaced it, or it is gone for ever, or of a pruned day.
     fn is_known(&self, object: &ObjectRef, replaced: &HashMap<Box<str>, ObjectRef>) -> bool {
-        let is_read = |object: &ObjectRef| self.ledger.knows(object) != Known::New;
+        let is_kept = |object: &ObjectRef| self.outflow.kept.has_place(object.place.as_deref());
+        let is_read = |object: &ObjectRef| self.ledger.knows(object) != Known::New || !is_kept(object);
         is_read(object)
             || self.gone.contains(&object.source_object)
             || replaced.get(&object.source_object).is_some_and(is_read)

@@ -26,6 +26,8 @@ pub enum SkipReason {
     OutsideOfTrail,
     /// A message of something else than a new object.
     NotCreated,
+    /// Of a day that was pruned, and new to the lake.
+    Pruned,
 }
 
 /// The objects that were passed over for one reason.
@@ -55,6 +57,7 @@ impl fmt::Display for SkipReason {
             Self::Hidden => "hidden",
             Self::OutsideOfTrail => "outside of a trail",
             Self::NotCreated => "not a new object",
+            Self::Pruned => "late, of a pruned day",
         })
     }
 }

@@ -20,10 +20,14 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_table::LEDGER;
+use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 
 use crate::Filter;
 use crate::fingerprint::fingerprint;
+use crate::kept_days::KeptDays;
+use crate::ledger::AGAIN;
+use crate::ledger::DONE;
 use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
 use crate::ledger::read_columns;
@@ -49,6 +53,8 @@ pub struct Coverage {
     pub region: Option<String>,
     /// Objects whose rows are in the lake.
     pub done: u64,
+    /// Objects whose rows were, until their days were pruned.
+    pub pruned: u64,
     /// Objects that were refused as a whole.
     pub quarantined: u64,
     /// Objects of which every record was rejected.
@@ -57,9 +63,9 @@ pub struct Coverage {
     pub dismissed: u64,
     /// Objects that the sources hold and the lake does not know, or that a run that died has planned to read.
     pub unread: u64,
-    /// Size of the objects done, as stored.
+    /// Size of the objects done and pruned, as stored.
     pub bytes: u64,
-    /// Records of the objects done.
+    /// Records of these objects.
     pub records: u64,
     /// Those records that became rows.
     pub rows: u64,
@@ -105,15 +111,16 @@ struct FileCounts {
     places: Vec<(Option<Place>, Counts)>,
     objects: Vec<Object>,
     newest_event_ms: Option<i64>,
+    kept: KeptDays,
 }
 
 impl Counted {
     /// Reads the ledger on the threads of the pool that it is called in.
     pub(crate) fn read(lake: &Lake, filter: &Filter) -> Result<Self, LakeError> {
-        let mut counted = Self::default();
+        let (mut counted, kept) = (Self::default(), KeptDays::of(lake)?);
         for parts in lake.parts(&LEDGER)?.chunks(FILES_TOGETHER) {
             let read: Vec<FileCounts> =
-                parts.par_iter().map(|part| FileCounts::read(lake, part, filter)).collect::<Result<_, _>>()?;
+                parts.par_iter().map(|part| FileCounts::read(lake, part, filter, kept)).collect::<Result<_, _>>()?;
             for file in read {
                 counted.add(file);
             }
@@ -179,8 +186,8 @@ impl Counted {
 }
 
 impl FileCounts {
-    fn read(lake: &Lake, part: &Part, filter: &Filter) -> Result<Self, LakeError> {
-        let mut file = Self::default();
+    fn read(lake: &Lake, part: &Part, filter: &Filter, kept: KeptDays) -> Result<Self, LakeError> {
+        let mut file = Self { kept, ..Self::default() };
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
             let columns = Columns::of(&rows).ok_or_else(|| LakeError::Damaged {
                 path: part.path.clone(),
@@ -194,7 +201,8 @@ impl FileCounts {
     fn add(&mut self, columns: &Columns<'_>, filter: &Filter) {
         // The place of those before, by what their names begin with; none: the filter passes over them.
         let mut before: Option<(&str, Option<u32>)> = None;
-        for row in 0..columns.names.len() {
+        // An entry of an object that was read again repeats an earlier one.
+        for row in (0..columns.names.len()).filter(|row| columns.statuses.value(*row) != AGAIN) {
             let name = columns.names.value(row);
             let stem = &name[..stem_bytes(name)];
             let at = match before {
@@ -231,10 +239,11 @@ impl FileCounts {
         let (records, rejects) = (count(columns.records), count(columns.rejects));
         let is_noted = columns.notes.is_some_and(|notes| notes.is_valid(row));
         let state = ObjectState::of(columns.statuses.value(row), records, rejects, is_noted);
+        let state = if self.is_kept(columns, row, at) { state } else { ObjectState::Pruned };
         self.objects.push((fingerprint(&[name.as_bytes()]), at, state));
         let counts = &mut self.places[at as usize].1;
         counts.hours |= delivery_hour(name).map_or(0, |hour| 1 << hour);
-        if state == ObjectState::Quarantined {
+        if columns.statuses.value(row) != DONE {
             return;
         }
         counts.bytes += count(columns.bytes);
@@ -243,6 +252,18 @@ impl FileCounts {
         counts.last_minute = counts.last_minute.max(delivery_clock(name));
         if columns.newest.is_valid(row) {
             self.newest_event_ms = self.newest_event_ms.max(Some(ms_of_time(columns.newest.value(row))));
+        }
+    }
+}
+
+impl FileCounts {
+    /// Tells whether an object is of a day that is kept. What became of its rows is told by their days, and where there
+    /// are none by that of delivery.
+    fn is_kept(&self, columns: &Columns<'_>, row: usize, at: u32) -> bool {
+        if columns.newest.is_valid(row) {
+            self.kept.has(day_of_time(ms_of_time(columns.newest.value(row))))
+        } else {
+            self.kept.has_place(self.places[at as usize].0.as_ref())
         }
     }
 }
@@ -266,6 +287,7 @@ impl Counts {
             account: place.map(|place| place.account.to_string()),
             region: place.map(|place| place.region.to_string()),
             done: of(ObjectState::Done),
+            pruned: of(ObjectState::Pruned),
             quarantined: of(ObjectState::Quarantined),
             rejected: of(ObjectState::Rejected),
             dismissed: of(ObjectState::Dismissed),

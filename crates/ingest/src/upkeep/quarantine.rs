@@ -17,11 +17,14 @@ use trailweave_lake::LakeError;
 use trailweave_lake::TableWriter;
 use trailweave_table::LEDGER;
 
+use crate::kept_days::KeptDays;
 use crate::ledger;
 use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
 use crate::ledger::read_columns;
 use crate::ledger::states_of;
+use crate::source::key::Origin;
+use crate::source::key::origin;
 
 /// An object that gave no row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,7 +78,7 @@ impl QuarantinedObject {
 }
 
 /// Lists the objects that gave no row, dismissed or not, in the order of their names. One that gave rows since is none of
-/// them.
+/// them, nor is one of a day that was pruned.
 pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
     let mut found: BTreeMap<String, QuarantinedObject> = BTreeMap::new();
     let parts = lake.parts(&LEDGER)?;
@@ -101,6 +104,11 @@ pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
             }
         }
     }
+    let kept = KeptDays::of(lake)?;
+    found.retain(|name, _| match origin(name) {
+        Origin::Trail(place) => kept.has_place(Some(&place)),
+        Origin::Other(_) | Origin::Unknown => true,
+    });
     Ok(found.into_values().collect())
 }
 

@@ -30,7 +30,7 @@ use trailweave_lake::LakeFile;
 use trailweave_lake::Listed;
 use trailweave_lake::TableWriter;
 use trailweave_lake::read::{Reader, columns, filled};
-use trailweave_table::LOGGED;
+use trailweave_table::JOINED;
 use trailweave_table::Table;
 use trailweave_table::settled_part_name;
 
@@ -86,7 +86,7 @@ pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Led
     let sought = Sought::events(&families.events);
     let mut change = Change::new(lake, "settle");
     let mut leaving = BTreeMap::new();
-    for table in LOGGED {
+    for table in JOINED {
         for part in lake.parts(table)? {
             if is_committed(&part.path, ledger.batches()) {
                 let settled = settle_part(lake, table, &part.path, &sought, &families, &mut change, &mut leaving);
@@ -125,6 +125,18 @@ fn settle_part(
     }
     let damaged = |source: ParquetError| LakeError::parquet(path)(source);
     let keep = rows_to_keep(lake.open_part(path)?, families, leaving).map_err(damaged)?;
+    rewrite(lake, table, path, &keep, change)
+}
+
+/// Lets the rows of a part for which `keep` is false leave it, as a part of `change`. It has a word for every row.
+pub(crate) fn rewrite(
+    lake: &Lake,
+    table: &'static Table,
+    path: &Path,
+    keep: &[bool],
+    change: &mut Change<'_>,
+) -> Result<(), LakeError> {
+    let damaged = |source: ParquetError| LakeError::parquet(path)(source);
     let n_kept = keep.iter().filter(|keep| **keep).count();
     if n_kept == keep.len() {
         return Ok(());
@@ -136,7 +148,7 @@ fn settle_part(
     let staged = change.stage(path);
     let mut writer = TableWriter::new(lake.create_file(&staged)?, table)?;
     let reader = Reader::try_new(lake.open_part(path)?).map_err(damaged)?;
-    let mut rest = &keep[..];
+    let mut rest = keep;
     for rows in reader.with_batch_size(COPY_ROWS).build().map_err(damaged)? {
         let rows = rows.map_err(|source| damaged(source.into()))?;
         let (of_rows, others) = rest.split_at(rows.num_rows());

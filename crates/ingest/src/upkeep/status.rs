@@ -22,6 +22,8 @@ use crate::verify::hours::{HoursProven, Proof};
 pub struct Status {
     /// Objects whose rows are in the lake.
     pub done: u64,
+    /// Objects whose rows were, until their days were pruned.
+    pub pruned: u64,
     /// Objects that were refused as a whole and not read since.
     pub quarantined: u64,
     /// Objects of which every record was rejected.
@@ -112,6 +114,7 @@ impl Status {
         }
         for it in &self.coverage {
             self.done += it.done;
+            self.pruned += it.pruned;
             self.quarantined += it.quarantined;
             self.rejected += it.rejected;
             self.dismissed += it.dismissed;

@@ -8,7 +8,7 @@ use trailweave_table::LEDGER;
 
 use super::copies::Copies;
 use super::logs::LogVerdict;
-use crate::ledger::{SHA256, VERDICT, identity, read_columns};
+use crate::ledger::{DONE, SHA256, VERDICT, identity, read_columns};
 
 const COLUMNS: [&str; 5] = ["source_object", "version", "status", SHA256, VERDICT];
 
@@ -57,7 +57,7 @@ fn each(rows: &RecordBatch, copies: &Copies, mut take: impl FnMut(KnownObject)) 
     };
     // Ledgers of earlier releases lack them.
     let (hashes, verdicts) = (column(SHA256), column(VERDICT));
-    for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) == "done") {
+    for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) == DONE) {
         let Some(url) = copies.fingerprint(objects.value(row)) else { continue };
         let sha256 = hashes.and_then(|hashes| from_hex(hashes.value(row))?.try_into().ok());
         let is_valid = verdicts.is_some_and(|verdicts| verdicts.value(row) == LogVerdict::Valid.name());

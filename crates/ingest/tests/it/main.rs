@@ -11,6 +11,8 @@ mod duplicates;
 mod faults;
 mod hashes;
 mod inventory;
+mod omit;
+mod prune;
 mod regrouped;
 mod s3;
 mod scale;

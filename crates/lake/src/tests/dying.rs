@@ -26,13 +26,13 @@ use object_store::path::Path;
 
 /// A view of a store that lives for `left` more changes.
 #[derive(Debug)]
-pub(super) struct Dying {
+pub(crate) struct Dying {
     store: Arc<dyn ObjectStore>,
     left: AtomicUsize,
 }
 
 impl Dying {
-    pub(super) fn new(store: &Arc<dyn ObjectStore>, left: usize) -> Self {
+    pub(crate) fn new(store: &Arc<dyn ObjectStore>, left: usize) -> Self {
         Self { store: Arc::clone(store), left: AtomicUsize::new(left) }
     }
 

@@ -162,3 +162,42 @@ fn a_time_to_wait_is_of_seconds_up_to_weeks() {
         assert!(wait(value).is_err(), "{value}");
     }
 }
+
+#[test]
+fn what_is_retained_is_a_first_day_that_is_not_ahead() {
+    let retain = |value: &str| {
+        let (_folder, common) = with_file(&format!("retain = '{value}'"));
+        resolve(&common, &IngestArgs::default()).map(|config| config.retain.map(|date| date.to_string()))
+    };
+    assert_eq!(retain("").unwrap(), None);
+    assert_eq!(retain("9d").unwrap().as_deref(), Some("2026-09-01"));
+    for value in ["2026-09-01", "9", "9y", "-9d"] {
+        assert!(matches!(retain(value), Err(ConfigError::Value { key: "retain", .. })), "{value}");
+    }
+    assert!(before("before", "2026-09-10", now()).is_ok());
+    assert!(before("before", "2026-09-11", now()).is_err() && before("before", "", now()).is_err());
+}
+
+#[test]
+fn what_the_join_reads_cannot_be_left_out() {
+    let omit = |setting: &str| {
+        let (_folder, common) = with_file(&format!("omit = {{ {setting} }}"));
+        resolve(&common, &IngestArgs::default()).map(|config| config.omit).map_err(|error| error.to_string())
+    };
+    assert_eq!(omit("").unwrap(), None);
+    let omitted = omit("request_parameters = 'drop', source_ip_address = 'hash', issued_to = 'hash'").unwrap().unwrap();
+    assert_eq!(omitted["request_parameters"], Omission::Drop);
+    assert_eq!((omitted["source_ip_address"], omitted["issued_to"]), (Omission::Hash, Omission::Hash));
+    for (setting, because) in [
+        ("event_id = 'drop'", "the join reads it, and"),
+        ("principal_arn = 'hash'", "the join reads it, and"),
+        ("user_agent = 'drop'", "`hash` keeps what it needs"),
+        ("amended_event_id = 'drop'", "replaces"),
+        ("read_only = 'hash'", "`drop` it"),
+        ("resources = 'keep'", "`drop` or `hash`"),
+        ("source_ip = 'drop'", "such a column"),
+    ] {
+        let said = omit(setting).unwrap_err();
+        assert!(said.contains(because), "{setting}: {said}");
+    }
+}

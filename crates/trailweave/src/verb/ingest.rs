@@ -2,18 +2,23 @@
 
 use std::num::NonZeroUsize;
 
+use serde::Serialize;
 use trailweave_correlate::Scope;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::ListedSources;
+use trailweave_ingest::PlanSummary;
 use trailweave_ingest::Retry;
+use trailweave_lake::Choices;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use super::correlate::correlate_locked;
+use super::prune::prune_locked;
 use super::publish::publish_locked;
 use crate::config::ConfigError;
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::price::Price;
 use crate::progress;
 use crate::report;
 use crate::report::Report;
@@ -38,10 +43,12 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     let _lock = job.lock(&lake)?;
     let ingested = ingest_locked(job, &lake, listed, &options(job))?;
     let correlated = correlate_locked(job, &lake, Scope::New)?;
+    let pruned = job.config.retain.map(|first| prune_locked(&lake, first)).transpose()?;
     let published = publish_locked(job, &lake)?;
     Ok(Report {
         ingested: Some(ingested),
         correlated: Some(correlated),
+        pruned,
         published,
         proven: trailweave_ingest::proven(&lake)?,
         ..Report::default()
@@ -73,8 +80,11 @@ enum Opened {
 /// Opens the lake. Where there is none, the sources are listed first: what holds nothing makes no lake.
 fn open(job: &Job) -> anyhow::Result<Opened> {
     job.config.check_source()?;
+    if job.again && (job.config.filter.from.is_none() || job.config.filter.to.is_none()) {
+        return Err(ConfigError::AgainWithoutDays.into());
+    }
     let options = options(job);
-    let (place, events) = (job.place()?, job.config.events.as_deref());
+    let place = job.place()?;
     let is_new = matches!(Lake::open_at(&place), Err(LakeError::NotALake { .. }));
     let listed = if is_new && options.queue_url.is_none() {
         Some(job.runtime.block_on(trailweave_ingest::list_sources(&options))?)
@@ -84,7 +94,8 @@ fn open(job: &Job) -> anyhow::Result<Opened> {
     if let Some(ingested) = listed.as_ref().and_then(|listed| listed.nothing_matched(&options)) {
         return Ok(Opened::NothingMatched(Report { ingested: Some(ingested), ..Report::default() }));
     }
-    Ok(Opened::Lake(Lake::open_or_create_at(&place, events)?, listed))
+    let choices = Choices { events: job.config.events.as_deref(), omit: job.config.omit.as_ref() };
+    Ok(Opened::Lake(Lake::open_or_create_with(&place, choices)?, listed))
 }
 
 /// Says what a run would do.
@@ -95,14 +106,26 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
         let because = "its messages would be hidden from others; plan with --source";
         return Err(ConfigError::QueueWith { with: "`plan`", because }.into());
     }
-    let plan = match Lake::open_at(&job.place()?) {
-        Ok(lake) => job.runtime.block_on(trailweave_ingest::plan(Some(&lake), &options))?,
+    let lake = match Lake::open_at(&job.place()?) {
+        Ok(lake) => Some(lake),
         // Nothing is known about a lake that is not made yet.
-        Err(LakeError::NotALake { .. }) => job.runtime.block_on(trailweave_ingest::plan(None, &options))?,
+        Err(LakeError::NotALake { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    job.put(&plan, |out, plan| report::write_plan(out, plan))?;
+    let plan = job.runtime.block_on(trailweave_ingest::plan(lake.as_ref(), &options))?;
+    let events = lake.as_ref().map(|lake| lake.format().events.as_str()).or(job.config.events.as_deref());
+    let price = Price::of(&plan, &job.config.lake, events.unwrap_or_default());
+    job.put(&Planned { plan: &plan, price: price.as_ref() }, |out, it| report::write_plan(out, it.plan, it.price))?;
     Ok(if plan.nothing_matched.is_some() { Outcome::NothingMatched } else { Outcome::Done })
+}
+
+/// What a run would read, and its price, if it has one.
+#[derive(Serialize)]
+struct Planned<'p> {
+    #[serde(flatten)]
+    plan: &'p PlanSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<&'p Price>,
 }
 
 pub(super) fn options(job: &Job) -> IngestOptions {
@@ -121,6 +144,7 @@ pub(super) fn options(job: &Job) -> IngestOptions {
         batch_bytes: BATCH_BYTES,
         names: Vec::new(),
         retry: if job.retry_quarantined { Retry::Standing } else { Retry::None },
+        again: job.again,
         shard: job.config.shard,
         run_id: run_id(job),
     }

@@ -101,3 +101,95 @@ fn logs_are_json_where_nobody_watches() {
     assert_eq!((line["level"].as_str(), line["message"].as_str()), (Some("WARN"), Some("quarantined")));
     assert!(line["object"].as_str().unwrap().ends_with("cut.json.gz"), "{line}");
 }
+
+#[test]
+fn a_pruned_day_leaves_with_all_but_what_later_rows_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let default = trailweave_corpus::CorpusOptions::default();
+    let options = trailweave_corpus::CorpusOptions { records: 4_000, days: 4, flows: 0.5, ..default };
+    trailweave_corpus::generate(&options, folder.path()).unwrap();
+    let (source, lake) = (folder.path().join("AWSLogs"), folder.path().join("lake"));
+    run(&source, &lake, 0);
+    let of = |table: &str, dates: &str| {
+        let sql = format!("SELECT * FROM {table} WHERE event_date {dates} ORDER BY 1, 2, 3, 4");
+        query(&lake, &sql).iter().map(Value::to_string).collect::<Vec<_>>()
+    };
+    let kept = |of: &dyn Fn(&str, &str) -> Vec<String>| {
+        let dimensions = ["instances", "volumes", "grants"].map(|table| of(table, "> '2000-01-01'"));
+        [dimensions.to_vec(), ["events", "correlated"].map(|table| of(table, ">= '2026-03-04'")).to_vec()].concat()
+    };
+    let expected = kept(&of);
+    assert!(!of("events", "< '2026-03-04'").is_empty() && expected.iter().all(|rows| !rows.is_empty()));
+    for again in ["prune", "prune again", "run", "correlate --whole"] {
+        match again {
+            "run" => drop(run(&source, &lake, 0)),
+            "correlate --whole" => drop(done(&["correlate", "--whole"], &lake)),
+            _ => drop(done(&["prune", "--before", "2026-03-04"], &lake)),
+        }
+        assert_eq!(kept(&of), expected, "{again}");
+        for table in ["events", "sessions", "correlated", "attachments"] {
+            assert_eq!(of(table, "< '2026-03-04'"), [""; 0], "{again}: {table}");
+        }
+    }
+    assert!(!of("remembered", "< '2026-03-04'").is_empty());
+    let status: Value = serde_json::from_str(&done(&["status", "--json"], &lake)).unwrap();
+    assert!(status["pruned"].as_u64() > Some(0) && status["done"].as_u64() > Some(0), "{status}");
+    let ahead = trailweave(&["prune", "--lake", utf8(&lake), "--before", "2999-01-01"]);
+    assert!(ahead.code == 2 && ahead.stderr.contains("not ahead"), "{ahead:?}");
+}
+
+#[test]
+fn a_run_prunes_what_its_configuration_does_not_retain() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let (lake, config) = (folder.path().join("lake"), folder.path().join("trailweave.toml"));
+    fs::write(&config, "retain = '1d'").unwrap();
+    let said = done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);
+    assert!(said.contains("pruned       "), "{said}");
+    assert_eq!(query(&lake, "SELECT count(*) AS n FROM events")[0]["n"], 0);
+    assert!(query(&lake, "SELECT count(*) AS n FROM instances")[0]["n"].as_u64() > Some(0));
+    let again = done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);
+    assert!(again.contains("0 days"), "{again}");
+}
+
+#[test]
+fn objects_are_read_again_only_where_days_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let lake = folder.path().join("lake");
+    run(&source, &lake, 0);
+    let expected = rows(&lake);
+    let again = ["ingest", "--source", utf8(&source), "--again", "--from", "2026-03-01"];
+    let refused = trailweave(&[&again[..], &["--lake", utf8(&lake)]].concat());
+    assert!(refused.code == 2 && refused.stderr.contains("--to"), "{refused:?}");
+    let part = fs::read_dir(lake.join("events/event_date=2026-03-02")).unwrap().next().unwrap().unwrap();
+    fs::remove_file(part.path()).unwrap();
+    done(&[&again[..], &["--to", "2026-03-05"]].concat(), &lake);
+    done(&["correlate"], &lake);
+    assert_eq!(rows(&lake), expected);
+}
+
+#[test]
+fn columns_that_are_left_out_change_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = trail(folder.path());
+    let (whole, lake) = (folder.path().join("whole"), folder.path().join("lake"));
+    let config = folder.path().join("trailweave.toml");
+    let omit =
+        "{ access_key_id = 'hash', source_ip_address = 'hash', user_agent = 'hash', response_elements = 'drop' }";
+    fs::write(&config, format!("omit = {omit}")).unwrap();
+    run(&source, &whole, 0);
+    done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);
+    let shown = |lake: &Path| -> Vec<String> {
+        let sql = "SELECT * EXCEPT (ec2_source_ip_address) FROM correlated ORDER BY kms_event_id, recipient_account_id";
+        query(lake, sql).iter().map(Value::to_string).collect()
+    };
+    assert_eq!(shown(&lake), shown(&whole));
+    let count = |lake: &Path, what: &str| query(lake, &format!("SELECT {what} AS n FROM events"))[0]["n"].clone();
+    assert_eq!(count(&lake, "count(response_elements)"), 0);
+    assert_eq!(count(&lake, "count(DISTINCT access_key_id)"), count(&whole, "count(DISTINCT access_key_id)"));
+    fs::write(&config, "omit = { response_elements = 'drop' }").unwrap();
+    let other = ["run", "--source", utf8(&source), "--config", utf8(&config), "--lake", utf8(&lake)];
+    let refused = trailweave(&other);
+    assert!(refused.code == 1 && refused.stderr.contains("leave `omit` out"), "{refused:?}");
+}
