@@ -25,6 +25,7 @@ mod options;
 mod reread;
 pub(crate) mod rows;
 mod store;
+mod verdict;
 mod verification;
 mod verified;
 

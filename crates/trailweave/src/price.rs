@@ -1,6 +1,6 @@
 //! The price of a job, from what its plan counts.
 //!
-//! One table of prices and one of measured rates: whoever knows newer ones changes them here.
+//! The prices are one table, and the measured rates another.
 
 use std::io;
 use std::io::Write;

@@ -8,8 +8,9 @@ use trailweave_lake::{Lake, LakeError};
 use trailweave_table::DIGESTS;
 
 use super::had::HadLogs;
-use super::logs::{LogVerdict, Logs};
+use super::logs::Logs;
 use super::rows::read_rows;
+use super::verdict::LogVerdict;
 use super::verification::Verification;
 
 const HOUR_SECS: i64 = 3_600;

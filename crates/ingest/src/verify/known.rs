@@ -7,7 +7,7 @@ use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::LEDGER;
 
 use super::copies::Copies;
-use super::logs::LogVerdict;
+use super::verdict::LogVerdict;
 use crate::ledger::{DONE, SHA256, VERDICT, identity, read_columns};
 
 const COLUMNS: [&str; 5] = ["source_object", "version", "status", SHA256, VERDICT];

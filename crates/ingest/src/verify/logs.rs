@@ -6,6 +6,7 @@ use trailweave_digest::{Digest, Finding, Judged, Kind, LogName, Place, Severity,
 use super::found::Found;
 use super::had::HadLogs;
 use super::known::{Known, KnownObject};
+use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
 use crate::ledger::identity;
@@ -13,27 +14,6 @@ use crate::ledger::identity;
 /// The name of a log file says a time that lies up to so long after its delivery, and up to so long before.
 const NAMED_AFTER_SECS: i64 = 5 * 60;
 const NAMED_BEFORE_SECS: i64 = 11 * 60;
-
-/// The verdict about a log file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LogVerdict {
-    /// The lake has it as it was delivered.
-    Valid,
-    /// Its text is another.
-    Changed,
-    /// It is not gzip, or is damaged.
-    BadGzip,
-    /// More follows its gzip member.
-    TrailingBytes,
-    /// No source has it.
-    Missing,
-    /// The source has it as it was delivered, and the lake does not.
-    NotIngested,
-    /// No digest lists it, of a time of which all are there.
-    Unlisted,
-    /// No digest that can be trusted tells of it.
-    Unproven,
-}
 
 /// A log file that a digest lists.
 pub(super) struct Log {
@@ -57,34 +37,6 @@ pub(super) struct Logs {
     pub(super) listed: Vec<Log>,
     /// The others that the sources hold, by their positions.
     pub(super) others: Vec<(u32, LogVerdict)>,
-}
-
-impl LogVerdict {
-    /// Returns its name in the lake.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Changed => "changed",
-            Self::BadGzip | Self::TrailingBytes => "damaged",
-            Self::Missing => "missing",
-            Self::NotIngested => "not_ingested",
-            Self::Unlisted => "unlisted",
-            Self::Unproven => "unproven",
-        }
-    }
-
-    /// Returns the kind of its finding, if it is one by itself.
-    pub(super) fn kind(self) -> Option<Kind> {
-        match self {
-            Self::Valid | Self::Unproven => None,
-            Self::Changed => Some(Kind::LogChanged),
-            Self::BadGzip => Some(Kind::LogBadGzip),
-            Self::TrailingBytes => Some(Kind::LogTrailingBytes),
-            Self::Missing => Some(Kind::LogMissing),
-            Self::NotIngested => Some(Kind::LogNotIngested),
-            Self::Unlisted => Some(Kind::LogUnlisted),
-        }
-    }
 }
 
 impl Logs {

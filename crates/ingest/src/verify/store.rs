@@ -12,8 +12,9 @@ use trailweave_table::{DIGESTS, LEDGER, product_name};
 
 use super::had::HadLogs;
 use super::kept::FINGERPRINT_DIGITS;
-use super::logs::{LogVerdict, Logs};
+use super::logs::Logs;
 use super::rows::{DigestRow, batch, read_rows};
+use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
 use crate::ledger;

@@ -5,7 +5,8 @@ use trailweave_digest::{Digest, Finding, Judged, Severity, rfc3339};
 
 use super::had::HadLogs;
 use super::hours::HoursProven;
-use super::logs::{LogVerdict, Logs};
+use super::logs::Logs;
+use super::verdict::LogVerdict;
 use super::verification::Verification;
 
 /// The result of a verification.

@@ -81,14 +81,14 @@ fn objects() -> Vec<(&'static str, Vec<u8>, i32, usize)> {
     damaged[at] ^= 1;
     vec![
         ("spaces.json.gz", gzip(format!("{{\"Records\":[{}]}}", " ".repeat(96 * MIB)).as_bytes()), 3, 0),
-        ("tiny.json.gz", gzip(format!("{{\"Records\":[{}{{}}]}}", "{},".repeat(100_000)).as_bytes()), 1, 0),
+        ("tiny.json.gz", gzip(format!("{{\"Records\":[{}{{}}]}}", "{},".repeat(100_000)).as_bytes()), 3, 0),
         ("bridged.json.gz", gzip(enveloped("[", "]", &bridged)), 0, n),
         ("looked-up.json.gz", gzip(enveloped("{\"NextToken\":\"x\",\"Events\":[", "]}", &looked_up)), 0, n),
         ("documents.json.gz", gzip(records.join("\n").as_bytes()), 0, n),
         ("uncuttable.json.gz", gzip(enveloped("{\"Events\":[", "],\"Records\":[]}", &records)), 3, 0),
         ("members.json.gz", members, 0, 2_000),
         ("giant.json.gz", gzip(format!("{{\"Records\":[{giant}]}}").as_bytes()), 0, 1),
-        ("deep.json.gz", gzip(format!("{{\"Records\":[{deep}]}}").as_bytes()), 1, 0),
+        ("deep.json.gz", gzip(format!("{{\"Records\":[{deep}]}}").as_bytes()), 3, 0),
         ("cut.json.gz", ordinary[..ordinary.len() - 9].to_vec(), 3, 0),
         ("damaged.json.gz", damaged, 3, 0),
         ("ordinary.json.gz", ordinary, 0, n),

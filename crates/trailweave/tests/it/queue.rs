@@ -169,7 +169,7 @@ fn only_what_is_settled_is_deleted() {
     elsewhere["s3"]["bucket"]["name"] = json!("no-such-bucket");
     world.send(&[wrapped.to_string(), json!({ "Records": [elsewhere] }).to_string(), "junk".to_owned()]);
     let (code, summary, logged) = world.drain();
-    assert_eq!(code, 0, "{logged}");
+    assert_eq!(code, 6, "{logged}");
     let counts = ["objects_done", "objects_gone", "objects_left", "messages_received", "messages_deleted"];
     // The replaced object is counted once, as its present content.
     assert_eq!(numbers(&summary, &counts), [1, 1, 1, 6, 4], "{logged}");
@@ -218,7 +218,7 @@ fn an_object_that_cloudtrail_names_and_that_cannot_be_looked_at_ends_no_run() {
     world.upload(&[(&there, "there")]);
     world.publish(&topic, &[delivered("trail", &[&gone, &there]), delivered("no-such-bucket", &[&there])]);
     let (code, summary, logged) = world.drain();
-    assert_eq!(code, 0, "{logged}");
+    assert_eq!(code, 6, "{logged}");
     let counts = ["objects_done", "objects_gone", "messages_received", "messages_deleted"];
     assert_eq!(numbers(&summary, &counts), [1, 1, 3, 2], "{logged}");
     assert_eq!(world.events(), [json!({ "event_id": "there" })]);

@@ -206,7 +206,7 @@ fn is_the_lake_that_a_folder_gets(root: &Path, url: &str, fetch: &dyn Fn() -> Pa
         // Two runs, so that the second looks for duplicates in the parts of the first, and follows what is new.
         told(&["run", "--source", "s3://trail/AWSLogs", "--to", "2026-03-04"], lake);
         let said = told(&["run", "--source", "s3://trail/AWSLogs"], lake);
-        assert!(said.contains("files, from what new events can change"), "{said}");
+        assert!(said.contains("files of the tables, from what new events can change"), "{said}");
     }
     assert!(tables(&local).len() >= 20, "{:?}", tables(&local).keys());
     are_alike();
@@ -225,10 +225,15 @@ fn is_the_lake_that_a_folder_gets(root: &Path, url: &str, fetch: &dyn Fn() -> Pa
     said
 }
 
+/// The key of an object of a trail.
+const OBJECT: &str = "AWSLogs/210987654321/CloudTrail/eu-west-1/2026/09/01/a.json";
+
 #[test]
 fn a_lake_that_s3_refuses_is_said_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("trail/AWSLogs")).unwrap();
+    let trail = folder.path().join("trail").join(OBJECT);
+    fs::create_dir_all(trail.parent().unwrap()).unwrap();
+    fs::write(trail, object("a")).unwrap();
     let runtime = Runtime::new().unwrap();
     is_refused_with_a_remedy(folder.path(), &serve(&runtime, folder.path()));
 }
@@ -236,7 +241,8 @@ fn a_lake_that_s3_refuses_is_said_with_a_remedy() {
 #[test]
 fn a_lake_that_seaweedfs_refuses_is_said_with_a_remedy() {
     let (folder, aws) = (tempfile::tempdir().unwrap(), Aws::seaweedfs());
-    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "trail" }))]);
+    let put = json!({ "Bucket": "trail", "Key": OBJECT, "Body": object("a") });
+    aws.call(&[("s3", "create_bucket", json!({ "Bucket": "trail" })), ("s3", "put_object", put)]);
     is_refused_with_a_remedy(folder.path(), &aws.url);
 }
 

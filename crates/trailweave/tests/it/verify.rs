@@ -218,9 +218,9 @@ fn two_trails_that_deliver_to_the_same_folders_are_told_apart() {
 fn what_the_lake_has_not_read_is_not_ingested() {
     let world = World::new(None);
     let lake = world.path("lake");
-    let empty = world.path("empty");
-    fs::create_dir(&empty).unwrap();
-    let said = trailweave(&["ingest", "--source", utf8(&empty), "--lake", utf8(&lake)]);
+    let other = world.path("other.json");
+    fs::write(&other, "{\"Records\":[]}").unwrap();
+    let said = trailweave(&["ingest", "--source", utf8(&other), "--lake", utf8(&lake)]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     let (code, found) = world.verify(&[]);
     assert_eq!((code, &found["log_files"]["not_ingested"]), (4, &json!(world.corpus.objects)));
