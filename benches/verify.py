@@ -136,6 +136,7 @@ def beside(days: int, log_files: int) -> None:
         os.environ["PYTHONPATH"] = str(VENV / "awscli-1.46")
         show("awscli validate-logs", timed([str(VENV / "bin/python"), "-m", "awscli", *validate, *span]))
         show("verify", timed([program, "verify", *given]))
+        show("verify again", timed([program, "verify", *given]))
         show("verify --reread", timed([program, "verify", *given, "--reread"]))
     finally:
         server.terminate()
