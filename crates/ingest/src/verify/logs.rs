@@ -1,5 +1,7 @@
 //! The verdicts about log files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use trailweave_decode::Sha256;
 use trailweave_digest::{Digest, Finding, Judged, Kind, LogName, Place, Severity, SpanKind};
 
@@ -35,6 +37,8 @@ pub(super) struct Log {
 #[derive(Default)]
 pub(super) struct Logs {
     pub(super) listed: Vec<Log>,
+    /// The digests that list log files which others list, too, and which count there.
+    pub(super) repeating: BTreeSet<u32>,
     /// The others that the sources hold, by their positions.
     pub(super) others: Vec<(u32, LogVerdict)>,
 }
@@ -48,12 +52,19 @@ impl Logs {
             (!verdict.state.is_trusted(), !verdict.is_asked)
         };
         listed.sort_unstable_by_key(|log| (log.url, trust(log), log.digest));
-        listed.dedup_by_key(|log| log.url);
+        let mut repeating = BTreeSet::new();
+        listed.dedup_by(|log, before| {
+            let is_same = log.url == before.url;
+            if is_same && log.digest != before.digest {
+                repeating.insert(log.digest);
+            }
+            is_same
+        });
         for log in &mut listed {
             log.is_judged = trust(log) == (false, false);
             log.verdict = if trust(log).0 { LogVerdict::Unproven } else { LogVerdict::Valid };
         }
-        Self { listed, others: Vec::new() }
+        Self { listed, repeating, others: Vec::new() }
     }
 
     /// Iterates over those that a digest lists that is asked for, whether it can be trusted or not.
@@ -121,7 +132,7 @@ impl Verification<'_> {
         }
         let range = self.verify.range;
         let mut others = Vec::new();
-        let mut uncovered: std::collections::BTreeMap<Place, (i64, i64)> = std::collections::BTreeMap::new();
+        let mut uncovered: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
         for (position, object) in (0..).zip(had.listing.iter()).filter(|(position, _)| !is_listed[*position as usize]) {
             let Some((bucket, key)) = self.copies.location(&object.source_object) else { continue };
             let Some(name) = LogName::of(&key).filter(|name| range.overlaps(name.time, name.time)) else { continue };
@@ -171,5 +182,29 @@ fn by_text(listed: &Log, found: &Found, known: &[KnownObject]) -> LogVerdict {
             LogVerdict::Valid
         }
         Found::Text(_) => LogVerdict::NotIngested,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trailweave_digest::{DigestName, DigestVerdict, State};
+
+    use super::*;
+
+    #[test]
+    fn a_log_file_that_two_digests_list_counts_at_the_first_and_the_other_is_noted() {
+        let key = "AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/\
+                   210987654321_CloudTrail-Digest_eu-west-1_main_us-east-1_20260901T060000Z.json.gz";
+        let digest = |_| Digest::kept("trail", DigestName::of(key).unwrap(), (0, 3_600), None);
+        let verdict = |_| DigestVerdict { state: State::Trusted, began: false, is_asked: true, broken: None };
+        let judged = Judged { verdicts: (0..3).map(verdict).collect(), ..Judged::default() };
+        let log = |(url, digest)| {
+            let (sha256, verdict) = (Sha256::default(), LogVerdict::Unproven);
+            Log { url, sha256, digest, had: None, uri: None, is_judged: false, verdict }
+        };
+        let listed = [(7, 2), (8, 1), (7, 0), (9, 2), (9, 2)].map(log).into();
+        let logs = Logs::new(listed, &judged, &(0..3).map(digest).collect::<Vec<_>>());
+        let counted: Vec<_> = logs.listed.iter().map(|log| (log.url, log.digest)).collect();
+        assert_eq!((counted, logs.repeating), (vec![(7, 0), (8, 1), (9, 2)], BTreeSet::from([2])));
     }
 }

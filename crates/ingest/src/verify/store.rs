@@ -51,12 +51,15 @@ impl Verification<'_> {
         logs: &Logs,
         had: &HadLogs,
     ) -> Vec<DigestRow> {
+        let is_repeating = |at: usize| u32::try_from(at).is_ok_and(|at| logs.repeating.contains(&at));
         let mut rows: Vec<DigestRow> = digests
             .into_iter()
             .zip(versions)
             .zip(&judged.verdicts)
-            .map(|((digest, version), verdict)| DigestRow {
-                version: version.into(),
+            .enumerate()
+            .map(|(at, ((digest, version), verdict))| DigestRow {
+                // What others list, too, counts there, so a row does not say all that its digest lists.
+                version: if is_repeating(at) { String::new() } else { version.into() },
                 previous_digest: digest.previous.as_ref().map(Previous::uri).unwrap_or_default(),
                 verdict: match verdict.state {
                     State::Trusted => "valid".to_owned(),
