@@ -1,7 +1,7 @@
 """Times `status` on the ledger of years: 1,000,000 objects of 40 accounts over 3 years, of which a few stand in quarantine.
 
 The lake is made by DuckDB, file by file as runs would leave it, with one small part of `events` a day. Needs the release
-build and DuckDB (`make bench-status` makes both). Ends with 1 where `status` takes more than a second or 256 MiB.
+build and DuckDB (`make bench-status` makes both).
 """
 
 import argparse
@@ -22,7 +22,6 @@ import duckdb
 from peers import RELEASE, ROOT, WORK
 
 FIRST = datetime.date(2023, 9, 1)
-MAX_SECONDS, MAX_MIB = 1.0, 256
 
 LEDGER = """
 COPY (
@@ -108,7 +107,6 @@ def main() -> None:
     lake = WORK / f"lake-of-years-{asked.entries}-{asked.accounts}-{asked.days}-{asked.runs_a_day}"
     if not (lake / "_trailweave" / "covered.json").exists():
         make(lake, asked)
-    is_over = False
     print("| verb | lines | wall s | CPU s | peak RSS MiB |")
     print("|---|---|---|---|---|")
     for verb in (["status"], ["status", "--summary"], ["status", "--json"], ["quarantine", "list"]):
@@ -116,8 +114,6 @@ def main() -> None:
         wall, cpu = (statistics.median(it[at] for it in rounds) for at in (0, 1))
         mib = max(it[2] for it in rounds)
         print(f"| {' '.join(verb)} | {rounds[0][3]} | {wall:.2f} | {cpu:.2f} | {mib:.0f} |")
-        is_over |= wall > MAX_SECONDS or mib > MAX_MIB
-    sys.exit(is_over)
 
 
 if __name__ == "__main__":
