@@ -4,7 +4,7 @@ use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
-use trailweave_table::JOINED;
+use trailweave_table::{JOINED, Table};
 
 use crate::CorrelateError;
 use crate::CorrelateOptions;
@@ -53,8 +53,13 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
 
 /// Lists the parts that the join reads.
 pub fn joined(lake: &Lake) -> Result<Vec<Part>, LakeError> {
+    parts_of(lake, &JOINED)
+}
+
+/// Lists the parts of tables.
+pub(crate) fn parts_of(lake: &Lake, tables: &[&Table]) -> Result<Vec<Part>, LakeError> {
     let mut parts = Vec::new();
-    for table in JOINED {
+    for table in tables {
         parts.extend(lake.parts(table)?);
     }
     Ok(parts)

@@ -8,7 +8,7 @@ use trailweave_lake::read;
 use trailweave_table::EVENTS;
 use trailweave_table::LOGGED;
 
-use crate::correlate::covered;
+use crate::correlate::{covered, parts_of};
 use crate::parts::BEYOND_MS;
 use crate::parts::bounds;
 
@@ -24,10 +24,7 @@ pub struct Freshness {
 impl Freshness {
     /// Reads what the products cover, and the ends of the parts of the newest date.
     pub fn read(lake: &Lake) -> Result<Self, LakeError> {
-        let mut parts = Vec::new();
-        for table in LOGGED {
-            parts.extend(lake.parts(table)?);
-        }
+        let parts = parts_of(lake, &LOGGED)?;
         if parts.is_empty() {
             return Ok(Self::default());
         }

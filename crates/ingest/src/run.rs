@@ -158,7 +158,7 @@ struct Run<'a> {
     summary: Summary,
     /// True if the sources hold anything that is asked for.
     is_matched: bool,
-    /// What the filter passed over.
+    /// The places that the filter passed over.
     beyond: Span,
     /// True if another listing follows the one that is read.
     is_listed_again: bool,

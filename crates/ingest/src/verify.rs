@@ -8,6 +8,7 @@
 //!                                            read again where the ledger cannot tell <-------------'
 //! ```
 //!
+//! A digest that the lake keeps as proven, and of which nothing changed since, takes its log files from there, unread.
 //! The ledger has the hash of each object that was ingested, in the version that it had; so an object is read again only
 //! where its version is another now, where an earlier release ingested it, or where that is asked for.
 

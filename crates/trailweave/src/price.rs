@@ -19,11 +19,11 @@ struct Prices {
     per_list: f64,
     per_get: f64,
     per_put: f64,
-    /// Of a request to KMS, without the first 20,000 of a month, which are free.
+    /// A request to KMS, without the first 20,000 of a month, which are free.
     per_kms_request: f64,
-    /// Of S3 Standard, a GB (10^9 bytes) and month.
+    /// A GB (10^9 bytes) of S3 Standard for a month.
     per_gb_month: f64,
-    /// Of a vCPU of Fargate on Linux and x86.
+    /// A vCPU of Fargate on Linux and x86.
     per_cpu_hour: f64,
 }
 
@@ -53,7 +53,7 @@ const CPU_SECS_PER_OBJECT: f64 = 2.89 / 98_365.0;
 /// Files that a batch brings to a lake, and correlating it after: parts of two tables and days, a file of the ledger, and
 /// the tables of two days.
 const FILES_PER_BATCH: u64 = 15;
-/// What one PUT of an upload in parts takes.
+/// The bytes that one PUT of an upload in parts takes.
 const PUT_BYTES: u64 = 16 << 20;
 
 /// The estimated price of a job.

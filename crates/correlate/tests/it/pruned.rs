@@ -1,4 +1,4 @@
-//! What is left of a pruned lake is what it was, and stays so however it is computed again.
+//! A pruned lake keeps the rows of the days that are left as they were, however they are computed again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -152,7 +152,7 @@ fn publish_all(lake: &Lake) -> bool {
     TABLES.into_iter().filter(|table| one(table)).count() > 0
 }
 
-/// What readers and the next run see of a lake.
+/// The files of a lake that readers and the next run see.
 fn seen(lake: &Lake) -> Files {
     let state = ["pruned.json", "covered.json"].map(|name| lake.state_dir().join(name));
     let parts = TABLES.into_iter().chain([&REMEMBERED]).flat_map(|table| lake.parts(table).unwrap());

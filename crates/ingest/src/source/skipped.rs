@@ -26,7 +26,7 @@ pub enum SkipReason {
     OutsideOfTrail,
     /// A message of something else than a new object.
     NotCreated,
-    /// Of a day that was pruned, and new to the lake.
+    /// A late object: new to the lake, and of a day that was pruned.
     Pruned,
 }
 

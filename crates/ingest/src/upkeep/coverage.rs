@@ -105,7 +105,7 @@ pub(crate) struct Counted {
     newest_event_ms: Option<i64>,
 }
 
-/// What one file of the ledger says.
+/// The counts of one file of the ledger.
 #[derive(Default)]
 struct FileCounts {
     places: Vec<(Option<Place>, Counts)>,
@@ -254,9 +254,7 @@ impl FileCounts {
             self.newest_event_ms = self.newest_event_ms.max(Some(ms_of_time(columns.newest.value(row))));
         }
     }
-}
 
-impl FileCounts {
     /// Tells whether an object is of a day that is kept. What became of its rows is told by their days, and where there
     /// are none by that of delivery.
     fn is_kept(&self, columns: &Columns<'_>, row: usize, at: u32) -> bool {

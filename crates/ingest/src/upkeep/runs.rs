@@ -33,7 +33,7 @@ pub(crate) struct Runs {
     plans: Vec<Plan>,
 }
 
-/// What the summary of a finished run says here.
+/// The part of a finished run's summary that counts here.
 #[derive(Deserialize)]
 struct Ended {
     #[serde(default)]

@@ -15,11 +15,10 @@ use trailweave_digest::{
 use super::copies::url_fingerprint;
 use super::had::HadLogs;
 use super::kept;
-use super::kept::{Kept, KeptLog};
+use super::kept::Kept;
 use super::known::Known;
 use super::list::DigestRef;
 use super::logs::Log;
-use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
 use crate::error::chain;
@@ -56,8 +55,8 @@ impl Verification<'_> {
         self.read(unread, metadata, had, &mut gathered).await;
         let (unread, kept) = kept::needed(kept, &gathered.digests);
         self.read(unread, metadata, had, &mut gathered).await;
-        for kept in kept {
-            gathered.add_kept(kept);
+        for Kept { found, digest, logs } in kept {
+            gathered.push(digest, found.version, logs);
         }
         Ok(gathered)
     }
@@ -128,27 +127,23 @@ impl Gathered {
     fn add(&mut self, digest: Digest, version: Box<str>, log_files: Vec<LogFile>, had: &HadLogs) {
         // One whose signature its successor names is read again, so that this is said again.
         let version = if digest.is_signed() { version } else { Box::default() };
-        let at = self.push(digest, version);
-        self.listed.extend(log_files.into_iter().map(|LogFile { bucket, key, sha256 }| {
-            let url = url_fingerprint(&bucket, &key);
-            let had = had.position(url);
-            let uri = had.is_none().then(|| format!("s3://{bucket}/{key}").into());
-            Log { url, sha256, digest: at, had, uri, is_judged: false, verdict: LogVerdict::Unproven }
-        }));
+        self.push(
+            digest,
+            version,
+            log_files.into_iter().map(|LogFile { bucket, key, sha256 }| {
+                let url = url_fingerprint(&bucket, &key);
+                let had = had.position(url);
+                let uri = had.is_none().then(|| format!("s3://{bucket}/{key}").into());
+                Log::new(url, sha256, had, uri)
+            }),
+        );
     }
 
-    fn add_kept(&mut self, Kept { found, digest, logs }: Kept) {
-        let at = self.push(digest, found.version);
-        self.listed.extend(logs.into_iter().map(|KeptLog { url, sha256, had }| {
-            let had = Some(had);
-            Log { url, sha256, digest: at, had, uri: None, is_judged: false, verdict: LogVerdict::Unproven }
-        }));
-    }
-
-    fn push(&mut self, digest: Digest, version: Box<str>) -> u32 {
+    fn push(&mut self, digest: Digest, version: Box<str>, logs: impl IntoIterator<Item = Log>) {
+        let digest_at = u32::try_from(self.digests.len()).expect("a trail has fewer digests");
         self.digests.push(digest);
         self.versions.push(version);
-        u32::try_from(self.digests.len() - 1).expect("a trail has fewer digests")
+        self.listed.extend(logs.into_iter().map(|log| Log { digest: digest_at, ..log }));
     }
 }
 

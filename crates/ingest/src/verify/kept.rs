@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use trailweave_decode::Sha256;
 use trailweave_digest::{Digest, Metadata};
 use trailweave_lake::LakeError;
 use trailweave_table::DIGESTS;
@@ -13,6 +12,7 @@ use trailweave_table::DIGESTS;
 use super::had::HadLogs;
 use super::known::Known;
 use super::list::DigestRef;
+use super::logs::Log;
 use super::rows::{DigestRow, read_rows};
 use super::verification::Verification;
 use crate::ledger::identity;
@@ -25,16 +25,7 @@ pub(super) const FINGERPRINT_DIGITS: usize = 32;
 pub(super) struct Kept {
     pub(super) found: DigestRef,
     pub(super) digest: Digest,
-    pub(super) logs: Vec<KeptLog>,
-}
-
-/// A log file of such a digest.
-pub(super) struct KeptLog {
-    /// The fingerprint of its URL.
-    pub(super) url: u128,
-    pub(super) sha256: Sha256,
-    /// Its position among those that the sources hold.
-    pub(super) had: u32,
+    pub(super) logs: Vec<Log>,
 }
 
 impl Verification<'_> {
@@ -46,7 +37,7 @@ impl Verification<'_> {
         had: &HadLogs,
         known: &Known,
     ) -> Result<(Vec<DigestRef>, Vec<Kept>), LakeError> {
-        let mut proven: Vec<Option<(Digest, Vec<KeptLog>)>> = refs.iter().map(|_| None).collect();
+        let mut proven: Vec<Option<(Digest, Vec<Log>)>> = refs.iter().map(|_| None).collect();
         let parts = if self.verify.is_reread { Vec::new() } else { self.lake.parts(&DIGESTS)? };
         for part in parts {
             read_rows(self.lake, &part.path, |row| {
@@ -75,7 +66,7 @@ impl Verification<'_> {
 }
 
 /// Makes a digest, with the log files that it lists, from what the lake says of it, if all of that still holds.
-fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Vec<KeptLog>)> {
+fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Vec<Log>)> {
     if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
         return None;
     }
@@ -85,7 +76,7 @@ fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Opt
         let object = had.listing.get(position as usize);
         let identity = identity(&object.source_object, &object.version);
         let known = known.of(url).iter().find(|it| it.identity == identity && it.is_valid)?;
-        Some(KeptLog { url, sha256: known.sha256?, had: position })
+        Some(Log::new(url, known.sha256?, Some(position), None))
     };
     let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<Vec<_>>>()?;
     let window = (row.digest_start_time, row.digest_end_time);

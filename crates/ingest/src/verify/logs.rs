@@ -43,6 +43,13 @@ pub(super) struct Logs {
     pub(super) others: Vec<(u32, LogVerdict)>,
 }
 
+impl Log {
+    /// Makes one that is not judged yet, of a digest that is told later.
+    pub(super) fn new(url: u128, sha256: Sha256, had: Option<u32>, uri: Option<Box<str>>) -> Self {
+        Self { url, sha256, digest: 0, had, uri, is_judged: false, verdict: LogVerdict::Unproven }
+    }
+}
+
 impl Logs {
     /// Takes each listed log file once: as a digest lists it that can be trusted and is asked for, if one does.
     pub(super) fn new(mut listed: Vec<Log>, judged: &Judged, digests: &[Digest]) -> Self {
@@ -198,10 +205,7 @@ mod tests {
         let digest = |_| Digest::kept("trail", DigestName::of(key).unwrap(), (0, 3_600), None);
         let verdict = |_| DigestVerdict { state: State::Trusted, began: false, is_asked: true, broken: None };
         let judged = Judged { verdicts: (0..3).map(verdict).collect(), ..Judged::default() };
-        let log = |(url, digest)| {
-            let (sha256, verdict) = (Sha256::default(), LogVerdict::Unproven);
-            Log { url, sha256, digest, had: None, uri: None, is_judged: false, verdict }
-        };
+        let log = |(url, digest)| Log { digest, ..Log::new(url, Sha256::default(), None, None) };
         let listed = [(7, 2), (8, 1), (7, 0), (9, 2), (9, 2)].map(log).into();
         let logs = Logs::new(listed, &judged, &(0..3).map(digest).collect::<Vec<_>>());
         let counted: Vec<_> = logs.listed.iter().map(|log| (log.url, log.digest)).collect();

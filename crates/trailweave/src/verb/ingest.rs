@@ -119,7 +119,7 @@ pub(super) fn plan(job: &Job) -> anyhow::Result<Outcome> {
     Ok(if plan.nothing_matched.is_some() { Outcome::NothingMatched } else { Outcome::Done })
 }
 
-/// What a run would read, and its price, if it has one.
+/// The objects that a run would read, and their price, if they have one.
 #[derive(Serialize)]
 struct Planned<'p> {
     #[serde(flatten)]
