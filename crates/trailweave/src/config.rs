@@ -504,13 +504,24 @@ fn size(key: &'static str, value: &str, least: ByteSize) -> Result<ByteSize, Con
     found.ok_or_else(|| ConfigError::Value { key, value: value.to_owned(), expected })
 }
 
+/// Reads a share. Each of its numbers may be the name of a variable that holds it, as an image has no shell to put in the
+/// index that AWS Batch, Kubernetes or Slurm gives to each job of an array.
 fn shard(value: &str) -> Result<Option<Shard>, ConfigError> {
     if value.is_empty() {
         return Ok(None);
     }
-    let expected = "a share such as 0/8, the first of eight, or 7/8, the last, is expected";
-    let parsed = value.parse().map_err(|_| ConfigError::Value { key: "shard", value: value.to_owned(), expected });
-    parsed.map(Some)
+    let expected = "a share such as 0/8, the first of eight, or 7/8, the last, is expected, in numbers or in names of \
+                    environment variables that hold them";
+    let numbers: Vec<String> = value.split('/').map(number_of_variable).collect();
+    let parsed = numbers.join("/").parse();
+    parsed.map(Some).map_err(|_| ConfigError::Value { key: "shard", value: value.to_owned(), expected })
+}
+
+/// Returns what the variable of this name holds, else the text itself.
+#[expect(clippy::disallowed_methods, reason = "the user names the variable, so clap cannot")]
+fn number_of_variable(text: &str) -> String {
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) { env::var(text).ok() } else { None }
+        .unwrap_or_else(|| text.to_owned())
 }
 
 /// Returns the number of threads that is asked for; else one for each core, as far as memory reaches.

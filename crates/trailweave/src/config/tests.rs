@@ -140,6 +140,18 @@ fn a_queue_is_drained_alone_and_whole() {
 }
 
 #[test]
+fn a_share_may_be_told_by_the_names_of_variables() {
+    let share = |text: &str| {
+        let ingest = IngestArgs { shard: Some(text.to_owned()), ..IngestArgs::default() };
+        resolve(&Common::default(), &ingest).map(|config| config.shard.map(String::from))
+    };
+    // Cargo tells every test the numbers of its version: 0.1.0.
+    assert_eq!(share("CARGO_PKG_VERSION_MAJOR/CARGO_PKG_VERSION_MINOR").unwrap().as_deref(), Some("0/1"));
+    assert_eq!(share("CARGO_PKG_VERSION_PATCH/8").unwrap().as_deref(), Some("0/8"));
+    assert!(matches!(share("NO_SUCH_VARIABLE/8"), Err(ConfigError::Value { key: "shard", .. })));
+}
+
+#[test]
 fn a_window_that_ends_before_it_begins_is_refused() {
     let text = |value: &str| Some(value.to_owned());
     let ingest = IngestArgs { from: text("1d"), to: text("7d"), ..IngestArgs::default() };

@@ -1,0 +1,314 @@
+"""Holds a recipe of `deploy/` against the real tool that reads it, and runs the commands in it on a trail of its own.
+
+    check.py RECIPE DEPLOY PROGRAM
+
+Prints what is wrong and ends with 1.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+RECIPE, DEPLOY, PROGRAM = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+BIN = pathlib.Path(sys.executable).parent
+TRAIL, LAKE = "s3://example-trail/AWSLogs", "s3://example-lake/lake"
+# The bucket that the demo's digests name.
+BUCKET = "synthetic-trail"
+# A run may use this much more than it was told (docs/adr/0025).
+SHARE = 1.25
+
+
+def tool(*command, **options):
+    """Runs a tool, and ends with what it said where it finds fault."""
+    done = subprocess.run([str(it) for it in command], capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} {command[1]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def demand(condition, otherwise):
+    if not condition:
+        sys.exit(otherwise)
+
+
+def mebibytes(text):
+    """Reads a size as Trailweave, Kubernetes and AWS write it."""
+    number, unit = re.fullmatch(r"(\d+)\s*(\w*)", str(text)).groups()
+    return int(number) * {"": 1, "M": 1, "MiB": 1, "Mi": 1, "G": 1024, "GiB": 1024, "Gi": 1024}[unit]
+
+
+def demand_room(memory, limit, of):
+    demand(mebibytes(memory) * SHARE <= mebibytes(limit), f"{of}: {memory} and a quarter do not fit into {limit}")
+
+
+class Desk:
+    """A trail of the demo, and the lake that the commands of a recipe share."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = pathlib.Path(self.folder.name)
+        demo = [PROGRAM, "demo", "--quiet", "--records", "2000", "--dir", self.root / "demo"]
+        tool(*demo)
+        self.trail, self.lake = self.root / "demo/trail/AWSLogs", self.root / "lake"
+        self.proof = ["--bucket", BUCKET]
+        for name in ["public-keys", "digest-metadata"]:
+            self.proof += [f"--{name}", str(self.root / f"demo/trail/{name}.json")]
+
+    def here(self, text):
+        """Puts the trail and the lake of this desk into the place of the example's."""
+        text = text.replace(TRAIL, str(self.trail)).replace(LAKE, str(self.lake))
+        text = text.replace("/var/lib/trailweave/lake", str(self.lake)).replace("/etc/trailweave", str(self.root))
+        return re.sub(r"\b[0-9]+d\b", "2026-01-01", text) if "from" in text else text
+
+    def write(self, name, text):
+        # Windows that end some days ago hold nothing of a trail that is older.
+        text = re.sub(r'(?m)^to = .*$', "", self.here(text))
+        tomllib.loads(text)
+        (self.root / name).write_text(text)
+
+    def run(self, command, environment=None):
+        """Runs a command of a recipe, which starts with a verb."""
+        command = [self.here(it) for it in command]
+        if "--queue-url" in command:
+            at = command.index("--queue-url")
+            command[at : at + 2] = ["--source", str(self.trail)]
+        for flag in ["--from", "--to"]:
+            if flag in command:
+                at = command.index(flag)
+                del command[at : at + 2]
+        if command[0] == "verify":
+            command += self.proof
+        environment = {name: self.here(value) for name, value in (environment or {}).items()}
+        quiet = [] if "--quiet" in command else ["--quiet"]
+        tool(PROGRAM, *command, *quiet, env=os.environ | environment)
+
+    def demand_rows(self):
+        said = json.loads(tool(PROGRAM, "status", "--json", "--source", self.trail, "--lake", self.lake))
+        demand(said["unread"] == 0 and said["rows"] > 0, f"the recipe left objects: {said}")
+
+
+def image():
+    tool(BIN / "hadolint", DEPLOY / "Dockerfile")
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    builds = re.findall(r"cargo build ([^&\n]*)", text)
+    demand(builds, "the Dockerfile builds nothing")
+    for build in builds:
+        arguments = shlex.split(build.replace("--release", "").replace("--bin trailweave", ""))
+        tool("cargo", "tree", "--quiet", "--offline", "--depth", "0", *arguments)
+
+
+def cloudformation():
+    import boto3
+    from cfnlint.decode.cfn_yaml import load
+    from moto import mock_aws
+
+    os.environ |= {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-west-1"}
+    templates = sorted((DEPLOY / "aws").glob("*.yaml"))
+    tool(BIN / "cfn-lint", *templates)
+    desk = Desk()
+    with mock_aws():
+        for path in templates:
+            template = load(str(path))
+            create(boto3, path, template)
+            defaults = {name: it.get("Default") for name, it in template["Parameters"].items()}
+            for name, task in resources(template, "AWS::ECS::TaskDefinition"):
+                demand_room(defaults["Memory"], defaults["TaskMemory"], f"{path.name}: {name}")
+            for name, _ in resources(template, "AWS::Batch::JobDefinition"):
+                kind = name.removesuffix("Job")
+                demand_room(defaults[f"{kind}Memory"], defaults[f"{kind}TaskMemory"], f"{path.name}: {name}")
+        ecs, batch = boto3.client("ecs"), boto3.client("batch")
+        [arn] = ecs.list_task_definitions()["taskDefinitionArns"]
+        [task] = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+        environment = {it["name"]: it["value"] for it in task["environment"]}
+        desk.run(task["command"], environment)
+        for schedule in schedules(load(str(DEPLOY / "aws/hourly.yaml"))):
+            desk.run(schedule, environment)
+        desk.demand_rows()
+        shutil.rmtree(desk.lake)
+        jobs = batch.describe_job_definitions()["jobDefinitions"]
+        jobs = sorted((it["containerProperties"] for it in jobs), key=lambda it: it["command"][0], reverse=True)
+        for job in jobs:
+            environment = {it["name"]: it["value"] for it in job["environment"]}
+            for index in ["0", "1"] if job["command"][0] == "ingest" else [""]:
+                desk.run(job["command"], environment | {"AWS_BATCH_JOB_ARRAY_INDEX": index, "AWS_BATCH_JOB_ARRAY_SIZE": "2"})
+        desk.demand_rows()
+
+
+# What moto's CloudFormation passes over: cfn-lint alone checks these.
+NOT_IN_MOTO = {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::CloudWatch::Alarm", "AWS::Scheduler::Schedule"}
+
+# AWS takes the role that is linked to its service where none is named; moto 5.2 wants a name.
+LACKS_ROLE = "    Type: AWS::Batch::ComputeEnvironment\n    Properties:\n"
+HAS_ROLE = "      ServiceRole: !GetAtt ExecutionRole.Arn\n"
+
+
+def create(boto3, path, template):
+    """Creates the stack, and demands that every resource is there."""
+    ec2, cloudformation = boto3.client("ec2"), boto3.client("cloudformation")
+    chosen = {
+        "Image": "registry.example.com/trailweave:0.1.0",
+        "TrailBucket": "example-trail",
+        "LakeBucket": "example-lake",
+        "TrailKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "Subnets": ec2.describe_subnets()["Subnets"][0]["SubnetId"],
+        "SecurityGroups": ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"],
+    }
+    cloudformation.create_stack(
+        StackName=path.stem,
+        TemplateBody=path.read_text().replace(LACKS_ROLE, LACKS_ROLE + HAS_ROLE),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in chosen.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    [stack] = cloudformation.describe_stacks(StackName=path.stem)["Stacks"]
+    demand(stack["StackStatus"] == "CREATE_COMPLETE", f"{path.name}: {stack}")
+    made = cloudformation.describe_stack_resources(StackName=path.stem)["StackResources"]
+    made = {it["LogicalResourceId"] for it in made if "PhysicalResourceId" in it}
+    asked = {name for name, it in template["Resources"].items() if it["Type"] not in NOT_IN_MOTO}
+    demand(asked == made, f"{path.name}: asked for and not made, or made unasked: {sorted(asked ^ made)}")
+
+
+def resources(template, kind):
+    return [(name, it["Properties"]) for name, it in template["Resources"].items() if it["Type"] == kind]
+
+
+def schedules(template):
+    """Lists the commands of the schedules that do not run the task as it is."""
+    values = {"TrailBucket": "example-trail", "TrailPrefix": ""}
+    for _, schedule in resources(template, "AWS::Scheduler::Schedule"):
+        text = schedule["Target"].get("Input")
+        if text is not None:
+            text = text["Fn::Sub"] if isinstance(text, dict) else text
+            for name, value in values.items():
+                text = text.replace("${" + name + "}", value)
+            [container] = json.loads(text)["containerOverrides"]
+            yield container["command"]
+
+
+def kubernetes():
+    import kubernetes_validate
+    import yaml
+
+    desk = Desk()
+    for name in ["hourly", "backfill"]:
+        shutil.rmtree(desk.lake, ignore_errors=True)
+        documents = list(yaml.safe_load_all((DEPLOY / f"kubernetes/{name}.yaml").read_text()))
+        for document in documents:
+            kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+        files = {file: text for it in documents if it["kind"] == "ConfigMap" for file, text in it["data"].items()}
+        for file, text in files.items():
+            desk.write(file, text.replace("JOB_COMPLETION_INDEX/16", "JOB_COMPLETION_INDEX/2"))
+        for job in [it for it in documents if it["kind"] in ("CronJob", "Job")]:
+            spec = job["spec"].get("jobTemplate", job)["spec"]
+            pod = spec["template"]["spec"]
+            demand(pod["securityContext"]["runAsNonRoot"], f"{job['metadata']['name']} may run as root")
+            for container in pod.get("initContainers", []) + pod["containers"]:
+                demand(container["securityContext"]["readOnlyRootFilesystem"], f"{container['name']} may write its image")
+                file = pathlib.Path(container["args"][-1]).name
+                memory = tomllib.loads(files[file])["memory"]
+                demand_room(memory, container["resources"]["limits"]["memory"], container["name"])
+                for index in ["0", "1"] if spec.get("completionMode") == "Indexed" else [""]:
+                    desk.run(container["args"], {"JOB_COMPLETION_INDEX": index})
+        desk.demand_rows()
+
+
+def systemd():
+    desk = Desk()
+    units = desk.root / "units"
+    units.mkdir()
+    for path in sorted((DEPLOY / "systemd").iterdir()):
+        if path.suffix == ".toml":
+            desk.write(path.name, path.read_text())
+        else:
+            (units / path.name).write_text(path.read_text().replace("/usr/bin/trailweave", PROGRAM))
+    said = subprocess.run(["systemd-analyze", "verify", *map(str, units.iterdir())], capture_output=True, text=True)
+    # It passes over a key that it does not know, with a warning.
+    ours = [line for line in said.stderr.splitlines() if str(units) in line or "trailweave" in line]
+    demand(said.returncode == 0 and not ours, "\n".join(ours) or said.stderr)
+    for unit in ["trailweave", "trailweave-daily"]:
+        text = (DEPLOY / "systemd" / f"{unit}.service").read_text()
+        [limit] = re.findall("(?m)^MemoryMax=(.*)$", text)
+        for command in re.findall("(?m)^ExecStart=/usr/bin/trailweave (.*)$", text):
+            command = shlex.split(command)
+            memory = tomllib.loads((DEPLOY / "systemd" / pathlib.Path(command[-1]).name).read_text())["memory"]
+            demand_room(memory, limit, unit)
+            desk.run(command)
+    desk.demand_rows()
+
+
+def prometheus():
+    tool("promtool", "check", "rules", DEPLOY / "prometheus/alerts.yaml")
+    tool("promtool", "test", "rules", DEPLOY / "prometheus/alerts.test.yaml")
+
+
+def grafana():
+    """Asks a real Prometheus, which has what runs of the program told, each query of the dashboard."""
+    desk = Desk()
+    (desk.root / "metrics").mkdir()
+    runs = {"run": ["--source", desk.trail], "verify": ["--source", desk.trail, *desk.proof]}
+    lines, n_series = [], 0
+    for verb, arguments in runs.items():
+        file = desk.root / f"metrics/{verb}.prom"
+        tool(PROGRAM, verb, "--quiet", *arguments, "--lake", desk.lake, "--metrics-file", file)
+        lines += file.read_text().splitlines()
+    [end] = [int(line.split()[1]) for line in lines if line.startswith("trailweave_last_run_end_timestamp_seconds ")][:1]
+    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    text = "".join(f"{name} {value} {end}\n" for name, value in samples.items()) + "# EOF\n"
+    (desk.root / "openmetrics").write_text(text)
+    tool("promtool", "tsdb", "create-blocks-from", "openmetrics", desk.root / "openmetrics", desk.root / "tsdb")
+    dashboard = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
+    queries = [(panel["title"], it["expr"]) for panel in dashboard["panels"] for it in panel["targets"]]
+    names = {name.split("{")[0] for name in samples}
+    shown = {name for _, expr in queries for name in re.findall(r"trailweave_\w+", expr)}
+    demand(shown <= names, f"no run tells of {sorted(shown - names)}")
+    demand(names <= shown, f"the dashboard shows nothing of {sorted(names - shown)}")
+    with Prometheus(desk.root) as asked:
+        for title, expr in queries:
+            answer = asked("query", query=expr.replace("$instance", ".*"), time=end)
+            demand(answer["data"]["result"], f"{title}: nothing answers {expr}")
+
+
+class Prometheus:
+    """A server over blocks that were made before; it scrapes nothing."""
+
+    def __init__(self, root):
+        self.root = root
+        (root / "prometheus.yaml").write_text("{}\n")
+
+    def __enter__(self):
+        command = ["prometheus", f"--config.file={self.root}/prometheus.yaml", f"--storage.tsdb.path={self.root}/tsdb"]
+        command += ["--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:0", "--log.format=json"]
+        self.server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        for line in self.server.stderr:
+            said = json.loads(line)
+            if said.get("msg") == "Listening on":
+                self.url = f"http://{said['address']}/api/v1/"
+            if said.get("msg") == "Server is ready to receive web requests.":
+                return self.ask
+        sys.exit("prometheus did not start")
+
+    def __exit__(self, *_):
+        self.server.kill()
+        self.server.wait()
+
+    def ask(self, path, **parameters):
+        import urllib.error
+        import urllib.parse
+        import urllib.request
+
+        try:
+            with urllib.request.urlopen(self.url + path + "?" + urllib.parse.urlencode(parameters)) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            sys.exit(f"{parameters}: {error.read().decode()}")
+
+
+CHECKS = [image, cloudformation, kubernetes, systemd, prometheus, grafana]
+{check.__name__: check for check in CHECKS}[RECIPE]()
