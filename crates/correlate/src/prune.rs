@@ -1,8 +1,8 @@
 //! Days leave the lake. What the join of later days may look at stays in the table `remembered`, whose rows are joined as
 //! those of `events` are.
 //!
-//! An event of a pruned day is looked at by others as their cause, launch, grant, data key or evidence, as a copy of a
-//! KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
+//! An event of a pruned day is looked at by others as their cause, launch, grant, its end, data key or evidence, as a copy
+//! of a KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
 //! left are what they were, however they are computed again.
 
 use std::collections::BTreeMap;
@@ -217,7 +217,8 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     let is_cause = may_cause(rows);
     let is_kms = each_text(rows, "event_source", |source| source.starts_with("kms."));
     let of_kind = |passes: fn(Kind) -> bool| each_text(rows, "event_name", |name| passes(Kind::named(name).0));
-    let (creates, makes_key) = (of_kind(|kind| kind == Kind::CreateGrant), of_kind(makes_data_key));
+    let of_grant = of_kind(|kind| matches!(kind, Kind::CreateGrant | Kind::EndGrant));
+    let makes_key = of_kind(makes_data_key);
     let decrypts = of_kind(|kind| kind == Kind::Decrypt);
     let names = |column: &str, row: usize| {
         let ids = rows[column].as_list::<i32>();
@@ -225,7 +226,7 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     };
     let is_copy = |row: usize| rows["shared_event_id"].is_valid(row);
     let tells = |row: usize| makes_key[row] || decrypts[row] && names("instance_ids", row);
-    let kms_stays = |row: usize| creates[row] || is_copy(row) || names("volume_ids", row) && tells(row);
+    let kms_stays = |row: usize| of_grant[row] || is_copy(row) || names("volume_ids", row) && tells(row);
     let stays = |row: usize| is_joined[row] && (is_cause[row] || is_kms[row] && kms_stays(row) || is_used(row));
     (0..rows.num_rows()).map(|row| Some(stays(row))).collect()
 }

@@ -353,6 +353,38 @@ fn the_grant_that_allowed_a_call_is_named() {
 }
 
 #[test]
+fn a_grant_is_one_row_that_its_end_finds_however_late() {
+    const DAY: i64 = 86_400;
+    let of_grant = |event: Event| Event { grant_id: Some("g1".into()), ..forwarded(with_volume(event)) };
+    let owners = |event: Event| Event {
+        recipient_account_id: Some("222222222222".into()),
+        user_identity_type: Some("AWSAccount".into()),
+        ..event
+    };
+    let (_folder, lake) = lake_of(&[of_grant(kms("create", 1, "CreateGrant"))]);
+    let options = CorrelateOptions { scope: Scope::New, ..OPTIONS };
+    let correlated = || {
+        correlate(&lake, &options, &Progress::default()).unwrap();
+        let grants = products(&lake).grants;
+        let columns = ["create_event_id", "end_event_id", "ended_at", "ended_by_arn"];
+        let shown = columns.map(|column| grants[0].value(column).map(str::to_owned));
+        assert_eq!(grants.len(), 1);
+        shown.map(Option::unwrap_or_default)
+    };
+    assert_eq!(correlated(), ["create", "", "", ""]);
+    // The copy of the key's owner, a day earlier here, is neither a row nor the end that is told.
+    let retire = Event { principal_arn: Some("arn".into()), ..kms("retire", DAY, "RetireGrant") };
+    let refused = Event { error_code: Some("AccessDenied".into()), ..kms("refused", DAY - 1, "RevokeGrant") };
+    write(&lake, &[owners(of_grant(kms("a-create", -DAY, "CreateGrant")))]);
+    write(&lake, &[of_grant(refused), of_grant(retire), owners(of_grant(kms("a-retire", DAY, "RetireGrant")))]);
+    let ended = correlated();
+    assert_eq!(ended, ["create", "retire", "1788350400000", "arn"]);
+    let found = files(&lake);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), found);
+}
+
+#[test]
 fn times_before_1970_and_rows_without_ids_are_no_exception() {
     let base = -1_700_000_000;
     let events = [

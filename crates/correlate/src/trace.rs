@@ -84,18 +84,13 @@ fn missing<'a>(lake: &Lake, calls: impl Iterator<Item = &'a Call>) -> Result<Vec
             _ => {}
         }
     }
-    let created = texts(lake, &GRANTS, ["grant_id"], &grants, |_, _| true)?;
-    let columns = ["grant_id", "event_name", "event_source", "error_code"];
-    let ended = texts(lake, &EVENTS, columns, &grants, |rows, row| {
-        matches!(rows.text("event_name", row).as_deref(), Some("RetireGrant" | "RevokeGrant"))
-            && rows.text("event_source", row).is_some_and(|source| source.starts_with("kms."))
-            && rows.text("error_code", row).is_none()
-    })?;
+    let alive =
+        texts(lake, &GRANTS, ["grant_id", "ended_at"], &grants, |rows, row| rows.millis("ended_at", row).is_none())?;
     let columns = ["volume_id", "kms_event_name", "kms_error_code"];
     let decrypted = texts(lake, &CORRELATED, columns, &volumes, |rows, row| {
         rows.text("kms_event_name", row).as_deref() == Some("Decrypt") && rows.text("kms_error_code", row).is_none()
     })?;
-    missing.extend(created.difference(&ended).map(|grant_id| Missing::Retirement { grant_id: grant_id.clone() }));
+    missing.extend(alive.into_iter().map(|grant_id| Missing::Retirement { grant_id }));
     let volumes: BTreeSet<String> = volumes.iter().map(str::to_owned).collect();
     missing.extend(volumes.difference(&decrypted).map(|volume_id| Missing::Decrypt { volume_id: volume_id.clone() }));
     Ok(missing)

@@ -184,6 +184,9 @@ pub(crate) const GRANTS: &[&str] = &[
     "retiring_principal",
     "event_date",
     "operations.element",
+    "end_event_id",
+    "ended_at",
+    "ended_by_arn",
 ];
 
 pub(crate) const REJECTS: &[&str] = &["source_object", "source_index", "reason", "message", "record"];

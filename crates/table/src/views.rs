@@ -18,13 +18,13 @@ pub struct View {
 pub const VIEWS: [View; 8] = [
     View {
         name: "volume_readers",
-        doc: "Principals that can read a volume or snapshot: one row per grant on it, of the account that made it. Those \
+        doc: "Principals that can read a volume or snapshot: one row per grant on it. Those \
               alive at a time have a created_at at or before it, and no ended_at at or before it.",
         sql: include_str!("views/volume_readers.sql"),
     },
     View {
         name: "grants_never_retired",
-        doc: "Grants without a RetireGrant or RevokeGrant in the lake: one row per grant, of the account that made it.",
+        doc: "Grants without a RetireGrant or RevokeGrant in the lake.",
         sql: include_str!("views/grants_never_retired.sql"),
     },
     View {
