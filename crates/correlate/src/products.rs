@@ -394,6 +394,8 @@ impl<'a> Products<'_, 'a> {
             "launch_event_id" => ids(launches, |(_, row)| self.id(IdColumn::Event, *row)),
             "launched_at" => times(launches, |(_, row)| self.time(*row)),
             "launch_principal_arn" => of_row(Text::PrincipalArn),
+            "root_principal_arn" => texts(launches, |(_, row)| self.roots.root(*row).map(|root| root.principal)),
+            "root_source" => texts(launches, |(_, row)| self.roots.root(*row).map(|root| root.source)),
             "image_id" => texts(launches, |(_, row)| self.rows.list(List::ImageIds, *row as usize).next()),
             "instance_type" => of_row(Text::InstanceType),
             "reservation_id" => of_row(Text::ReservationId),

@@ -212,8 +212,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             let at = row as usize;
             let is_ec2 = rows.is_ec2(row) && self.changed[at];
             match rows.kind(row) {
-                // Whatever its time: it may be the launch of all that the instance ever did.
-                Kind::RunInstances if is_ec2 => self.instances.extend(rows.instance_numbers(row)),
+                // Whatever its time: it may be the launch of all that the instance ever did. Its row names who is behind it.
+                Kind::RunInstances if is_ec2 || self.is_behind(row) => {
+                    self.instances.extend(rows.instance_numbers(row));
+                }
                 Kind::CreateVolume if is_ec2 => self.volumes.extend(rows.volume_numbers(row)),
                 Kind::GenerateDataKey | Kind::ReEncrypt if self.reopened[at] => {
                     self.volumes.insert(rows.volumes[at]);
@@ -436,6 +438,7 @@ impl Reach<'_, '_> {
             ways.marks.all().filter(|id| ways.of(*id) < until).for_each(|id| wanted.resource(by, rows, id));
         }
         self.volumes.all().for_each(|id| wanted.resource(By::VolumeOffer, rows, id));
+        self.instances.all().for_each(|id| wanted.resource(By::InstanceOffer, rows, id));
         for id in ways.evidence.keys() {
             wanted.resource(By::VolumeOffer, rows, *id);
             wanted.resource(By::VolumeLearner, rows, *id);

@@ -152,6 +152,43 @@ fn a_late_launch_is_found_by_whom_the_request_gave_its_instance() {
 }
 
 #[test]
+fn an_instance_without_kms_calls_has_a_root_that_a_late_session_changes() {
+    let run = |id: &str, instance: &str| Event {
+        user_identity_type: Some("AssumedRole".into()),
+        principal_arn: Some("arn:session".into()),
+        instance_ids: vec![instance.into()],
+        ..ec2(id, 0, "RunInstances")
+    };
+    let scaling =
+        "arn:aws:iam::111111111111:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+    let (_folder, lake) = lake_of(&[
+        Event { access_key_id: Some("ASIA1".into()), ..run("run", INSTANCE) },
+        Event { session_issuer_arn: Some(scaling.into()), ..run("scaled", "i-0000000c") },
+    ]);
+    let options = CorrelateOptions { scope: Scope::New, ..OPTIONS };
+    let roots = || {
+        correlate(&lake, &options, &Progress::default()).unwrap();
+        let instances = products(&lake).instances;
+        let root = |row: &Row| ["root_principal_arn", "root_source"].map(|it| row.value(it).unwrap().to_owned());
+        instances.iter().map(root).collect::<Vec<_>>()
+    };
+    let by_scaling = ["autoscaling.amazonaws.com", "service"];
+    assert_eq!(roots(), [["arn:session", "session"], by_scaling]);
+    let assume = Event {
+        event_source: Some("sts.amazonaws.com".into()),
+        user_identity_type: Some("IAMUser".into()),
+        principal_arn: Some("arn:alice".into()),
+        issued_access_key_id: Some("ASIA1".into()),
+        ..ec2("assume", -86_400, "AssumeRole")
+    };
+    write(&lake, &[assume]);
+    assert_eq!(roots(), [["arn:alice", "assume_role"], by_scaling]);
+    let found = files(&lake);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(files(&lake), found);
+}
+
+#[test]
 fn volumes_of_one_id_and_one_time_stand_in_one_order_however_they_came() {
     const MIDNIGHT: i64 = 43_200;
     let data_key = |id, at| with_volume(kms(id, at, "GenerateDataKey"));

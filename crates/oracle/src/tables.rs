@@ -178,8 +178,11 @@ pub(crate) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for run in trail.successes.iter().filter(|event| event.name() == "RunInstances") {
         for instance in run.instance_ids.iter().filter(|instance| trail.is_first(run, instance)) {
+            let root = root(trail, run);
             let row = home_columns(run)
                 .with("instance_id", Some(instance))
+                .with("root_principal_arn", root.as_ref().map(|(principal, _)| principal))
+                .with("root_source", root.as_ref().map(|(_, source)| source))
                 .with("launch_event_id", run.event_id.as_ref())
                 .with("launched_at", Some(run.event_time))
                 .with("launch_principal_arn", run.principal_arn.as_ref())

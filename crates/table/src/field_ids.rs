@@ -142,6 +142,8 @@ pub(crate) const INSTANCES: &[&str] = &[
     "reservation_id",
     "client_token",
     "event_date",
+    "root_principal_arn",
+    "root_source",
 ];
 
 pub(crate) const VOLUMES: &[&str] = &[

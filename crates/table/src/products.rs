@@ -26,6 +26,8 @@ pub const INSTANCES: Table = Table {
         id("launch_event_id", "event_id of the RunInstances that created it").written(Plain),
         column("launched_at", Time, "event_time of that event").written(Plain),
         text("launch_principal_arn", "who launched it"),
+        text("root_principal_arn", "who stands behind the launch: its caller, followed through STS"),
+        text("root_source", "how that is known, as in `correlated`"),
         text("image_id", "the machine image"),
         text("instance_type", "its type"),
         text("reservation_id", "its reservation").written(Plain),
