@@ -29,12 +29,13 @@ pub const VIEWS: [View; 8] = [
     },
     View {
         name: "keys_by_instance",
-        doc: "Which keys an instance's volumes and grants used, and how often.",
+        doc: "Which keys an instance's volumes and grants used, and how often; where its own role made the calls, or those for \
+              another instance, it is the caller_instance_id.",
         sql: include_str!("views/keys_by_instance.sql"),
     },
     View {
         name: "keys_by_launching_principal",
-        doc: "Which keys the instances that a principal launched used, and how often.",
+        doc: "Which keys the instances that a principal launched used, themselves or for their volumes, and how often.",
         sql: include_str!("views/keys_by_launching_principal.sql"),
     },
     View {
