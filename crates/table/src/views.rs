@@ -46,7 +46,8 @@ pub const VIEWS: [View; 8] = [
     View {
         name: "key_use_after_disabling",
         doc: "Calls of EC2 or EBS on a key after its DisableKey or ScheduleKeyDeletion and before its next EnableKey: one \
-              row per such event and call.",
+              row per such event and call. KMS refuses to use such a key, which kms_error_code says; calls that do not use \
+              it, such as RetireGrant, succeed.",
         sql: include_str!("views/key_use_after_disabling.sql"),
     },
     View {
