@@ -196,7 +196,7 @@ fn key_look(set: &mut Setting<'_>) -> Record {
 }
 
 fn key_admin(set: &mut Setting<'_>) -> Record {
-    let key = set.key();
+    let mut key = set.key();
     let name = *set.dice.pick(&[
         "CreateAlias",
         "UpdateAlias",
@@ -205,6 +205,10 @@ fn key_admin(set: &mut Setting<'_>) -> Record {
         "EnableKey",
         "PutKeyPolicy",
     ]);
+    // Keys that others use stay usable.
+    if matches!(name, "ScheduleKeyDeletion" | "DisableKey" | "EnableKey") {
+        key.arn = key.arn.replace(&key.id().to_owned(), &set.dice.uuid());
+    }
     let mut record = set.direct("kms.amazonaws.com", name);
     record.read_only = false;
     record.resources = Setting::key_resource(&key);

@@ -245,9 +245,19 @@ fn copy_to_next_region(scene: &mut Scene<'_, '_>, at: i64, taken: &Snapshot) {
     scene.region = from;
 }
 
-fn disabled_key(scene: &mut Scene<'_, '_>, clock: Clock) {
-    let key = own_key(scene, 1);
-    volume::with_disabled_key(scene, clock.at, &key);
+fn disabled_key(scene: &mut Scene<'_, '_>, mut clock: Clock) {
+    let keys = &scene.account().keys[scene.region];
+    let (disabled, pending_deletion) = (keys.disabled.clone(), keys.pending_deletion.clone());
+    lifecycle::change_key(scene, clock.at, "DisableKey", &disabled);
+    volume::with_refusing_key(scene, clock.at + 300, &disabled, volume::DISABLED);
+    // A key is scheduled for deletion once.
+    if !clock.full {
+        return;
+    }
+    if let Some(at) = clock.later(scene) {
+        lifecycle::change_key(scene, at, "ScheduleKeyDeletion", &pending_deletion);
+        volume::with_refusing_key(scene, at + 300, &pending_deletion, volume::PENDING_DELETION);
+    }
 }
 
 fn direct_apis(scene: &mut Scene<'_, '_>, clock: Clock) {

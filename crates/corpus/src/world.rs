@@ -30,6 +30,9 @@ pub(crate) struct RegionKeys {
     /// The AWS managed key `alias/aws/ebs`.
     pub(crate) ebs: Key,
     pub(crate) own: Vec<Key>,
+    /// A key that was disabled, and one that waits for its deletion; no call uses them.
+    pub(crate) disabled: Key,
+    pub(crate) pending_deletion: Key,
 }
 
 #[derive(Clone)]
@@ -58,6 +61,8 @@ impl Key {
 impl World {
     pub(crate) fn new(options: &CorpusOptions, (start, end): (i64, i64)) -> Self {
         let mut dice = Dice::new(options.seed, 0);
+        // Keys that came later, beside those that each seed has had.
+        let mut more = Dice::new(options.seed, 5);
         let regions = REGION_NAMES[..options.regions].to_vec();
         let mut ids = std::collections::BTreeSet::new();
         while ids.len() < options.accounts {
@@ -67,7 +72,7 @@ impl World {
         let accounts = ids
             .into_iter()
             .enumerate()
-            .map(|(index, id)| Account::new(&mut dice, id, &regions, last > 0 && index < last))
+            .map(|(index, id)| Account::new((&mut dice, &mut more), id, &regions, last > 0 && index < last))
             .collect();
         let organization = format!("o-{}", dice.alphanumeric(10).to_lowercase());
         let CorpusOptions { seed, generations, assume_role, .. } = *options;
@@ -95,7 +100,7 @@ impl World {
 }
 
 impl Account {
-    fn new(dice: &mut Dice, id: String, regions: &[&str], in_organization: bool) -> Self {
+    fn new((dice, more): (&mut Dice, &mut Dice), id: String, regions: &[&str], in_organization: bool) -> Self {
         let people = [
             Identity::user(dice, &id, "ada"),
             Identity::user(dice, &id, "terraform"),
@@ -107,14 +112,14 @@ impl Account {
         .map(|identity| Caller::new(dice, identity))
         .collect();
         let multi_region = format!("mrk-{}", dice.hex(32));
-        let keys = regions.iter().map(|region| RegionKeys::new(dice, &id, region, &multi_region)).collect();
+        let keys = regions.iter().map(|region| RegionKeys::new((dice, more), &id, region, &multi_region)).collect();
         let scaling = Caller::service(Identity::scaling(dice, &id), "autoscaling.amazonaws.com");
         Self { id, people, scaling, keys, in_organization }
     }
 }
 
 impl RegionKeys {
-    fn new(dice: &mut Dice, account: &str, region: &str, multi_region: &str) -> Self {
+    fn new((dice, more): (&mut Dice, &mut Dice), account: &str, region: &str, multi_region: &str) -> Self {
         let key = |id: String, alias: Option<&str>| Key {
             account: account.to_owned(),
             arn: format!("arn:aws:kms:{region}:{account}:key/{id}"),
@@ -125,6 +130,7 @@ impl RegionKeys {
             key(dice.uuid(), None),
             key(multi_region.to_owned(), Some("everywhere")),
         ];
-        Self { ebs: key(dice.uuid(), Some("aws/ebs")), own }
+        let (disabled, pending_deletion) = (key(more.uuid(), None), key(more.uuid(), None));
+        Self { ebs: key(dice.uuid(), Some("aws/ebs")), own, disabled, pending_deletion }
     }
 }

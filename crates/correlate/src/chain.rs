@@ -7,16 +7,26 @@ use serde::Serialize;
 pub struct Chain {
     /// The identifier as asked.
     pub id: String,
-    /// The causes, earliest call first.
-    pub causes: Vec<Cause>,
+    /// The ARNs of the keys that it named, if it is an alias.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// The parts of a whole chain that the lake does not hold.
     pub missing: Vec<Missing>,
+    /// The causes, earliest call first.
+    pub causes: Vec<Cause>,
 }
 
 /// A part of a chain that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "missing", rename_all = "snake_case")]
 pub enum Missing {
+    /// An instance was not seen launched.
+    Launch {
+        /// The instance.
+        instance_id: String,
+        /// The first day of the lake's events, `YYYY-MM-DD`.
+        lake_begins: Option<String>,
+    },
     /// A Decrypt of a volume's key succeeded, and no `CreateGrant` allowed it.
     Grant {
         /// The event id of the Decrypt.
@@ -68,11 +78,27 @@ pub struct Event {
     pub error_code: Option<String>,
     /// The object in which it was logged.
     pub source_object: Option<String>,
+    /// The account in whose trail it was logged; told of an event without calls alone.
+    pub recipient_account_id: Option<String>,
+    /// The same event in the trails of other accounts.
+    pub copies: Vec<Copy>,
+}
+
+/// The copy of an event in the trail of another account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    /// Its event id.
+    pub event_id: Option<String>,
+    /// The account.
+    pub recipient_account_id: Option<String>,
 }
 
 /// A KMS call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each field is the column of `correlated` of the same name, less the prefix kms_")]
+#[expect(
+    missing_docs,
+    reason = "each field is the column of `correlated` of the same name, less the prefix kms_; copies: see Event"
+)]
 pub struct Call {
     pub event_id: Option<String>,
     pub time: String,
@@ -80,6 +106,7 @@ pub struct Call {
     pub error_code: Option<String>,
     pub principal_arn: Option<String>,
     pub invoked_by: Option<String>,
+    pub recipient_account_id: Option<String>,
     pub instance_id: Option<String>,
     pub caller_instance_id: Option<String>,
     pub volume_id: Option<String>,
@@ -90,4 +117,5 @@ pub struct Call {
     pub link: String,
     pub confidence: Option<String>,
     pub source_object: Option<String>,
+    pub copies: Vec<Copy>,
 }

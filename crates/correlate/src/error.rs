@@ -44,7 +44,7 @@ pub enum CorrelateError {
     },
     /// No row of the lake names the identifier.
     #[error(
-        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, grant or event by its id, and `correlate` what is new first"
+        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, alias, grant, event or principal by its id or ARN, look at another time, or `correlate` what is new first"
     )]
     NothingKnown {
         /// The identifier as asked.

@@ -17,10 +17,12 @@ mod actions;
 mod adopt;
 mod call;
 mod chain;
+mod copies;
 mod correlate;
 mod error;
 mod events;
 mod fold;
+mod found;
 mod freshness;
 mod id;
 mod ids;
@@ -41,13 +43,14 @@ mod roots;
 mod rows;
 mod rules;
 mod slice;
+mod sought;
 mod summary;
 mod trace;
 mod wanted;
 
 pub use actions::{Action, actions};
 pub use adopt::{Made, adopt, standing};
-pub use chain::{Call, Cause, Chain, Event, Missing};
+pub use chain::{Call, Cause, Chain, Copy, Event, Missing};
 pub use correlate::{RULES, correlate, covered, joined};
 pub use error::CorrelateError;
 pub use events::{HASHABLE, reads_column};
@@ -55,7 +58,7 @@ pub use freshness::Freshness;
 pub use options::{CorrelateOptions, Progress, Scope};
 pub use prune::{Pruned, prune};
 pub use summary::Summary;
-pub use trace::trace;
+pub use trace::{Question, trace};
 
 #[cfg(test)]
 mod tests;

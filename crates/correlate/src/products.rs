@@ -47,7 +47,7 @@ use crate::replacement;
 use crate::replacement::Replacement;
 use crate::roots::{Root, Roots};
 use crate::rows::Rows;
-use crate::rules::{First, Join};
+use crate::rules::{First, Grant, Join};
 
 /// Rows of a batch of a product.
 const BATCH_ROWS: usize = 1024;
@@ -101,7 +101,7 @@ pub(crate) fn write(
         &GRANTS,
         opened.map(|it| &it.grants),
         &grants,
-        |it| rows.times[*it as usize],
+        |it| rows.times[it.create as usize],
         |name, grants| products.grants_column(name, grants),
     )
 }
@@ -199,9 +199,9 @@ impl<'a> Products<'_, 'a> {
         day_of_time(self.rows.times[row as usize])
     }
 
-    /// Tells whether the rows of a resource in one of its tables are computed anew.
-    fn is_opened(&self, resource: u32, marks: fn(&Opened) -> &Marks) -> bool {
-        self.opened.is_none_or(|opened| marks(opened).has(resource))
+    /// Tells whether the rows of a resource or grant in one of its tables are computed anew.
+    fn is_opened(&self, id: u32, marks: fn(&Opened) -> &Marks) -> bool {
+        self.opened.is_none_or(|opened| marks(opened).has(id))
     }
 
     /// Returns where an identifier stands in the order of their texts; none comes first.
@@ -273,12 +273,11 @@ impl<'a> Products<'_, 'a> {
         shown.into_iter().map(|(_, row)| row).collect()
     }
 
-    fn grants(&self) -> Vec<u32> {
-        let grants = self.join.grants.iter().copied();
-        let grants = grants.filter(|row| self.opened.is_none_or(|it| it.reopened[*row as usize]));
-        let mut grants: Vec<_> = grants.map(|row| (self.day(row), self.text(Text::GrantId, row), row)).collect();
-        grants.sort_unstable();
-        grants.into_iter().map(|(_, _, row)| row).collect()
+    fn grants(&self) -> Vec<Grant> {
+        let mut grants = self.join.grants.clone();
+        grants.retain(|it| self.is_opened(self.rows.grants[it.create as usize], |opened| &opened.granted));
+        grants.sort_unstable_by_key(|it| (self.day(it.create), self.text(Text::GrantId, it.create)));
+        grants
     }
 
     fn correlated_column(&self, name: &str, calls: &[&Call]) -> ArrayRef {
@@ -395,6 +394,8 @@ impl<'a> Products<'_, 'a> {
             "launch_event_id" => ids(launches, |(_, row)| self.id(IdColumn::Event, *row)),
             "launched_at" => times(launches, |(_, row)| self.time(*row)),
             "launch_principal_arn" => of_row(Text::PrincipalArn),
+            "root_principal_arn" => texts(launches, |(_, row)| self.roots.root(*row).map(|root| root.principal)),
+            "root_source" => texts(launches, |(_, row)| self.roots.root(*row).map(|root| root.source)),
             "image_id" => texts(launches, |(_, row)| self.rows.list(List::ImageIds, *row as usize).next()),
             "instance_type" => of_row(Text::InstanceType),
             "reservation_id" => of_row(Text::ReservationId),
@@ -442,23 +443,26 @@ impl<'a> Products<'_, 'a> {
         }
     }
 
-    fn grants_column(&self, name: &str, grants: &[u32]) -> ArrayRef {
-        let of_row = |column: Text| texts(grants, |row| self.text(column, *row));
-        let resource = |numbers: &[u32]| texts(grants, |row| self.rows.resource(numbers[*row as usize]));
+    fn grants_column(&self, name: &str, grants: &[Grant]) -> ArrayRef {
+        let of_create = |column: Text| texts(grants, |it| self.text(column, it.create));
+        let resource = |numbers: &[u32]| texts(grants, |it| self.rows.resource(numbers[it.create as usize]));
         match name {
-            "grant_id" => of_row(Text::GrantId),
-            "key_arn" => of_row(Text::KeyArn),
-            "recipient_account_id" => texts(grants, |row| self.account(*row)),
-            "aws_region" => texts(grants, |row| self.region(*row)),
-            "create_event_id" => ids(grants, |row| self.id(IdColumn::Event, *row)),
-            "created_at" => times(grants, |row| self.time(*row)),
-            "grantee_principal" => of_row(Text::GranteePrincipal),
+            "grant_id" => of_create(Text::GrantId),
+            "key_arn" => of_create(Text::KeyArn),
+            "recipient_account_id" => texts(grants, |it| self.account(it.create)),
+            "aws_region" => texts(grants, |it| self.region(it.create)),
+            "create_event_id" => ids(grants, |it| self.id(IdColumn::Event, it.create)),
+            "created_at" => times(grants, |it| self.time(it.create)),
+            "end_event_id" => ids(grants, |it| self.id(IdColumn::Event, it.end)),
+            "ended_at" => times(grants, |it| self.time(it.end)),
+            "ended_by_arn" => texts(grants, |it| self.text(Text::PrincipalArn, it.end)),
+            "grantee_principal" => of_create(Text::GranteePrincipal),
             "instance_id" => resource(&self.rows.instances),
             "volume_id" => resource(&self.rows.volumes),
             "snapshot_id" => resource(&self.rows.snapshots),
             "operations" => {
                 let (arrays, place) = self.rows.lists(List::Operations);
-                let places: Vec<(usize, usize)> = grants.iter().map(|row| place(*row)).collect();
+                let places: Vec<(usize, usize)> = grants.iter().map(|it| place(it.create)).collect();
                 let lists = interleave(&arrays, &places).expect("the lists are of one type");
                 let DataType::List(element) = GRANTS.data_type(&GRANTS.columns[GRANTS.position(name)]) else {
                     unreachable!("`{name}` is a column of lists");
@@ -466,7 +470,7 @@ impl<'a> Products<'_, 'a> {
                 let (_, offsets, values, nulls) = lists.as_list::<i32>().clone().into_parts();
                 Arc::new(ListArray::new(element, offsets, values, nulls))
             }
-            "retiring_principal" => of_row(Text::RetiringPrincipal),
+            "retiring_principal" => of_create(Text::RetiringPrincipal),
             other => unreachable!("`grants` has no column `{other}`"),
         }
     }

@@ -1,8 +1,8 @@
 //! Days leave the lake. What the join of later days may look at stays in the table `remembered`, whose rows are joined as
 //! those of `events` are.
 //!
-//! An event of a pruned day is looked at by others as their cause, launch, grant, data key or evidence, as a copy of a
-//! KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
+//! An event of a pruned day is looked at by others as their cause, launch, grant, its end, data key or evidence, as a copy
+//! of a KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
 //! left are what they were, however they are computed again.
 
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ use crate::replacement::PRUNED_PRODUCTS;
 
 /// Credentials of STS live for 36 hours at most, so an access key is used on the day of its issue or on these after it.
 const DAYS_OF_USE: i32 = 2;
+/// Clocks of services differ, so around midnight it may be used on the day before.
+const DAYS_BEFORE: i32 = 1;
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 14;
 
@@ -97,23 +99,40 @@ fn day_of(part: &Part) -> Option<i32> {
     day_of_date(part.event_date.as_deref()?)
 }
 
-/// The parts of `events` and `sessions` by their days.
+/// Parts of tables by their days.
+type ByDay = BTreeMap<i32, Vec<(&'static Table, Part)>>;
+
+/// The parts of `events` and `sessions`, and what is remembered of earlier ones.
 struct Days {
-    parts: BTreeMap<i32, Vec<(&'static Table, Part)>>,
+    parts: ByDay,
+    remembered: ByDay,
 }
 
 impl Days {
     fn of(lake: &Lake) -> Result<Self, LakeError> {
-        let mut parts: BTreeMap<i32, Vec<_>> = BTreeMap::new();
-        for table in LOGGED {
-            for part in lake.parts(table)? {
-                if let Some(day) = day_of(&part) {
-                    parts.entry(day).or_default().push((table, part));
-                }
+        Ok(Self { parts: by_day(lake, &LOGGED)?, remembered: by_day(lake, &[&REMEMBERED])? })
+    }
+
+    /// Returns all parts of a day.
+    fn of_day(&self, day: i32) -> impl Iterator<Item = &Part> {
+        [&self.parts, &self.remembered]
+            .into_iter()
+            .filter_map(move |parts| parts.get(&day))
+            .flatten()
+            .map(|(_, part)| part)
+    }
+}
+
+fn by_day(lake: &Lake, tables: &[&'static Table]) -> Result<ByDay, LakeError> {
+    let mut parts = ByDay::new();
+    for &table in tables {
+        for part in lake.parts(table)? {
+            if let Some(day) = day_of(&part) {
+                parts.entry(day).or_default().push((table, part));
             }
         }
-        Ok(Self { parts })
     }
+    Ok(parts)
 }
 
 /// The access keys that events used which may be a cause or have issued another key, by day.
@@ -123,21 +142,21 @@ struct Uses<'d> {
 }
 
 impl Uses<'_> {
-    /// Returns those of a day and of the days after it on which its keys may be used. Needs: days come in their order.
+    /// Returns those of a day and of the days around it on which its keys may be used. Needs: days come in their order.
     fn around(&mut self, lake: &Lake, day: i32) -> Result<Vec<&Keys>, CorrelateError> {
-        self.keys.retain(|of_day, _| *of_day >= day);
-        for near in day..=day + DAYS_OF_USE {
-            if let (None, Some(parts)) = (self.keys.get(&near), self.days.parts.get(&near)) {
-                self.keys.insert(near, used_keys(lake, parts)?);
+        self.keys.retain(|of_day, _| *of_day >= day - DAYS_BEFORE);
+        for near in day - DAYS_BEFORE..=day + DAYS_OF_USE {
+            if !self.keys.contains_key(&near) {
+                self.keys.insert(near, used_keys(lake, self.days.of_day(near))?);
             }
         }
         Ok(self.keys.values().collect())
     }
 }
 
-fn used_keys(lake: &Lake, parts: &[(&'static Table, Part)]) -> Result<Keys, CorrelateError> {
+fn used_keys<'p>(lake: &Lake, parts: impl Iterator<Item = &'p Part>) -> Result<Keys, CorrelateError> {
     let mut keys = Keys::default();
-    for (_, part) in parts {
+    for part in parts {
         each_batch(lake, part, &["access_key_id", "event_source", "event_name"], |rows| {
             let counts = if is_session(rows) { vec![true; rows.num_rows()] } else { uses_keys(rows) };
             let used = rows["access_key_id"].as_dictionary::<Int32Type>();
@@ -217,7 +236,8 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     let is_cause = may_cause(rows);
     let is_kms = each_text(rows, "event_source", |source| source.starts_with("kms."));
     let of_kind = |passes: fn(Kind) -> bool| each_text(rows, "event_name", |name| passes(Kind::named(name).0));
-    let (creates, makes_key) = (of_kind(|kind| kind == Kind::CreateGrant), of_kind(makes_data_key));
+    let of_grant = of_kind(|kind| matches!(kind, Kind::CreateGrant | Kind::EndGrant));
+    let makes_key = of_kind(makes_data_key);
     let decrypts = of_kind(|kind| kind == Kind::Decrypt);
     let names = |column: &str, row: usize| {
         let ids = rows[column].as_list::<i32>();
@@ -225,7 +245,7 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     };
     let is_copy = |row: usize| rows["shared_event_id"].is_valid(row);
     let tells = |row: usize| makes_key[row] || decrypts[row] && names("instance_ids", row);
-    let kms_stays = |row: usize| creates[row] || is_copy(row) || names("volume_ids", row) && tells(row);
+    let kms_stays = |row: usize| of_grant[row] || is_copy(row) || names("volume_ids", row) && tells(row);
     let stays = |row: usize| is_joined[row] && (is_cause[row] || is_kms[row] && kms_stays(row) || is_used(row));
     (0..rows.num_rows()).map(|row| Some(stays(row))).collect()
 }

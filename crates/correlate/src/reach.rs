@@ -38,6 +38,8 @@ pub(crate) struct Reach<'r, 'a> {
     pub(crate) instances: Marks,
     /// Whose rows of `volumes` may be others now.
     pub(crate) volumes: Marks,
+    /// Whose rows of `grants` may be others now.
+    pub(crate) grants: Marks,
     /// The ways to KMS events that are reached.
     ways: Ways,
     /// Access keys of which a new STS event says, perhaps through others, who stands behind them.
@@ -155,11 +157,15 @@ impl<'r, 'a> Reach<'r, 'a> {
             reopened: rows.all().map(|row| rows.is_kms(row) && (is_new(row) || linked.has(rows, row))).collect(),
             instances: Marks::default(),
             volumes: Marks::default(),
+            grants: Marks::default(),
             ways: Ways::default(),
             access_keys: HashSet::default(),
         };
         reach.spread_access_keys();
         while reach.spread() || reach.spread_to_nameless() {}
+        let makes_or_ends = |row: &u32| matches!(rows.kind(*row), Kind::CreateGrant | Kind::EndGrant);
+        let of_grants = rows.all().filter(|row| reach.reopened[*row as usize] && makes_or_ends(row));
+        reach.grants.extend(of_grants.map(|row| rows.grants[row as usize]));
         reach
     }
 
@@ -206,8 +212,10 @@ impl<'r, 'a> Reach<'r, 'a> {
             let at = row as usize;
             let is_ec2 = rows.is_ec2(row) && self.changed[at];
             match rows.kind(row) {
-                // Whatever its time: it may be the launch of all that the instance ever did.
-                Kind::RunInstances if is_ec2 => self.instances.extend(rows.instance_numbers(row)),
+                // Whatever its time: it may be the launch of all that the instance ever did. Its row names who is behind it.
+                Kind::RunInstances if is_ec2 || self.is_behind(row) => {
+                    self.instances.extend(rows.instance_numbers(row));
+                }
                 Kind::CreateVolume if is_ec2 => self.volumes.extend(rows.volume_numbers(row)),
                 Kind::GenerateDataKey | Kind::ReEncrypt if self.reopened[at] => {
                     self.volumes.insert(rows.volumes[at]);
@@ -430,6 +438,7 @@ impl Reach<'_, '_> {
             ways.marks.all().filter(|id| ways.of(*id) < until).for_each(|id| wanted.resource(by, rows, id));
         }
         self.volumes.all().for_each(|id| wanted.resource(By::VolumeOffer, rows, id));
+        self.instances.all().for_each(|id| wanted.resource(By::InstanceOffer, rows, id));
         for id in ways.evidence.keys() {
             wanted.resource(By::VolumeOffer, rows, *id);
             wanted.resource(By::VolumeLearner, rows, *id);
@@ -483,8 +492,8 @@ impl Reach<'_, '_> {
                 }
                 wanted.issuer(rows, row);
             } else if rows.kind(row) != Kind::CreateGrant {
-                // Whether it teaches may hang on its grant.
-                wanted.grant(By::GrantCreate, rows, row);
+                // Whether it teaches may hang on its grant; and one that ends a grant may not be the first that does.
+                wanted.grant(By::GrantOffer, rows, row);
             }
             if needs.requests.has(rows.requests[at]) {
                 wanted.request(By::RequestCause, rows, row);

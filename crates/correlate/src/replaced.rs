@@ -32,6 +32,8 @@ pub(crate) struct Opened {
     pub(crate) launched: Marks,
     /// Whose rows of `volumes` are computed anew.
     pub(crate) created: Marks,
+    /// Whose rows of `grants` are computed anew.
+    pub(crate) granted: Marks,
 }
 
 /// Finds what a reach says of the products. `is_new` says of a row whether they cannot know it.
@@ -46,11 +48,12 @@ pub(crate) fn of(
         instances: Replaced::by(&["instance_id"]),
         volumes: Replaced::by(&["volume_id"]),
         attachments: Replaced::by(&["recipient_account_id", "source_event_id"]).or_by("volume_id"),
-        grants: Replaced::by(&["recipient_account_id", "grant_id"]),
+        grants: Replaced::by(&["grant_id"]),
         reopened: reach.reopened,
         changed: reach.changed,
         launched: reach.instances,
         created: reach.volumes,
+        granted: reach.grants,
     };
     for row in rows.all() {
         opened.add(rows, row, is_new(row));
@@ -73,7 +76,7 @@ impl Opened {
             self.instances.days.insert(day);
         }
         let is_evidence = shows(rows, row) && (is_reopened || is_changed);
-        let is_grant = is_reopened && rows.kind(row) == Kind::CreateGrant;
+        let is_grant = rows.kind(row) == Kind::CreateGrant && self.granted.has(rows.grants[at]);
         for (table, is_of) in
             [(&mut self.correlated, is_reopened), (&mut self.attachments, is_evidence), (&mut self.grants, is_grant)]
         {
@@ -97,7 +100,7 @@ impl Opened {
             self.attachments.add_key(&event(rows.resource(rows.volumes[at])));
         }
         if is_grant {
-            self.grants.add_key(&[account, rows.text(Text::GrantId, at)]);
+            self.grants.add_key(&[rows.text(Text::GrantId, at)]);
         }
         for id in rows.instance_numbers(row).filter(|id| self.launched.has(*id)) {
             self.instances.add_key(&[rows.resource(id)]);

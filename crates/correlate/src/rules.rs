@@ -32,8 +32,16 @@ pub(crate) struct Join {
     pub(crate) first_data_key: Vec<u32>,
     /// Rows that show a volume at an instance.
     pub(crate) evidence: Vec<u32>,
-    /// One `CreateGrant` of each grant and account.
-    pub(crate) grants: Vec<u32>,
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// A grant, of whose events the first copies stand for all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grant {
+    /// Its `CreateGrant`.
+    pub(crate) create: u32,
+    /// The `RetireGrant` or `RevokeGrant`; [`NONE`] where the lake has none.
+    pub(crate) end: u32,
 }
 
 impl Join {
@@ -43,7 +51,7 @@ impl Join {
             calls: calls(rows),
             positions: vec![NONE; rows.len()],
             evidence: Vec::new(),
-            grants: Vec::new(),
+            grants: vec![Grant { create: NONE, end: NONE }; rows.n_grants()],
             data_keys: Vec::new(),
             first_data_key: vec![NONE; rows.n_resources()],
             created: named.created.iter().map(|it| (it.key, it.row)).collect(),
@@ -73,11 +81,11 @@ impl Join {
 
     /// Gathers from the calls what others learn from and what the tables list.
     fn collect(&mut self, rows: &Rows<'_>) {
-        let (mut granted, mut keyed) = (Ids::new(), Ids::new());
+        let mut keyed = Ids::new();
         self.evidence.extend(rows.all().filter(|row| rows.is_candidate(*row) && shows(rows, *row)));
         for call in &self.calls {
             let (row, at) = (call.row, call.row as usize);
-            let (volume, grant) = (rows.volumes[at], rows.grants[at]);
+            let volume = rows.volumes[at];
             let succeeded = !rows.has(row, Flags::FAILED);
             let teaches = call.teaches();
             match rows.kind(row) {
@@ -92,13 +100,15 @@ impl Join {
                 }
                 _ => {}
             }
-            if rows.kind(row) == Kind::CreateGrant && succeeded && grant != NONE {
-                let n_before = granted.len();
-                if granted.number((grant, rows.accounts[at])) as usize == n_before {
-                    self.grants.push(row);
+            if let Some(grant) = self.grants.get_mut(rows.grants[at] as usize).filter(|_| succeeded) {
+                match rows.kind(row) {
+                    Kind::CreateGrant => grant.create = rows.first_copy(grant.create, row),
+                    Kind::EndGrant => grant.end = rows.first_copy(grant.end, row),
+                    _ => {}
                 }
             }
         }
+        self.grants.retain(|grant| grant.create != NONE);
         self.evidence.sort_unstable();
     }
 }

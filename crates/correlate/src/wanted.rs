@@ -18,7 +18,7 @@ const QUESTIONS: [(&str, Option<Among>); 16] = [
     ("access_key_id", None),
     ("event_id", None),
     ("grant_id", None),
-    ("grant_id", Some(CREATES)),
+    ("grant_id", Some(OF_GRANTS)),
     ("instance_ids", None),
     ("instance_ids", Some(OFFERS)),
     ("issued_access_key_id", None),
@@ -39,8 +39,8 @@ pub(crate) enum By {
     AccessKey,
     Event,
     Grant,
-    /// The events that created a grant.
-    GrantCreate,
+    /// The events that created or ended a grant.
+    GrantOffer,
     Instance,
     /// The events of an instance from which others may take something.
     InstanceOffer,
@@ -58,8 +58,8 @@ pub(crate) enum By {
     VolumeLearner,
 }
 
-/// Rows of the events that create a grant.
-const CREATES: Among = Among { columns: &["event_name"], passes: |rows| each_text(rows, "event_name", is_create) };
+/// Rows of the events that create or end a grant.
+const OF_GRANTS: Among = Among { columns: &["event_name"], passes: |rows| each_text(rows, "event_name", is_of_grant) };
 
 /// Rows of EC2 events.
 const CAUSES: Among = Among { columns: &["event_source"], passes: |rows| each_text(rows, "event_source", is_ec2) };
@@ -85,6 +85,10 @@ const LEARNERS: Among = Among {
 
 fn is_create(event_name: &str) -> bool {
     Kind::named(event_name).0 == Kind::CreateGrant
+}
+
+fn is_of_grant(event_name: &str) -> bool {
+    matches!(Kind::named(event_name).0, Kind::CreateGrant | Kind::EndGrant)
 }
 
 /// Identifiers to look for in the lake. Each is asked for once; numbers of rows may become others meanwhile, those of identifiers do
@@ -208,7 +212,7 @@ impl By {
     /// Returns the question for all rows where this one is for some.
     fn whole(self) -> Option<Self> {
         match self {
-            Self::GrantCreate => Some(Self::Grant),
+            Self::GrantOffer => Some(Self::Grant),
             Self::InstanceOffer => Some(Self::Instance),
             Self::RequestCause => Some(Self::Request),
             Self::SnapshotOffer => Some(Self::Snapshot),

@@ -178,8 +178,11 @@ pub(crate) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for run in trail.successes.iter().filter(|event| event.name() == "RunInstances") {
         for instance in run.instance_ids.iter().filter(|instance| trail.is_first(run, instance)) {
+            let root = root(trail, run);
             let row = home_columns(run)
                 .with("instance_id", Some(instance))
+                .with("root_principal_arn", root.as_ref().map(|(principal, _)| principal))
+                .with("root_source", root.as_ref().map(|(_, source)| source))
                 .with("launch_event_id", run.event_id.as_ref())
                 .with("launched_at", Some(run.event_time))
                 .with("launch_principal_arn", run.principal_arn.as_ref())
@@ -259,21 +262,28 @@ pub(crate) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
     learned::attachments(trail).into_iter().map(row).collect()
 }
 
-/// Table `grants`: of copies in one account the first.
+/// Table `grants`: of copies in any account the first, an owner's last.
 pub(crate) fn grants(trail: &Trail<'_>) -> Vec<Row> {
     let is_granted = |kms: &&Kms<'_>| {
         kms.is_create_grant() && kms.event.succeeded() && kms.event.grant_id.is_some() && trail.is_row(kms)
     };
     let granted: Vec<&Kms<'_>> = trail.kms.iter().filter(is_granted).collect();
-    let is_copy = |kms: &Kms<'_>, of: &Kms<'_>| {
-        kms.event.grant_id == of.event.grant_id
-            && kms.event.account() == of.event.account()
-            && kms.event.order() > of.event.order()
-    };
-    granted.iter().filter(|kms| !granted.iter().any(|of| is_copy(kms, of))).map(|kms| grant_row(kms)).collect()
+    let place = |event: &Event| (event.is_of_another_account(), event.order());
+    let is_copy =
+        |kms: &Kms<'_>, of: &Kms<'_>| kms.event.grant_id == of.event.grant_id && place(kms.event) > place(of.event);
+    let firsts = granted.iter().filter(|kms| !granted.iter().any(|of| is_copy(kms, of)));
+    firsts.map(|kms| grant_row(kms, end_of(trail, kms))).collect()
 }
 
-fn grant_row(kms: &Kms<'_>) -> Row {
+/// Finds what retired or revoked the grant that an event created.
+fn end_of<'a>(trail: &Trail<'a>, create: &Kms<'_>) -> Option<&'a Event> {
+    let ends =
+        |kms: &&Kms<'_>| kms.ends_grant() && kms.event.succeeded() && kms.event.grant_id == create.event.grant_id;
+    let ended = trail.kms.iter().filter(ends).map(|kms| kms.event);
+    ended.min_by_key(|it| (it.is_of_another_account(), it.order()))
+}
+
+fn grant_row(kms: &Kms<'_>, end: Option<&Event>) -> Row {
     let event = kms.event;
     home_columns(event)
         .with("grant_id", event.grant_id.as_ref())
@@ -286,4 +296,7 @@ fn grant_row(kms: &Kms<'_>) -> Row {
         .with("snapshot_id", kms.own_snapshot())
         .with("operations", joined(&event.operations))
         .with("retiring_principal", event.retiring_principal.as_ref())
+        .with("end_event_id", end.and_then(|end| end.event_id.as_ref()))
+        .with("ended_at", end.map(|end| end.event_time))
+        .with("ended_by_arn", end.and_then(|end| end.principal_arn.as_ref()))
 }

@@ -142,6 +142,8 @@ pub(crate) const INSTANCES: &[&str] = &[
     "reservation_id",
     "client_token",
     "event_date",
+    "root_principal_arn",
+    "root_source",
 ];
 
 pub(crate) const VOLUMES: &[&str] = &[
@@ -184,6 +186,9 @@ pub(crate) const GRANTS: &[&str] = &[
     "retiring_principal",
     "event_date",
     "operations.element",
+    "end_event_id",
+    "ended_at",
+    "ended_by_arn",
 ];
 
 pub(crate) const REJECTS: &[&str] = &["source_object", "source_index", "reason", "message", "record"];

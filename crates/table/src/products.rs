@@ -26,6 +26,8 @@ pub const INSTANCES: Table = Table {
         id("launch_event_id", "event_id of the RunInstances that created it").written(Plain),
         column("launched_at", Time, "event_time of that event").written(Plain),
         text("launch_principal_arn", "who launched it"),
+        text("root_principal_arn", "who stands behind the launch: its caller, followed through STS"),
+        text("root_source", "how that is known, as in `correlated`"),
         text("image_id", "the machine image"),
         text("instance_type", "its type"),
         text("reservation_id", "its reservation").written(Plain),
@@ -76,11 +78,11 @@ pub const ATTACHMENTS: Table = Table {
     field_ids: field_ids::ATTACHMENTS,
 };
 
-/// One row per KMS grant for EC2, EBS or a service that launches instances, in each account that logged it.
+/// One row per KMS grant for EC2, EBS or a service that launches instances.
 pub const GRANTS: Table = Table {
     name: "grants",
-    doc: "One row per KMS grant for EC2, EBS or a service-linked role that launches instances, in each account that \
-          logged it.",
+    doc: "One row per KMS grant for EC2, EBS or a service-linked role that launches instances, of the account that made \
+          it; of the key owner's only where there is no other.",
     columns: &[
         id("grant_id", "the grant").written(Plain),
         id("key_arn", "ARN of its KMS key"),
@@ -94,6 +96,9 @@ pub const GRANTS: Table = Table {
         id("snapshot_id", "the snapshot that it is limited to"),
         column("operations", TextList, "the operations that it allows"),
         text("retiring_principal", "who may retire it"),
+        text("end_event_id", "event_id of the RetireGrant or RevokeGrant that ended it").written(Plain),
+        column("ended_at", Time, "event_time of that event; null where the lake has none").written(Plain),
+        text("ended_by_arn", "who ended it; null where AWS retired it by itself"),
     ],
     dated_by: Some("created_at"),
     sort_by: &["grant_id", "created_at"],

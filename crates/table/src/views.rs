@@ -18,23 +18,24 @@ pub struct View {
 pub const VIEWS: [View; 8] = [
     View {
         name: "volume_readers",
-        doc: "Principals that can read a volume or snapshot: one row per grant on it, of the account that made it. Those \
+        doc: "Principals that can read a volume or snapshot: one row per grant on it. Those \
               alive at a time have a created_at at or before it, and no ended_at at or before it.",
         sql: include_str!("views/volume_readers.sql"),
     },
     View {
         name: "grants_never_retired",
-        doc: "Grants without a RetireGrant or RevokeGrant in the lake: one row per grant, of the account that made it.",
+        doc: "Grants without a RetireGrant or RevokeGrant in the lake.",
         sql: include_str!("views/grants_never_retired.sql"),
     },
     View {
         name: "keys_by_instance",
-        doc: "Which keys an instance's volumes and grants used, and how often.",
+        doc: "Which keys an instance's volumes and grants used, and how often; where its own role made the calls, or those for \
+              another instance, it is the caller_instance_id.",
         sql: include_str!("views/keys_by_instance.sql"),
     },
     View {
         name: "keys_by_launching_principal",
-        doc: "Which keys the instances that a principal launched used, and how often.",
+        doc: "Which keys the instances that a principal launched used, themselves or for their volumes, and how often.",
         sql: include_str!("views/keys_by_launching_principal.sql"),
     },
     View {
@@ -45,7 +46,8 @@ pub const VIEWS: [View; 8] = [
     View {
         name: "key_use_after_disabling",
         doc: "Calls of EC2 or EBS on a key after its DisableKey or ScheduleKeyDeletion and before its next EnableKey: one \
-              row per such event and call.",
+              row per such event and call. KMS refuses to use such a key, which kms_error_code says; calls that do not use \
+              it, such as RetireGrant, succeed.",
         sql: include_str!("views/key_use_after_disabling.sql"),
     },
     View {

@@ -203,20 +203,20 @@ Examples:
         /// every object), digests (what `verify` found), or the views that `ddl` prints
         sql: String,
     },
-    /// Draw the chain of an instance, volume, snapshot, key, grant or event
+    /// Draw the chain of an instance, volume, snapshot, key, alias, grant, event or principal
+    ///
+    /// It begins with what the lake lacks of it. Copies of one event in several accounts are one, and calls that repeat are
+    /// told of together. On a terminal, long names are shortened so that lines fit.
     #[command(after_help = "\
 Examples:
   trailweave trace --lake ./lake i-0a1b2c3d4e5f60718
   trailweave trace --lake ./lake vol-0a1b2c3d4e5f60718 --json
   trailweave trace --lake ./lake vol-0a1b2c3d4e5f60718 --dot | dot -Tsvg > chain.svg
-  trailweave trace --lake ./lake arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab")]
-    Trace {
-        /// i-.., vol-.., snap-.., a key's ARN or id, a grant id, or an event id
-        id: String,
-        /// Print the chain as a graph for Graphviz, whatever --json says
-        #[arg(long)]
-        dot: bool,
-    },
+  trailweave trace --lake ./lake arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718
+  trailweave trace --lake ./lake arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
+  trailweave trace --lake ./lake alias/volumes --since 7d
+  trailweave trace --lake ./lake arn:aws:iam::111122223333:role/deploy --since 2026-09-01 --until 2026-09-07 --full")]
+    Trace(TraceArgs),
     /// Print the statements that make the lake's tables, its ledger and its views known to a query engine
     ///
     /// A local lake is named by its absolute path, so the statements work in any folder.
@@ -238,6 +238,26 @@ Examples:
   trailweave demo
   trailweave demo --dir /tmp/demo --records 200000 --seed 7")]
     Demo(DemoArgs),
+}
+
+/// The arguments of `trace`.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct TraceArgs {
+    /// i-.., vol-.., snap-.., ami-.. or its ARN, a key's id or ARN, an alias by its name or ARN, a grant id, an event id, an
+    /// access key, or the ARN of a user, of a role with all its sessions, or of one session
+    pub(crate) id: String,
+    /// Calls from then on: a date (2026-09-01), today, yesterday, an RFC 3339 time or a time ago (7d, 12h, 2w)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Calls before then, in the same forms; of a date all of its day
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Print every call and whole names, also on a terminal
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Print the chain as a graph for Graphviz, whatever --json says
+    #[arg(long)]
+    pub(crate) dot: bool,
 }
 
 #[derive(Debug, Subcommand)]

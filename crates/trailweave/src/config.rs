@@ -369,15 +369,19 @@ fn instant(key: &'static str, value: &str, is_end: bool, now: Timestamp) -> Resu
     })
 }
 
-/// Reads the time that a verification is asked about.
-pub(crate) fn range(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Range, ConfigError> {
+/// An end of a time that is asked about: the name of its flag, and what was typed.
+type End<'v> = (&'static str, Option<&'v str>);
+
+/// Reads the time that a verb is asked about.
+pub(crate) fn range((first, from): End<'_>, (key, to): End<'_>, now: Timestamp) -> Result<Range, ConfigError> {
     let range = Range {
-        from: instant("from", from.unwrap_or_default(), false, now)?,
-        to: instant("to", to.unwrap_or_default(), true, now)?,
+        from: instant(first, from.unwrap_or_default(), false, now)?,
+        to: instant(key, to.unwrap_or_default(), true, now)?,
     };
+    let expected = if first == "from" { "a time after --from is expected" } else { "a time after --since is expected" };
     match (range.from, range.to, to) {
         (Some(from), Some(to), Some(value)) if from > to => {
-            Err(ConfigError::Value { key: "to", value: value.to_owned(), expected: "a time after --from is expected" })
+            Err(ConfigError::Value { key, value: value.to_owned(), expected })
         }
         _ => Ok(range),
     }

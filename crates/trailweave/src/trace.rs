@@ -1,39 +1,46 @@
 //! A chain, drawn as a tree in time, or as a graph.
 
+mod line;
+mod missing;
+mod repeats;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
+use anstyle::Style;
 use trailweave_correlate::Call;
 use trailweave_correlate::Cause;
 use trailweave_correlate::Chain;
+use trailweave_correlate::Copy;
 use trailweave_correlate::Event;
-use trailweave_correlate::Missing;
 
-/// Draws `chain`: below its identifier the causes in time, below each cause the KMS calls that it made.
-pub(crate) fn draw(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
-    writeln!(out, "{}", chain.id)?;
+pub(crate) use line::Look;
+
+use line::{BAD, DOUBTFUL, FAINT, GOOD, Line, PLAIN, STRONG};
+use missing::{said, said_together};
+
+/// Draws `chain`: what is missing of it, then below its identifier the causes in time, below each cause the KMS calls
+/// that it made.
+pub(crate) fn draw(out: &mut impl Write, chain: &Chain, look: Look) -> io::Result<()> {
+    Line::default().name(&chain.id).write(out, look)?;
+    for key in &chain.keys {
+        Line::default().with(PLAIN, "is an alias of ").name(key).write(out, look)?;
+    }
+    let missing = if look.is_full { chain.missing.iter().map(said).collect() } else { said_together(&chain.missing) };
+    for missing in missing {
+        Line::default().with(BAD, "missing: ").name(missing).write(out, look)?;
+    }
     for (position, cause) in chain.causes.iter().enumerate() {
         let last = position + 1 == chain.causes.len();
         let (branch, stem) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        writeln!(out, "{branch}{}", headline(cause))?;
-        draw_calls(out, stem, &cause.calls)?;
-    }
-    for missing in &chain.missing {
-        writeln!(out, "missing: {}", said(missing))?;
+        headline(Line::default().with(FAINT, branch), cause).write(out, look)?;
+        draw_calls(out, stem, &cause.calls, look)?;
     }
     Ok(())
-}
-
-fn said(missing: &Missing) -> String {
-    match missing {
-        Missing::Grant { kms_event_id, time } => {
-            let id = kms_event_id.as_deref().unwrap_or("without an id");
-            format!("the CreateGrant that allowed the Decrypt of {time}, event {id}")
-        }
-        Missing::Retirement { grant_id } => format!("the end of grant {grant_id}: no RetireGrant or RevokeGrant"),
-        Missing::Decrypt { volume_id } => format!("a use of the data key of {volume_id}: no Decrypt"),
-    }
 }
 
 /// Writes `chain` in Graphviz's language: EC2 events, the KMS calls that they made, and what those touched.
@@ -46,7 +53,7 @@ pub(crate) fn dot(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
                 let by = actor(event);
                 (event.event_id.clone(), format!("{}\n{}\n{by}", event.name, event.time))
             }
-            None => (format!("cause {position}"), headline(cause)),
+            None => (format!("cause {position}"), unmatched(cause)),
         };
         writeln!(out, "  {} [shape=box, label={}];", quoted(&id), quoted(&label))?;
         for (n, call) in cause.calls.iter().enumerate() {
@@ -82,14 +89,28 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-fn headline(cause: &Cause) -> String {
-    let Some(event) = &cause.event else {
-        return format!("no EC2 event: {}", cause.unmatched_reason.as_deref().unwrap_or("unknown"));
-    };
-    let by = actor(event);
+fn unmatched(cause: &Cause) -> String {
+    format!("no EC2 event: {}", cause.unmatched_reason.as_deref().unwrap_or("unknown"))
+}
+
+fn headline(line: Line, cause: &Cause) -> Line {
+    let Some(event) = &cause.event else { return line.with(STRONG, unmatched(cause)) };
+    let line = line.with(PLAIN, format!("{}  ", event.time)).with(STRONG, &event.name);
+    let line = line.with(BAD, failed(event.error_code.as_deref())).with(PLAIN, "  by ").name(actor(event));
     let from = event.source_ip_address.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
-    let failed = event.error_code.as_ref().map(|code| format!(" failed: {code}")).unwrap_or_default();
-    format!("{}  {}{failed}  by {by}{from}  event {}", event.time, event.name, event.event_id)
+    let logged = logged_in(event.recipient_account_id.as_deref(), &event.copies);
+    line.with(PLAIN, from).with(PLAIN, "  event ").name(&event.event_id).with(PLAIN, logged)
+}
+
+fn failed(error_code: Option<&str>) -> String {
+    error_code.map(|code| format!(" failed: {code}")).unwrap_or_default()
+}
+
+/// Says in which accounts an event was logged, where it was in several.
+fn logged_in(account: Option<&str>, copies: &[Copy]) -> String {
+    let others = copies.iter().filter_map(|copy| copy.recipient_account_id.as_deref());
+    let accounts: Vec<&str> = account.into_iter().chain(others).collect();
+    if copies.is_empty() { String::new() } else { format!("  logged in {}", accounts.join(" and ")) }
 }
 
 /// Names the caller of an EC2 call and the principal behind it.
@@ -101,20 +122,48 @@ fn actor(event: &Event) -> String {
     }
 }
 
-fn draw_calls(out: &mut impl Write, stem: &str, calls: &[Call]) -> io::Result<()> {
-    for (position, call) in calls.iter().enumerate() {
-        let last = position + 1 == calls.len();
+fn draw_calls(out: &mut impl Write, stem: &str, calls: &[Call], look: Look) -> io::Result<()> {
+    let groups = if look.is_full { calls.iter().map(|call| vec![call]).collect() } else { repeats::grouped(calls) };
+    for (position, group) in groups.iter().enumerate() {
+        let last = position + 1 == groups.len();
         let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        let link =
-            call.confidence.as_ref().map(|confidence| format!("  [{}, {confidence}]", call.link)).unwrap_or_default();
-        let failed = call.error_code.as_ref().map(|code| format!(" failed: {code}")).unwrap_or_default();
-        writeln!(out, "{stem}{branch}{}  {}{failed}{link}  by {}", call.time, call.name, caller(call))?;
-        let touched = touched(call);
+        line_of(Line::default().with(FAINT, format!("{stem}{branch}")), group).write(out, look)?;
+        let touched = touched(group);
         if !touched.is_empty() {
-            writeln!(out, "{stem}{below}     {touched}")?;
+            let line = Line::default().with(FAINT, format!("{stem}{below}     "));
+            let names = touched.into_iter().enumerate();
+            let spaced = names.fold(line, |line, (n, name)| line.with(PLAIN, if n > 0 { "  " } else { "" }).name(name));
+            spaced.write(out, look)?;
         }
     }
     Ok(())
+}
+
+/// Tells of calls that are alike: when, which, how often, how their cause is known, by whom.
+fn line_of(line: Line, group: &[&Call]) -> Line {
+    let (first, last) = (group[0], group[group.len() - 1]);
+    let line = match group.len() {
+        1 => line.with(PLAIN, format!("{}  ", first.time)).with(STRONG, &first.name),
+        n => line
+            .with(STRONG, format!("{} x {n}", first.name))
+            .with(PLAIN, format!("  between {} and {}", first.time, last.time)),
+    };
+    let known = first.confidence.as_ref().map(|confidence| format!("  [{}, {confidence}]", first.link));
+    let line = line.with(BAD, failed(first.error_code.as_deref()));
+    let line = line.with(sureness(first), known.unwrap_or_default()).with(PLAIN, "  by ");
+    let callers: BTreeSet<String> = group.iter().map(|call| caller(call)).collect();
+    let logged =
+        if group.len() == 1 { logged_in(first.recipient_account_id.as_deref(), &first.copies) } else { String::new() };
+    line.name(caller(first)).with(PLAIN, more(callers.len())).with(PLAIN, logged)
+}
+
+fn sureness(call: &Call) -> Style {
+    if call.confidence.as_deref() == Some("exact") { GOOD } else { DOUBTFUL }
+}
+
+/// Says that a name stands for so many.
+fn more(n: usize) -> String {
+    if n > 1 { format!(", {} more", n - 1) } else { String::new() }
 }
 
 fn caller(call: &Call) -> String {
@@ -126,14 +175,23 @@ fn caller(call: &Call) -> String {
     }
 }
 
-/// Names what a call touched, the narrow first.
-fn touched(call: &Call) -> String {
-    let grant = call
-        .grant_id
-        .as_ref()
-        .map(|id| format!("grant {}", id.get(..12).map_or_else(|| id.clone(), |head| format!("{head}.."))));
-    let key = call.key_arn.as_ref().map(|arn| format!("key {arn}"));
-    let ids = [&call.instance_id, &call.volume_id, &call.snapshot_id];
-    let caller = call.caller_instance_id.as_ref().map(|id| format!("called from {id}"));
-    ids.into_iter().cloned().chain([caller, grant, key]).flatten().collect::<Vec<_>>().join("  ")
+/// Names what calls touched, the narrow first.
+fn touched(group: &[&Call]) -> Vec<String> {
+    let one_of = |name: fn(&Call) -> Option<String>| {
+        let names: BTreeSet<String> = group.iter().filter_map(|call| name(call)).collect();
+        group.iter().find_map(|call| name(call)).map(|first| first + &more(names.len()))
+    };
+    let grant = |call: &Call| {
+        let id = call.grant_id.as_ref()?;
+        Some(format!("grant {}", id.get(..12).map_or_else(|| id.clone(), |head| format!("{head}.."))))
+    };
+    let names: [fn(&Call) -> Option<String>; 6] = [
+        |call| call.instance_id.clone(),
+        |call| call.volume_id.clone(),
+        |call| call.snapshot_id.clone(),
+        |call| call.caller_instance_id.as_ref().map(|id| format!("called from {id}")),
+        grant,
+        |call| call.key_arn.as_ref().map(|arn| format!("key {arn}")),
+    ];
+    names.into_iter().filter_map(one_of).collect()
 }

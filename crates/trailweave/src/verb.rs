@@ -64,7 +64,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
-        Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
+        Verb::Trace(args) => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &args),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),
     }

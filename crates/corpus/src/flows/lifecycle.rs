@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::flows::calls::{self, Call, Grantee};
 use crate::flows::{Instance, Volume};
-use crate::record::Failure;
+use crate::record::{Failure, Resource};
 use crate::scene::Scene;
 use crate::truth::{Cause, Link, Serves};
+use crate::world::Key;
 
 type State = (u8, &'static str);
 const PENDING: State = (0, "pending");
@@ -78,6 +79,19 @@ pub(crate) fn maintain(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) 
 /// Logs a reboot, which makes no KMS call.
 pub(crate) fn reboot(scene: &mut Scene<'_, '_>, at: i64, instance: &Instance) {
     scene.ec2(at, "RebootInstances", naming(&instance.id), json!({"_return": true}));
+}
+
+/// Logs a change of a key's state by its owner.
+pub(crate) fn change_key(scene: &mut Scene<'_, '_>, at: i64, name: &'static str, key: &Key) {
+    let mut record = scene.caller_record("kms.amazonaws.com", name, at);
+    record.request = if name == "ScheduleKeyDeletion" {
+        json!({"keyId": key.id(), "pendingWindowInDays": 30})
+    } else {
+        json!({"keyId": key.id()})
+    };
+    record.response = json!({"keyId": key.arn});
+    record.resources = vec![Resource { arn: key.arn.clone(), account: key.account.clone(), kind: "AWS::KMS::Key" }];
+    scene.write(scene.account, record);
 }
 
 /// Logs a start of a running instance, refused.

@@ -66,11 +66,14 @@ pub(crate) fn re_keyed(scene: &mut Scene<'_, '_>, at: i64, snapshot: &Snapshot, 
     volume
 }
 
-/// Plays flow F5: with a disabled key; EC2 logs a success.
-pub(crate) fn with_disabled_key(scene: &mut Scene<'_, '_>, at: i64, key: &Key) {
+pub(crate) const DISABLED: Failure = Failure { code: "DisabledException", message: Some("The KMS key is disabled.") };
+pub(crate) const PENDING_DELETION: Failure =
+    Failure { code: "KMSInvalidStateException", message: Some("The KMS key is pending deletion.") };
+
+/// Plays flow F5: with a key that is disabled or waits for its deletion; EC2 logs a success.
+pub(crate) fn with_refusing_key(scene: &mut Scene<'_, '_>, at: i64, key: &Key, failure: Failure) {
     let (volume, cause) = create(scene, at, key, None);
     scene.count("F5");
-    let failure = Failure { code: "DisabledException", message: Some("The KMS key is disabled.") };
     let call = Call::forwarded(at, Link::shared("F5", &cause));
     calls::data_key_as(scene, call, key, (&volume.id, None, Some(failure)));
 }

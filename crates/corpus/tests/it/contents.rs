@@ -58,7 +58,7 @@ fn counts_match_what_was_written() {
 
 #[test]
 fn doubled_records_are_equal_and_lie_in_other_objects() {
-    let read = write_and_read(&CorpusOptions { doubled: 0.3, ..small() });
+    let read = write_and_read(&CorpusOptions { doubled: 0.3, ..CorpusOptions::default() });
     assert!(read.corpus.delivered > read.corpus.records * 12 / 10);
     assert!(events(&read).values().all(|copies| copies.iter().all(|copy| *copy == copies[0])));
     for records in read.objects.values() {
@@ -202,4 +202,34 @@ fn one_account_in_one_region_on_one_day_is_enough() {
     assert!(!read.corpus.first_instance.is_empty());
     let missing: Vec<_> = FLOWS.iter().filter(|flow| !read.corpus.chains.contains_key(**flow)).collect();
     assert!(missing.is_empty(), "{missing:?} do not occur");
+}
+
+#[test]
+fn no_call_with_a_key_that_is_disabled_or_pending_deletion_succeeds() {
+    let mut refused = BTreeSet::new();
+    for seed in [1, 2, 3] {
+        let read = write_and_read(&CorpusOptions { seed, records: 6_000, ..CorpusOptions::default() });
+        let events = events(&read);
+        let kms = events.values().map(|copies| copies[0]).filter(|it| text(it, "eventSource") == "kms.amazonaws.com");
+        let mut of_keys: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for event in kms {
+            of_keys.entry(text(&event["resources"][0], "ARN")).or_default().push(event);
+        }
+        for of_key in of_keys.values_mut() {
+            of_key.sort_by_key(|event| text(event, "eventTime"));
+            let mut state = None;
+            for event in of_key {
+                match text(event, "eventName") {
+                    name @ ("DisableKey" | "ScheduleKeyDeletion") => state = Some(name),
+                    "EnableKey" => state = None,
+                    name => {
+                        assert!(state.is_none() || event["errorCode"].is_string(), "{name} after {state:?}: {event}");
+                        refused.extend(state.map(|state| [state, text(event, "errorCode")].map(str::to_owned)));
+                    }
+                }
+            }
+        }
+    }
+    let expected = [["DisableKey", "DisabledException"], ["ScheduleKeyDeletion", "KMSInvalidStateException"]];
+    assert_eq!(refused, expected.map(|pair| pair.map(str::to_owned)).into());
 }

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::Cause;
+use crate::Copy;
 use crate::Missing;
+use crate::Question;
 use crate::trace;
 
 /// Returns what the lake knows of an identifier: the ids of causes, each with the ids of its calls.
 fn chain(lake: &Lake, id: &str) -> Vec<(String, Vec<String>)> {
-    let chain = trace(lake, OPTIONS.threads, id).unwrap_or_else(|error| panic!("{id}: {error}"));
+    let chain = trace(lake, OPTIONS.threads, &Question::of(id)).unwrap_or_else(|error| panic!("{id}: {error}"));
     let ids = |cause: &Cause| {
         let calls = cause.calls.iter().map(|call| call.event_id.clone().unwrap_or_default());
         (cause.event.as_ref().map(|event| event.event_id.clone()).unwrap_or_default(), calls.collect())
@@ -32,7 +34,7 @@ fn a_chain_is_found_by_each_of_its_identifiers_in_the_order_of_time() {
     assert_eq!(chain(&lake, "decrypt"), expected(&[("run", &["decrypt"])]));
     // A grant leads to what it allowed, whose rows name the event that created it.
     assert_eq!(chain(&lake, "g1"), expected(&[("run", &["grant", "decrypt"])]));
-    let unknown = trace(&lake, OPTIONS.threads, "i-0000000f");
+    let unknown = trace(&lake, OPTIONS.threads, &Question::of("i-0000000f"));
     assert!(matches!(unknown, Err(CorrelateError::NothingKnown { id }) if id == "i-0000000f"));
 }
 
@@ -56,7 +58,7 @@ fn a_chain_lacks_the_end_of_a_grant_until_it_is_retired_without_an_error() {
     let lacks = |events: &[Event]| {
         let (_folder, lake) = lake_of(events);
         correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
-        trace(&lake, OPTIONS.threads, VOLUME).unwrap().missing
+        trace(&lake, OPTIONS.threads, &Question::of(VOLUME)).unwrap().missing
     };
     let mut events = published_launch();
     assert_eq!(lacks(&events), [Missing::Retirement { grant_id: "g1".to_owned() }]);
@@ -67,4 +69,75 @@ fn a_chain_lacks_the_end_of_a_grant_until_it_is_retired_without_an_error() {
     assert!(lacks(&events).is_empty());
     events.retain(|event| event.event_id.as_deref() != Some("decrypt"));
     assert_eq!(lacks(&events), [Missing::Decrypt { volume_id: VOLUME.to_owned() }]);
+}
+
+#[test]
+fn a_chain_is_found_by_arns_of_resources_and_by_principals() {
+    let by = |arn: &str, event: Event| Event { principal_arn: Some(arn.into()), ..event };
+    let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/deploy/build-1");
+    let mut events = published_launch();
+    events[0] = by(&session, events[0].clone());
+    let (_folder, lake) = lake_of(&events);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    let whole = expected(&[("run", &["data-key", "grant", "decrypt"])]);
+    for id in [
+        format!("arn:aws:ec2:{HOME}:{ACCOUNT}:instance/{INSTANCE}"),
+        format!("arn:aws:ec2:{HOME}:{ACCOUNT}:volume/{VOLUME}"),
+        format!("arn:aws:iam::{ACCOUNT}:role/service/deploy"),
+        format!("arn:aws:sts::{ACCOUNT}:assumed-role/deploy"),
+        session,
+    ] {
+        assert_eq!(chain(&lake, &id), whole, "{id}");
+    }
+    for other in [format!("arn:aws:iam::{ACCOUNT}:role/deploy-2"), format!("arn:aws:iam::{ACCOUNT}:user/deploy")] {
+        assert!(trace(&lake, OPTIONS.threads, &Question::of(&other)).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn a_chain_of_a_time_has_the_calls_of_that_time() {
+    let (_folder, lake) = lake_of(&published_launch());
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    let noon = published_launch()[0].event_time / 1000;
+    let calls = |since: i64, until: i64| {
+        let question = Question { since: Some(noon + since), until: Some(noon + until), ..Question::of(VOLUME) };
+        let chain = trace(&lake, OPTIONS.threads, &question).ok()?;
+        Some(chain.causes[0].calls.iter().map(|call| call.event_id.clone().unwrap()).collect::<Vec<_>>())
+    };
+    assert_eq!(calls(5, 20).unwrap(), ["data-key", "grant"]);
+    assert_eq!(calls(6, 100_000).unwrap(), ["grant", "decrypt"]);
+    assert_eq!(calls(86_400, 100_000), None);
+}
+
+#[test]
+fn copies_of_a_call_are_one_that_says_where_it_was_logged() {
+    let shared = |event: Event| Event { shared_event_id: Some("s1".into()), ..event };
+    let owners = |event: Event| Event {
+        recipient_account_id: Some("222222222222".into()),
+        user_identity_type: Some("AWSAccount".into()),
+        ..event
+    };
+    let grant = |id| shared(forwarded(with_volume(kms(id, 8, "CreateGrant"))));
+    let same_time = forwarded(with_volume(kms("other", 8, "CreateGrant")));
+    let (_folder, lake) = lake_of(&[owners(grant("a-owners")), grant("callers"), same_time]);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    let chain = trace(&lake, OPTIONS.threads, &Question::of(VOLUME)).unwrap();
+    let calls: Vec<_> = chain.causes.iter().flat_map(|cause| &cause.calls).collect();
+    let copies = |call: &crate::Call| (call.event_id.clone().unwrap(), call.copies.len());
+    assert_eq!(calls.iter().map(|call| copies(call)).collect::<Vec<_>>(), [("callers".into(), 1), ("other".into(), 0)]);
+    let copy = Copy { event_id: Some("a-owners".into()), recipient_account_id: Some("222222222222".into()) };
+    assert_eq!(calls[0].copies, [copy]);
+}
+
+#[test]
+fn an_instance_that_was_not_seen_launched_lacks_its_launch() {
+    let start = Event { instance_ids: vec![INSTANCE.into()], ..ec2("start", 0, "StartInstances") };
+    let lacks = |events: &[Event]| {
+        let (_folder, lake) = lake_of(events);
+        correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+        trace(&lake, OPTIONS.threads, &Question::of(INSTANCE)).unwrap().missing
+    };
+    let launch = Missing::Launch { instance_id: INSTANCE.to_owned(), lake_begins: Some("2026-09-01".to_owned()) };
+    assert_eq!(lacks(std::slice::from_ref(&start)), std::slice::from_ref(&launch));
+    assert!(lacks(&[start, infrastructure(kms("decrypt", 5, "Decrypt"))]).contains(&launch));
 }

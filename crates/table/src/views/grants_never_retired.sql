@@ -1,21 +1,5 @@
 SELECT
-  granted.grant_id, granted.key_arn, granted.recipient_account_id, granted.aws_region, granted.create_event_id,
-  granted.created_at, granted.grantee_principal, granted.instance_id, granted.volume_id, granted.snapshot_id
-FROM (
-  SELECT
-    *,
-    -- The copy of the key's owner comes last.
-    row_number() OVER (
-      PARTITION BY grant_id
-      ORDER BY
-        CASE WHEN substr(key_arn, position(':key/' IN key_arn) - 12, 12) = recipient_account_id THEN 1 ELSE 0 END,
-        created_at, create_event_id
-    ) AS nth
-  FROM grants
-) AS granted
-LEFT JOIN (
-  SELECT DISTINCT grant_id
-  FROM events
-  WHERE event_name IN ('RetireGrant', 'RevokeGrant') AND event_source LIKE 'kms.%' AND error_code IS NULL
-) AS ended ON ended.grant_id = granted.grant_id
-WHERE granted.nth = 1 AND ended.grant_id IS NULL
+  grant_id, key_arn, recipient_account_id, aws_region, create_event_id, created_at, grantee_principal, instance_id,
+  volume_id, snapshot_id
+FROM grants
+WHERE ended_at IS NULL

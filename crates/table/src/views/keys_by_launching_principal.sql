@@ -1,5 +1,5 @@
 SELECT
-  launch_principal_arn, key_arn, count(*) AS calls, count(DISTINCT instance_id) AS instances,
+  launch_principal_arn, key_arn, count(*) AS calls, count(DISTINCT coalesce(instance_id, caller_instance_id)) AS instances,
   min(kms_event_time) AS first_call_at, max(kms_event_time) AS last_call_at
 FROM correlated
 WHERE launch_principal_arn IS NOT NULL AND key_arn IS NOT NULL

@@ -162,7 +162,7 @@ fn a_window_that_ends_before_it_begins_is_refused() {
 fn a_time_of_day_is_refused_where_objects_are_chosen_by_days() {
     let error = when("from", "2026-09-01T06:00:00Z", now()).unwrap_err();
     assert!(error.to_string().contains("by whole days of delivery (UTC)"), "{error}");
-    assert!(range(Some("2026-09-01T06:00:00Z"), Some("yesterday"), now()).is_ok());
+    assert!(range(("from", Some("2026-09-01T06:00:00Z")), ("to", Some("yesterday")), now()).is_ok());
 }
 
 #[test]

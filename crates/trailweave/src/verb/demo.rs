@@ -18,6 +18,7 @@ use super::verify;
 use crate::args::Common;
 use crate::args::DemoArgs;
 use crate::args::IngestArgs;
+use crate::args::TraceArgs;
 use crate::args::VerifyArgs;
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -42,7 +43,7 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
     let outcome = job.report(ingest::run)?;
 
     say(&format!("\n# trailweave trace --lake {} {}", lake.display(), corpus.first_instance))?;
-    trace(&job, &corpus.first_instance, false)?;
+    trace(&job, &TraceArgs { id: corpus.first_instance, ..TraceArgs::default() })?;
     answer(&job, &lake)?;
     let proven = prove(&job, &folder, &lake)?;
     Ok(if outcome == Outcome::Done { proven } else { outcome })

@@ -4,6 +4,7 @@ use std::io;
 use std::io::Write;
 
 use anyhow::bail;
+use trailweave_correlate::Question;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -11,23 +12,27 @@ use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
-use crate::args::Engine;
+use crate::args::{Engine, TraceArgs};
+use crate::config;
 use crate::freshness;
 use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::spoken::spoken;
 use crate::trace;
+use crate::trace::Look;
 
 /// Draws a chain.
-pub(super) fn trace(job: &Job, id: &str, is_dot: bool) -> anyhow::Result<Outcome> {
+pub(super) fn trace(job: &Job, args: &TraceArgs) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     freshness::warn_if_behind(&lake);
-    let chain = trailweave_correlate::trace(&lake, job.config.threads, id)?;
-    if is_dot {
+    let range = config::range(("since", args.since.as_deref()), ("until", args.until.as_deref()), job.began)?;
+    let question = Question { id: &args.id, since: range.from, until: range.to };
+    let chain = trailweave_correlate::trace(&lake, job.config.threads, &question)?;
+    if args.dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;
     } else {
-        job.put(&chain, |out, chain| trace::draw(out, chain))?;
+        job.put(&chain, |out, chain| trace::draw(out, chain, Look::of_stdout(args.full)))?;
     }
     Ok(Outcome::Done)
 }

@@ -19,7 +19,7 @@ pub(super) fn verify(common: Common, args: &VerifyArgs, now: fn() -> Timestamp) 
         ..IngestArgs::default()
     };
     let job = Job::new(common, &sources, now)?.waiting(&args.lock)?;
-    let range = config::range(args.from.as_deref(), args.to.as_deref(), job.began)?;
+    let range = config::range(("from", args.from.as_deref()), ("to", args.to.as_deref()), job.began)?;
     job.verified(|job| prove(job, args, range))
 }
 

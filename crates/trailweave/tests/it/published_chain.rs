@@ -99,6 +99,27 @@ fn a_trace_knows_an_instance_without_kms_calls_and_a_grant_by_its_use() {
 }
 
 #[test]
+fn a_trace_follows_an_alias_a_user_and_the_days_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    ingest(folder.path(), &[launch(), create_grant(), data_key(), decrypt()]);
+    let lake = folder.path().join("lake");
+    for (id, calls) in [
+        ("alias/aws/ebs", 3),
+        ("arn:aws:kms:us-west-2:111122223333:alias/aws/ebs", 3),
+        ("arn:aws:iam::111122223333:user/Alice", 3),
+        ("arn:aws:ec2:us-west-2:111122223333:volume/vol-f67bafb2", 3),
+    ] {
+        let said = trailweave(&["trace", "--lake", utf8(&lake), id, "--since", "2014-11-05", "--until", "2014-11-05"]);
+        assert_eq!(said.stdout.matches("  vol-f67bafb2").count(), calls, "{id}: {}{}", said.stdout, said.stderr);
+        assert_eq!(said.stdout.contains(&format!("is an alias of {KEY}")), id.contains("alias/"), "{}", said.stdout);
+    }
+    let later = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2", "--since", "2014-11-06"]);
+    assert_eq!(later.code, 1, "{}", later.stdout);
+    let wrong = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2", "--since", "soon"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("since"), "{}", wrong.stderr);
+}
+
+#[test]
 fn views_tell_a_use_of_a_disabled_key_and_a_volume_of_an_unknown_instance() {
     let state = |name: &str, time: &str| kms(name, time, name, name, &json!({"keyId": KEY}));
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,97 @@
+//! Drawings of one chain.
+
+use trailweave_correlate::Missing;
+
+use super::*;
+
+const ARN: &str =
+    "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Administrator_5f0c1d2e3b4a6978/carla@example.com";
+
+fn call(second: usize, volume: &str, by: &str) -> Call {
+    let text = |text: &str| Some(text.to_owned());
+    Call {
+        event_id: Some(format!("e{second}")),
+        time: format!("2026-09-01T12:00:{second:02}Z"),
+        name: "Decrypt".to_owned(),
+        error_code: None,
+        principal_arn: text(by),
+        invoked_by: None,
+        recipient_account_id: text("111122223333"),
+        instance_id: None,
+        caller_instance_id: None,
+        volume_id: text(volume),
+        snapshot_id: None,
+        grant_id: None,
+        grant_event_id: None,
+        key_arn: text("arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+        link: "none".to_owned(),
+        confidence: None,
+        source_object: None,
+        copies: Vec::new(),
+    }
+}
+
+fn chain(calls: Vec<Call>) -> Chain {
+    let begins = Some("2026-01-01".to_owned());
+    let missing = |id: &str| Missing::Launch { instance_id: id.to_owned(), lake_begins: begins.clone() };
+    let cause = Cause { event: None, unmatched_reason: Some("no_ec2_event".to_owned()), calls };
+    Chain { id: ARN.to_owned(), keys: Vec::new(), missing: vec![missing("i-0000000a")], causes: vec![cause] }
+}
+
+fn drawn(chain: &Chain, look: Look) -> Vec<String> {
+    let mut out = Vec::new();
+    draw(&mut out, chain, look).unwrap();
+    String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_missing_stands_before_what_is_there() {
+    let lines = drawn(&chain(vec![call(0, "vol-0000000a", ARN)]), Look::default());
+    assert_eq!(lines[..2], [ARN, "missing: the launch of i-0000000a: nothing before 2026-01-01 was read"]);
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+}
+
+#[test]
+fn what_repeats_is_one_line_unless_all_is_asked_for() {
+    let same = chain((0..3).map(|second| call(second, "vol-0000000a", ARN)).collect());
+    let lines = drawn(&same, Look::default());
+    assert_eq!(lines[3], format!("   └─ Decrypt x 3  between 2026-09-01T12:00:00Z and 2026-09-01T12:00:02Z  by {ARN}"));
+    let few = chain((0..3).map(|second| call(second, &format!("vol-0000000{second}"), ARN)).collect());
+    assert_eq!(drawn(&few, Look::default()).len(), 3 + 3 * 2);
+    let by = |second| call(second, &format!("vol-000000{second:02}"), &format!("arn:{second}"));
+    let many = chain((0..12).map(by).collect());
+    let lines = drawn(&many, Look::default());
+    assert!(lines[3].contains("Decrypt x 12  between") && lines[3].ends_with("  by arn:0, 11 more"), "{lines:#?}");
+    assert!(lines[4].contains("vol-00000000, 11 more  key arn:"), "{lines:#?}");
+    assert_eq!(drawn(&many, Look { is_full: true, ..Look::default() }).len(), 3 + 12 * 2);
+}
+
+#[test]
+fn an_event_that_two_accounts_logged_names_both() {
+    let copy = Copy { event_id: None, recipient_account_id: Some("444455556666".to_owned()) };
+    let copied = Call { copies: vec![copy], ..call(0, "vol-0000000a", ARN) };
+    let lines = drawn(&chain(vec![copied]), Look::default());
+    assert!(lines[3].ends_with("  logged in 111122223333 and 444455556666"), "{lines:#?}");
+}
+
+#[test]
+fn lines_fit_a_terminal_and_keep_the_ends_of_names() {
+    let chain = chain(vec![call(0, "vol-0000000a", ARN)]);
+    for width in [20, 60, 80, 100, 400] {
+        let lines = drawn(&chain, Look { width: Some(width), ..Look::default() });
+        assert!(lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:#?}");
+    }
+    let lines = drawn(&chain, Look { width: Some(80), ..Look::default() });
+    assert!(lines[0].starts_with("arn:aws:sts::") && lines[0].contains('…') && lines[0].ends_with("carla@example.com"));
+    assert!(lines[3].contains("2026-09-01T12:00:00Z  Decrypt  by arn"), "{lines:#?}");
+    assert_eq!(drawn(&chain, Look { width: Some(400), ..Look::default() }), drawn(&chain, Look::default()));
+}
+
+#[test]
+fn colours_change_nothing_else() {
+    let chain = chain(vec![call(0, "vol-0000000a", ARN)]);
+    let coloured = drawn(&chain, Look { is_coloured: true, ..Look::default() }).join("\n");
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    let plain = anstream::adapter::strip_str(&coloured).to_string();
+    assert_eq!(plain, drawn(&chain, Look::default()).join("\n"));
+}
