@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod listed;
 pub(crate) mod listing;
 pub(crate) mod local;
+pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod s3;
 pub(crate) mod shard;

@@ -9,6 +9,7 @@ pub(crate) mod gc;
 pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod quarantine;
+pub(crate) mod reconcile;
 pub(crate) mod runs;
 pub(crate) mod settle;
 pub(crate) mod status;

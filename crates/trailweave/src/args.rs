@@ -85,6 +85,23 @@ Examples:
         #[arg(long)]
         summary: bool,
     },
+    /// Say whether a run can do its work here and whether the lake adds up, with the command that mends what does not
+    ///
+    /// It looks at memory, open files, disk and clock; reads an object of each source; takes the right to write the lake;
+    /// and compares the rows that the ledger counts with those of the parts, day by day. It changes nothing. The exit code
+    /// is 1 where something is at fault: a run fails, or rows are lost.
+    #[command(mut_args(|arg| hide(arg, &["events", "cap", "sha256", "retry_quarantined", "shard", "again", "from", "to", "account", "region"])))]
+    #[command(after_help = "\
+Examples:
+  trailweave doctor --lake ./lake
+  trailweave doctor --config trailweave.toml --json
+  trailweave doctor --source s3://bucket/AWSLogs --lake s3://other-bucket/lake")]
+    Doctor {
+        #[command(flatten)]
+        args: IngestArgs,
+        #[command(flatten)]
+        lock: LockArgs,
+    },
     /// Work off the objects that gave no row: refused as a whole, or of nothing but rejects
     Quarantine {
         #[command(subcommand)]

@@ -15,6 +15,7 @@ mod freshness;
 #[cfg_attr(not(feature = "glue"), path = "glue/lacking.rs")]
 mod glue;
 mod job;
+mod machine;
 mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/lacking.rs")]
 mod otlp;

@@ -2,6 +2,7 @@
 
 mod correlate;
 mod demo;
+mod doctor;
 mod ingest;
 mod prune;
 mod publish;
@@ -38,6 +39,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             let max_age = max_age.map(|age| config::duration("max-age", &age)).transpose()?;
             status::status(&Job::new(common, &args, now)?, max_age, summary)
         }
+        Verb::Doctor { args, lock } => doctor::doctor(&Job::new(common, &args, now)?.waiting(&lock)?),
         Verb::Quarantine { verb } => quarantine::quarantine(common, verb, now),
         Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, engine, publish, lock } => {

@@ -105,11 +105,11 @@ impl S3 {
         self.lists.load(Relaxed)
     }
 
-    async fn client(&self) -> &Client {
+    pub(super) async fn client(&self) -> &Client {
         self.client.get_or_init(|| Box::pin(connect(&self.options))).await
     }
 
-    fn payer(&self) -> Option<RequestPayer> {
+    pub(super) fn payer(&self) -> Option<RequestPayer> {
         self.options.requester_pays.then_some(RequestPayer::Requester)
     }
 

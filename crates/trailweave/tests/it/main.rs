@@ -8,6 +8,7 @@ mod beside;
 mod circles;
 mod decisions;
 mod demo;
+mod doctor;
 mod gates;
 mod iceberg;
 mod inventory;

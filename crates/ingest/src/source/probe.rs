@@ -1,0 +1,89 @@
+//! One look at each place that a run would read from: is it there, and may an object of it be read.
+
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Location;
+use super::Source;
+use super::queue::Queue;
+use super::s3::S3;
+use super::s3::remedy_or;
+use crate::IngestError;
+use crate::IngestOptions;
+
+/// A place that was looked at.
+#[derive(Debug)]
+pub struct Probed {
+    /// The place, as it was named.
+    pub place: String,
+    /// An object of it that could be read; none where it holds none, or is a queue.
+    pub found: Result<Option<String>, ProbeError>,
+}
+
+/// A place that cannot be read from.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A server refused.
+    #[error(transparent)]
+    Server(#[from] IngestError),
+    /// A file or folder cannot be read.
+    #[error("cannot read `{}`; make it readable for this user, or name another --source", path.display())]
+    File {
+        /// The source.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Looks at the sources and the queue of a run: lists a little, and reads the first byte of an object that is found.
+pub async fn probe(options: &IngestOptions) -> Vec<Probed> {
+    let s3 = S3::new(options.s3.clone());
+    let mut probed = Vec::new();
+    for source in &options.sources {
+        let found = match source {
+            Source::Local(path) => first_file(path),
+            Source::S3(location) => s3.first_object(location).await.map_err(ProbeError::from),
+        };
+        probed.push(Probed { place: source.to_string(), found });
+    }
+    if let Some(url) = &options.queue_url {
+        let opened = Queue::open(url, &options.s3).await;
+        probed.push(Probed { place: url.clone(), found: opened.map(|_| None).map_err(ProbeError::from) });
+    }
+    probed
+}
+
+/// Opens the first file in a folder and those below, and reads no more than it takes to find it.
+fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
+    let failed = |source| ProbeError::File { path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        File::open(path).map_err(failed)?;
+        return Ok(Some(path.display().to_string()));
+    }
+    for entry in fs::read_dir(path).map_err(failed)? {
+        if let Some(found) = first_file(&entry.map_err(failed)?.path())? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+impl S3 {
+    async fn first_object(&self, source: &Location) -> Result<Option<String>, IngestError> {
+        let page = self.page(&source.bucket, &source.key, None, None, None).await?;
+        let Some(key) = page.contents().iter().find_map(|object| object.key()) else { return Ok(None) };
+        let object = Location { bucket: source.bucket.clone(), key: key.to_owned() };
+        let request = self.client().await.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
+        Box::pin(request.set_request_payer(self.payer()).send()).await.map_err(|error| IngestError::Aws {
+            action: "read",
+            name: object.to_string(),
+            remedy: remedy_or(&error, "allow s3:GetObject on it, and kms:Decrypt on the key that encrypts it"),
+            source: error.into(),
+        })?;
+        Ok(Some(object.to_string()))
+    }
+}

@@ -1,0 +1,99 @@
+//! `doctor` finds what is wrong, says the command that mends it, and that command does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+use trailweave_corpus::{CorpusOptions, generate};
+
+use crate::program::{run, trailweave, utf8};
+
+/// A lake of a small trail, up to its tables.
+fn lake() -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempdir().unwrap();
+    let (trail, lake) = (folder.path().join("trail"), folder.path().join("lake"));
+    let options = CorpusOptions { records: 600, days: 2, ..CorpusOptions::default() };
+    generate(&options, &trail).unwrap();
+    run(&trail.join("AWSLogs"), &lake, 0);
+    (folder, trail.join("AWSLogs"), lake)
+}
+
+/// What is not as it should be: the check, its state, and what mends it.
+fn findings(arguments: &[&str], expected_code: i32) -> Vec<[String; 3]> {
+    let said = trailweave(&[&["doctor", "--json"], arguments].concat());
+    assert_eq!(said.code, expected_code, "{}{}", said.stdout, said.stderr);
+    let found: Vec<Value> = serde_json::from_str(&said.stdout).unwrap();
+    let text = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
+    let found = found.iter().map(|it| ["check", "state", "mend"].map(|name| text(it, name)));
+    found.filter(|[_, state, _]| state != "ok").collect()
+}
+
+fn parts(folder: &Path) -> Vec<PathBuf> {
+    let mut parts: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    parts.sort();
+    parts
+}
+
+#[test]
+fn a_lake_that_adds_up_has_no_fault() {
+    let (_folder, trail, lake) = lake();
+    assert_eq!(findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+    let said = trailweave(&["doctor", "--lake", utf8(&lake)]);
+    assert!(said.stdout.contains("ok     events"), "{}", said.stdout);
+}
+
+#[test]
+fn a_day_that_is_gone_comes_back_by_the_command_that_is_said() {
+    let (_folder, trail, lake) = lake();
+    let days = parts(&lake.join("events"));
+    fs::remove_dir_all(days.iter().max_by_key(|day| fs::read_dir(day).unwrap().count()).unwrap()).unwrap();
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["events", "fault"]);
+    let words: Vec<&str> = mend.split([' ', ',']).collect();
+    let at = words.iter().position(|word| *word == "--from").unwrap();
+    let again = trailweave(
+        &[&["ingest", "--again"], &words[at..at + 4], &["--source", utf8(&trail), "--lake", utf8(&lake)]].concat(),
+    );
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let found = findings(&["--lake", utf8(&lake)], 0);
+    assert!(found.iter().all(|[check, ..]| check == "tables"), "{found:?}");
+    assert_eq!(trailweave(&["correlate", "--lake", utf8(&lake)]).code, 0);
+    assert_eq!(findings(&["--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+}
+
+#[test]
+fn damaged_parts_lost_tables_and_leftovers_are_named() {
+    let (_folder, _, lake) = lake();
+    let day = parts(&lake.join("events")).remove(0);
+    fs::write(parts(&day).remove(0), "PAR1").unwrap();
+    fs::write(day.join("part-0123456789abcdef-0.parquet"), "of a run that was killed").unwrap();
+    fs::remove_dir_all(lake.join("grants")).unwrap();
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    let of = |check: &str| found.iter().find(|[it, ..]| it == check).unwrap_or_else(|| panic!("{check}: {found:?}"));
+    assert_eq!(of("tables")[1..], ["fault", "trailweave correlate"]);
+    assert_eq!(of("leftovers")[1..], ["warn", "trailweave gc"]);
+    assert_eq!(of("events")[1], "fault");
+}
+
+#[test]
+fn what_a_job_asks_for_and_the_machine_lacks_is_a_fault() {
+    let folder = tempdir().unwrap();
+    let (none, lake) = (folder.path().join("none"), folder.path().join("lake"));
+    let found = findings(&["--source", utf8(&none), "--lake", utf8(&lake), "--memory", "900TiB"], 1);
+    let checks: Vec<[&str; 2]> = found.iter().map(|[check, state, _]| [check.as_str(), state.as_str()]).collect();
+    assert_eq!(checks, [["memory", "fault"], ["source", "fault"], ["lake", "warn"]]);
+    assert!(!lake.exists(), "doctor makes nothing");
+}
+
+#[test]
+fn an_age_that_is_to_come_is_a_clock_that_is_wrong() {
+    let (_folder, trail, lake) = lake();
+    // A delivery of a year that nobody who runs this test lives in.
+    let content = "{\"Records\":[]}";
+    crate::program::deliver(trail.parent().unwrap(), "111122223333", "us-east-1", "2999-01-01", content.as_bytes());
+    run(&trail, &lake, 0);
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    assert!(found.iter().any(|[check, state, _]| check == "clock" && state == "fault"), "{found:?}");
+}
