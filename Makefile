@@ -10,6 +10,7 @@ NANIO   := $(VENV)/nanio-0.1.7
 READERS := $(VENV)/readers-2026-12-s3
 SPARKS  := target/spark-4.3/ready target/spark-3.5/ready
 AWSCLI  := $(VENV)/awscli-1.46
+CDP     := $(VENV)/websocket-client-1
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -19,8 +20,8 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-prune bench-publish bench-spark bench-status bench-turns bench-verify release
+.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp chromium spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+	bench-prune bench-publish bench-spark bench-report bench-status bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -28,7 +29,7 @@ demo:
 	cargo run --locked -p trailweave --no-default-features -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb readers moto awscli seaweedfs nanio otlp
+test: lint duckdb readers moto awscli seaweedfs nanio otlp chromium
 	cargo test --locked --workspace $(ALL) -- --skip spark::
 	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
@@ -124,6 +125,16 @@ $(OTLP): $(DUCKDB)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'opentelemetry-proto==1.45.*'
 	touch $@
 
+# A real Chromium, in which the tests open a report, and what drives it. Where there is none, it comes from the packages of
+# Debian, if this may install any.
+chromium: $(CDP)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+		{ echo 'the report is tested in Chromium: install it, such as the package chromium, and see that it is found' >&2; exit 1; }
+$(CDP): $(DUCKDB)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'websocket-client==1.*'
+	touch $@
+
 # A minute of damaged objects against the decoder and its oracle; thousands of columns against the Parquet library.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
@@ -181,6 +192,10 @@ bench-publish: release
 bench-status: release duckdb
 	$(VENV)/bin/python benches/status.py
 	$(VENV)/bin/python benches/status.py --runs-a-day 24
+
+# The report of a lake of a million rows of `correlated`, beside reading the same columns and `count(*)`.
+bench-report: release duckdb
+	$(VENV)/bin/python benches/report.py
 
 # What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
 bench-verify: release seaweedfs awscli

@@ -21,6 +21,7 @@ mod published_chain;
 mod quarantine;
 mod queue;
 mod readers;
+mod report;
 mod s3;
 mod scheduled;
 mod spark;
