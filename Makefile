@@ -11,6 +11,7 @@ READERS := $(VENV)/readers-2026-12-s3
 SPARKS  := target/spark-4.3/ready target/spark-3.5/ready
 AWSCLI  := $(VENV)/awscli-1.46
 RECIPES := target/recipes-2026-12
+CDP     := $(VENV)/websocket-client-1
 TYPOS   := $(VENV)/typos-1.52
 TOOLS   := target/tools
 UNUSED  := $(TOOLS)/cargo-machete-0.9.2
@@ -20,8 +21,8 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp recipes promtool systemd spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-prune bench-publish bench-spark bench-status bench-turns bench-verify release
+.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp chromium recipes promtool systemd spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+	bench-prune bench-publish bench-report bench-spark bench-status bench-turns bench-verify release
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -29,7 +30,7 @@ demo:
 	cargo run --locked -p trailweave --no-default-features -- demo
 
 # Everything that must hold before a commit lands.
-test: lint duckdb readers moto awscli seaweedfs nanio otlp recipes
+test: lint duckdb readers moto awscli seaweedfs nanio otlp recipes chromium
 	cargo test --locked --workspace $(ALL) -- --skip spark::
 	cargo test --locked --workspace --no-default-features --test it built_without
 	$(MAKE) docs
@@ -142,6 +143,16 @@ systemd:
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd; } || \
 		{ echo 'The recipes need `systemd-analyze`: install systemd' >&2; exit 1; }
 
+# A real Chromium, in which the tests open a report, and what drives it. Where there is none, it comes from the packages of
+# Debian, if this may install any.
+chromium: $(CDP)
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \
+		{ echo 'the report is tested in Chromium: install it, such as the package chromium, and see that it is found' >&2; exit 1; }
+$(CDP): $(DUCKDB)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'websocket-client==1.*'
+	touch $@
+
 # A minute of damaged objects against the decoder and its oracle; thousands of columns against the Parquet library.
 fuzz:
 	cargo run --locked --release --example fuzz -- 60
@@ -199,6 +210,10 @@ bench-publish: release
 bench-status: release duckdb
 	$(VENV)/bin/python benches/status.py
 	$(VENV)/bin/python benches/status.py --runs-a-day 24
+
+# The report of a lake of a million rows of `correlated`, beside reading the same columns and `count(*)`.
+bench-report: release duckdb
+	$(VENV)/bin/python benches/report.py
 
 # What a proof costs: a year of hourly digests, and a part of it beside the `validate-logs` of awscli.
 bench-verify: release seaweedfs awscli

@@ -220,6 +220,15 @@ Examples:
         /// every object), digests (what `verify` found), or the views that `ddl` prints
         sql: String,
     },
+    /// Write one HTML page of what the lake holds: what was read, what was linked, its keys and its chains
+    ///
+    /// The page opens anywhere, without network, and each of its tables has the SQL behind it. docs/report.md says what it shows.
+    #[command(after_help = "\
+Examples:
+  trailweave report --lake ./lake
+  trailweave report --lake s3://bucket/lake --out september.html --from 2026-09-01 --to 2026-09-30
+  trailweave report --lake ./lake --account 111122223333 --instance i-0a1b2c3d4e5f60718 --instance vol-0a1b2c3d4e5f60718")]
+    Report(ReportArgs),
     /// Draw the chain of an instance, volume, snapshot, key, alias, grant, event or principal
     ///
     /// It begins with what the lake lacks of it. Copies of one event in several accounts are one, and calls that repeat are
@@ -455,6 +464,29 @@ pub(crate) struct VerifyArgs {
     pub(crate) reread: bool,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+}
+
+/// The arguments of `report`.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct ReportArgs {
+    /// The file that is written
+    #[arg(long, default_value = "report.html", value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Events, and objects delivered, on or after this day (UTC): a date, today, yesterday, or a time ago such as 7d
+    #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
+    pub(crate) from: Option<String>,
+    /// Events, and objects delivered, on or before this day, in the same forms
+    #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
+    pub(crate) to: Option<String>,
+    /// Events of this account; repeatable
+    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Events of this region; repeatable
+    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
+    pub(crate) region: Vec<String>,
+    /// Show the chain of this instance, volume, snapshot, key, grant, event or principal, too; repeatable
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    pub(crate) instance: Vec<String>,
 }
 
 /// The arguments of the verbs that write the lake.

@@ -10,6 +10,7 @@ mod quarantine;
 #[cfg_attr(not(feature = "query"), path = "verb/query/lacking.rs")]
 mod query;
 mod read;
+mod report;
 mod spark;
 mod status;
 mod tidy;
@@ -66,6 +67,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Report(args) => report::report(common, &args, now),
         Verb::Trace(args) => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &args),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),

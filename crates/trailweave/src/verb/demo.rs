@@ -14,6 +14,7 @@ use trailweave_ingest::Range;
 
 use super::ingest;
 use super::read::trace;
+use super::report;
 use super::verify;
 use crate::args::Common;
 use crate::args::DemoArgs;
@@ -46,6 +47,9 @@ pub(super) fn demo(common: Common, args: &DemoArgs, now: fn() -> Timestamp) -> a
     trace(&job, &TraceArgs { id: corpus.first_instance, ..TraceArgs::default() })?;
     answer(&job, &lake)?;
     let proven = prove(&job, &folder, &lake)?;
+    let page = args.dir.join("report.html");
+    say(&format!("\n# trailweave report --lake {} --out {}", lake.display(), page.display()))?;
+    report::write(&job, &page, &[])?;
     Ok(if outcome == Outcome::Done { proven } else { outcome })
 }
 

@@ -10,7 +10,7 @@ use toml::Table;
 use toml::Value;
 
 /// Crate, the crates of ours that it may depend on, the packages that it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 15] = [
+const LAYERS: [(&str, &[&str], &[&str]); 16] = [
     ("table", &[], &["parquet", "tokio", "datafusion", "simd-json"]),
     (
         "iceberg",
@@ -25,13 +25,14 @@ const LAYERS: [(&str, &[&str], &[&str]); 15] = [
     ("glue", &["table", "lake", "ingest"], &["arrow", "parquet", "clap", "datafusion"]),
     ("correlate", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("query", &["table", "lake"], &["clap", "simd-json", "flate2"]),
+    ("report", &["table", "lake"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     ("cluster", &["table", "lake", "correlate"], &["clap", "simd-json", "flate2", "datafusion", "tokio"]),
     // For tests and benches: no crate but `bench` has it among what it is built with.
     ("oracle", &["table", "lake", "decode"], &["datafusion", "clap"]),
     ("corpus", &[], &["datafusion", "arrow"]),
     (
         "trailweave",
-        &["table", "lake", "ingest", "glue", "correlate", "cluster", "query", "corpus"],
+        &["table", "lake", "ingest", "glue", "correlate", "cluster", "query", "report", "corpus"],
         &["datafusion", "simd-json"],
     ),
     ("bench", &["table", "lake", "decode", "ingest", "correlate", "oracle", "corpus"], &[]),

@@ -23,6 +23,7 @@ mod quarantine;
 mod queue;
 mod readers;
 mod recipes;
+mod report;
 mod s3;
 mod scheduled;
 mod spark;

@@ -1,0 +1,70 @@
+"""Times `report` on a lake of a million rows of `correlated`, beside the least that it could take.
+
+That is: `query "SELECT count(*) FROM correlated"`, and the columns that the report reads of `correlated` read once by
+pyarrow-free DuckDB on one thread. Prints CPU seconds, the peak of memory, and the size of the page. The lake is made once,
+of the corpus. Needs the release build and DuckDB (`make bench-report` makes both).
+"""
+
+import argparse
+import glob
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import duckdb
+
+from day import measured
+from peers import RELEASE, ROOT, WORK, corpus
+
+
+def columns() -> list[str]:
+    """The columns of the pass over `correlated`."""
+    source = (ROOT / "crates/report/src/uses.rs").read_text()
+    return re.findall(r'"(\w+)"', re.search(r"const COLUMNS: .*?\];", source, re.S)[0])
+
+
+def lake_of(records: int) -> Path:
+    """The lake of a trail of so many records, made once."""
+    lake = WORK / f"lake-report-{records}"
+    if not (lake / "done").exists():
+        folder = corpus(f"report-{records}", {"records": records})
+        sources = [word for seed in sorted(folder.iterdir()) for word in ("--source", str(seed / "AWSLogs"))]
+        measured(["run", *sources], lake, "2GiB")
+        (lake / "done").touch()
+    return lake
+
+
+def taken(arguments: list[str]) -> tuple[float, float]:
+    """CPU seconds and MiB at the peak of a process."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, code, usage = os.wait4(process.pid, 0)
+    assert code == 0, arguments
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=3_000_000)
+    parser.add_argument("--lake", type=Path, help="a lake that there is")
+    parser.add_argument("--program", default=str(RELEASE))
+    asked = parser.parse_args()
+    lake = asked.lake or lake_of(asked.records)
+    page = WORK / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    files = sorted(glob.glob(f"{lake}/correlated/*/*.parquet"))
+    rows = duckdb.sql(f"SELECT count(*) FROM read_parquet({files})").fetchall()[0][0]
+    sums = ", ".join(f"count(DISTINCT {it})" for it in columns())
+    began = time.process_time()
+    duckdb.sql("SET threads = 1")
+    duckdb.sql(f"SELECT {sums} FROM read_parquet({files})").fetchall()
+    read = time.process_time() - began
+    counted, _ = taken([asked.program, "query", "--lake", str(lake), "SELECT count(*) FROM correlated"])
+    cpu, mib = taken([asked.program, "report", "--lake", str(lake), "--out", str(page)])
+    print(f"{rows} rows: report {cpu:.2f} CPU s, {mib:.0f} MiB, page {page.stat().st_size / 1e6:.2f} MB; "
+          f"count(*) {counted:.2f} s + columns {read:.2f} s = {counted + read:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+//! The choice of what a report is about, as a test of rows and as SQL.
+
+use trailweave_lake::Part;
+use trailweave_table::{date_of_day, day_of_date};
+
+/// The days, accounts and regions that a report is about; those of a row are its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The first day, `YYYY-MM-DD`.
+    pub from: Option<String>,
+    /// The last day.
+    pub to: Option<String>,
+    /// The accounts; empty: every account.
+    pub accounts: Vec<String>,
+    /// The regions; empty: every region.
+    pub regions: Vec<String>,
+}
+
+impl Choice {
+    /// Tells whether a day is chosen.
+    pub(crate) fn takes_day(&self, day: &str) -> bool {
+        self.from.as_deref().is_none_or(|from| from <= day) && self.to.as_deref().is_none_or(|to| day <= to)
+    }
+
+    /// Tells whether a part may hold rows of chosen days.
+    pub(crate) fn takes_part(&self, part: &Part) -> bool {
+        part.event_date.as_deref().is_none_or(|day| self.takes_day(day))
+    }
+
+    /// Tells whether an account and a region are chosen.
+    pub(crate) fn takes_place(&self, account: &str, region: &str) -> bool {
+        (self.accounts.is_empty() || self.accounts.iter().any(|it| it == account))
+            && (self.regions.is_empty() || self.regions.iter().any(|it| it == region))
+    }
+
+    /// Tells whether an object of a trail is chosen.
+    pub(crate) fn takes_object(&self, account: &str, region: &str, day: &str) -> bool {
+        self.takes_day(day) && self.takes_place(account, region)
+    }
+
+    /// Says the choice of rows of a table with partitions as conditions of SQL, after `conditions`.
+    pub(crate) fn rows(&self, conditions: &[String]) -> String {
+        self.clause(conditions, ["event_date", "recipient_account_id", "aws_region"], str::to_owned, "<=")
+    }
+
+    /// Says the same of a view, whose rows have a time in `column`.
+    pub(crate) fn rows_by(&self, column: &str, conditions: &[String]) -> String {
+        let columns = [column, "recipient_account_id", "aws_region"];
+        let mut until = self.clone();
+        until.to = self.to.as_deref().and_then(day_of_date).map(|day| date_of_day(day + 1));
+        until.clause(conditions, columns, |day| format!("{day}T00:00:00Z"), "<")
+    }
+
+    /// Says the choice of objects, whose columns `account`, `region` and `day` are.
+    pub(crate) fn objects(&self, conditions: &[String]) -> String {
+        self.clause(conditions, ["day", "account", "region"], str::to_owned, "<=")
+    }
+
+    fn clause(
+        &self,
+        conditions: &[String],
+        [day, account, region]: [&str; 3],
+        literal: impl Fn(&str) -> String,
+        until: &str,
+    ) -> String {
+        let mut all = conditions.to_vec();
+        all.extend(self.from.iter().map(|from| format!("{day} >= {}", quoted(&literal(from)))));
+        all.extend(self.to.iter().map(|to| format!("{day} {until} {}", quoted(&literal(to)))));
+        for (column, values) in [(account, &self.accounts), (region, &self.regions)] {
+            if !values.is_empty() {
+                let values = values.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", ");
+                all.push(format!("{column} IN ({values})"));
+            }
+        }
+        if all.is_empty() { String::new() } else { format!("\nWHERE {}", all.join("\n  AND ")) }
+    }
+}
+
+/// Writes a text as a literal of SQL.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_in_a_text_stays_inside_its_literal() {
+        assert_eq!(quoted("it's"), "'it''s'");
+    }
+
+    #[test]
+    fn a_choice_is_the_same_in_sql() {
+        let choice = Choice {
+            from: Some("2026-09-01".into()),
+            to: Some("2026-09-30".into()),
+            accounts: vec!["111122223333".into()],
+            regions: Vec::new(),
+        };
+        assert!(choice.takes_object("111122223333", "eu-west-1", "2026-09-30"));
+        assert!(!choice.takes_object("111122223333", "eu-west-1", "2026-10-01"));
+        let sql = choice.rows_by("created_at", &["key_arn IS NOT NULL".to_owned()]);
+        assert!(sql.contains("created_at < '2026-10-01T00:00:00Z'\n  AND recipient_account_id IN"), "{sql}");
+        assert_eq!(Choice::default().rows(&[]), "");
+    }
+}

@@ -1,0 +1,15 @@
+//! Errors between a lake and its page.
+
+use trailweave_lake::LakeError;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The lake could not be read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// A template could not be filled. This is a bug of this crate.
+    #[error("cannot fill the template of the report")]
+    Template(#[from] minijinja::Error),
+}

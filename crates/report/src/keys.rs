@@ -1,0 +1,309 @@
+//! *Keys*: who uses each, what became of it, and which grants on it are alive.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ahash::RandomState;
+use arrow::array::RecordBatch;
+use serde::Serialize;
+use trailweave_lake::read::{Ask, Keys, columns, damaged, seek};
+use trailweave_lake::{Lake, LakeError};
+use trailweave_table::{EVENTS, GRANTS};
+
+use crate::choice::Choice;
+use crate::choice::quoted;
+use crate::grid::{Cell, Grid};
+use crate::texts::{NONE, micros, text};
+use crate::uses::{Calls, Uses};
+
+const MAX_KEYS: usize = 30;
+const MAX_USERS: usize = 10;
+const MAX_CHANGES: usize = 100;
+const MAX_GRANTS: usize = 50;
+
+/// Events that change what a key can be used for.
+const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
+/// Events that end a grant.
+const ENDS: [&str; 2] = ["RetireGrant", "RevokeGrant"];
+const EVENT_COLUMNS: [&str; 10] = [
+    "event_id",
+    "event_time",
+    "event_source",
+    "event_name",
+    "recipient_account_id",
+    "aws_region",
+    "error_code",
+    "key_arn",
+    "grant_id",
+    "principal_arn",
+];
+
+/// A key, and who uses it.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyUsers {
+    pub(crate) key: Cell,
+    pub(crate) users: Grid,
+}
+
+/// Shows the keys in use, the busiest first.
+pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
+    let by_key = uses.by(|it| (it.key != NONE).then_some([it.key, it.key_account]));
+    let instances = distinct(&uses.by(|it| (it.instance != NONE).then_some([it.key, it.instance])));
+    let launchers = distinct(&uses.by(|it| (it.launcher != NONE).then_some([it.key, it.launcher])));
+    let row = |([key, owner], calls): &([u32; 2], Calls)| {
+        let of_key = |counts: &HashMap<u32, u64, RandomState>| Cell::number(counts.get(key).copied().unwrap_or(0));
+        vec![
+            Cell::id(uses.texts.text(*key)),
+            Cell::text(uses.texts.text(*owner)),
+            Cell::number(calls.n),
+            Cell::number(calls.failed),
+            of_key(&instances),
+            of_key(&launchers),
+            Cell::time(Some(calls.first)),
+            Cell::time(Some(calls.last)),
+        ]
+    };
+    Grid {
+        id: "keys-used".into(),
+        heads: vec![
+            "key",
+            "owner",
+            "calls",
+            "failed",
+            "instances",
+            "launched by (principals)",
+            "first use",
+            "last use",
+        ],
+        rows: by_key.iter().take(MAX_KEYS).map(row).collect(),
+        sql: format!(
+            "SELECT\n  key_arn, key_account_id, count(*) AS calls, count(kms_error_code) AS failed,\n  \
+             count(DISTINCT instance_id) AS instances, count(DISTINCT launch_principal_arn) AS launched_by,\n  \
+             min(kms_event_time) AS first_use, max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2\n\
+             ORDER BY calls DESC, key_arn\nLIMIT {MAX_KEYS}",
+            choice.rows(&["key_arn IS NOT NULL".into()])
+        ),
+        left_out: by_key.len().saturating_sub(MAX_KEYS),
+    }
+}
+
+/// Counts by key what was found of each.
+fn distinct(pairs: &[([u32; 2], Calls)]) -> HashMap<u32, u64, RandomState> {
+    let mut counts: HashMap<u32, u64, RandomState> = HashMap::default();
+    for ([key, _], _) in pairs {
+        *counts.entry(*key).or_default() += 1;
+    }
+    counts
+}
+
+/// Shows for each key the instances and the principals that launched them.
+pub(crate) fn users(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Option<String>) -> Vec<KeyUsers> {
+    let keys = uses.by(|it| (it.key != NONE).then_some([it.key]));
+    let mut by_key: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for ([key, instance, launcher], calls) in
+        uses.by(|it| (it.key != NONE).then_some([it.key, it.instance, it.launcher]))
+    {
+        by_key.entry(key).or_default().push((instance, launcher, calls));
+    }
+    let key_users = |(nth, ([key], _)): (usize, &([u32; 1], Calls))| {
+        let arn = uses.texts.text(*key).unwrap_or_default();
+        let found = by_key.remove(key).unwrap_or_default();
+        let row = |(instance, launcher, calls): &(u32, u32, Calls)| {
+            let instance = uses.texts.text(*instance);
+            vec![
+                Cell::id(instance).leads_to(instance.and_then(chain)),
+                Cell::id(uses.texts.text(*launcher)),
+                Cell::number(calls.n),
+                Cell::time(Some(calls.first)),
+                Cell::time(Some(calls.last)),
+            ]
+        };
+        let grid = Grid {
+            id: format!("key-{nth}"),
+            heads: vec!["instance", "launched by", "calls", "first use", "last use"],
+            rows: found.iter().take(MAX_USERS).map(row).collect(),
+            sql: format!(
+                "SELECT\n  instance_id, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
+                 max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2\n\
+                 ORDER BY calls DESC, instance_id NULLS LAST, launch_principal_arn NULLS LAST\nLIMIT {MAX_USERS}",
+                choice.rows(&[format!("key_arn = {}", quoted(arn))])
+            ),
+            left_out: found.len().saturating_sub(MAX_USERS),
+        };
+        KeyUsers { key: Cell::id(Some(arn)), users: grid }
+    };
+    keys.iter().take(MAX_KEYS).enumerate().map(key_users).collect()
+}
+
+/// Shows which keys of other accounts were used.
+pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
+    let found = uses.by(|it| {
+        let is_foreign = it.key_account != it.account && ![it.key_account, it.account].contains(&NONE);
+        is_foreign.then_some([it.account, it.key_account, it.key])
+    });
+    let row = |([account, owner, key], calls): &([u32; 3], Calls)| {
+        vec![
+            Cell::text(uses.texts.text(*account)),
+            Cell::text(uses.texts.text(*owner)),
+            Cell::id(uses.texts.text(*key)),
+            Cell::number(calls.n),
+            Cell::time(Some(calls.first)),
+            Cell::time(Some(calls.last)),
+        ]
+    };
+    Grid {
+        id: "keys-foreign".into(),
+        heads: vec!["account", "owner of the key", "key", "calls", "first use", "last use"],
+        rows: found.iter().take(MAX_KEYS).map(row).collect(),
+        sql: format!(
+            "SELECT\n  recipient_account_id, key_account_id, key_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
+             max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2, 3\n\
+             ORDER BY calls DESC, recipient_account_id, key_account_id, key_arn NULLS LAST\nLIMIT {MAX_KEYS}",
+            choice.rows(&["key_account_id <> recipient_account_id".into()])
+        ),
+        left_out: found.len().saturating_sub(MAX_KEYS),
+    }
+}
+
+/// What `events` says of keys and grants.
+#[derive(Debug, Default)]
+pub(crate) struct KeyEvents {
+    /// The ends of grants.
+    pub(crate) ended: Keys,
+    /// Changes of keys: time, event id, and the cells of their lines.
+    changes: Vec<(i64, String, Vec<Cell>)>,
+}
+
+impl KeyEvents {
+    /// Reads the events that change keys, and those that end grants, of whatever day these are.
+    pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
+        let names: Keys = CHANGES.iter().chain(&ENDS).collect();
+        let mut found = Self::default();
+        for part in lake.parts(&EVENTS)? {
+            let is_chosen = choice.takes_part(&part);
+            for rows in seek(lake, &part, &EVENT_COLUMNS, &[Ask::all("event_name", &names)])? {
+                for row in 0..rows.num_rows() {
+                    found.add(&rows, row, is_chosen, choice);
+                }
+            }
+        }
+        found.changes.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        Ok(found)
+    }
+
+    fn add(&mut self, rows: &RecordBatch, row: usize, is_chosen: bool, choice: &Choice) {
+        let of = |column| text(rows, column, row);
+        if !of("event_source").is_some_and(|source| source.starts_with("kms.")) {
+            return;
+        }
+        let name = of("event_name").unwrap_or_default();
+        if ENDS.contains(&name) {
+            if of("error_code").is_none() {
+                self.ended.extend(of("grant_id"));
+            }
+            return;
+        }
+        let [account, region] = ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
+        if is_chosen && choice.takes_place(account, region) {
+            let (time, id) = (micros(rows, "event_time", row), of("event_id"));
+            let cells = vec![
+                Cell::time(time),
+                Cell::text(Some(name)),
+                Cell::id(of("key_arn")),
+                Cell::id(of("principal_arn")),
+                Cell::text(of("error_code")),
+                Cell::id(id),
+            ];
+            self.changes.push((time.unwrap_or_default(), id.unwrap_or_default().to_owned(), cells));
+        }
+    }
+
+    /// Shows the changes of keys, in time.
+    pub(crate) fn changes(&self, choice: &Choice) -> Grid {
+        let names = CHANGES.map(quoted).join(", ");
+        Grid {
+            id: "keys-changed".into(),
+            heads: vec!["when", "what", "key", "who", "error", "event"],
+            rows: self.changes.iter().take(MAX_CHANGES).map(|(.., cells)| cells.clone()).collect(),
+            sql: format!(
+                "SELECT event_time, event_name, key_arn, principal_arn, error_code, event_id\nFROM events{}\n\
+                 ORDER BY event_time, event_id\nLIMIT {MAX_CHANGES}",
+                choice.rows(&["event_source LIKE 'kms.%'".into(), format!("event_name IN ({names})")])
+            ),
+            left_out: self.changes.len().saturating_sub(MAX_CHANGES),
+        }
+    }
+
+    /// Shows the grants that nothing ended, the oldest first, as the view `grants_never_retired` has them.
+    pub(crate) fn alive(
+        &self,
+        lake: &Lake,
+        choice: &Choice,
+        chain: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Grid, LakeError> {
+        const COLUMNS: [&str; 9] = [
+            "grant_id",
+            "key_arn",
+            "recipient_account_id",
+            "aws_region",
+            "create_event_id",
+            "created_at",
+            "grantee_principal",
+            "instance_id",
+            "volume_id",
+        ];
+        // The copy of the key's owner comes last, then the later one.
+        type Rank = (bool, i64, String);
+        let mut first: HashMap<String, (Rank, bool, Vec<Cell>), RandomState> = HashMap::default();
+        for part in lake.parts(&GRANTS)? {
+            let mut read = || {
+                for rows in columns(lake.open_listed(&part).map_err(std::io::Error::other)?, COLUMNS)?.build()? {
+                    let rows = rows?;
+                    for row in 0..rows.num_rows() {
+                        let of = |column| text(&rows, column, row);
+                        let Some(grant) = of("grant_id").filter(|grant| !self.ended.contains(grant)) else { continue };
+                        let [account, region] =
+                            ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
+                        let created = micros(&rows, "created_at", row);
+                        let owner = of("key_arn").and_then(|arn| arn.split(':').nth(4)).unwrap_or_default();
+                        let rank = (
+                            owner == account,
+                            created.unwrap_or(i64::MAX),
+                            of("create_event_id").unwrap_or_default().to_owned(),
+                        );
+                        let is_chosen = choice.takes_part(&part) && choice.takes_place(account, region);
+                        let instance = of("instance_id");
+                        let cells = vec![
+                            Cell::time(created),
+                            Cell::id(Some(grant)),
+                            Cell::id(of("key_arn")),
+                            Cell::id(of("grantee_principal")),
+                            Cell::id(instance).leads_to(instance.and_then(chain)),
+                            Cell::id(of("volume_id")),
+                        ];
+                        match first.get(grant) {
+                            Some((known, ..)) if *known <= rank => {}
+                            _ => {
+                                first.insert(grant.to_owned(), (rank, is_chosen, cells));
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            };
+            read().map_err(|source| damaged(&part.path, source))?;
+        }
+        let mut alive: Vec<_> = first.into_iter().filter(|(_, (_, is_chosen, _))| *is_chosen).collect();
+        alive.sort_by(|(one, (of_one, ..)), (other, (of_other, ..))| (of_one.1, one).cmp(&(of_other.1, other)));
+        Ok(Grid {
+            id: "grants-alive".into(),
+            heads: vec!["created", "grant", "key", "grantee", "instance", "volume"],
+            rows: alive.iter().take(MAX_GRANTS).map(|(_, (.., cells))| cells.clone()).collect(),
+            sql: format!(
+                "SELECT created_at, grant_id, key_arn, grantee_principal, instance_id, volume_id\nFROM grants_never_retired{}\n\
+                 ORDER BY created_at, grant_id\nLIMIT {MAX_GRANTS}",
+                choice.rows_by("created_at", &[])
+            ),
+            left_out: alive.len().saturating_sub(MAX_GRANTS),
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! One HTML page of what a lake holds, which opens anywhere without network.
+//!
+//! ```text
+//!  ledger --------one pass--> Reading ---.
+//!  correlated ----one pass--> Uses ------+--> grids (rows + their SQL), charts --template--> one page
+//!             '----sought---> Chain -----|                                       escaped, CSP
+//!  events, grants ----------> KeyEvents -'
+//! ```
+//!
+//! It reads columns of the lake's Parquet files and knows no engine of SQL: the SQL of each table on the page says the
+//! same, and tests hold one against the other. What it keeps grows with the different uses of keys, not with the calls.
+
+mod chains;
+mod choice;
+mod error;
+mod grid;
+mod keys;
+mod links;
+mod page;
+mod reading;
+mod texts;
+mod timeline;
+mod uses;
+
+use std::collections::HashMap;
+
+use trailweave_lake::Lake;
+
+pub use choice::Choice;
+pub use error::ReportError;
+
+use chains::Chain;
+use keys::KeyEvents;
+use page::Page;
+use reading::Reading;
+use texts::NONE;
+use uses::Uses;
+
+/// Chains of instances that are shown where none is chosen.
+const MAX_CHAINS: usize = 25;
+
+/// What a report is to say.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// The name of the lake.
+    pub lake: String,
+    /// When the report is made, as text.
+    pub made_at: String,
+    /// What it is about.
+    pub choice: Choice,
+    /// Identifiers whose chains it shows, beside those with most calls.
+    pub ids: Vec<String>,
+}
+
+/// Writes the report of a lake as HTML.
+pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
+    let choice = &options.choice;
+    let reading = Reading::read(lake, choice)?;
+    let uses = Uses::read(lake, choice)?;
+    let events = KeyEvents::read(lake, choice)?;
+    let mut chains = asked(options, &uses);
+    chains::find(lake, choice, &mut chains)?;
+    let elements: HashMap<&str, &str> = chains.iter().map(|it| (it.id.as_str(), it.element.as_str())).collect();
+    let element = |id: &str| elements.get(id).map(|it| (*it).to_owned());
+    let alive = events.alive(lake, choice, &element)?;
+    let drawn: Vec<_> = chains.iter().map(|chain| timeline::draw(chain, choice, &events.ended)).collect();
+    let (months, months_left_out) = reading.calendar();
+    let page = Page {
+        options,
+        n_objects: reading.objects(),
+        n_proven: reading.proven(),
+        n_calls: uses.rows,
+        reconciliation: reading.reconciliation(choice),
+        verdicts: reading.verdicts(choice),
+        days: reading.days(choice),
+        months,
+        months_left_out,
+        who: links::instances(&uses, choice, &element),
+        links: links::links(&uses, choice),
+        chart: links::chart(&uses),
+        links_by_day: links::days(&uses, choice),
+        reasons: links::reasons(&uses, choice),
+        keys: keys::keys(&uses, choice),
+        users: keys::users(&uses, choice, &element),
+        foreign: keys::foreign(&uses, choice),
+        changes: events.changes(choice),
+        alive,
+        chains: drawn,
+    };
+    Ok(page.html()?)
+}
+
+/// Returns the chains that are asked for: those chosen, of the busiest instances, and examples for each reason.
+fn asked(options: &ReportOptions, uses: &Uses) -> Vec<Chain> {
+    let mut chains: Vec<Chain> = Vec::new();
+    let instances = uses.by(|it| (it.instance != NONE).then_some([it.instance]));
+    let busiest = instances.iter().take(MAX_CHAINS).filter_map(|([code], _)| uses.texts.text(*code));
+    for id in options.ids.iter().map(String::as_str).chain(busiest) {
+        if chains.iter().all(|chain| chain.id != id) {
+            let is_of = |arn: &&str| arn.split(":key/").nth(1) == Some(id);
+            let arns = uses.texts.iter().filter(is_of).map(str::to_owned);
+            chains.push(Chain::of(id, format!("chain-{}", chains.len() + 1), arns));
+        }
+    }
+    chains.extend(uses.reasons.keys().filter_map(|code| uses.texts.text(*code)).map(Chain::why));
+    chains
+}

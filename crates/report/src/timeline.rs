@@ -1,0 +1,195 @@
+//! A chain as a picture: EC2 events and the KMS calls that they made, one below the other in time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use trailweave_lake::read::Keys;
+
+use crate::chains::{COLUMNS, Call, Chain};
+use crate::choice::Choice;
+use crate::grid::{Cell, Grid, short};
+
+const LINE: usize = 24;
+const MAX_CHARS: usize = 96;
+
+/// A chain as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Drawn {
+    element: String,
+    id: String,
+    is_why: bool,
+    /// Who launched the instance, and who stands behind.
+    launched_by: Option<Cell>,
+    launched_at: Cell,
+    root: Option<Cell>,
+    keys: Vec<Cell>,
+    volumes: Vec<Cell>,
+    n_calls: usize,
+    height: usize,
+    marks: Vec<Mark>,
+    missing: Vec<String>,
+    objects: Vec<Cell>,
+    calls: Grid,
+}
+
+/// A line of the picture.
+#[derive(Debug, Serialize)]
+struct Mark {
+    y: usize,
+    time: String,
+    is_cause: bool,
+    /// Where the cause of a call stands, and how that is known.
+    from: Option<usize>,
+    confidence: String,
+    title: String,
+    name: String,
+    says: String,
+    is_failed: bool,
+}
+
+/// Draws a chain.
+pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
+    let calls = &chain.calls;
+    let first = |column: &str| calls.iter().find_map(|call| call.text(column));
+    let all = |column: &str| -> Vec<Cell> {
+        let values: BTreeSet<&str> = calls.iter().filter_map(|call| call.text(column)).collect();
+        values.into_iter().map(|it| Cell::id(Some(it))).collect()
+    };
+    let launched_by = first("launch_principal_arn");
+    let root = first("root_principal_arn").filter(|root| Some(*root) != launched_by);
+    let mut objects = all("ec2_source_object");
+    objects.extend(all("kms_source_object"));
+    objects.sort_by(|one, other| one.value.cmp(&other.value));
+    objects.dedup_by(|one, other| one.value == other.value);
+    let marks = marks(calls);
+    let is_why = chain.is_of_reason();
+    Drawn {
+        element: chain.element.clone(),
+        id: chain.id.clone(),
+        is_why,
+        launched_by: launched_by.filter(|_| !is_why).map(|it| Cell::id(Some(it))),
+        launched_at: Cell::time(calls.iter().find_map(|call| call.time("launch_event_time"))),
+        root: root.filter(|_| !is_why).map(|it| Cell::id(Some(it))),
+        keys: all("key_arn"),
+        volumes: all("volume_id"),
+        n_calls: chain.n_calls,
+        height: marks.len() * LINE + 12,
+        marks,
+        missing: if is_why { Vec::new() } else { missing(calls, ended) },
+        objects,
+        calls: grid(chain, choice),
+    }
+}
+
+fn grid(chain: &Chain, choice: &Choice) -> Grid {
+    let cell = |call: &Call, column: &&str| match *column {
+        "kms_event_time" | "ec2_event_time" => Cell::time(call.time(column)),
+        "kms_event_name" | "kms_error_code" | "link" | "confidence" | "ec2_event_name" | "recipient_account_id" => {
+            Cell::text(call.text(column))
+        }
+        _ => Cell::id(call.text(column)),
+    };
+    Grid {
+        id: format!("calls-{}", chain.element),
+        heads: COLUMNS.to_vec(),
+        rows: chain.calls.iter().map(|call| COLUMNS.iter().map(|column| cell(call, column)).collect()).collect(),
+        sql: chain.sql(choice),
+        left_out: if chain.is_of_reason() { 0 } else { chain.n_calls - chain.calls.len() },
+    }
+}
+
+/// Puts causes and calls one below the other in time, a cause before its calls.
+fn marks(calls: &[Call]) -> Vec<Mark> {
+    let mut causes: BTreeMap<&str, &Call> = BTreeMap::new();
+    for call in calls {
+        if let Some(id) = call.text("ec2_event_id") {
+            causes.entry(id).or_insert(call);
+        }
+    }
+    let mut lines: Vec<(Option<i64>, bool, &str, &Call)> = Vec::new();
+    lines.extend(causes.iter().map(|(id, call)| (call.time("ec2_event_time"), false, *id, *call)));
+    let line = |call| (Call::time(call, "kms_event_time"), true, call.text("kms_event_id").unwrap_or_default(), call);
+    lines.extend(calls.iter().map(line));
+    lines.sort_by(|one, other| (one.0, one.1, one.2).cmp(&(other.0, other.1, other.2)));
+    let y = |nth: usize| nth * LINE + LINE / 2;
+    let causes: BTreeMap<&str, usize> =
+        lines.iter().enumerate().filter(|(_, line)| !line.1).map(|(nth, line)| (line.2, y(nth))).collect();
+    let mark = |(nth, (time, is_call, _, call)): (usize, &(Option<i64>, bool, &str, &Call))| {
+        let what = if *is_call { call_says(call) } else { cause_says(call) };
+        let name = call.text(if *is_call { "kms_event_name" } else { "ec2_event_name" }).unwrap_or_default();
+        let error = call.text("kms_error_code").filter(|_| *is_call);
+        Mark {
+            y: y(nth),
+            time: Cell::time(*time).shown,
+            is_cause: !is_call,
+            from: call.text("ec2_event_id").filter(|_| *is_call).and_then(|id| causes.get(id).copied()),
+            confidence: call.text("confidence").filter(|_| *is_call).unwrap_or("none").to_owned(),
+            name: name.to_owned(),
+            is_failed: error.is_some(),
+            title: what.clone(),
+            says: cut(&what),
+        }
+    };
+    lines.iter().enumerate().map(mark).collect()
+}
+
+fn cause_says(call: &Call) -> String {
+    let by = call.text("ec2_principal_arn").map_or_else(|| "an unnamed principal".to_owned(), short);
+    let root = call.text("root_principal_arn").filter(|root| Some(*root) != call.text("ec2_principal_arn"));
+    let root = root.map(|it| format!(", for {}", short(it))).unwrap_or_default();
+    let from = call.text("ec2_source_ip_address").map(|it| format!(" from {it}")).unwrap_or_default();
+    format!("by {by}{root}{from}")
+}
+
+fn call_says(call: &Call) -> String {
+    let failed = call.text("kms_error_code").map(|code| format!("failed: {code}"));
+    let known = match (call.text("link"), call.text("confidence"), call.text("unmatched_reason")) {
+        (Some(link), Some(confidence), _) => format!("[{link}, {confidence}]"),
+        (.., Some(reason)) => format!("[no cause: {reason}]"),
+        _ => "[no cause]".to_owned(),
+    };
+    let on = call.text("volume_id").map(|it| format!("on {it}"));
+    let by = call.text("kms_principal_arn").map(|it| format!("by {}", short(it)));
+    [failed, on, Some(known), by].into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((at, _)) => format!("{}\u{2026}", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// Says what a whole chain would have and these calls have not.
+fn missing(calls: &[Call], ended: &Keys) -> Vec<String> {
+    let mut missing = BTreeSet::new();
+    let is_decrypted = |volume: &str| {
+        let is = |call: &Call| call.text("kms_event_name") == Some("Decrypt") && call.text("volume_id") == Some(volume);
+        calls.iter().any(|call| is(call) && call.text("kms_error_code").is_none())
+    };
+    for call in calls.iter().filter(|call| call.text("kms_error_code").is_none()) {
+        let (volume, grant) = (call.text("volume_id"), call.text("grant_id"));
+        match call.text("kms_event_name").unwrap_or_default() {
+            "Decrypt" if volume.is_some() && call.text("grant_event_id").is_none() => {
+                let time = Cell::time(call.time("kms_event_time")).shown;
+                missing.insert(format!("the CreateGrant that allowed the Decrypt of {time}"));
+            }
+            "CreateGrant" => {
+                missing.extend(
+                    grant
+                        .filter(|it| !ended.contains(it))
+                        .map(|it| format!("the end of grant {it}: no RetireGrant or RevokeGrant")),
+                );
+            }
+            name if name.starts_with("GenerateDataKey") => {
+                missing.extend(
+                    volume
+                        .filter(|it| !is_decrypted(it))
+                        .map(|it| format!("a use of the data key of {it}: no Decrypt")),
+                );
+            }
+            _ => {}
+        }
+    }
+    missing.into_iter().collect()
+}

@@ -1,0 +1,172 @@
+//! One pass over `correlated`: who used which key, and how it is known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ahash::RandomState;
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
+use parquet::arrow::ProjectionMask;
+use parquet::errors::ParquetError;
+use trailweave_lake::read::{Reader, damaged, load_shared};
+use trailweave_lake::{Lake, LakeError, LakeFile};
+use trailweave_table::{CORRELATED, day_of_time, ms_of_time};
+
+use crate::choice::Choice;
+use crate::texts::{Code, NONE, Texts};
+
+const BATCH_ROWS: usize = 1 << 16;
+
+/// The columns that are read.
+const COLUMNS: [&str; 11] = [
+    "kms_event_time",
+    "kms_error_code",
+    "recipient_account_id",
+    "aws_region",
+    "key_arn",
+    "key_account_id",
+    "instance_id",
+    "link",
+    "confidence",
+    "unmatched_reason",
+    "launch_principal_arn",
+];
+
+/// A key in use for an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Use {
+    pub(crate) key: Code,
+    pub(crate) key_account: Code,
+    pub(crate) instance: Code,
+    pub(crate) launcher: Code,
+    pub(crate) account: Code,
+}
+
+/// Calls that are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Calls {
+    pub(crate) n: u64,
+    pub(crate) failed: u64,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { n: 0, failed: 0, first: i64::MAX, last: i64::MIN }
+    }
+}
+
+impl Calls {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.n += more.n;
+        self.failed += more.failed;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+    }
+}
+
+/// All that the pass counts.
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
+    pub(crate) texts: Texts,
+    pub(crate) rows: u64,
+    found: HashMap<Use, Calls, RandomState>,
+    /// By day and rule.
+    pub(crate) days: BTreeMap<(i32, Code), u64>,
+    /// By rule and confidence.
+    pub(crate) links: BTreeMap<(Code, Code), u64>,
+    pub(crate) reasons: BTreeMap<Code, u64>,
+}
+
+impl Uses {
+    /// Reads the chosen rows of the lake.
+    pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
+        let mut uses = Self::default();
+        for part in lake.parts(&CORRELATED)?.iter().filter(|part| choice.takes_part(part)) {
+            uses.add(lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
+        }
+        Ok(uses)
+    }
+
+    fn add(&mut self, file: LakeFile, choice: &Choice) -> Result<(), ParquetError> {
+        // An instance's rows stand together, so its texts are compared with the one before.
+        let end =
+            load_shared(&file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
+        let columns = ProjectionMask::columns(end.parquet_schema(), COLUMNS);
+        let reader = Reader::new_with_metadata(file, end).with_projection(columns).with_batch_size(BATCH_ROWS);
+        for rows in reader.build()? {
+            let rows = rows?;
+            let times = rows["kms_event_time"].as_primitive::<TimestampMicrosecondType>().values();
+            let mut codes = |column: &str| self.texts.codes(&rows, column);
+            let [accounts, regions, keys, owners, instances, links, confidences, reasons, launchers, errors] = [
+                "recipient_account_id",
+                "aws_region",
+                "key_arn",
+                "key_account_id",
+                "instance_id",
+                "link",
+                "confidence",
+                "unmatched_reason",
+                "launch_principal_arn",
+                "kms_error_code",
+            ]
+            .map(&mut codes);
+            let mut run: Option<(Use, Calls)> = None;
+            for row in 0..rows.num_rows() {
+                if !self.takes(choice, accounts[row], regions[row]) {
+                    continue;
+                }
+                self.rows += 1;
+                *self.days.entry((day_of_time(ms_of_time(times[row])), links[row])).or_default() += 1;
+                *self.links.entry((links[row], confidences[row])).or_default() += 1;
+                if reasons[row] != NONE {
+                    *self.reasons.entry(reasons[row]).or_default() += 1;
+                }
+                let of_row = Use {
+                    key: keys[row],
+                    key_account: owners[row],
+                    instance: instances[row],
+                    launcher: launchers[row],
+                    account: accounts[row],
+                };
+                let call = Calls { n: 1, failed: u64::from(errors[row] != NONE), first: times[row], last: times[row] };
+                match &mut run {
+                    Some((same, calls)) if *same == of_row => calls.add(call),
+                    _ => self.end(run.replace((of_row, call))),
+                }
+            }
+            self.end(run);
+        }
+        Ok(())
+    }
+
+    fn takes(&self, choice: &Choice, account: Code, region: Code) -> bool {
+        choice.accounts.is_empty() && choice.regions.is_empty()
+            || choice
+                .takes_place(self.texts.text(account).unwrap_or_default(), self.texts.text(region).unwrap_or_default())
+    }
+
+    fn end(&mut self, run: Option<(Use, Calls)>) {
+        if let Some((of_run, calls)) = run {
+            self.found.entry(of_run).or_default().add(calls);
+        }
+    }
+
+    /// Adds the uses up by what `by` keeps of them; those for which it returns none are passed over. The most frequent
+    /// come first, then in the order of the texts.
+    pub(crate) fn by<const N: usize>(&self, by: impl Fn(&Use) -> Option<[Code; N]>) -> Vec<([Code; N], Calls)> {
+        let mut sums: HashMap<[Code; N], Calls, RandomState> = HashMap::default();
+        for (of_use, calls) in &self.found {
+            if let Some(codes) = by(of_use) {
+                sums.entry(codes).or_default().add(*calls);
+            }
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        // Nulls come last, as the SQL says.
+        let order = |codes: &[Code; N]| codes.map(|code| (code == NONE, self.texts.text(code).unwrap_or_default()));
+        sums.sort_by(|(one, of_one), (other, of_other)| {
+            of_other.n.cmp(&of_one.n).then_with(|| order(one).cmp(&order(other)))
+        });
+        sums
+    }
+}
