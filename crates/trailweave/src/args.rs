@@ -203,6 +203,17 @@ Examples:
         /// every object), digests (what `verify` found), or the views that `ddl` prints
         sql: String,
     },
+    /// Answer one of the questions that are asked of every lake; without a name, list them
+    ///
+    /// With --sql a question is printed in the words of an engine, over the tables and views that `ddl` makes known to it.
+    #[command(after_help = "\
+Examples:
+  trailweave ask
+  trailweave ask --lake ./lake who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab
+  trailweave ask --lake ./lake behind i-0a1b2c3d4e5f60718 --json
+  trailweave ask --lake ./lake alive-grants --at 2026-09-01
+  trailweave ask who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab --sql athena")]
+    Ask(AskArgs),
     /// Draw the chain of an instance, volume, snapshot, key, grant or event
     #[command(after_help = "\
 Examples:
@@ -513,6 +524,32 @@ pub(crate) struct DemoArgs {
     /// Records of the trail
     #[arg(long, default_value_t = 20_000)]
     pub(crate) records: usize,
+}
+
+/// The arguments of `ask`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskArgs {
+    /// The question [default: list them]
+    pub(crate) name: Option<String>,
+    /// What it wants to be told, such as a key or an instance
+    #[arg(value_name = "VALUE")]
+    pub(crate) values: Vec<String>,
+    /// The time that it is asked about: a date, which is its first second (UTC), an RFC 3339 time, today, yesterday, or a
+    /// time ago such as 7d [default: now]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) at: Option<String>,
+    /// Print the question in the words of an engine, and ask nothing
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) sql: Option<SqlEngine>,
+}
+
+/// An engine that answers SQL.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SqlEngine {
+    Duckdb,
+    Athena,
+    Clickhouse,
+    Spark,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -81,6 +81,10 @@ pub(crate) enum ConfigError {
         "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("no question is named `{name}`; there are {}", names.join(", "))]
+    NoQuestion { name: String, names: Vec<&'static str> },
+    #[error("the question is asked as `ask {usage}`")]
+    AskedOtherwise { usage: String },
     #[error("--again wants --from and --to: the days of delivery whose objects are read again")]
     AgainWithoutDays,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
@@ -367,6 +371,11 @@ fn instant(key: &'static str, value: &str, is_end: bool, now: Timestamp) -> Resu
         value: value.to_owned(),
         expected,
     })
+}
+
+/// Reads a time that a question is asked about, in seconds since 1970.
+pub(crate) fn time(key: &'static str, value: &str, now: Timestamp) -> Result<i64, ConfigError> {
+    Ok(instant(key, value, false, now)?.unwrap_or_else(|| now.as_second()))
 }
 
 /// Reads the time that a verification is asked about.

@@ -1,5 +1,6 @@
 //! The verbs: each resolves, calls the library, and reports.
 
+mod ask;
 mod correlate;
 mod demo;
 mod ingest;
@@ -64,6 +65,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
         Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Ask(args) => ask::ask(common, &args, now),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
         Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
         Verb::Demo(args) => demo::demo(common, &args, now),

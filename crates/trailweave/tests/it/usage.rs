@@ -20,6 +20,7 @@ fn every_verb_has_examples() {
         "publish",
         "gc",
         "query",
+        "ask",
         "trace",
         "ddl",
         "demo",
