@@ -11,6 +11,7 @@ mod quarantine;
 mod query;
 mod read;
 mod spark;
+mod sql;
 mod status;
 mod tidy;
 mod verify;
@@ -64,10 +65,15 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Gc { dry_run, lock } => {
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
-        Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Query { sql, file } => {
+            let sql = sql::read(sql, file.as_deref())?;
+            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql)
+        }
         Verb::Ask(args) => ask::ask(common, &args, now),
         Verb::Trace { id, dot } => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &id, dot),
-        Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
+        Verb::Ddl { engine, database } => {
+            read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine, database.as_deref())
+        }
         Verb::Demo(args) => demo::demo(common, &args, now),
     }
 }

@@ -1,10 +1,13 @@
 //! Named questions, by `ask` and in the words of other engines.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::process::Stdio;
 
 use crate::program::PYTHON;
 use crate::program::trailweave;
+use crate::program::utf8;
 
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -66,4 +69,26 @@ fn the_readers_page_shows_questions_as_they_are_printed() {
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert_eq!(format!("{}\n", sql.split_once('\n').unwrap().1), said.stdout, "{line}");
     }
+}
+
+#[test]
+fn a_query_is_read_from_an_argument_a_file_or_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = trailweave(&["demo", "--dir", utf8(&folder.path().join("demo")), "--records", "300", "--quiet"]);
+    assert_eq!(demo.code, 0, "{}", demo.stderr);
+    let (lake, file) = (folder.path().join("demo/lake"), folder.path().join("question.sql"));
+    let sql = "SELECT count(*) AS n -- How many?\nFROM events;\n";
+    fs::write(&file, sql).unwrap();
+    let asked = ["query", "--json", "--lake", utf8(&lake)];
+    let expected = trailweave(&[&asked[..], &[sql]].concat());
+    assert!(expected.code == 0 && expected.stdout.starts_with("{\"n\":"), "{expected:?}");
+    assert_eq!(trailweave(&[&asked[..], &["--file", utf8(&file)]].concat()).stdout, expected.stdout);
+    for typed in [&[][..], &["-"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(asked).args(typed).stdin(fs::File::open(&file).unwrap());
+        assert_eq!(String::from_utf8(command.output().unwrap().stdout).unwrap(), expected.stdout, "{typed:?}");
+    }
+    let mut nothing = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+    let output = nothing.args(asked).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
