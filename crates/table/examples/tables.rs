@@ -5,6 +5,7 @@
 use trailweave_table::AUDIT;
 use trailweave_table::TABLES;
 use trailweave_table::markdown;
+use trailweave_table::question_markdown;
 use trailweave_table::view_markdown;
 
 fn main() {
@@ -12,5 +13,5 @@ fn main() {
     println!(
         "# Tables\n\nWritten by `cargo run -p trailweave-table --example tables`. Every column may be null. An id is that of the field in Parquet and Iceberg."
     );
-    print!("{}{}", markdown(&tables), view_markdown());
+    print!("{}{}{}", markdown(&tables), view_markdown(), question_markdown());
 }

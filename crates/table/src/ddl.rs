@@ -10,6 +10,9 @@ mod words;
 use std::fmt;
 use std::fmt::Write;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::TABLES;
 use crate::audit::AUDIT;
 use crate::column::Kind;
@@ -17,6 +20,8 @@ use crate::column::Table;
 use crate::ddl::words::TEMPORARY_VIEW;
 use crate::ddl::words::VIEW;
 use crate::ddl::words::columns;
+use crate::ddl::words::escaped;
+use crate::ddl::words::quoted;
 use crate::layout::table_dir;
 use crate::views::VIEWS;
 use crate::views::View;
@@ -34,6 +39,28 @@ pub enum Dialect {
     Spark,
     /// The external tables of Athena as requests to Glue, one in a line. Views are none.
     Glue,
+}
+
+impl Dialect {
+    /// Quotes a text for a question.
+    pub(crate) fn text(self, text: &str) -> String {
+        match self {
+            Self::DuckDb | Self::Athena | Self::Glue => quoted(text),
+            Self::ClickHouse | Self::Spark => escaped(text),
+        }
+    }
+
+    /// Writes a time, in seconds since 1970, for a question. Times of Athena have no zone; they are of UTC.
+    pub(crate) fn time(self, seconds: i64) -> String {
+        let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        let time = TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        match self {
+            Self::DuckDb => format!("TIMESTAMPTZ '{time}+00'"),
+            Self::Athena | Self::Glue => format!("TIMESTAMP '{time}'"),
+            Self::Spark => format!("TIMESTAMP '{time}Z'"),
+            Self::ClickHouse => format!("toDateTime64('{time}', 6, 'UTC')"),
+        }
+    }
 }
 
 /// Writes the statements for the tables, the ledger and the views of the lake at `root`, an absolute path or an `s3://` URL.

@@ -21,6 +21,7 @@ mod events;
 mod field_ids;
 mod layout;
 mod products;
+mod questions;
 mod remembered;
 mod sessions;
 mod tally;
@@ -39,6 +40,7 @@ pub use layout::{
     table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
+pub use questions::{Parameter, ParameterKind, QUESTIONS, Question, Value, question_markdown};
 pub use remembered::REMEMBERED;
 pub use sessions::SESSIONS;
 pub use tally::Tally;

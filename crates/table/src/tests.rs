@@ -140,7 +140,7 @@ fn the_documentation_of_the_tables_is_what_the_tables_say() {
     let written = include_str!("../../../docs/tables.md");
     let tables: Vec<_> = TABLES.into_iter().chain(AUDIT).collect();
     assert!(
-        written.ends_with(&(markdown(&tables) + &view_markdown())),
+        written.ends_with(&(markdown(&tables) + &view_markdown() + &question_markdown())),
         "run `cargo run -p trailweave-table --example tables > docs/tables.md`"
     );
 }

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::Arg;
 use clap::Args;
+use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 
 use crate::outcome::Outcome;
 
@@ -59,7 +63,7 @@ Examples:
         lock: LockArgs,
     },
     /// Say what `ingest` would read: objects, bytes, batches, requests and their price; reads no object
-    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256"])))]
+    #[command(mut_args(|arg| hide(arg, "plan")))]
     #[command(after_help = "\
 Examples:
   trailweave plan --source s3://bucket/AWSLogs --lake ./lake --from 2026-09-01 --to 2026-09-07
@@ -68,7 +72,7 @@ Examples:
     /// Say what the lake holds, by account, region and day of delivery; with --source also what it lacks
     ///
     /// Its exit codes are those of `run`, which `trailweave --help` lists.
-    #[command(mut_args(|arg| hide(arg, &["queue_url", "events", "cap", "sha256", "retry_quarantined", "shard"])))]
+    #[command(mut_args(|arg| hide(arg, "status")))]
     #[command(after_help = "\
 Examples:
   trailweave status --lake ./lake
@@ -90,7 +94,7 @@ Examples:
     /// It looks at memory, open files, disk and clock; reads an object of each source; takes the right to write the lake;
     /// and compares the rows that the ledger counts with those of the parts, day by day. It changes nothing. The exit code
     /// is 1 where something is at fault: a run fails, or rows are lost.
-    #[command(mut_args(|arg| hide(arg, &["events", "cap", "sha256", "retry_quarantined", "shard", "again", "from", "to", "account", "region"])))]
+    #[command(mut_args(|arg| hide(arg, "doctor")))]
     #[command(after_help = "\
 Examples:
   trailweave doctor --lake ./lake
@@ -214,11 +218,17 @@ Examples:
 Examples:
   trailweave query --lake ./lake \"SELECT link, confidence, count(*) AS n FROM correlated GROUP BY 1, 2 ORDER BY n DESC\"
   trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"
+  trailweave query --lake ./lake --file question.sql
+  trailweave ask foreign-keys --sql duckdb | trailweave query --lake ./lake
   trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
         /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, ledger (what became of
-        /// every object), digests (what `verify` found), or the views that `ddl` prints
-        sql: String,
+        /// every object), digests (what `verify` found), or the views that `ddl` prints; - or nothing reads it from
+        /// standard input
+        sql: Option<String>,
+        /// Read the SELECT from a file
+        #[arg(long, value_name = "FILE", conflicts_with = "sql")]
+        file: Option<PathBuf>,
     },
     /// Write one HTML page of what the lake holds: what was read, what was linked, its keys and its chains
     ///
@@ -229,6 +239,17 @@ Examples:
   trailweave report --lake s3://bucket/lake --out september.html --from 2026-09-01 --to 2026-09-30
   trailweave report --lake ./lake --account 111122223333 --instance i-0a1b2c3d4e5f60718 --instance vol-0a1b2c3d4e5f60718")]
     Report(ReportArgs),
+    /// Answer one of the questions that are asked of every lake; without a name, list them
+    ///
+    /// With --sql a question is printed in the words of an engine, over the tables and views that `ddl` makes known to it.
+    #[command(after_help = "\
+Examples:
+  trailweave ask
+  trailweave ask --lake ./lake who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab
+  trailweave ask --lake ./lake behind i-0a1b2c3d4e5f60718 --json
+  trailweave ask --lake ./lake alive-grants --at 2026-09-01
+  trailweave ask who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab --sql athena")]
+    Ask(AskArgs),
     /// Draw the chain of an instance, volume, snapshot, key, alias, grant, event or principal
     ///
     /// It begins with what the lake lacks of it. Copies of one event in several accounts are one, and calls that repeat are
@@ -249,7 +270,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   trailweave ddl duckdb --lake ./lake > lake.sql && duckdb -init lake.sql
-  trailweave ddl athena --lake s3://bucket/lake > tables.sql
+  trailweave ddl athena --lake s3://bucket/lake --database trail > tables.sql
   trailweave ddl clickhouse --lake ./lake > lake.sql && clickhouse-local --queries-file lake.sql --interactive
   trailweave ddl spark --lake s3://bucket/lake > lake.sql && spark-sql -i lake.sql
   trailweave ddl glue --lake s3://bucket/lake | while read -r table; do
@@ -257,6 +278,9 @@ Examples:
     Ddl {
         /// The engine
         engine: Engine,
+        /// The database of Athena in which the tables are to stand [default: trailweave]
+        #[arg(long, value_name = "NAME")]
+        database: Option<String>,
     },
     /// Generate a week of synthetic trail, run the whole job on it, and show what comes out
     #[command(after_help = "\
@@ -329,9 +353,36 @@ Examples:
     },
 }
 
+/// The arguments of `ingest` that another verb cannot use.
+const UNUSED: [(&str, &[&str]); 3] = [
+    ("doctor", &["events", "cap", "sha256", "retry_quarantined", "shard", "again", "from", "to", "account", "region"]),
+    ("plan", &["queue_url", "events", "cap", "sha256", "again"]),
+    ("status", &["queue_url", "events", "cap", "sha256", "retry_quarantined", "shard", "again"]),
+];
+
+fn unused(verb: &str) -> &'static [&'static str] {
+    UNUSED.iter().find(|(name, _)| *name == verb).map_or(&[], |(_, unused)| unused)
+}
+
 /// Hides an argument of `ingest` from the help of a verb that cannot use it; the environment may name it for all.
-fn hide(arg: Arg, names: &[&str]) -> Arg {
-    if names.iter().any(|name| arg.get_id() == *name) { arg.hide(true) } else { arg }
+fn hide(arg: Arg, verb: &str) -> Arg {
+    if unused(verb).iter().any(|name| arg.get_id() == *name) { arg.hide(true) } else { arg }
+}
+
+impl Cli {
+    /// Reads the command line, and refuses what is typed there of arguments that the verb cannot use.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        if let Some((verb, typed)) = matches.subcommand() {
+            let is_typed = |name: &&&str| typed.value_source(name) == Some(ValueSource::CommandLine);
+            if let Some(name) = unused(verb).iter().find(is_typed) {
+                let message = format!("`{verb}` takes no --{}; it is one of `ingest`", name.replace('_', "-"));
+                return Err(command.error(ErrorKind::UnknownArgument, message));
+            }
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// The arguments that every verb understands.
@@ -583,6 +634,32 @@ pub(crate) struct DemoArgs {
     /// Records of the trail
     #[arg(long, default_value_t = 20_000)]
     pub(crate) records: usize,
+}
+
+/// The arguments of `ask`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskArgs {
+    /// The question [default: list them]
+    pub(crate) name: Option<String>,
+    /// What it wants to be told, such as a key or an instance
+    #[arg(value_name = "VALUE")]
+    pub(crate) values: Vec<String>,
+    /// The time that it is asked about: a date, which is its first second (UTC), an RFC 3339 time, today, yesterday, or a
+    /// time ago such as 7d [default: now]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) at: Option<String>,
+    /// Print the question in the words of an engine, and ask nothing
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) sql: Option<SqlEngine>,
+}
+
+/// An engine that answers SQL.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SqlEngine {
+    Duckdb,
+    Athena,
+    Clickhouse,
+    Spark,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -81,6 +81,16 @@ pub(crate) enum ConfigError {
         "no source: name a bucket (s3://bucket/prefix), a folder of trail objects, or an object, with --source; a file that names objects, with --keys; the manifest.json of an S3 Inventory, with --inventory; or a queue that S3 or CloudTrail tells of objects, with --queue-url"
     )]
     NoSource,
+    #[error("no question is named `{name}`; there are {}", names.join(", "))]
+    NoQuestion { name: String, names: Vec<&'static str> },
+    #[error("the question is asked as `ask {usage}`")]
+    AskedOtherwise { usage: String },
+    #[error("--database goes with `ddl athena` alone: no other engine is told of one")]
+    DatabaseWithout,
+    #[error("Athena reads a lake in S3 alone (--lake s3://bucket/prefix); `ddl duckdb` makes one in a folder known")]
+    AthenaWithFolder,
+    #[error("no question: give it as an argument, in a file (--file FILE), or on standard input")]
+    NoSql,
     #[error("--again wants --from and --to: the days of delivery whose objects are read again")]
     AgainWithoutDays,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
@@ -367,6 +377,22 @@ fn instant(key: &'static str, value: &str, is_end: bool, now: Timestamp) -> Resu
         value: value.to_owned(),
         expected,
     })
+}
+
+/// Reads the name of a database of Athena.
+pub(crate) fn database(value: &str) -> Result<&str, ConfigError> {
+    let is_name = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_';
+    let expected = "small letters, digits and _ are expected";
+    if !value.is_empty() && value.bytes().all(is_name) {
+        Ok(value)
+    } else {
+        Err(ConfigError::Value { key: "database", value: value.to_owned(), expected })
+    }
+}
+
+/// Reads a time that a question is asked about, in seconds since 1970.
+pub(crate) fn time(key: &'static str, value: &str, now: Timestamp) -> Result<i64, ConfigError> {
+    Ok(instant(key, value, false, now)?.unwrap_or_else(|| now.as_second()))
 }
 
 /// An end of a time that is asked about: the name of its flag, and what was typed.

@@ -32,7 +32,6 @@ use std::io;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use jiff::Timestamp;
 use tracing::Level;
@@ -46,7 +45,7 @@ use crate::args::Cli;
 use crate::outcome::Outcome;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);

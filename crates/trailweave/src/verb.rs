@@ -1,5 +1,6 @@
 //! The verbs: each resolves, calls the library, and reports.
 
+mod ask;
 mod correlate;
 mod demo;
 mod doctor;
@@ -12,6 +13,7 @@ mod query;
 mod read;
 mod report;
 mod spark;
+mod sql;
 mod status;
 mod tidy;
 mod verify;
@@ -66,10 +68,16 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Gc { dry_run, lock } => {
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
-        Verb::Query { sql } => query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql),
+        Verb::Query { sql, file } => {
+            let sql = sql::read(sql, file.as_deref())?;
+            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql)
+        }
+        Verb::Ask(args) => ask::ask(common, &args, now),
         Verb::Report(args) => report::report(common, &args, now),
         Verb::Trace(args) => read::trace(&Job::new(common, &IngestArgs::default(), now)?, &args),
-        Verb::Ddl { engine } => read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine),
+        Verb::Ddl { engine, database } => {
+            read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine, database.as_deref())
+        }
         Verb::Demo(args) => demo::demo(common, &args, now),
     }
 }

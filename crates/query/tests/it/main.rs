@@ -5,3 +5,4 @@
 mod lakes;
 mod questions;
 mod views;
+mod words;

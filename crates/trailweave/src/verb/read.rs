@@ -14,6 +14,7 @@ use trailweave_table::ddl as statements;
 
 use crate::args::{Engine, TraceArgs};
 use crate::config;
+use crate::config::ConfigError;
 use crate::freshness;
 use crate::job;
 use crate::job::Job;
@@ -38,7 +39,12 @@ pub(super) fn trace(job: &Job, args: &TraceArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Prints statements; they may name a lake in S3 that cannot be reached from here, of which no table is taken to be empty.
-pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
+pub(super) fn ddl(job: &Job, engine: Engine, database: Option<&str>) -> anyhow::Result<Outcome> {
+    let begin = match (engine, database) {
+        (Engine::Athena, database) => begin_of_athena(&job.config.lake, database.unwrap_or("trailweave"))?,
+        (_, Some(_)) => return Err(ConfigError::DatabaseWithout.into()),
+        (_, None) => String::new(),
+    };
     let is_missing = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(LakeError::NotALake { .. }));
     let opened = match job.lake() {
         Ok(lake) => Some(lake),
@@ -65,7 +71,23 @@ pub(super) fn ddl(job: &Job, engine: Engine) -> anyhow::Result<Outcome> {
     let has_files =
         |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
     let mut out = io::stdout().lock();
+    out.write_all(begin.as_bytes())?;
     out.write_all(statements(dialect, &job::absolute(&job.config.lake)?, has_files).as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// Writes what comes before the tables of Athena: how to run the statements, and the first of them, which makes the database.
+fn begin_of_athena(lake: &Source, database: &str) -> Result<String, ConfigError> {
+    if matches!(lake, Source::Local(_)) {
+        return Err(ConfigError::AthenaWithFolder);
+    }
+    let database = config::database(database)?;
+    Ok(format!(
+        "-- Athena takes one statement at a time; each ends with a semicolon and an empty line. For each in turn:\n\
+         -- aws athena start-query-execution --query-string \"$statement\" \\\n\
+         --   --query-execution-context Database={database} --result-configuration OutputLocation=s3://bucket/results/\n\
+         -- The first makes the database: wait for its end before the others, and give it no context.\n\n\
+         CREATE DATABASE IF NOT EXISTS `{database}`;\n\n"
+    ))
 }

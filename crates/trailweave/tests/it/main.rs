@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
+mod ask;
 mod aws;
 mod bad_input;
 mod beside;

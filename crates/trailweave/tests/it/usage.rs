@@ -20,6 +20,7 @@ fn every_verb_has_examples() {
         "publish",
         "gc",
         "query",
+        "ask",
         "trace",
         "ddl",
         "demo",
@@ -200,6 +201,11 @@ fn verbs_do_not_offer_what_they_cannot_use() {
         assert!(!help.contains(&format!("{flag} ")) && !help.contains(&format!("{flag}\n")), "{flag}: {help}");
     }
     assert!(!trailweave(&["plan", "--help"]).stdout.contains("--queue-url"));
+    for typed in [["status", "--shard", "0/2"], ["status", "--cap", "1GiB"], ["plan", "--events", "all"]] {
+        let said = trailweave(&typed);
+        let hint = format!("`{}` takes no {}", typed[0], typed[1]);
+        assert!(said.code == 2 && said.stderr.contains(&hint), "{said:?}");
+    }
 }
 
 #[test]
@@ -207,4 +213,29 @@ fn athena_statements_are_printed_for_a_lake_that_stands_elsewhere() {
     let said = trailweave(&["ddl", "athena", "--lake", "s3://bucket/lake"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stdout.contains("LOCATION 's3://bucket/lake/correlated/'"), "{}", said.stdout);
+}
+
+#[test]
+fn athena_statements_begin_with_the_database_and_can_be_taken_one_at_a_time() {
+    let said = trailweave(&["ddl", "athena", "--lake", "s3://bucket/lake", "--database", "trail"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let text: Vec<_> = said.stdout.lines().filter(|line| !line.starts_with("--")).collect();
+    let text = text.join("\n");
+    let statements: Vec<_> = text.split(";\n\n").map(str::trim).filter(|it| !it.is_empty()).collect();
+    assert_eq!(statements[0], "CREATE DATABASE IF NOT EXISTS `trail`");
+    assert!(statements.iter().all(|it| it.starts_with("CREATE ") && !it.contains(";\n")), "{statements:#?}");
+    assert!(said.stdout.contains("start-query-execution") && said.stdout.contains("Database=trail"), "{}", said.stdout);
+}
+
+#[test]
+fn athena_is_told_of_no_folder_and_other_engines_of_no_database() {
+    let wrong: [(&[&str], &str); 3] = [
+        (&["athena", "--lake", "./lake"], "Athena reads a lake in S3 alone"),
+        (&["athena", "--lake", "s3://bucket/lake", "--database", "it`s"], "invalid database `it`s`"),
+        (&["duckdb", "--lake", "s3://bucket/lake", "--database", "trail"], "--database goes with `ddl athena`"),
+    ];
+    for (typed, hint) in wrong {
+        let said = trailweave(&[&["ddl"], typed].concat());
+        assert!(said.code == 2 && said.stderr.contains(hint), "{typed:?}: {said:?}");
+    }
 }

@@ -1,0 +1,276 @@
+//! Named questions with parameters, over the tables and the views. Each is one statement that all engines understand alike
+//! but for the literals of its parameters, which `Dialect` writes.
+
+use std::fmt::Write;
+
+use crate::ddl::Dialect;
+
+/// A question with parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Its name.
+    pub name: &'static str,
+    /// The sentence that says what is asked.
+    pub doc: &'static str,
+    /// What it wants to be told; `$name` stands for it in the SQL.
+    pub parameters: &'static [Parameter],
+    /// The SELECT, without an order.
+    pub template: &'static str,
+    /// The columns by which its rows are ordered.
+    pub order_by: &'static str,
+}
+
+/// A parameter of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: ParameterKind,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A KMS key, by its ARN or id.
+    Key,
+    /// An EC2 instance.
+    Instance,
+    /// An event, by its id.
+    Event,
+    /// A time, which defaults to now.
+    Time,
+}
+
+impl ParameterKind {
+    /// Says what is taken, for users who gave another thing.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::Key => {
+                "a key's ARN (arn:aws:kms:eu-west-1:111122223333:key/..) or its id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk-..) \
+                 is expected; an alias can be pointed at another key, so name the key itself"
+            }
+            Self::Instance => "an instance is expected: i- and 8 or 17 hexadecimal digits",
+            Self::Event => "an event id is expected, such as 1234abcd-12ab-34cd-56ef-1234567890ab",
+            Self::Time => "a time is expected",
+        }
+    }
+
+    /// Returns whether a text is what is taken. A time is read by the caller, who knows what today is.
+    pub fn takes(self, value: &str) -> bool {
+        match self {
+            Self::Key => match value.split_once(":key/") {
+                Some((owner, id)) => is_key_owner(owner) && is_key_id(id),
+                None => is_key_id(value),
+            },
+            Self::Instance => value.strip_prefix("i-").is_some_and(|hex| matches!(hex.len(), 8 | 17) && is_hex(hex)),
+            Self::Event => is_uuid(value),
+            Self::Time => false,
+        }
+    }
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A time, in seconds since 1970.
+    Seconds(i64),
+}
+
+impl Question {
+    /// Returns the question of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        QUESTIONS.into_iter().find(|it| it.name == name)
+    }
+
+    /// Writes the question in the words of an engine. The values stand in the order of the parameters.
+    pub fn sql(&self, dialect: Dialect, values: &[Value]) -> String {
+        assert_eq!(self.parameters.len(), values.len(), "a value for each parameter");
+        let mut sql = String::new();
+        let mut rest = self.template;
+        // Only the template is looked through: a value may hold what looks like a parameter.
+        while let Some((before, after)) = rest.split_once('$') {
+            let is_called = |it: &Parameter| after.starts_with(it.name);
+            let position = self.parameters.iter().position(is_called).expect("only parameters begin with a dollar");
+            sql.push_str(before);
+            sql.push_str(&match &values[position] {
+                Value::Text(text) => dialect.text(text),
+                Value::Seconds(seconds) => dialect.time(*seconds),
+            });
+            rest = &after[self.parameters[position].name.len()..];
+        }
+        write!(sql, "{}\nORDER BY {}", rest.trim_end(), self.order_by).expect("writing to a String cannot fail");
+        sql
+    }
+}
+
+const KEY: &[Parameter] = &[Parameter { name: "key", kind: ParameterKind::Key }];
+
+/// Every question, in the order in which they are listed.
+pub const QUESTIONS: [Question; 9] = [
+    Question {
+        name: "cause-of",
+        doc: "Which EC2 action, by whom, made this KMS call, and for which instance, volume, key and grant?",
+        parameters: &[Parameter { name: "event", kind: ParameterKind::Event }],
+        template: include_str!("questions/cause_of.sql"),
+        order_by: "kms_event_time, recipient_account_id",
+    },
+    Question {
+        name: "who-used-key",
+        doc: "Which principals and instances used a key, by which calls, how often, first and last?",
+        parameters: KEY,
+        template: include_str!("questions/who_used_key.sql"),
+        order_by: "calls DESC, principal_arn, invoked_by, instance_id, event_name, first_call_at",
+    },
+    Question {
+        name: "launchers-of-key",
+        doc: "Which instances had volumes decrypted with a key, by whom were they launched, and when was the last Decrypt?",
+        parameters: KEY,
+        template: include_str!("questions/launchers_of_key.sql"),
+        order_by: "last_decrypt_at DESC, instance_id, launch_principal_arn",
+    },
+    Question {
+        name: "behind",
+        doc: "Which principal launched an instance, by what and when, and which keys did it lead to?",
+        parameters: &[Parameter { name: "instance", kind: ParameterKind::Instance }],
+        template: include_str!("questions/behind.sql"),
+        order_by: "launched_at, key_arn",
+    },
+    Question {
+        name: "alive-grants",
+        doc: "Which grants were made by a time, and neither retired nor revoked by then?",
+        parameters: &[Parameter { name: "at", kind: ParameterKind::Time }],
+        template: include_str!("questions/alive_grants.sql"),
+        order_by: "created_at, grant_id",
+    },
+    Question {
+        name: "foreign-keys",
+        doc: "Which keys of other accounts are in use, by which principals and instances?",
+        parameters: &[],
+        template: include_str!("questions/foreign_keys.sql"),
+        order_by: "calls DESC, key_arn, recipient_account_id, kms_principal_arn, instance_id",
+    },
+    Question {
+        name: "unexplained-decrypts",
+        doc: "For which Decrypts was neither a launch nor another EC2 cause found?",
+        parameters: &[],
+        template: include_str!("questions/unexplained_decrypts.sql"),
+        order_by: "kms_event_time, kms_event_id",
+    },
+    Question {
+        name: "uses-of-disabled-keys",
+        doc: "Which calls used a key after it was disabled or scheduled for deletion, and before it was enabled again?",
+        parameters: &[],
+        template: include_str!("questions/uses_of_disabled_keys.sql"),
+        order_by: "kms_event_time, kms_event_id, disabled_at",
+    },
+    Question {
+        name: "links",
+        doc: "By which rules were the causes of KMS calls found, and why were others not?",
+        parameters: &[],
+        template: include_str!("questions/links.sql"),
+        order_by: "calls DESC, link, confidence, unmatched_reason",
+    },
+];
+
+/// Documents the questions, to stand beside the views.
+pub fn question_markdown() -> String {
+    let mut out = "\n# Questions\n\nQuestions with parameters, which `trailweave ask` answers by name; \
+                   `trailweave ask NAME .. --sql ENGINE` prints them in the words of an engine.\n\n| question | asks |\n|---|---|\n"
+        .to_owned();
+    for question in QUESTIONS {
+        writeln!(out, "| `{}` | {} |", question.usage(), question.doc).expect("writing to a String cannot fail");
+    }
+    out
+}
+
+impl Question {
+    /// Writes how it is typed.
+    pub fn usage(&self) -> String {
+        let mut usage = self.name.to_owned();
+        for Parameter { name, kind } in self.parameters {
+            let typed = match kind {
+                ParameterKind::Time => format!(" [--{name} WHEN]"),
+                ParameterKind::Key | ParameterKind::Instance | ParameterKind::Event => {
+                    format!(" {}", name.to_uppercase())
+                }
+            };
+            usage.push_str(&typed);
+        }
+        usage
+    }
+}
+
+/// Returns whether a text is what stands before `:key/` in an ARN.
+fn is_key_owner(owner: &str) -> bool {
+    let is_word = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match owner.split(':').collect::<Vec<_>>()[..] {
+        ["arn", partition, "kms", region, account] => {
+            is_word(partition)
+                && is_word(region)
+                && account.len() == 12
+                && account.bytes().all(|it| it.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
+fn is_key_id(id: &str) -> bool {
+    is_uuid(id) || id.strip_prefix("mrk-").is_some_and(|hex| hex.len() == 32 && is_hex(hex))
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.split('-').all(is_hex)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    #[test]
+    fn a_key_is_an_arn_or_an_id_and_nothing_that_sql_could_take_for_its_own() {
+        let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{ID}");
+        for key in [ID, &arn, "mrk-1234abcd12ab34cd56ef1234567890ab"] {
+            assert!(ParameterKind::Key.takes(key), "{key}");
+        }
+        for other in ["", "alias/aws/ebs", "' OR 1 = 1 --", &format!("{ID}'"), "i-0a1b2c3d", "arn:aws:kms:x:1:key/y"] {
+            assert!(!ParameterKind::Key.takes(other), "{other}");
+        }
+        assert!(ParameterKind::Instance.takes("i-0a1b2c3d4e5f60718") && !ParameterKind::Instance.takes("i-'"));
+    }
+
+    #[test]
+    fn values_are_quoted_as_each_engine_does_and_are_not_looked_through() {
+        let question = Question::named("cause-of").unwrap();
+        let value = [Value::Text(r"it's $event \".to_owned())];
+        for dialect in [Dialect::DuckDb, Dialect::Athena] {
+            assert!(question.sql(dialect, &value).contains(r"kms_event_id = 'it''s $event \'"), "{dialect:?}");
+        }
+        for dialect in [Dialect::Spark, Dialect::ClickHouse] {
+            assert!(question.sql(dialect, &value).contains(r"kms_event_id = 'it\'s $event \\'"), "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_one_of_utc_in_every_engine() {
+        let question = Question::named("alive-grants").unwrap();
+        for (dialect, expected) in [
+            (Dialect::DuckDb, "created_at <= TIMESTAMPTZ '2026-09-01 00:00:00+00'"),
+            (Dialect::Athena, "created_at <= TIMESTAMP '2026-09-01 00:00:00'"),
+            (Dialect::Spark, "created_at <= TIMESTAMP '2026-09-01 00:00:00Z'"),
+            (Dialect::ClickHouse, "created_at <= toDateTime64('2026-09-01 00:00:00', 6, 'UTC')"),
+        ] {
+            let sql = question.sql(dialect, &[Value::Seconds(1_788_220_800)]);
+            assert!(sql.contains(expected), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+SELECT
+  key_arn, disabled_by, disabled_at, disabling_principal_arn, kms_event_id, kms_event_time, kms_event_name,
+  kms_error_code, instance_id, volume_id, ec2_event_id
+FROM key_use_after_disabling

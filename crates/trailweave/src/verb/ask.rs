@@ -1,0 +1,97 @@
+//! `ask`: named questions with parameters.
+
+use std::io;
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use trailweave_table::Dialect;
+use trailweave_table::ParameterKind;
+use trailweave_table::QUESTIONS;
+use trailweave_table::Question;
+use trailweave_table::Value;
+
+use super::query;
+use crate::args::AskArgs;
+use crate::args::Common;
+use crate::args::IngestArgs;
+use crate::args::SqlEngine;
+use crate::config;
+use crate::config::ConfigError;
+use crate::job::Job;
+use crate::outcome::Outcome;
+
+/// Answers a named question, prints its SQL, or lists all questions.
+pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
+    let Some(name) = &args.name else {
+        return list(&common);
+    };
+    let question = Question::named(name).ok_or_else(|| ConfigError::NoQuestion {
+        name: name.clone(),
+        names: QUESTIONS.iter().map(|it| it.name).collect(),
+    })?;
+    let values = values(&question, args, now())?;
+    if let Some(engine) = args.sql {
+        let mut out = io::stdout().lock();
+        writeln!(out, "-- {}\n{};", question.doc, question.sql(dialect(engine), &values))?;
+        out.flush()?;
+        return Ok(Outcome::Done);
+    }
+    // The engine of `query` takes the words of standard SQL, as Athena does.
+    let sql = question.sql(Dialect::Athena, &values);
+    query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql)
+}
+
+fn dialect(engine: SqlEngine) -> Dialect {
+    match engine {
+        SqlEngine::Duckdb => Dialect::DuckDb,
+        SqlEngine::Athena => Dialect::Athena,
+        SqlEngine::Clickhouse => Dialect::ClickHouse,
+        SqlEngine::Spark => Dialect::Spark,
+    }
+}
+
+/// Reads what a question wants to be told: its time from --at, everything else in the order of its parameters.
+fn values(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Vec<Value>, ConfigError> {
+    let otherwise = || ConfigError::AskedOtherwise { usage: question.usage() };
+    let mut typed = args.values.iter();
+    let mut at = args.at.as_deref();
+    let mut values = Vec::new();
+    for parameter in question.parameters {
+        values.push(match parameter.kind {
+            ParameterKind::Time => Value::Seconds(config::time(parameter.name, at.take().unwrap_or_default(), now)?),
+            kind => {
+                let value = typed.next().ok_or_else(otherwise)?;
+                if !kind.takes(value) {
+                    let (key, expected) = (parameter.name, kind.expected());
+                    return Err(ConfigError::Value { key, value: value.clone(), expected });
+                }
+                Value::Text(value.clone())
+            }
+        });
+    }
+    if typed.next().is_some() || at.is_some() { Err(otherwise()) } else { Ok(values) }
+}
+
+/// A question, as the list has it.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    usage: String,
+    asks: &'static str,
+}
+
+/// Lists the questions.
+fn list(common: &Common) -> anyhow::Result<Outcome> {
+    let mut out = io::stdout().lock();
+    for question in QUESTIONS {
+        let listed = Listed { name: question.name, usage: question.usage(), asks: question.doc };
+        if common.json {
+            writeln!(out, "{}", serde_json::to_string(&listed)?)?;
+        } else {
+            writeln!(out, "{:<28} {}", listed.usage, listed.asks)?;
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}

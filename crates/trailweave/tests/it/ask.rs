@@ -1,0 +1,94 @@
+//! Named questions, by `ask` and in the words of other engines.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+
+use crate::program::PYTHON;
+use crate::program::trailweave;
+use crate::program::utf8;
+
+const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[test]
+fn every_question_is_listed_with_what_it_wants() {
+    let said = trailweave(&["ask"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for usage in ["who-used-key KEY ", "behind INSTANCE ", "alive-grants [--at WHEN] ", "foreign-keys "] {
+        assert!(said.stdout.lines().any(|line| line.starts_with(usage)), "{}", said.stdout);
+    }
+    let first = trailweave(&["ask", "--json"]).stdout;
+    assert!(first.starts_with(r#"{"name":"cause-of","usage":"cause-of EVENT","asks":""#), "{first}");
+}
+
+#[test]
+fn a_question_that_is_asked_wrongly_is_wrong_usage() {
+    let wrong: [(&[&str], &str); 7] = [
+        (&["who-used-it"], "no question is named `who-used-it`; there are cause-of, who-used-key"),
+        (&["who-used-key"], "`ask who-used-key KEY`"),
+        (&["who-used-key", KEY, "more"], "`ask who-used-key KEY`"),
+        (&["who-used-key", "it's"], "invalid key `it's`: a key's ARN"),
+        (&["behind", "vol-0a1b2c3d4e5f60718"], "i- and 8 or 17 hexadecimal digits"),
+        (&["alive-grants", "--at", "someday"], "invalid at `someday`: a date"),
+        (&["foreign-keys", "--at", "7d"], "`ask foreign-keys`"),
+    ];
+    for (typed, hint) in wrong {
+        for sql in [&[][..], &["--sql", "duckdb"]] {
+            let said = trailweave(&[&["ask"], typed, sql].concat());
+            assert!(said.code == 2 && said.stderr.contains(hint), "{typed:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_question_is_printed_in_the_words_of_an_engine_without_a_lake() {
+    let ask = ["ask", "alive-grants", "--at", "2026-09-01", "--lake", "no-such-lake", "--sql", "spark"];
+    let said = trailweave(&ask);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("created_at <= TIMESTAMP '2026-09-01 00:00:00Z'"), "{}", said.stdout);
+}
+
+#[test]
+fn duckdb_answers_the_printed_sql_of_every_question_with_the_rows_of_ask() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/ask.py");
+    let output = Command::new(PYTHON).arg(&script).arg(env!("CARGO_BIN_EXE_trailweave")).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_readers_page_shows_questions_as_they_are_printed() {
+    let page = include_str!("../../../../docs/readers.md");
+    let asked = page.split("```sql\n").skip(1).filter_map(|it| it.split_once("\n```")).map(|(sql, _)| sql);
+    let asked: Vec<_> =
+        asked.filter_map(|sql| sql.split_once('\n')?.0.strip_prefix("-- trailweave ").map(|it| (it, sql))).collect();
+    assert_eq!(asked.len(), 3);
+    for (line, sql) in asked {
+        let said = trailweave(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert_eq!(format!("{}\n", sql.split_once('\n').unwrap().1), said.stdout, "{line}");
+    }
+}
+
+#[test]
+fn a_query_is_read_from_an_argument_a_file_or_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = trailweave(&["demo", "--dir", utf8(&folder.path().join("demo")), "--records", "300", "--quiet"]);
+    assert_eq!(demo.code, 0, "{}", demo.stderr);
+    let (lake, file) = (folder.path().join("demo/lake"), folder.path().join("question.sql"));
+    let sql = "SELECT count(*) AS n -- How many?\nFROM events;\n";
+    fs::write(&file, sql).unwrap();
+    let asked = ["query", "--json", "--lake", utf8(&lake)];
+    let expected = trailweave(&[&asked[..], &[sql]].concat());
+    assert!(expected.code == 0 && expected.stdout.starts_with("{\"n\":"), "{expected:?}");
+    assert_eq!(trailweave(&[&asked[..], &["--file", utf8(&file)]].concat()).stdout, expected.stdout);
+    for typed in [&[][..], &["-"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(asked).args(typed).stdin(fs::File::open(&file).unwrap());
+        assert_eq!(String::from_utf8(command.output().unwrap().stdout).unwrap(), expected.stdout, "{typed:?}");
+    }
+    let mut nothing = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+    let output = nothing.args(asked).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
