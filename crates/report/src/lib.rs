@@ -16,6 +16,7 @@ mod error;
 mod grid;
 mod keys;
 mod links;
+mod options;
 mod page;
 mod reading;
 mod texts;
@@ -28,6 +29,7 @@ use trailweave_lake::Lake;
 
 pub use choice::Choice;
 pub use error::ReportError;
+pub use options::ReportOptions;
 
 use chains::Chain;
 use keys::KeyEvents;
@@ -38,19 +40,6 @@ use uses::Uses;
 
 /// Chains of instances that are shown where none is chosen.
 const MAX_CHAINS: usize = 25;
-
-/// What a report is to say.
-#[derive(Debug, Clone, Default)]
-pub struct ReportOptions {
-    /// The name of the lake.
-    pub lake: String,
-    /// When the report is made, as text.
-    pub made_at: String,
-    /// What it is about.
-    pub choice: Choice,
-    /// Identifiers whose chains it shows, beside those with most calls.
-    pub ids: Vec<String>,
-}
 
 /// Writes the report of a lake as HTML.
 pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {

@@ -6,10 +6,10 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::ReportOptions;
 use crate::grid::{Grid, grouped};
 use crate::keys::KeyUsers;
 use crate::links::Chart;
+use crate::options::ReportOptions;
 use crate::reading::Month;
 use crate::timeline::Drawn;
 

@@ -129,7 +129,8 @@ impl Reading {
         let it = &self.total;
         let counts =
             [it.objects, it.quarantined, it.records, it.rows, it.duplicates, it.filtered, it.rejects].map(Cell::number);
-        let done = |column: &str| format!("sum(CASE WHEN status = 'done' THEN {column} ELSE 0 END) AS {column}");
+        let done =
+            |column: &str| format!("coalesce(sum(CASE WHEN status = 'done' THEN {column} ELSE 0 END), 0) AS {column}");
         let sums = ["records", "rows", "duplicates", "filtered", "rejects"].map(done).join(",\n  ");
         let (before, from) = source(choice);
         Grid {
@@ -137,8 +138,8 @@ impl Reading {
             heads: vec!["objects read", "quarantined", "records", "rows", "duplicates", "filtered", "rejects"],
             rows: vec![counts.into()],
             sql: format!(
-                "{before}SELECT\n  sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END) AS objects,\n  \
-                 sum(CASE WHEN status = 'quarantined' THEN 1 ELSE 0 END) AS quarantined,\n  {sums}\n{from}"
+                "{before}SELECT\n  coalesce(sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END), 0) AS objects,\n  \
+                 coalesce(sum(CASE WHEN status = 'quarantined' THEN 1 ELSE 0 END), 0) AS quarantined,\n  {sums}\n{from}"
             ),
             left_out: 0,
         }

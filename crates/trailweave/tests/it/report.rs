@@ -1,12 +1,15 @@
 //! The report: its numbers beside their own SQL in DuckDB, and the page in a real Chromium.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::PYTHON;
-use crate::program::trailweave;
-use crate::program::utf8;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+use crate::program::{PYTHON, run, trailweave, utf8};
 
 #[test]
 fn every_table_of_the_page_is_what_its_sql_gives() {
@@ -18,6 +21,9 @@ fn every_table_of_the_page_is_what_its_sql_gives() {
     let day =
         fs::read_dir(lake.join("correlated")).unwrap().filter_map(|it| it.unwrap().file_name().into_string().ok());
     let day = day.filter_map(|it| it.strip_prefix("event_date=").map(str::to_owned)).max().unwrap();
+    let said = trailweave(&["status", "--json", "--lake", utf8(&lake)]);
+    let status: Value = serde_json::from_str(&said.stdout).unwrap();
+    let account = status["span"]["accounts"][0].as_str().unwrap().to_owned();
     let said = trailweave(&[
         "report",
         "--lake",
@@ -29,7 +35,7 @@ fn every_table_of_the_page_is_what_its_sql_gives() {
         "--to",
         &day,
         "--account",
-        "111122223333",
+        &account,
         "--instance",
         "alice's <b>",
     ]);
@@ -65,4 +71,60 @@ fn check(script: &str, arguments: &[&str]) {
     let output = Command::new(PYTHON).arg(&script).args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn markup_in_every_text_of_a_trail_is_text_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let marked = folder.path().join(format!("trail {MARKUP}"));
+    let clean = demo(folder.path()).join("trail/AWSLogs");
+    mark(&clean, &marked.join("AWSLogs"));
+    let (lake, page) = (folder.path().join("lake"), folder.path().join("page.html"));
+    run(&marked.join("AWSLogs"), &lake, 0);
+    let said = trailweave(&["report", "--lake", utf8(&lake), "--out", utf8(&page)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(!text.contains(MARKUP), "{}", text.split(MARKUP).next().unwrap_or_default());
+    for shown in ["session", "trail "] {
+        let escaped = format!("{shown}&lt;b class=hostile&gt;");
+        assert!(text.contains(&escaped), "the page does not show `{escaped}`");
+    }
+    check("browser.py", &[utf8(&page)]);
+}
+
+/// Harmless, and an element where it is not escaped.
+const MARKUP: &str = "<b class=hostile>";
+
+/// Copies a trail with markup in the texts that callers choose, and in those that show up in tables.
+#[expect(clippy::disallowed_types, reason = "the objects are small, and our own")]
+fn mark(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            mark(&from, &to);
+            continue;
+        }
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(fs::File::open(&from).unwrap()).read_to_string(&mut text).unwrap();
+        let mut object: Value = serde_json::from_str(&text).unwrap();
+        mark_texts("", &mut object);
+        let mut file = GzEncoder::new(fs::File::create(&to).unwrap(), Compression::fast());
+        file.write_all(object.to_string().as_bytes()).unwrap();
+        file.finish().unwrap();
+    }
+}
+
+fn mark_texts(key: &str, value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| mark_texts(key, value)),
+        Value::Array(values) => values.iter_mut().for_each(|value| mark_texts(key, value)),
+        Value::String(text) => match key {
+            "userAgent" | "sourceIPAddress" | "errorMessage" | "userName" | "value" => text.push_str(MARKUP),
+            "invokedBy" => text.extend([" service", MARKUP]),
+            "arn" | "principalId" => text.extend(["session", MARKUP]),
+            _ => {}
+        },
+        _ => {}
+    }
 }

@@ -1,0 +1,16 @@
+//! The options of a report.
+
+use crate::choice::Choice;
+
+/// The subject of a report.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// The name of the lake.
+    pub lake: String,
+    /// When the report is made, as text.
+    pub made_at: String,
+    /// The days, accounts and regions that it is about.
+    pub choice: Choice,
+    /// Identifiers whose chains it shows, beside those with most calls.
+    pub ids: Vec<String>,
+}
