@@ -218,7 +218,7 @@ Examples:
 Examples:
   trailweave query --lake ./lake \"SELECT link, confidence, count(*) AS n FROM correlated GROUP BY 1, 2 ORDER BY n DESC\"
   trailweave query --lake ./lake --json \"SELECT * FROM instances WHERE event_date = '2026-09-01'\"
-  trailweave query --lake ./lake --file question.sql
+  trailweave query --lake ./lake --file question.sql --format csv > answer.csv
   trailweave ask foreign-keys --sql duckdb | trailweave query --lake ./lake
   trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
@@ -229,6 +229,9 @@ Examples:
         /// Read the SELECT from a file
         #[arg(long, value_name = "FILE", conflicts_with = "sql")]
         file: Option<PathBuf>,
+        /// The form of the answer [default: a table, or vertical where a terminal is too narrow for it]
+        #[arg(long)]
+        format: Option<Format>,
     },
     /// Write one HTML page of what the lake holds: what was read, what was linked, its keys and its chains
     ///
@@ -651,6 +654,22 @@ pub(crate) struct AskArgs {
     /// Print the question in the words of an engine, and ask nothing
     #[arg(long, value_name = "ENGINE")]
     pub(crate) sql: Option<SqlEngine>,
+    /// The form of the answer [default: a table, or vertical where a terminal is too narrow for it]
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// The form of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns side by side
+    Table,
+    /// Comma-separated, as RFC 4180 says; an empty field is NULL, and "" an empty text
+    Csv,
+    /// A JSON object for each row, as --json
+    Json,
+    /// A line for each column of a row
+    Vertical,
 }
 
 /// An engine that answers SQL.

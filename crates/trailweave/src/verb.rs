@@ -68,9 +68,9 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Gc { dry_run, lock } => {
             tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
         }
-        Verb::Query { sql, file } => {
+        Verb::Query { sql, file, format } => {
             let sql = sql::read(sql, file.as_deref())?;
-            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql)
+            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, format)
         }
         Verb::Ask(args) => ask::ask(common, &args, now),
         Verb::Report(args) => report::report(common, &args, now),

@@ -39,7 +39,7 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     }
     // The engine of `query` takes the words of standard SQL, as Athena does.
     let sql = question.sql(Dialect::Athena, &values);
-    query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql)
+    query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, args.format)
 }
 
 fn dialect(engine: SqlEngine) -> Dialect {

@@ -3,22 +3,24 @@
 mod cells;
 
 use std::io;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
+use terminal_size::{Width, terminal_size_of};
 use trailweave_query::SessionOptions;
 use trailweave_table::PRODUCTS;
 use trailweave_table::VIEWS;
 
+use crate::args::Format;
 use crate::freshness;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
-/// Answers a question in SQL, as a table or as JSON lines.
-pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
+/// Answers a question in SQL, in the form that is asked for.
+pub(super) fn query(job: &Job, sql: &str, format: Option<Format>) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     if asks_the_join(sql) {
         freshness::warn_if_behind(&lake);
@@ -28,7 +30,7 @@ pub(super) fn query(job: &Job, sql: &str) -> anyhow::Result<Outcome> {
         let session = trailweave_query::open(&lake, &options).await?;
         session.query(sql).await
     })?;
-    write_rows(&rows, job.common.json)?;
+    write_rows(&rows, format.or_else(|| job.common.json.then_some(Format::Json)))?;
     Ok(Outcome::Done)
 }
 
@@ -40,18 +42,33 @@ fn asks_the_join(sql: &str) -> bool {
 }
 
 /// Prints rows to standard output.
-fn write_rows(rows: &[RecordBatch], json: bool) -> anyhow::Result<()> {
+fn write_rows(rows: &[RecordBatch], format: Option<Format>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    if json {
-        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(&mut out);
-        let written = writer.write_batches(&rows.iter().collect::<Vec<_>>()).and_then(|()| writer.finish());
-        written.map_err(|error| match error {
-            ArrowError::IoError(_, error) => anyhow::Error::from(error),
-            error => error.into(),
-        })?;
-    } else {
-        writeln!(out, "{}", cells::table(rows)?)?;
+    let is_terminal = out.is_terminal();
+    match format {
+        Some(Format::Json) => write_json(&mut out, rows)?,
+        Some(Format::Csv) => cells::write_csv(&mut out, rows, is_terminal)?,
+        Some(Format::Vertical) => cells::write_vertical(&mut out, rows)?,
+        Some(Format::Table) => writeln!(out, "{}", cells::table(rows)?)?,
+        None => {
+            let table = cells::table(rows)?;
+            let width = terminal_size_of(&out).map(|(Width(width), _)| usize::from(width));
+            if width.is_some_and(|width| table.lines().next().is_some_and(|line| line.chars().count() > width)) {
+                cells::write_vertical(&mut out, rows)?;
+            } else {
+                writeln!(out, "{table}")?;
+            }
+        }
     }
     out.flush()?;
     Ok(())
+}
+
+fn write_json(out: &mut impl Write, rows: &[RecordBatch]) -> anyhow::Result<()> {
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(out);
+    let written = writer.write_batches(&rows.iter().collect::<Vec<_>>()).and_then(|()| writer.finish());
+    written.map_err(|error| match error {
+        ArrowError::IoError(_, error) => anyhow::Error::from(error),
+        error => error.into(),
+    })
 }

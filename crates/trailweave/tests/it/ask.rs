@@ -92,3 +92,20 @@ fn a_query_is_read_from_an_argument_a_file_or_standard_input() {
     let output = nothing.args(asked).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
+
+#[test]
+fn an_answer_has_the_form_that_is_asked_for_and_shows_what_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = trailweave(&["demo", "--dir", utf8(&folder.path().join("demo")), "--records", "300", "--quiet"]);
+    assert_eq!(demo.code, 0, "{}", demo.stderr);
+    let lake = folder.path().join("demo/lake");
+    let sql = "SELECT 1 AS n, CAST(NULL AS VARCHAR) AS none, '' AS empty";
+    let answer = |format: &str| trailweave(&["query", "--lake", utf8(&lake), "--format", format, sql]).stdout;
+    assert_eq!(answer("csv"), "n,none,empty\r\n1,,\"\"\r\n");
+    assert_eq!(answer("json"), "{\"n\":1,\"none\":null,\"empty\":\"\"}\n");
+    assert_eq!(answer("vertical"), "-- row 1\nn      1\nnone   NULL\nempty  \n");
+    assert!(answer("table").contains("| 1 | NULL |"), "{}", answer("table"));
+    assert_eq!(trailweave(&["query", "--lake", utf8(&lake), sql]).stdout, answer("table"));
+    let listed = trailweave(&["ask", "--lake", utf8(&lake), "--format", "csv", "links"]);
+    assert!(listed.code == 0 && listed.stdout.starts_with("link,"), "{listed:?}");
+}

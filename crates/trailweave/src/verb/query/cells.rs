@@ -1,5 +1,6 @@
-//! Rows as a table of text, in which no control character of a record reaches the terminal.
+//! Rows as text, of which no control character of a record reaches a terminal.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::Array;
@@ -11,14 +12,88 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use arrow::util::pretty::pretty_format_batches;
+use arrow::util::display::ArrayFormatter;
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+
+/// A value that is none. A text of these letters looks the same; --format json and csv tell them apart.
+const NULL: &str = "NULL";
 
 /// Formats rows as a table.
 pub(super) fn table(rows: &[RecordBatch]) -> Result<String, ArrowError> {
     let rows = rows.iter().map(escaped).collect::<Result<Vec<_>, _>>()?;
     // Those inside of lists are left, where a line break is none of the table's.
-    let table = pretty_format_batches(&rows)?.to_string();
+    let table = pretty_format_batches_with_options(&rows, &FormatOptions::default().with_null(NULL))?.to_string();
     Ok(table.split('\n').map(escape).collect::<Vec<_>>().join("\n"))
+}
+
+/// Writes rows as comma-separated values with a head. A value that is none is an empty field, an empty text is `""`.
+pub(super) fn write_csv(out: &mut impl Write, rows: &[RecordBatch], is_terminal: bool) -> anyhow::Result<()> {
+    for (nth, batch) in rows.iter().enumerate() {
+        if nth == 0 {
+            let names: Vec<String> = batch.schema().fields().iter().map(|field| quoted(field.name())).collect();
+            write!(out, "{}\r\n", names.join(","))?;
+        }
+        each_row(batch, "", |cells| {
+            let cells = cells.iter().map(|cell| match cell {
+                None => String::new(),
+                Some(text) if is_terminal => quoted(&escape(text)),
+                Some(text) => quoted(text),
+            });
+            Ok(write!(out, "{}\r\n", cells.collect::<Vec<_>>().join(","))?)
+        })?;
+    }
+    Ok(())
+}
+
+/// Quotes a field where that is needed (RFC 4180).
+fn quoted(text: &str) -> String {
+    if text.is_empty() || text.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Writes each row as lines of a name and a value.
+pub(super) fn write_vertical(out: &mut impl Write, rows: &[RecordBatch]) -> anyhow::Result<()> {
+    let mut nth = 0;
+    for batch in rows {
+        let schema = batch.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+        each_row(batch, NULL, |cells| {
+            nth += 1;
+            writeln!(out, "-- row {nth}")?;
+            for (name, cell) in names.iter().zip(cells) {
+                writeln!(out, "{name:<width$}  {}", cell.as_deref().map_or_else(|| NULL.to_owned(), escape))?;
+            }
+            Ok(())
+        })?;
+    }
+    if nth == 0 {
+        writeln!(out, "no rows")?;
+    }
+    Ok(())
+}
+
+/// Visits the rows of a batch as texts; inside of lists, `null` stands for what is none.
+fn each_row(
+    batch: &RecordBatch,
+    null: &str,
+    mut visit: impl FnMut(&[Option<String>]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let options = FormatOptions::default().with_null(null);
+    let columns: Vec<_> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<_, _>>()?;
+    for row in 0..batch.num_rows() {
+        let cell = |(column, text): (&ArrayRef, &ArrayFormatter<'_>)| {
+            column.is_valid(row).then(|| text.value(row).try_to_string()).transpose()
+        };
+        let cells = batch.columns().iter().zip(&columns).map(cell).collect::<Result<Vec<_>, _>>()?;
+        visit(&cells)?;
+    }
+    Ok(())
 }
 
 /// Escapes the texts of rows, and keeps columns of other types.
@@ -63,5 +138,20 @@ mod tests {
         let table = table(&[rows]).unwrap();
         assert!(table.contains(r"| a\u{1b}[31mred\nb |"), "{table}");
         assert_eq!(table.lines().count(), 6);
+        assert!(table.contains("| NULL "), "{table}");
+    }
+
+    #[test]
+    fn what_is_none_can_be_told_from_an_empty_text() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a,\"b\"\u{1b}"), Some(""), None]));
+        let rows = [RecordBatch::try_from_iter([("text", Arc::clone(&texts)), ("n", texts)]).unwrap()];
+        let mut csv = Vec::new();
+        write_csv(&mut csv, &rows, false).unwrap();
+        let expected = "text,n\r\n\"a,\"\"b\"\"\u{1b}\",\"a,\"\"b\"\"\u{1b}\"\r\n\"\",\"\"\r\n,\r\n";
+        assert_eq!(String::from_utf8(csv).unwrap(), expected);
+        let mut vertical = Vec::new();
+        write_vertical(&mut vertical, &rows).unwrap();
+        let expected = "-- row 1\ntext  a,\"b\"\\u{1b}\nn     a,\"b\"\\u{1b}\n-- row 2\ntext  \nn     \n-- row 3\ntext  NULL\nn     NULL\n";
+        assert_eq!(String::from_utf8(vertical).unwrap(), expected);
     }
 }
