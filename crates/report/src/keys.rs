@@ -64,16 +64,7 @@ pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
     };
     Grid {
         id: "keys-used".into(),
-        heads: vec![
-            "key",
-            "owner",
-            "calls",
-            "failed",
-            "instances",
-            "launched by (principals)",
-            "first use",
-            "last use",
-        ],
+        heads: vec!["key", "owner", "calls", "failed", "instances", "launchers", "first use", "last use"],
         rows: by_key.iter().take(MAX_KEYS).map(row).collect(),
         sql: format!(
             "SELECT\n  key_arn, key_account_id, count(*) AS calls, count(kms_error_code) AS failed,\n  \

@@ -267,8 +267,8 @@ impl Counts {
         let without = self.without();
         let (class, mark) = match without {
             _ if self.quarantined > 0 => ("refused", "Q".to_owned()),
-            0 => ("whole", "\u{2022}".to_owned()),
-            n => ("gaps", n.to_string()),
+            0 => ("whole", "24".to_owned()),
+            n => ("gaps", (24 - n).to_string()),
         };
         let says = format!(
             "{day}: {} objects, {} records, {} quarantined, {without} hours without an object, {} verified",

@@ -10,7 +10,8 @@ use crate::choice::Choice;
 use crate::grid::{Cell, Grid, short};
 
 const LINE: usize = 24;
-const MAX_CHARS: usize = 96;
+/// Letters of a line, with the name of the event.
+const MAX_CHARS: usize = 116;
 
 /// A chain as it is shown.
 #[derive(Debug, Serialize)]
@@ -127,7 +128,7 @@ fn marks(calls: &[Call]) -> Vec<Mark> {
             name: name.to_owned(),
             is_failed: error.is_some(),
             title: what.clone(),
-            says: cut(&what),
+            says: cut(&what, MAX_CHARS.saturating_sub(name.len())),
         }
     };
     lines.iter().enumerate().map(mark).collect()
@@ -149,12 +150,13 @@ fn call_says(call: &Call) -> String {
         _ => "[no cause]".to_owned(),
     };
     let on = call.text("volume_id").map(|it| format!("on {it}"));
-    let by = call.text("kms_principal_arn").map(|it| format!("by {}", short(it)));
-    [failed, on, Some(known), by].into_iter().flatten().collect::<Vec<_>>().join("  ")
+    let by =
+        call.text("kms_principal_arn").map_or_else(|| "caller not named".to_owned(), |it| format!("by {}", short(it)));
+    [failed, on, Some(known), Some(by)].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_CHARS) {
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}\u{2026}", &text[..at]),
         None => text.to_owned(),
     }
