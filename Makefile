@@ -227,5 +227,7 @@ bench-prune: release
 bench-turns: release
 	$(PYTHON) benches/turns.py $(OLD) target/release/trailweave
 
+# The program says of which commit it is.
+release: export TRAILWEAVE_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 release:
 	cargo build --locked --release --bins --examples

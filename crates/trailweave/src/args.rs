@@ -12,12 +12,14 @@ use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
+use clap_complete::Shell;
 
 use crate::outcome::Outcome;
+use crate::version::version;
 
 /// From raw AWS CloudTrail objects to which EC2 action, by whom, made which KMS call.
 #[derive(Debug, Parser)]
-#[command(name = "trailweave", version, max_term_width = 110, arg_required_else_help = true, after_help = Outcome::help())]
+#[command(name = "trailweave", version, long_version = version(), max_term_width = 110, arg_required_else_help = true, after_help = Outcome::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -291,6 +293,25 @@ Examples:
   trailweave demo
   trailweave demo --dir /tmp/demo --records 200000 --seed 7")]
     Demo(DemoArgs),
+    /// Print what completes the command line in a shell
+    #[command(after_help = "\
+Examples:
+  trailweave completions bash > /etc/bash_completion.d/trailweave
+  trailweave completions zsh > ~/.zfunc/_trailweave")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all verbs into a folder
+    #[command(after_help = "\
+Examples:
+  trailweave man | man -l -
+  trailweave man --out /usr/local/share/man/man1")]
+    Man {
+        /// The folder, which is made where it does not exist
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// The arguments of `trace`.

@@ -27,6 +27,7 @@ mod spoken;
 mod staged;
 mod trace;
 mod verb;
+mod version;
 
 use std::io;
 use std::io::IsTerminal;

@@ -12,6 +12,7 @@ mod quarantine;
 mod query;
 mod read;
 mod report;
+mod shell;
 mod spark;
 mod sql;
 mod status;
@@ -78,6 +79,8 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         Verb::Ddl { engine, database } => {
             read::ddl(&Job::new(common, &IngestArgs::default(), now)?, engine, database.as_deref())
         }
+        Verb::Completions { shell } => shell::completions(shell),
+        Verb::Man { out } => shell::man(out.as_deref()),
         Verb::Demo(args) => demo::demo(common, &args, now),
     }
 }

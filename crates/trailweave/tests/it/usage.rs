@@ -239,3 +239,28 @@ fn athena_is_told_of_no_folder_and_other_engines_of_no_database() {
         assert!(said.code == 2 && said.stderr.contains(hint), "{typed:?}: {said:?}");
     }
 }
+
+#[test]
+fn a_shell_reads_the_completions_and_pages_are_written_for_every_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("completions");
+    fs::write(&script, trailweave(&["completions", "bash"]).stdout).unwrap();
+    let asked = "source \"$1\"; COMP_WORDS=(trailweave quar); COMP_CWORD=1; _trailweave trailweave quar trailweave; echo \"${COMPREPLY[@]}\"";
+    let output = std::process::Command::new("bash").args(["-c", asked, "bash", utf8(&script)]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "quarantine\n");
+    let pages = folder.path().join("man1");
+    assert_eq!(trailweave(&["man", "--out", utf8(&pages)]).code, 0);
+    for page in ["trailweave.1", "trailweave-run.1", "trailweave-quarantine-dismiss.1"] {
+        let text = fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.contains(".TH trailweave"), "{text}");
+    }
+    assert!(trailweave(&["man"]).stdout.contains("trailweave"));
+}
+
+#[test]
+fn a_version_tells_its_commit_and_features() {
+    let said = trailweave(&["--version"]).stdout;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], concat!("trailweave ", env!("CARGO_PKG_VERSION")));
+    assert!(lines[1].starts_with("commit: ") && lines[2].starts_with("features: "), "{said}");
+}
