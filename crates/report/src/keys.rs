@@ -1,13 +1,13 @@
-//! *Keys*: who uses each, what became of it, and which grants on it are alive.
+//! *Keys*: who uses each, and what became of it.
 
 use std::collections::{BTreeMap, HashMap};
 
 use ahash::RandomState;
 use arrow::array::RecordBatch;
 use serde::Serialize;
-use trailweave_lake::read::{Ask, Keys, columns, damaged, seek};
+use trailweave_lake::read::{Ask, Keys, seek};
 use trailweave_lake::{Lake, LakeError};
-use trailweave_table::{EVENTS, GRANTS};
+use trailweave_table::EVENTS;
 
 use crate::choice::Choice;
 use crate::choice::quoted;
@@ -18,13 +18,10 @@ use crate::uses::{Calls, Uses};
 const MAX_KEYS: usize = 30;
 const MAX_USERS: usize = 10;
 const MAX_CHANGES: usize = 100;
-const MAX_GRANTS: usize = 50;
 
 /// Events that change what a key can be used for.
 const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
-/// Events that end a grant.
-const ENDS: [&str; 2] = ["RetireGrant", "RevokeGrant"];
-const EVENT_COLUMNS: [&str; 10] = [
+const EVENT_COLUMNS: [&str; 9] = [
     "event_id",
     "event_time",
     "event_source",
@@ -33,7 +30,6 @@ const EVENT_COLUMNS: [&str; 10] = [
     "aws_region",
     "error_code",
     "key_arn",
-    "grant_id",
     "principal_arn",
 ];
 
@@ -155,25 +151,22 @@ pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
     }
 }
 
-/// What `events` says of keys and grants.
+/// The changes of keys, by `events`.
 #[derive(Debug, Default)]
 pub(crate) struct KeyEvents {
-    /// The ends of grants.
-    pub(crate) ended: Keys,
-    /// Changes of keys: time, event id, and the cells of their lines.
+    /// Time, event id, and the cells of a line.
     changes: Vec<(i64, String, Vec<Cell>)>,
 }
 
 impl KeyEvents {
-    /// Reads the events that change keys, and those that end grants, of whatever day these are.
+    /// Reads the events that change keys.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
-        let names: Keys = CHANGES.iter().chain(&ENDS).collect();
+        let names: Keys = CHANGES.iter().collect();
         let mut found = Self::default();
-        for part in lake.parts(&EVENTS)? {
-            let is_chosen = choice.takes_part(&part);
+        for part in lake.parts(&EVENTS)?.into_iter().filter(|part| choice.takes_part(part)) {
             for rows in seek(lake, &part, &EVENT_COLUMNS, &[Ask::all("event_name", &names)])? {
                 for row in 0..rows.num_rows() {
-                    found.add(&rows, row, is_chosen, choice);
+                    found.add(&rows, row, choice);
                 }
             }
         }
@@ -181,24 +174,17 @@ impl KeyEvents {
         Ok(found)
     }
 
-    fn add(&mut self, rows: &RecordBatch, row: usize, is_chosen: bool, choice: &Choice) {
+    fn add(&mut self, rows: &RecordBatch, row: usize, choice: &Choice) {
         let of = |column| text(rows, column, row);
         if !of("event_source").is_some_and(|source| source.starts_with("kms.")) {
             return;
         }
-        let name = of("event_name").unwrap_or_default();
-        if ENDS.contains(&name) {
-            if of("error_code").is_none() {
-                self.ended.extend(of("grant_id"));
-            }
-            return;
-        }
         let [account, region] = ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
-        if is_chosen && choice.takes_place(account, region) {
+        if choice.takes_place(account, region) {
             let (time, id) = (micros(rows, "event_time", row), of("event_id"));
             let cells = vec![
                 Cell::time(time),
-                Cell::text(Some(name)),
+                Cell::text(of("event_name")),
                 Cell::id(of("key_arn")),
                 Cell::id(of("principal_arn")),
                 Cell::text(of("error_code")),
@@ -222,79 +208,5 @@ impl KeyEvents {
             ),
             left_out: self.changes.len().saturating_sub(MAX_CHANGES),
         }
-    }
-
-    /// Shows the grants that nothing ended, the oldest first, as the view `grants_never_retired` has them.
-    pub(crate) fn alive(
-        &self,
-        lake: &Lake,
-        choice: &Choice,
-        chain: &impl Fn(&str) -> Option<String>,
-    ) -> Result<Grid, LakeError> {
-        const COLUMNS: [&str; 9] = [
-            "grant_id",
-            "key_arn",
-            "recipient_account_id",
-            "aws_region",
-            "create_event_id",
-            "created_at",
-            "grantee_principal",
-            "instance_id",
-            "volume_id",
-        ];
-        // The copy of the key's owner comes last, then the later one.
-        type Rank = (bool, i64, String);
-        let mut first: HashMap<String, (Rank, bool, Vec<Cell>), RandomState> = HashMap::default();
-        for part in lake.parts(&GRANTS)? {
-            let mut read = || {
-                for rows in columns(lake.open_listed(&part).map_err(std::io::Error::other)?, COLUMNS)?.build()? {
-                    let rows = rows?;
-                    for row in 0..rows.num_rows() {
-                        let of = |column| text(&rows, column, row);
-                        let Some(grant) = of("grant_id").filter(|grant| !self.ended.contains(grant)) else { continue };
-                        let [account, region] =
-                            ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
-                        let created = micros(&rows, "created_at", row);
-                        let owner = of("key_arn").and_then(|arn| arn.split(':').nth(4)).unwrap_or_default();
-                        let rank = (
-                            owner == account,
-                            created.unwrap_or(i64::MAX),
-                            of("create_event_id").unwrap_or_default().to_owned(),
-                        );
-                        let is_chosen = choice.takes_part(&part) && choice.takes_place(account, region);
-                        let instance = of("instance_id");
-                        let cells = vec![
-                            Cell::time(created),
-                            Cell::id(Some(grant)),
-                            Cell::id(of("key_arn")),
-                            Cell::id(of("grantee_principal")),
-                            Cell::id(instance).leads_to(instance.and_then(chain)),
-                            Cell::id(of("volume_id")),
-                        ];
-                        match first.get(grant) {
-                            Some((known, ..)) if *known <= rank => {}
-                            _ => {
-                                first.insert(grant.to_owned(), (rank, is_chosen, cells));
-                            }
-                        }
-                    }
-                }
-                Ok(())
-            };
-            read().map_err(|source| damaged(&part.path, source))?;
-        }
-        let mut alive: Vec<_> = first.into_iter().filter(|(_, (_, is_chosen, _))| *is_chosen).collect();
-        alive.sort_by(|(one, (of_one, ..)), (other, (of_other, ..))| (of_one.1, one).cmp(&(of_other.1, other)));
-        Ok(Grid {
-            id: "grants-alive".into(),
-            heads: vec!["created", "grant", "key", "grantee", "instance", "volume"],
-            rows: alive.iter().take(MAX_GRANTS).map(|(_, (.., cells))| cells.clone()).collect(),
-            sql: format!(
-                "SELECT created_at, grant_id, key_arn, grantee_principal, instance_id, volume_id\nFROM grants_never_retired{}\n\
-                 ORDER BY created_at, grant_id\nLIMIT {MAX_GRANTS}",
-                choice.rows_by("created_at", &[])
-            ),
-            left_out: alive.len().saturating_sub(MAX_GRANTS),
-        })
     }
 }

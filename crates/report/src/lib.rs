@@ -4,7 +4,8 @@
 //!  ledger --------one pass--> Reading ---.
 //!  correlated ----one pass--> Uses ------+--> grids (rows + their SQL), charts --template--> one page
 //!             '----sought---> Chain -----|                                       escaped, CSP
-//!  events, grants ----------> KeyEvents -'
+//!  events ------------------> KeyEvents -|
+//!  grants --------one pass--> Grants ----'
 //! ```
 //!
 //! It reads columns of the lake's Parquet files and knows no engine of SQL: the SQL of each table on the page says the
@@ -13,6 +14,7 @@
 mod chains;
 mod choice;
 mod error;
+mod grants;
 mod grid;
 mod keys;
 mod links;
@@ -32,6 +34,7 @@ pub use error::ReportError;
 pub use options::ReportOptions;
 
 use chains::Chain;
+use grants::Grants;
 use keys::KeyEvents;
 use page::Page;
 use reading::Reading;
@@ -51,8 +54,9 @@ pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportErro
     chains::find(lake, choice, &mut chains)?;
     let elements: HashMap<&str, &str> = chains.iter().map(|it| (it.id.as_str(), it.element.as_str())).collect();
     let element = |id: &str| elements.get(id).map(|it| (*it).to_owned());
-    let alive = events.alive(lake, choice, &element)?;
-    let drawn: Vec<_> = chains.iter().map(|chain| timeline::draw(chain, choice, &events.ended)).collect();
+    let asked = chains.iter().flat_map(|chain| &chain.calls).filter_map(|call| call.text("grant_id")).collect();
+    let grants = Grants::read(lake, choice, &asked)?;
+    let drawn: Vec<_> = chains.iter().map(|chain| timeline::draw(chain, choice, &grants.ended)).collect();
     let (months, months_left_out) = reading.calendar();
     let page = Page {
         options,
@@ -73,7 +77,7 @@ pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportErro
         users: keys::users(&uses, choice, &element),
         foreign: keys::foreign(&uses, choice),
         changes: events.changes(choice),
-        alive,
+        alive: grants.alive(choice, &element),
         chains: drawn,
     };
     Ok(page.html()?)

@@ -33,7 +33,7 @@ struct Bar {
     x: usize,
     width: usize,
     day: String,
-    /// Whether its day is written below.
+    /// True if its day is written below.
     is_named: bool,
     pieces: Vec<Piece>,
 }

@@ -19,7 +19,7 @@ pub(crate) struct Drawn {
     element: String,
     id: String,
     is_why: bool,
-    /// Who launched the instance, and who stands behind.
+    /// The principal that launched the instance; `root` is the one behind it.
     launched_by: Option<Cell>,
     launched_at: Cell,
     root: Option<Cell>,

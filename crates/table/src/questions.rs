@@ -12,7 +12,7 @@ pub struct Question {
     pub name: &'static str,
     /// The sentence that says what is asked.
     pub doc: &'static str,
-    /// What it wants to be told; `$name` stands for it in the SQL.
+    /// Values that it asks for; `$name` stands for it in the SQL.
     pub parameters: &'static [Parameter],
     /// The SELECT, without an order.
     pub template: &'static str,
@@ -25,11 +25,11 @@ pub struct Question {
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// What it takes.
+    /// The kind of value that it takes.
     pub kind: ParameterKind,
 }
 
-/// What a parameter takes.
+/// The kind of value that a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
     /// A KMS key, by its ARN or id.

@@ -665,7 +665,7 @@ pub(crate) struct DemoArgs {
 pub(crate) struct AskArgs {
     /// The question [default: list them]
     pub(crate) name: Option<String>,
-    /// What it wants to be told, such as a key or an instance
+    /// Values that the question asks for, such as a key or an instance
     #[arg(value_name = "VALUE")]
     pub(crate) values: Vec<String>,
     /// The time that it is asked about: a date, which is its first second (UTC), an RFC 3339 time, today, yesterday, or a

@@ -24,7 +24,7 @@ pub(crate) struct Look {
     /// The characters of a line, where long ones are shortened.
     pub(crate) width: Option<usize>,
     pub(crate) is_coloured: bool,
-    /// Whether nothing that repeats is folded.
+    /// True if nothing that repeats is folded.
     pub(crate) is_full: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a chain lacks, in words.
+//! The lacks of a chain, in words.
 
 use trailweave_correlate::Missing;
 

@@ -19,7 +19,7 @@ fn lake() -> (TempDir, PathBuf, PathBuf) {
     (folder, trail.join("AWSLogs"), lake)
 }
 
-/// What is not as it should be: the check, its state, and what mends it.
+/// Returns what is not as it should be: the check, its state, and what mends it.
 fn findings(arguments: &[&str], expected_code: i32) -> Vec<[String; 3]> {
     let said = trailweave(&[&["doctor", "--json"], arguments].concat());
     assert_eq!(said.code, expected_code, "{}{}", said.stdout, said.stderr);

@@ -1,0 +1,104 @@
+//! The grants that nothing ended, by their own table, which knows the ends on pruned days, too.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, RecordBatch};
+use trailweave_lake::read::{Keys, columns, damaged};
+use trailweave_lake::{Lake, LakeError};
+use trailweave_table::GRANTS;
+
+use crate::choice::Choice;
+use crate::grid::{Cell, Grid};
+use crate::texts::{micros, text};
+
+const MAX_GRANTS: usize = 50;
+
+const COLUMNS: [&str; 9] = [
+    "grant_id",
+    "key_arn",
+    "recipient_account_id",
+    "aws_region",
+    "created_at",
+    "ended_at",
+    "grantee_principal",
+    "instance_id",
+    "volume_id",
+];
+
+/// The grants of a lake.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    /// Those that ended, of those that were asked for.
+    pub(crate) ended: Keys,
+    /// The oldest of the others that are chosen, by time and id: the texts of key, grantee, instance and volume.
+    alive: BTreeMap<(Option<i64>, String), [Option<String>; 4]>,
+    n_alive: usize,
+}
+
+impl Grants {
+    /// Reads the grants; of those that ended it keeps the ones in `asked`.
+    pub(crate) fn read(lake: &Lake, choice: &Choice, asked: &Keys) -> Result<Self, LakeError> {
+        let mut grants = Self::default();
+        for part in lake.parts(&GRANTS)? {
+            let is_chosen = choice.takes_part(&part);
+            let mut read = || {
+                for rows in columns(lake.open_listed(&part).map_err(std::io::Error::other)?, COLUMNS)?.build()? {
+                    grants.add(&rows?, is_chosen, choice, asked);
+                }
+                Ok(())
+            };
+            read().map_err(|source| damaged(&part.path, source))?;
+        }
+        Ok(grants)
+    }
+
+    fn add(&mut self, rows: &RecordBatch, is_chosen: bool, choice: &Choice, asked: &Keys) {
+        for row in 0..rows.num_rows() {
+            let of = |column| text(rows, column, row);
+            let Some(grant) = of("grant_id") else { continue };
+            if rows["ended_at"].is_valid(row) {
+                if asked.contains(grant) {
+                    self.ended.insert(grant);
+                }
+                continue;
+            }
+            let [account, region] = ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
+            if is_chosen && choice.takes_place(account, region) {
+                self.n_alive += 1;
+                let texts = ["key_arn", "grantee_principal", "instance_id", "volume_id"];
+                let texts = texts.map(|column| of(column).map(str::to_owned));
+                self.alive.insert((micros(rows, "created_at", row), grant.to_owned()), texts);
+                if self.alive.len() > MAX_GRANTS {
+                    self.alive.pop_last();
+                }
+            }
+        }
+    }
+
+    /// Shows the grants that nothing ended, the oldest first, as the view `grants_never_retired` has them.
+    pub(crate) fn alive(&self, choice: &Choice, chain: &impl Fn(&str) -> Option<String>) -> Grid {
+        let row =
+            |((created, grant), [key, grantee, instance, volume]): (&(Option<i64>, String), &[Option<String>; 4])| {
+                let instance = instance.as_deref();
+                vec![
+                    Cell::time(*created),
+                    Cell::id(Some(grant)),
+                    Cell::id(key.as_deref()),
+                    Cell::id(grantee.as_deref()),
+                    Cell::id(instance).leads_to(instance.and_then(chain)),
+                    Cell::id(volume.as_deref()),
+                ]
+            };
+        Grid {
+            id: "grants-alive".into(),
+            heads: vec!["created", "grant", "key", "grantee", "instance", "volume"],
+            rows: self.alive.iter().map(row).collect(),
+            sql: format!(
+                "SELECT created_at, grant_id, key_arn, grantee_principal, instance_id, volume_id\nFROM grants_never_retired{}\n\
+                 ORDER BY created_at, grant_id\nLIMIT {MAX_GRANTS}",
+                choice.rows_by("created_at", &[])
+            ),
+            left_out: self.n_alive - self.alive.len(),
+        }
+    }
+}
