@@ -70,6 +70,7 @@ fn the_stacks_are_created_and_their_commands_run() {
             ("aws/hourly.yaml", "TreatMissingData: breaching", "TreatMissingDat: breaching", "TreatMissingDat"),
             ("aws/hourly.yaml", "!GetAtt TaskRole.Arn", "!GetAtt TaskRol.Arn", "TaskRol"),
             ("aws/hourly.yaml", "\"compact\",\"--wait\"", "\"compact\",\"--wit\"", "--wit"),
+            ("aws/hourly.yaml", "\"--from\",\"3d\"", "\"--from\",\"3x\"", "3x"),
             ("aws/backfill.yaml", "- --shard", "- --share", "--share"),
             ("aws/backfill.yaml", "Default: 6GiB", "Default: 7GiB", "do not fit"),
         ],
@@ -83,6 +84,7 @@ fn the_jobs_of_kubernetes_are_valid_and_their_commands_run() {
         &[
             ("kubernetes/hourly.yaml", "concurrencyPolicy", "concurrencyPolicies", "concurrencyPolicies"),
             ("kubernetes/hourly.yaml", "memory = \"2GiB\"", "memory = \"3GiB\"", "do not fit"),
+            ("kubernetes/hourly.yaml", "to = \"1d\"", "to = \"1y\"", "1y"),
             ("kubernetes/backfill.yaml", "shard = ", "share = ", "share"),
             ("kubernetes/backfill.yaml", "args: [ingest", "args: [digest", "digest"),
         ],
