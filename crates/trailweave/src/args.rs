@@ -1,5 +1,8 @@
 //! The command line as typed.
 
+mod reading;
+mod writing;
+
 use std::path::PathBuf;
 
 use clap::Arg;
@@ -8,11 +11,13 @@ use clap::CommandFactory;
 use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
-use clap::ValueEnum;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap_complete::Shell;
+
+pub(crate) use reading::{AskArgs, Engine, Format, ReportArgs, SqlEngine, TraceArgs};
+pub(crate) use writing::{EngineArgs, GlueArgs, JoinEngine, LockArgs, PublishArgs};
 
 use crate::outcome::Outcome;
 use crate::version::version;
@@ -314,26 +319,6 @@ Examples:
     },
 }
 
-/// The arguments of `trace`.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct TraceArgs {
-    /// i-.., vol-.., snap-.., ami-.. or its ARN, a key's id or ARN, an alias by its name or ARN, a grant id, an event id, an
-    /// access key, or the ARN of a user, of a role with all its sessions, or of one session
-    pub(crate) id: String,
-    /// Calls from then on: a date (2026-09-01), today, yesterday, an RFC 3339 time or a time ago (7d, 12h, 2w)
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<String>,
-    /// Calls before then, in the same forms; of a date all of its day
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) until: Option<String>,
-    /// Print every call and whole names, also on a terminal
-    #[arg(long)]
-    pub(crate) full: bool,
-    /// Print the chain as a graph for Graphviz, whatever --json says
-    #[arg(long)]
-    pub(crate) dot: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineVerb {
     /// List them with the reasons
@@ -541,82 +526,6 @@ pub(crate) struct VerifyArgs {
     pub(crate) lock: LockArgs,
 }
 
-/// The arguments of `report`.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct ReportArgs {
-    /// The file that is written
-    #[arg(long, default_value = "report.html", value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Events, and objects delivered, on or after this day (UTC): a date, today, yesterday, or a time ago such as 7d
-    #[arg(long, env = "TRAILWEAVE_FROM", value_name = "WHEN")]
-    pub(crate) from: Option<String>,
-    /// Events, and objects delivered, on or before this day, in the same forms
-    #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
-    pub(crate) to: Option<String>,
-    /// Events of this account; repeatable
-    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
-    pub(crate) account: Vec<String>,
-    /// Events of this region; repeatable
-    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
-    pub(crate) region: Vec<String>,
-    /// Show the chain of this instance, volume, snapshot, key, grant, event or principal, too; repeatable
-    #[arg(long, value_delimiter = ',', value_name = "ID")]
-    pub(crate) instance: Vec<String>,
-}
-
-/// The arguments of the verbs that write the lake.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct LockArgs {
-    /// How long to wait for another run that holds the lake, such as 30s, 10m or 2h [default: not at all]
-    #[arg(long, env = "TRAILWEAVE_WAIT", value_name = "TIME")]
-    pub(crate) wait: Option<String>,
-}
-
-/// The arguments of the verbs that change tables.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct PublishArgs {
-    /// Bring the lake's Iceberg tables up to what it holds at the end, as `publish` does
-    #[arg(long, env = "TRAILWEAVE_PUBLISH", value_parser = FalseyValueParser::new())]
-    #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) publish: Option<bool>,
-    #[command(flatten)]
-    pub(crate) glue: GlueArgs,
-}
-
-/// The arguments of the verbs that publish.
-#[derive(Debug, Default, Clone, Args)]
-pub(crate) struct GlueArgs {
-    /// Let the tables of this database of AWS Glue follow the lake's tables, which must be in S3; the lake remembers it
-    #[arg(long, env = "TRAILWEAVE_GLUE_DATABASE", value_name = "NAME", hide = cfg!(not(feature = "glue")))]
-    pub(crate) glue_database: Option<String>,
-}
-
-/// The arguments that say what computes the join.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct EngineArgs {
-    /// The engine of the join: this process, or Apache Spark, which gets a job and hands back the tables
-    #[arg(long, env = "TRAILWEAVE_ENGINE", value_name = "ENGINE", default_value = "memory")]
-    pub(crate) engine: JoinEngine,
-    /// The folder or prefix through which Spark gets its job and hands back the tables; both must reach it
-    #[arg(long, env = "TRAILWEAVE_STAGE", value_name = "S3|DIR")]
-    pub(crate) stage: Option<String>,
-    /// A shell command that runs the job and waits for its end; {join} stands for the path of the program, {run} for that
-    /// of the job's folder. Without it, the command is printed
-    #[arg(long, env = "TRAILWEAVE_SUBMIT", value_name = "COMMAND")]
-    pub(crate) submit: Option<String>,
-    /// Take over the tables that Spark has made; with --submit after that, else instead of a new job
-    #[arg(long)]
-    pub(crate) adopt: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum JoinEngine {
-    /// This process, in memory, in slices of time where events do not fit
-    Memory,
-    /// Apache Spark, for what is beyond one machine
-    Spark,
-}
-
 /// How S3 is reached; what is not said comes from where every AWS tool takes it.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct S3Args {
@@ -658,62 +567,6 @@ pub(crate) struct DemoArgs {
     /// Records of the trail
     #[arg(long, default_value_t = 20_000)]
     pub(crate) records: usize,
-}
-
-/// The arguments of `ask`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct AskArgs {
-    /// The question [default: list them]
-    pub(crate) name: Option<String>,
-    /// Values that the question asks for, such as a key or an instance
-    #[arg(value_name = "VALUE")]
-    pub(crate) values: Vec<String>,
-    /// The time that it is asked about: a date, which is its first second (UTC), an RFC 3339 time, today, yesterday, or a
-    /// time ago such as 7d [default: now]
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) at: Option<String>,
-    /// Print the question in the words of an engine, and ask nothing
-    #[arg(long, value_name = "ENGINE")]
-    pub(crate) sql: Option<SqlEngine>,
-    /// The form of the answer [default: a table, or vertical where a terminal is too narrow for it]
-    #[arg(long)]
-    pub(crate) format: Option<Format>,
-}
-
-/// The form of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Columns side by side
-    Table,
-    /// Comma-separated, as RFC 4180 says; an empty field is NULL, and "" an empty text
-    Csv,
-    /// A JSON object for each row, as --json
-    Json,
-    /// A line for each column of a row
-    Vertical,
-}
-
-/// An engine that answers SQL.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum SqlEngine {
-    Duckdb,
-    Athena,
-    Clickhouse,
-    Spark,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Engine {
-    /// Views over the lake's Parquet files
-    Duckdb,
-    /// External tables with partition projection
-    Athena,
-    /// Views over the functions `file` and `s3`
-    Clickhouse,
-    /// Temporary views over the lake's folders
-    Spark,
-    /// The tables of `athena` without the views, as requests to AWS Glue in JSON, one in a line
-    Glue,
 }
 
 impl IngestArgs {
