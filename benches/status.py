@@ -1,7 +1,7 @@
 """Times `status` on the ledger of years: 1,000,000 objects of 40 accounts over 3 years, of which a few stand in quarantine.
 
 The lake is made by DuckDB, file by file as runs would leave it, with one small part of `events` a day. Needs the release
-build and DuckDB (`make bench-status` makes both).
+build and DuckDB (`make bench-status` makes both). With --runs-a-day 24 --compacted, it is what hourly runs and `compact` leave.
 """
 
 import argparse
@@ -84,15 +84,15 @@ def make(lake: Path, asked: argparse.Namespace) -> None:
     (state / "covered.json").write_text(json.dumps({"rules": rules(), "parts": covered, "products": []}))
 
 
-def measured(verb: list[str], lake: Path) -> tuple[float, float, float, int]:
+def measured(verb: list[str], lake: Path, code: int = 3) -> tuple[float, float, float, int]:
     """The wall seconds, CPU seconds, peak RSS in MiB, and lines of a verb."""
     command = [str(RELEASE / "trailweave"), *verb, "--lake", str(lake), "--threads", "2", "--quiet"]
     began = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE)
     said = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 3:
-        sys.exit(f"{command} did not tell of the quarantine")
+    if os.waitstatus_to_exitcode(status) != code:
+        sys.exit(f"{command} did not end with {code}")
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said.count(b"\n")
 
 
@@ -102,13 +102,19 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=40)
     parser.add_argument("--days", type=int, default=3 * 365)
     parser.add_argument("--runs-a-day", type=int, default=1, help="each leaves a file of the ledger; divides 24")
+    parser.add_argument("--compacted", action="store_true", help="time `compact` and `gc` first, then the ledger that they leave")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    lake = WORK / f"lake-of-years-{asked.entries}-{asked.accounts}-{asked.days}-{asked.runs_a_day}"
-    if not (lake / "_trailweave" / "covered.json").exists():
+    kind = "compacted" if asked.compacted else "as-left"
+    lake = WORK / f"lake-of-years-{asked.entries}-{asked.accounts}-{asked.days}-{asked.runs_a_day}-{kind}"
+    if asked.compacted or not (lake / "_trailweave" / "covered.json").exists():
         make(lake, asked)
     print("| verb | lines | wall s | CPU s | peak RSS MiB |")
     print("|---|---|---|---|---|")
+    if asked.compacted:
+        for verb in (["compact"], ["compact", "--json"], ["gc"]):
+            wall, cpu, mib, lines = measured(verb, lake, 0)
+            print(f"| {' '.join(verb)} | {lines} | {wall:.2f} | {cpu:.2f} | {mib:.0f} |")
     for verb in (["status"], ["status", "--summary"], ["status", "--json"], ["quarantine", "list"]):
         rounds = [measured(verb, lake) for _ in range(asked.rounds)]
         wall, cpu = (statistics.median(it[at] for it in rounds) for at in (0, 1))

@@ -80,22 +80,6 @@ pub enum IngestError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// A committed part cannot be read. Without its batch's ledger file the next run removes the whole batch and reads
-    /// its objects again.
-    #[error(
-        "`{}` is damaged; remove `{}` and run again, over all sources and without --from, --to, --account and --region: its rows are missing until they are read again",
-        path.display(),
-        ledger.display()
-    )]
-    DamagedPart {
-        /// The part.
-        path: PathBuf,
-        /// The ledger file of its batch.
-        ledger: PathBuf,
-        /// The reader's own error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads; ask for fewer with --threads")]
     Threads {

@@ -1,4 +1,5 @@
-//! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read.
+//! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read. `compact` merges
+//! such files, so the column `batch_id` alone tells of every row which batch it is of.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
 use trailweave_lake::read;
+use trailweave_lake::read_once;
 use trailweave_table::LEDGER;
 use trailweave_table::Tally;
 use trailweave_table::batch_id;
@@ -36,8 +38,10 @@ use crate::source::listing::ObjectRef;
 use crate::upkeep::amendment::Amendment;
 use crate::upkeep::amendment::Amendments;
 
-/// The columns that say whether an object is known, in the order of the table.
-const IDENTITY: [&str; 3] = ["source_object", "version", "status"];
+/// The columns that say whether an object is known, and by which batch.
+const IDENTITY: [&str; 4] = ["source_object", "version", "status", BATCH_ID];
+/// The column of batches.
+const BATCH_ID: &str = "batch_id";
 /// The column that says which of its records amend others; ledgers of earlier releases lack it.
 const AMENDMENTS: &str = "amendments";
 /// The status of an object whose rows are in the lake.
@@ -161,22 +165,20 @@ impl LedgerEntry {
 impl Ledger {
     /// Reads the ledger of a lake.
     pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
-        let mut ledger = Self::default();
-        for part in lake.parts(&LEDGER)? {
-            if let Some(batch_id) = batch_id(&part.path) {
-                ledger.batches.insert(batch_id.to_owned());
-            }
-            ledger.read_part(lake, &part.path)?;
-        }
-        Ok(ledger)
+        read_once(lake, &LEDGER, |parts| {
+            let mut ledger = Self::default();
+            parts.iter().try_for_each(|part| ledger.read_part(lake, &part.path))?;
+            Ok(ledger)
+        })
     }
 
     fn read_part(&mut self, lake: &Lake, path: &Path) -> Result<(), LakeError> {
-        let [object, version, status] = IDENTITY;
-        for rows in read_columns(lake, path, &[object, version, status, "records", "rejects", NOTE, AMENDMENTS])? {
+        let [object, version, status, batch] = IDENTITY;
+        let columns = [object, version, status, batch, "records", "rejects", NOTE, AMENDMENTS];
+        for rows in read_columns(lake, path, &columns)? {
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-            let [Some(objects), Some(versions), Some(statuses)] = IDENTITY.map(column) else {
-                let source = "it has no column `source_object`, `version` or `status`".into();
+            let [Some(objects), Some(versions), Some(statuses), Some(batches)] = IDENTITY.map(column) else {
+                let source = "it has no column `source_object`, `version`, `status` or `batch_id`".into();
                 return Err(LakeError::Damaged { path: path.into(), source });
             };
             for (row, state) in states_of(&rows).enumerate() {
@@ -184,23 +186,29 @@ impl Ledger {
                 self.insert(read, statuses.value(row), state == ObjectState::Dismissed);
                 self.is_suspect |= state.stands();
             }
-            self.read_amendments(path, objects, &rows)?;
+            note_batches(batches, &mut self.batches);
+            self.read_amendments(path, objects, batches, &rows)?;
         }
         Ok(())
     }
 
-    fn read_amendments(&mut self, path: &Path, objects: &StringArray, rows: &RecordBatch) -> Result<(), LakeError> {
+    fn read_amendments(
+        &mut self,
+        path: &Path,
+        objects: &StringArray,
+        batches: &StringArray,
+        rows: &RecordBatch,
+    ) -> Result<(), LakeError> {
         let lists = rows.column_by_name(AMENDMENTS).and_then(|column| column.as_list_opt::<i32>());
         let Some(lists) = lists.filter(|lists| lists.null_count() < lists.len()) else {
             return Ok(());
         };
-        let batch_id = batch_id(path).unwrap_or_default();
-        for (object, texts) in objects.iter().zip(lists.iter()) {
+        for (row, texts) in lists.iter().enumerate() {
             let texts = texts.as_ref().and_then(|texts| texts.as_string_opt::<i32>());
             for text in texts.into_iter().flatten().flatten() {
                 let amendment = serde_json::from_str(text)
                     .map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })?;
-                self.amendments.note(batch_id, object.unwrap_or_default(), amendment);
+                self.amendments.note(batches.value(row), objects.value(row), amendment);
             }
         }
         Ok(())
@@ -301,9 +309,31 @@ impl Ledger {
     }
 }
 
-/// Returns the batches that are committed, by the names of the ledger's files alone.
+/// Returns the batches that are committed, by the names of the ledger's files where these are of one batch.
 pub(crate) fn committed(lake: &Lake) -> Result<HashSet<String>, LakeError> {
-    Ok(lake.parts(&LEDGER)?.iter().filter_map(|part| batch_id(&part.path)).map(str::to_owned).collect())
+    read_once(lake, &LEDGER, |parts| {
+        let mut committed = HashSet::new();
+        for Part { path, .. } in parts {
+            if let Some(batch_id) = batch_id(&path) {
+                committed.insert(batch_id.to_owned());
+                continue;
+            }
+            for rows in read_columns(lake, &path, &[BATCH_ID])? {
+                if let Some(batches) = rows.column(0).as_string_opt::<i32>() {
+                    note_batches(batches, &mut committed);
+                }
+            }
+        }
+        Ok(committed)
+    })
+}
+
+fn note_batches(batches: &StringArray, known: &mut HashSet<String>) {
+    for batch_id in batches.iter().flatten() {
+        if !known.contains(batch_id) {
+            known.insert(batch_id.to_owned());
+        }
+    }
 }
 
 /// Tells whether a part is of a committed batch, or merged from such. The run that finishes its plan removes any other.
@@ -311,7 +341,7 @@ pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
     batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
-/// Reads columns of a file of the ledger, which holds the objects of one batch.
+/// Reads columns of a file of the ledger.
 pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
     let file = lake.open_part(path)?;
     let read = || Ok(read::columns(file, columns.iter().copied())?.build()?.collect::<Result<_, _>>()?);
@@ -333,12 +363,8 @@ pub(crate) fn states_of(rows: &RecordBatch) -> impl Iterator<Item = ObjectState>
     })
 }
 
-/// The rows that the objects of a batch have lost to amendments.
-#[derive(Debug)]
-pub(crate) struct Lost {
-    pub(crate) batch_id: String,
-    pub(crate) n_rows: u64,
-}
+/// The rows that the objects of each batch have lost to amendments.
+pub(crate) type Lost = BTreeMap<String, u64>;
 
 /// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of
 /// `change`.
@@ -346,8 +372,8 @@ pub(crate) fn move_to_duplicates(
     lake: &Lake,
     mut leaving: BTreeMap<String, u64>,
     change: &mut Change<'_>,
-) -> Result<Vec<Lost>, LakeError> {
-    let mut lost = Vec::new();
+) -> Result<Lost, LakeError> {
+    let mut lost = Lost::new();
     for Part { path, .. } in lake.parts(&LEDGER)? {
         leaving.retain(|_, n| *n > 0);
         let objects = read_columns(lake, &path, &["source_object"])?;
@@ -355,14 +381,16 @@ pub(crate) fn move_to_duplicates(
         if !objects.flatten().flatten().any(|object| leaving.contains_key(object)) {
             continue;
         }
-        let mut n_rows = 0;
+        let mut lost_here = Lost::new();
         let rows = read(lake, &path)?;
-        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut n_rows)).collect();
-        if n_rows > 0 {
-            lost.push(Lost { batch_id: batch_id(&path).unwrap_or_default().to_owned(), n_rows });
+        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut lost_here)).collect();
+        if !lost_here.is_empty() {
             let mut writer = TableWriter::new(lake.create_file(&change.promise(&path))?, &LEDGER)?;
             moved.iter().try_for_each(|rows| writer.write(rows))?;
             writer.commit()?;
+        }
+        for (batch_id, n_rows) in lost_here {
+            *lost.entry(batch_id).or_default() += n_rows;
         }
     }
     for (object, n_rows) in leaving.iter().filter(|(_, n)| **n > 0) {
@@ -380,9 +408,10 @@ pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeErr
 }
 
 /// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`.
-fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u64) -> RecordBatch {
+fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut Lost) -> RecordBatch {
     let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
-    let objects = rows.column(LEDGER.position("source_object")).as_string::<i32>();
+    let text = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
+    let (objects, batches) = (text("source_object"), text(BATCH_ID));
     let (mut n_rows, mut n_duplicates) = (number("rows"), number("duplicates"));
     for row in 0..rows.num_rows() {
         let Some(n) = leaving.get_mut(objects.value(row)) else { continue };
@@ -391,7 +420,7 @@ fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut u
             n_rows[row] -= moved;
             n_duplicates[row] += moved;
             *n -= moved.unsigned_abs();
-            *lost += moved.unsigned_abs();
+            *lost.entry(batches.value(row).to_owned()).or_default() += moved.unsigned_abs();
         }
     }
     let mut columns = rows.columns().to_vec();
@@ -442,7 +471,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
     let columns = LEDGER.columns.iter().map(|column| match column.name {
         "source_object" => text(|entry| Some(&entry.source_object)),
         "version" => text(|entry| Some(&entry.version)),
-        "batch_id" => same(batch_id),
+        BATCH_ID => same(batch_id),
         "status" => text(|entry| Some(entry.status())),
         "error" => text(|entry| entry.error.as_deref()),
         "bytes" => number(|entry| entry.bytes),

@@ -334,8 +334,8 @@ impl<'a> Run<'a> {
             (ledger, lost)
         });
         let (ledger, lost) = settled.await.map_err(IngestError::worker("settle amendments"))?;
-        for lost in lost? {
-            self.summary.subtract(&lost, ledger.is_fresh(&lost.batch_id));
+        for (batch_id, n_rows) in lost? {
+            self.summary.subtract(n_rows, ledger.is_fresh(&batch_id));
         }
         self.ledger = ledger;
         Ok(())

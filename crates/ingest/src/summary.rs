@@ -6,7 +6,6 @@ use serde::Serialize;
 use trailweave_table::Tally;
 
 use crate::ledger::LedgerEntry;
-use crate::ledger::Lost;
 use crate::source::skipped::Skipped;
 use crate::source::span::Span;
 use crate::upkeep::quarantine::QuarantinedObject;
@@ -138,11 +137,11 @@ impl Summary {
     }
 
     /// Counts rows that left the lake, which this run or an earlier one had brought.
-    pub(crate) fn subtract(&mut self, lost: &Lost, is_of_this_run: bool) {
+    pub(crate) fn subtract(&mut self, n_rows: u64, is_of_this_run: bool) {
         if is_of_this_run {
-            self.tally.count_duplicates(lost.n_rows);
+            self.tally.count_duplicates(n_rows);
         } else {
-            self.rows_amended += lost.n_rows;
+            self.rows_amended += n_rows;
         }
     }
 

@@ -8,9 +8,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
-use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::metadata::ParquetMetaDataReader;
 use serde::Deserialize;
 use serde::Serialize;
 use trailweave_table::PRODUCTS;
@@ -18,10 +15,8 @@ use trailweave_table::PRODUCTS;
 use crate::Change;
 use crate::Lake;
 use crate::LakeError;
+use crate::Merged;
 use crate::Part;
-
-/// The key in a footer.
-const MERGED: &str = "trailweave.merged";
 
 /// The parts of `events` that the products of a lake were made of, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,47 +27,6 @@ pub struct Covered {
     parts: BTreeMap<PathBuf, u64>,
     /// The files of the products, by such paths.
     products: BTreeSet<PathBuf>,
-}
-
-/// A part that a merged part holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Merged {
-    /// Its path below the lake's folder.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// The parts that it was merged from itself.
-    pub from: Vec<Merged>,
-}
-
-impl Merged {
-    /// Reads from the footer of a part what it was merged from; nothing where it was not.
-    pub fn read(lake: &Lake, path: &Path) -> Result<Vec<Self>, LakeError> {
-        let file = lake.open_part(path)?;
-        let read = || {
-            let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
-            let notes = metadata.file_metadata().key_value_metadata();
-            let note = notes.and_then(|notes| notes.iter().find(|note| note.key == MERGED)?.value.as_deref());
-            Ok::<_, ParquetError>(note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default())
-        };
-        read().map_err(LakeError::parquet(path))
-    }
-
-    /// Returns the entry of a footer that says it.
-    pub(crate) fn note(merged: &[Self]) -> KeyValue {
-        KeyValue::new(MERGED.to_owned(), serde_json::to_string(merged).expect("paths of a lake are text"))
-    }
-
-    fn is_covered(&self, by: &Covered) -> bool {
-        by.has(&self.path, self.bytes) || !self.from.is_empty() && self.from.iter().all(|it| it.is_covered(by))
-    }
-
-    fn visit(&self, visit: &mut impl FnMut(&Path)) {
-        visit(&self.path);
-        for it in &self.from {
-            it.visit(visit);
-        }
-    }
 }
 
 impl Covered {
@@ -109,7 +63,7 @@ impl Covered {
         let mut come = Vec::new();
         for part in parts.iter().filter(|part| !self.has(lake.below(&part.path), part.bytes)) {
             let merged = Merged::read(lake, &part.path)?;
-            if !merged.is_empty() && merged.iter().all(|it| it.is_covered(self)) {
+            if !merged.is_empty() && merged.iter().all(|it| self.has_merged(it)) {
                 come.push((lake.below(&part.path).to_owned(), part.bytes));
             }
             for it in &merged {
@@ -157,6 +111,11 @@ impl Covered {
     /// Tells whether a part, as it is now, is among them.
     pub fn has(&self, path: &Path, bytes: u64) -> bool {
         self.parts.get(path) == Some(&bytes)
+    }
+
+    /// Tells whether a part that was merged is among them, or all are that it was merged from.
+    fn has_merged(&self, it: &Merged) -> bool {
+        self.has(&it.path, it.bytes) || !it.from.is_empty() && it.from.iter().all(|it| self.has_merged(it))
     }
 
     /// Counts the parts.

@@ -14,7 +14,6 @@ use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
 use trailweave_table::PRODUCTS;
 use trailweave_table::REJECTS;
-use trailweave_table::batch_id;
 
 use crate::answer::Answer;
 use crate::answer::OTHER_SERVER;
@@ -210,6 +209,15 @@ impl LakeError {
         move |source| Self::File { action, path, source }
     }
 
+    /// Tells whether a file was not there that was listed before.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::File { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::Store { source, .. } => matches!(**source, object_store::Error::NotFound { .. }),
+            _ => false,
+        }
+    }
+
     /// Names a Parquet file that could not be read: it is damaged, unless it was not to be had. An error that Arrow
     /// passes on from a file's pages has lost the difference, and counts as damage.
     pub fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(ParquetError) -> Self {
@@ -232,9 +240,10 @@ fn repair(path: &Path) -> &'static str {
     } else if table == LEDGER.name || path.ends_with("plan.json") {
         "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
          missing from the lake until it is read again"
-    } else if (table == REJECTS.name || LOGGED.iter().any(|logged| table == logged.name)) && batch_id(path).is_some() {
-        "restore it from a copy, or remove it with the file of its batch in `_trailweave/ledger` and run again, over all \
-         sources and without --from, --to, --account and --region: its rows are missing until they are read again"
+    } else if LOGGED.iter().any(|logged| table == logged.name) {
+        "restore it from a copy, or remove it and let `ingest --again --from D --to D` read its rows again; `doctor` then says of which days"
+    } else if table == REJECTS.name {
+        "restore it from a copy, or remove it: what it says of records that could not become rows is lost then, and no row"
     } else {
         "restore it from a copy"
     }
@@ -330,13 +339,11 @@ mod tests {
         };
         for (path, remedy) in [
             ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
-            ("lake/events/event_date=2026-09-01/part-00ff00ff00ff00ff-0.parquet", "the file of its batch"),
+            ("lake/events/event_date=2026-09-01/part-00ff00ff00ff00ff-0.parquet", "remove it and let `ingest --again"),
             ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
             ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
-            (
-                "lake/events/event_date=2026-09-01/compact-00ff00ff00ff00ff-0.parquet",
-                "is damaged; restore it from a copy",
-            ),
+            ("lake/sessions/event_date=2026-09-01/compact-00ff00ff00ff00ff-0.parquet", "`doctor` then says"),
+            ("lake/rejects/part-00ff00ff00ff00ff-0.parquet", "and no row"),
             ("events/lake/_trailweave/lake.json", "is damaged; restore it from a copy"),
         ] {
             assert!(said(path).contains(remedy), "{}", said(path));

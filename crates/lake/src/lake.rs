@@ -16,6 +16,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 
 use trailweave_table::DATE_PARTITION;
+use trailweave_table::EVENTS;
 use trailweave_table::STATE_DIR;
 use trailweave_table::Table;
 use trailweave_table::table_dir;
@@ -271,14 +272,25 @@ impl Lake {
             GlueTables::AsBefore => {}
             GlueTables::Of(database) if iceberg.glue_database.as_ref() == Some(database) => {}
             GlueTables::Of(database) => {
-                let missing = || LakeError::NoCatalog { database: database.clone() };
-                self.catalog().ok_or_else(missing)?.check(database)?;
+                self.catalog_with(database)?.check(database)?;
                 iceberg.glue_database = Some(database.clone());
             }
             GlueTables::Leave => iceberg.glue_database = None,
         }
         let format = Format { iceberg: Some(iceberg), ..before.clone() };
         if format == before { Ok(()) } else { self.write(&format_file(&self.root), &format.text()) }
+    }
+
+    /// Looks at a database of a catalogue and at a table of it, as a commit would.
+    pub fn look_at_catalog(&self, database: &str) -> Result<(), LakeError> {
+        let catalog = self.catalog_with(database)?;
+        catalog.check(database)?;
+        catalog.entry(database, &EVENTS).map(|_| ())
+    }
+
+    /// Returns the catalogue that has a database.
+    pub(crate) fn catalog_with(&self, database: &str) -> Result<&dyn Catalog, LakeError> {
+        self.catalog().ok_or_else(|| LakeError::NoCatalog { database: database.to_owned() })
     }
 
     /// Says that no file is kept any more which a change replaced, and none is left of those that were.
@@ -384,6 +396,12 @@ impl Lake {
     /// Removes a file, if it is there.
     pub fn remove(&self, path: &Path) -> Result<(), LakeError> {
         self.store.remove(path)
+    }
+
+    /// Removes files in this order, and the folders that they leave empty.
+    pub fn remove_all(&self, paths: &[PathBuf]) -> Result<(), LakeError> {
+        paths.iter().try_for_each(|path| self.remove(path))?;
+        self.store.sync(&paths.iter().filter_map(|path| path.parent().map(Path::to_owned)).collect())
     }
 
     /// Returns the place where it stands.

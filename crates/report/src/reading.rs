@@ -1,31 +1,44 @@
 //! *What was read*: the ledger by account, region and day of delivery.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem;
 
 use ahash::RandomState;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use serde::Serialize;
-use trailweave_lake::read::{columns, damaged};
-use trailweave_lake::{Lake, LakeError};
+use trailweave_lake::read::columns;
+use trailweave_lake::{Lake, LakeError, Part, read_once};
 use trailweave_table::LEDGER;
 
 use crate::choice::Choice;
 use crate::grid::{Cell, Grid};
 use crate::texts::text;
 
-const COLUMNS: [&str; 8] =
-    ["source_object", "status", "records", "rows", "duplicates", "filtered", "rejects", "verdict"];
+const COLUMNS: [&str; 9] =
+    ["source_object", "status", "records", "rows", "duplicates", "filtered", "rejects", "verdict", "note"];
+/// The columns that tell whether an object was read, after all.
+const NAMES: [&str; 2] = ["source_object", "status"];
 /// Lines of the table of days.
 const MAX_DAYS: usize = 400;
 /// Months that are drawn.
 const MAX_MONTHS: usize = 60;
 
-/// The objects of the ledger with their places, as a subquery.
+/// The entries of the ledger, each with the name of its object where that stands in quarantine, as a subquery.
+const ENTRIES: &str = "\
+WITH had AS (
+  SELECT DISTINCT source_object AS had_object FROM ledger WHERE status = 'done'
+), entries AS (
+  SELECT
+    ledger.*,
+    CASE WHEN status = 'quarantined' AND note IS NULL AND had_object IS NULL THEN source_object END AS quarantined_object
+  FROM ledger LEFT JOIN had ON source_object = had_object
+)";
+/// The same with the places of the objects, as what follows.
 const OBJECTS: &str = "\
-WITH named AS (
+, named AS (
   SELECT *, split_part(source_object, '/CloudTrail/', 2) AS below, right(split_part(source_object, '/CloudTrail/', 1), 12) AS account
-  FROM ledger
+  FROM entries
   WHERE status <> 'again' AND source_object LIKE '%/CloudTrail/%'
 ), objects AS (
   SELECT
@@ -33,8 +46,7 @@ WITH named AS (
     concat(split_part(below, '/', 2), '-', split_part(below, '/', 3), '-', split_part(below, '/', 4)) AS day,
     substr(split_part(split_part(below, '/', 5), '_', 4), 10, 2) AS hour
   FROM named
-)
-";
+)";
 
 /// The counts of objects.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +71,8 @@ pub(crate) struct Reading {
     total: Counts,
     places: BTreeMap<Place, Counts>,
     verdicts: BTreeMap<String, u64>,
+    /// The objects that were refused, by their names.
+    refused: BTreeMap<String, Option<Place>>,
 }
 
 /// A month of a calendar.
@@ -82,17 +96,20 @@ struct Day {
 impl Reading {
     /// Reads the ledger.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
-        let mut reading = Self::default();
-        for part in lake.parts(&LEDGER)? {
-            let mut read = || {
-                for rows in columns(lake.open_listed(&part).map_err(std::io::Error::other)?, COLUMNS)?.build()? {
-                    reading.add(&rows?, choice);
+        read_once(lake, &LEDGER, |parts| {
+            let mut reading = Self::default();
+            each(lake, &parts, &COLUMNS, |rows| reading.add(rows, choice))?;
+            if !reading.refused.is_empty() {
+                each(lake, &parts, &NAMES, |rows| reading.forgive(rows))?;
+            }
+            for place in mem::take(&mut reading.refused).into_values() {
+                reading.total.quarantined += 1;
+                if let Some(place) = place {
+                    reading.places.entry(place).or_default().quarantined += 1;
                 }
-                Ok(())
-            };
-            read().map_err(|source| damaged(&part.path, source))?;
-        }
-        Ok(reading)
+            }
+            Ok(reading)
+        })
     }
 
     fn add(&mut self, rows: &RecordBatch, choice: &Choice) {
@@ -113,9 +130,24 @@ impl Reading {
                 let verdict = text(rows, "verdict", row).unwrap_or("not looked at");
                 *self.verdicts.entry(verdict.to_owned()).or_default() += 1;
             }
-            if let Some((place, hour)) = place {
+            let place = place.map(|(place, hour)| {
                 counts.hours.insert(hour);
-                self.places.entry(place).or_default().add(&counts);
+                self.places.entry(place.clone()).or_default().add(&counts);
+                place
+            });
+            if let Some(name) = text(rows, "source_object", row)
+                .filter(|_| status == "quarantined" && text(rows, "note", row).is_none())
+            {
+                self.refused.insert(name.to_owned(), place);
+            }
+        }
+    }
+
+    /// Lets objects stand in quarantine no more that were read before or since.
+    fn forgive(&mut self, rows: &RecordBatch) {
+        for row in (0..rows.num_rows()).filter(|row| text(rows, "status", *row) == Some("done")) {
+            if let Some(name) = text(rows, "source_object", row) {
+                self.refused.remove(name);
             }
         }
     }
@@ -138,8 +170,8 @@ impl Reading {
             heads: vec!["objects read", "quarantined", "records", "rows", "duplicates", "filtered", "rejects"],
             rows: vec![counts.into()],
             sql: format!(
-                "{before}SELECT\n  coalesce(sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END), 0) AS objects,\n  \
-                 coalesce(sum(CASE WHEN status = 'quarantined' THEN 1 ELSE 0 END), 0) AS quarantined,\n  {sums}\n{from}"
+                "{before}\nSELECT\n  coalesce(sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END), 0) AS objects,\n  \
+                 count(DISTINCT quarantined_object) AS quarantined,\n  {sums}\n{from}"
             ),
             left_out: 0,
         }
@@ -154,7 +186,7 @@ impl Reading {
             heads: vec!["verdict", "objects"],
             rows: self.verdicts.iter().map(|(it, n)| vec![Cell::text(Some(it)), Cell::number(*n)]).collect(),
             sql: format!(
-                "{before}SELECT coalesce(verdict, 'not looked at') AS verdict, count(*) AS objects\n{from}{and}\nGROUP BY 1\nORDER BY 1"
+                "{before}\nSELECT coalesce(verdict, 'not looked at') AS verdict, count(*) AS objects\n{from}{and}\nGROUP BY 1\nORDER BY 1"
             ),
             left_out: 0,
         }
@@ -188,8 +220,8 @@ impl Reading {
             ],
             rows: self.places.iter().take(MAX_DAYS).map(row).collect(),
             sql: format!(
-                "{OBJECTS}SELECT\n  account, region, day, {} AS objects,\n  \
-                 sum(CASE WHEN status = 'quarantined' THEN 1 ELSE 0 END) AS quarantined,\n  {} AS records, {} AS rows,\n  \
+                "{ENTRIES}{OBJECTS}\nSELECT\n  account, region, day, {} AS objects,\n  \
+                 count(DISTINCT quarantined_object) AS quarantined,\n  {} AS records, {} AS rows,\n  \
                  24 - count(DISTINCT hour) AS hours_without_an_object,\n  \
                  sum(CASE WHEN status = 'done' AND verdict = 'valid' THEN 1 ELSE 0 END) AS verified\nFROM objects{}\n\
                  GROUP BY 1, 2, 3\nORDER BY 1, 2, 3\nLIMIT {MAX_DAYS}",
@@ -236,7 +268,7 @@ impl Counts {
         };
         Self {
             objects: u64::from(is_done),
-            quarantined: u64::from(status == "quarantined"),
+            quarantined: 0,
             records: count("records"),
             rows: count("rows"),
             duplicates: count("duplicates"),
@@ -279,12 +311,27 @@ impl Counts {
 }
 
 /// Returns what stands before a SELECT over the chosen objects, and its FROM.
-fn source(choice: &Choice) -> (&'static str, String) {
+fn source(choice: &Choice) -> (String, String) {
     if *choice == Choice::default() {
-        ("", "FROM ledger".to_owned())
+        (ENTRIES.to_owned(), "FROM entries".to_owned())
     } else {
-        (OBJECTS, format!("FROM objects{}", choice.objects(&[])))
+        (format!("{ENTRIES}{OBJECTS}"), format!("FROM objects{}", choice.objects(&[])))
     }
+}
+
+/// Visits the rows of files of the ledger.
+fn each(lake: &Lake, parts: &[Part], names: &[&str], mut visit: impl FnMut(&RecordBatch)) -> Result<(), LakeError> {
+    for part in parts {
+        let file = lake.open_listed(part)?;
+        let read = || {
+            for rows in columns(file, names.iter().copied())?.build()? {
+                visit(&rows?);
+            }
+            Ok(())
+        };
+        read().map_err(LakeError::parquet(&part.path))?;
+    }
+    Ok(())
 }
 
 /// Returns the place of an object by its name, and the hour of its delivery, as the SQL takes them.

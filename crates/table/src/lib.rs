@@ -40,7 +40,7 @@ pub use layout::{
     table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
-pub use questions::{Parameter, ParameterKind, QUESTIONS, Question, Value, question_markdown};
+pub use questions::{Limits, Parameter, ParameterKind, QUESTIONS, Question, Value, question_markdown};
 pub use remembered::REMEMBERED;
 pub use sessions::SESSIONS;
 pub use tally::Tally;

@@ -1,7 +1,12 @@
 //! Named questions with parameters, over the tables and the views. Each is one statement that all engines understand alike
 //! but for the literals of its parameters, which `Dialect` writes.
 
+mod limits;
+
 use std::fmt::Write;
+
+use limits::Limited;
+pub use limits::Limits;
 
 use crate::ddl::Dialect;
 
@@ -14,6 +19,8 @@ pub struct Question {
     pub doc: &'static str,
     /// Values that it asks for; `$name` stands for it in the SQL.
     pub parameters: &'static [Parameter],
+    /// The columns by which its rows are narrowed, which `$limits` stands for; none where it asks of one thing.
+    limited: Option<Limited>,
     /// The SELECT, without an order.
     pub template: &'static str,
     /// The columns by which its rows are ordered.
@@ -85,16 +92,26 @@ impl Question {
         QUESTIONS.into_iter().find(|it| it.name == name)
     }
 
+    /// Tells whether its rows can be narrowed.
+    pub fn is_limited(&self) -> bool {
+        self.limited.is_some()
+    }
+
     /// Writes the question in the words of an engine. The values stand in the order of the parameters.
-    pub fn sql(&self, dialect: Dialect, values: &[Value]) -> String {
+    pub fn sql(&self, dialect: Dialect, values: &[Value], limits: &Limits) -> String {
         assert_eq!(self.parameters.len(), values.len(), "a value for each parameter");
         let mut sql = String::new();
         let mut rest = self.template;
         // Only the template is looked through: a value may hold what looks like a parameter.
         while let Some((before, after)) = rest.split_once('$') {
+            sql.push_str(before);
+            if let (Some(limited), Some(after)) = (&self.limited, after.strip_prefix("limits")) {
+                sql.push_str(&limits.sql(dialect, limited));
+                rest = after;
+                continue;
+            }
             let is_called = |it: &Parameter| after.starts_with(it.name);
             let position = self.parameters.iter().position(is_called).expect("only parameters begin with a dollar");
-            sql.push_str(before);
             sql.push_str(&match &values[position] {
                 Value::Text(text) => dialect.text(text),
                 Value::Seconds(seconds) => dialect.time(*seconds),
@@ -106,6 +123,8 @@ impl Question {
     }
 }
 
+/// The columns of `correlated`.
+const CALLS: Option<Limited> = Some(Limited::by("kms_event_time"));
 const KEY: &[Parameter] = &[Parameter { name: "key", kind: ParameterKind::Key }];
 
 /// Every question, in the order in which they are listed.
@@ -114,6 +133,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "cause-of",
         doc: "Which EC2 action, by whom, made this KMS call, and for which instance, volume, key and grant?",
         parameters: &[Parameter { name: "event", kind: ParameterKind::Event }],
+        limited: None,
         template: include_str!("questions/cause_of.sql"),
         order_by: "kms_event_time, recipient_account_id",
     },
@@ -121,6 +141,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "who-used-key",
         doc: "Which principals and instances used a key, by which calls, how often, first and last?",
         parameters: KEY,
+        limited: Some(Limited::by("event_time")),
         template: include_str!("questions/who_used_key.sql"),
         order_by: "calls DESC, principal_arn, invoked_by, instance_id, event_name, first_call_at",
     },
@@ -128,6 +149,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "launchers-of-key",
         doc: "Which instances had volumes decrypted with a key, by whom were they launched, and when was the last Decrypt?",
         parameters: KEY,
+        limited: CALLS,
         template: include_str!("questions/launchers_of_key.sql"),
         order_by: "last_decrypt_at DESC, instance_id, launch_principal_arn",
     },
@@ -135,6 +157,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "behind",
         doc: "Which principal launched an instance, by what and when, and which keys did it lead to?",
         parameters: &[Parameter { name: "instance", kind: ParameterKind::Instance }],
+        limited: None,
         template: include_str!("questions/behind.sql"),
         order_by: "launched_at, key_arn",
     },
@@ -142,6 +165,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "alive-grants",
         doc: "Which grants were made by a time, and neither retired nor revoked by then?",
         parameters: &[Parameter { name: "at", kind: ParameterKind::Time }],
+        limited: Some(Limited::by("created_at")),
         template: include_str!("questions/alive_grants.sql"),
         order_by: "created_at, grant_id",
     },
@@ -149,6 +173,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "foreign-keys",
         doc: "Which keys of other accounts are in use, by which principals and instances?",
         parameters: &[],
+        limited: CALLS,
         template: include_str!("questions/foreign_keys.sql"),
         order_by: "calls DESC, key_arn, recipient_account_id, kms_principal_arn, instance_id",
     },
@@ -156,6 +181,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "unexplained-decrypts",
         doc: "For which Decrypts was neither a launch nor another EC2 cause found?",
         parameters: &[],
+        limited: CALLS,
         template: include_str!("questions/unexplained_decrypts.sql"),
         order_by: "kms_event_time, kms_event_id",
     },
@@ -163,6 +189,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "uses-of-disabled-keys",
         doc: "Which calls used a key after it was disabled or scheduled for deletion, and before it was enabled again?",
         parameters: &[],
+        limited: CALLS,
         template: include_str!("questions/uses_of_disabled_keys.sql"),
         order_by: "kms_event_time, kms_event_id, disabled_at",
     },
@@ -170,6 +197,7 @@ pub const QUESTIONS: [Question; 9] = [
         name: "links",
         doc: "By which rules were the causes of KMS calls found, and why were others not?",
         parameters: &[],
+        limited: CALLS,
         template: include_str!("questions/links.sql"),
         order_by: "calls DESC, link, confidence, unmatched_reason",
     },
@@ -253,10 +281,43 @@ mod tests {
         let question = Question::named("cause-of").unwrap();
         let value = [Value::Text(r"it's $event \".to_owned())];
         for dialect in [Dialect::DuckDb, Dialect::Athena] {
-            assert!(question.sql(dialect, &value).contains(r"kms_event_id = 'it''s $event \'"), "{dialect:?}");
+            assert!(
+                question.sql(dialect, &value, &Limits::default()).contains(r"kms_event_id = 'it''s $event \'"),
+                "{dialect:?}"
+            );
         }
         for dialect in [Dialect::Spark, Dialect::ClickHouse] {
-            assert!(question.sql(dialect, &value).contains(r"kms_event_id = 'it\'s $event \\'"), "{dialect:?}");
+            assert!(
+                question.sql(dialect, &value, &Limits::default()).contains(r"kms_event_id = 'it\'s $event \\'"),
+                "{dialect:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_stand_where_the_rows_are_chosen() {
+        let limits = Limits {
+            since: Some(1_788_220_800),
+            until: None,
+            accounts: vec!["111122223333".into(), "444455556666".into()],
+            regions: vec!["it's".into()],
+        };
+        for question in QUESTIONS.into_iter().filter(Question::is_limited) {
+            let values = question.parameters.iter().map(|it| match it.kind {
+                ParameterKind::Time => Value::Seconds(0),
+                _ => Value::Text(ID.into()),
+            });
+            let values: Vec<_> = values.collect();
+            let sql = question.sql(Dialect::DuckDb, &values, &limits);
+            assert!(
+                sql.contains("time >= TIMESTAMPTZ '2026-09-01 00:00:00+00'") || sql.contains("created_at >= "),
+                "{sql}"
+            );
+            assert!(
+                sql.contains("recipient_account_id IN ('111122223333', '444455556666') AND aws_region IN ('it''s')")
+            );
+            let whole = question.sql(Dialect::DuckDb, &values, &Limits::default());
+            assert!(sql.len() > whole.len() && !whole.contains('$'), "{whole}");
         }
     }
 
@@ -269,7 +330,7 @@ mod tests {
             (Dialect::Spark, "created_at <= TIMESTAMP '2026-09-01 00:00:00Z'"),
             (Dialect::ClickHouse, "created_at <= toDateTime64('2026-09-01 00:00:00', 6, 'UTC')"),
         ] {
-            let sql = question.sql(dialect, &[Value::Seconds(1_788_220_800)]);
+            let sql = question.sql(dialect, &[Value::Seconds(1_788_220_800)], &Limits::default());
             assert!(sql.contains(expected), "{sql}");
         }
     }

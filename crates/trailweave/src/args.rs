@@ -152,7 +152,7 @@ Examples:
         #[command(flatten)]
         lock: LockArgs,
     },
-    /// Merge the small parts of `events` and `rejects`, as many small runs leave them, into larger ones
+    /// Merge the small parts of `events`, `sessions`, `rejects` and the ledger, as many small runs leave them, into larger ones
     ///
     /// A reader that lists a partition during the change may see rows twice, never none; a kill costs nothing but time.
     #[command(after_help = "\
@@ -258,6 +258,7 @@ Examples:
   trailweave ask --lake ./lake who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab
   trailweave ask --lake ./lake behind i-0a1b2c3d4e5f60718 --json
   trailweave ask --lake ./lake alive-grants --at 2026-09-01
+  trailweave ask --lake ./lake foreign-keys --since 7d --account 111122223333
   trailweave ask who-used-key 1234abcd-12ab-34cd-56ef-1234567890ab --sql athena")]
     Ask(AskArgs),
     /// Draw the chain of an instance, volume, snapshot, key, alias, grant, event or principal

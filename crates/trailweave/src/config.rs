@@ -280,7 +280,8 @@ pub(crate) fn database(value: &str) -> Result<&str, ConfigError> {
     }
 }
 
-fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+/// Reads the ids of accounts.
+pub(crate) fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
     for value in &values {
         if value.len() != 12 || !value.bytes().all(|byte| byte.is_ascii_digit()) {
             let expected = "an AWS account id of 12 digits is expected";

@@ -201,6 +201,12 @@ pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Resul
         counted(it.rows, "row", "rows"),
         ByteSize(it.bytes_before),
         ByteSize(it.bytes_after)
+    )?;
+    writeln!(
+        out,
+        "ledger       {} before, {} after",
+        counted(it.ledger_files_before, "file", "files"),
+        it.ledger_files_after
     )
 }
 

@@ -12,14 +12,11 @@ use arrow::array::RecordBatch;
 use tokio::task::JoinSet;
 use trailweave_decode::Read;
 use trailweave_lake::Lake;
-use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
-use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
 use trailweave_table::Tally;
-use trailweave_table::batch_id;
 use trailweave_table::date_of_day;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
@@ -339,8 +336,7 @@ impl OpenBatch {
         self.writes.spawn(async move {
             let written = outflow.cpu.run(move || write(&path, buffer.into_chunks())).await;
             drop(reservation);
-            let written = written.map_err(IngestError::worker("write a part"))?;
-            let written = written.map_err(|error| with_remedy(&outflow.lake, error))?;
+            let written = written.map_err(IngestError::worker("write a part"))??;
             outflow.crash_points.pass()?;
             Ok(written)
         });
@@ -438,20 +434,6 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
             let source = crate::cpu::Panicked { message: error.to_string() };
             Err(IngestError::Worker { task: "write a part", source })
         }
-    }
-}
-
-/// Says how to have the batch of a part read again that turned out to be damaged.
-pub(crate) fn with_remedy(lake: &Lake, error: IngestError) -> IngestError {
-    match error {
-        IngestError::Lake(LakeError::Damaged { path, source }) => match batch_id(&path) {
-            Some(batch_id) => {
-                let ledger = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
-                IngestError::DamagedPart { path, ledger, source }
-            }
-            None => IngestError::Lake(LakeError::Damaged { path, source }),
-        },
-        other => other,
     }
 }
 

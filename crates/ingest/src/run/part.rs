@@ -25,8 +25,8 @@ use crate::run::chunk::Chunk;
 use crate::run::chunk::places;
 use crate::texts::{Texts, gathered};
 
-/// After these, rows of equal place in a table's order are told apart.
-const TIE_BREAKERS: [&str; 2] = ["source_object", "source_index"];
+/// By these of its columns, rows of equal place in a table's order are told apart; the last two are the ledger's.
+const TIE_BREAKERS: [&str; 4] = ["source_object", "source_index", "version", "batch_id"];
 
 /// Writes the rows of `chunks` as one file of `table`, in its order, and returns how many. Threads that have nothing to
 /// do encode some of the columns.
@@ -106,7 +106,8 @@ fn value<A: ArrayAccessor>(values: &A, row: usize) -> Option<A::Item> {
 
 /// Returns the (chunk, row) of every row that is meant, in the table's order.
 fn order(chunks: &[Chunk], table: &Table) -> Vec<(usize, usize)> {
-    let others = TIE_BREAKERS.iter().filter(|column| !table.sort_by.contains(column));
+    let has = |column: &str| table.columns.iter().any(|it| it.name == column) && !table.sort_by.contains(&column);
+    let others = TIE_BREAKERS.iter().filter(|column| has(column));
     let by: Vec<SortBy<'_>> = table.sort_by.iter().chain(others).map(|name| SortBy::new(chunks, table, name)).collect();
     // Times stand beside the places, because they tell nearly all rows apart.
     let time = |(chunk, row)| match &by[0] {

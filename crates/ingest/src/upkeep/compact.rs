@@ -1,4 +1,4 @@
-//! Merges the small parts of a partition, which many small batches leave, into larger ones.
+//! Merges the small parts of a partition, which many small batches leave, into larger ones; and so the files of the ledger.
 //!
 //! The merged part holds the same rows in the table's order. It appears, and the parts that it holds vanish, in one
 //! change of the lake (see `trailweave_lake::Change`) with some others: a kill costs nothing but time. A reader who lists the partition
@@ -21,6 +21,7 @@ use trailweave_lake::LakeError;
 use trailweave_lake::Merged;
 use trailweave_lake::Part;
 use trailweave_lake::read::{Reader, filled};
+use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
 use trailweave_table::REJECTS;
 use trailweave_table::Table;
@@ -36,6 +37,9 @@ use crate::upkeep::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
 const TARGET_BYTES: u64 = 128 << 20;
+/// In a table without partitions, which all rows ever written are in, parts up to this size are merged whatever the others
+/// are. A larger one waits until those that are smaller are together as large, so that a row is merged a few times, not daily.
+const SMALL_BYTES: u64 = 1 << 20;
 /// So many parts are merged in one change, which needs room for them beside the parts that they hold.
 const GROUPS_PER_CHANGE: usize = 32;
 /// How much larger rows are in memory than as Parquet, with what sorting and encoding them needs: 20 was measured.
@@ -63,6 +67,10 @@ pub struct Compacted {
     pub bytes_after: u64,
     /// Rows in these.
     pub rows: u64,
+    /// Files that the ledger had.
+    pub ledger_files_before: u64,
+    /// Files that it has.
+    pub ledger_files_after: u64,
 }
 
 /// Parts of one partition that become one.
@@ -72,7 +80,8 @@ struct Group {
     bytes: u64,
 }
 
-/// Merges the small parts of `events`, `sessions` and `rejects`, partition by partition. A second call finds nothing to do.
+/// Merges the small parts of `events`, `sessions` and `rejects`, partition by partition, and the files of the ledger. A second
+/// call finds nothing to do.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, IngestError> {
@@ -82,26 +91,42 @@ pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, Inges
     let group_bytes = (options.memory_bytes / MEMORY_FACTOR / threads as u64).min(TARGET_BYTES);
     let mut compacted = Compacted::default();
     let mut groups = Vec::new();
-    for table in LOGGED.into_iter().chain([&REJECTS]) {
+    for table in LOGGED.into_iter().chain([&REJECTS, &LEDGER]) {
         let mut parts = lake.parts(table)?;
         parts.retain(|part| is_committed(&part.path, &batches));
-        compacted.parts_before += parts.len() as u64;
-        for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
+        let [before, _] = compacted.counts(table);
+        *before += parts.len() as u64;
+        for partition in parts.chunk_by_mut(|a, b| a.event_date == b.event_date) {
             groups.extend(group(table, partition, group_bytes));
         }
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|source| IngestError::Threads { threads, source })?;
     compacted.parts_after = compacted.parts_before;
+    compacted.ledger_files_after = compacted.ledger_files_before;
     for groups in groups.chunks(GROUPS_PER_CHANGE.max(threads)) {
         for (group, (rows, bytes)) in groups.iter().zip(pool.install(|| merge_all(lake, groups))?) {
-            compacted.parts_after -= group.parts.len() as u64 - 1;
-            compacted.bytes_before += group.bytes;
-            compacted.bytes_after += bytes;
-            compacted.rows += rows;
+            let [_, after] = compacted.counts(group.table);
+            *after -= group.parts.len() as u64 - 1;
+            if group.table.name != LEDGER.name {
+                compacted.bytes_before += group.bytes;
+                compacted.bytes_after += bytes;
+                compacted.rows += rows;
+            }
         }
     }
     Ok(compacted)
+}
+
+impl Compacted {
+    /// Returns the counts of files of a table, before and after.
+    fn counts(&mut self, table: &Table) -> [&mut u64; 2] {
+        if table.name == LEDGER.name {
+            [&mut self.ledger_files_before, &mut self.ledger_files_after]
+        } else {
+            [&mut self.parts_before, &mut self.parts_after]
+        }
+    }
 }
 
 /// Makes one part of each group, all in one change; returns their rows and bytes.
@@ -126,12 +151,17 @@ fn id(lake: &Lake, group: &Group) -> String {
     short_hex(group.parts.iter().map(|part| lake.below(&part.path).as_os_str().as_encoded_bytes()))
 }
 
-/// Puts the parts of a partition together as long as they fit, in the order of their names.
-fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> {
+/// Puts the parts of a partition together as long as they fit: in the order of their names, or in a table without
+/// partitions in that of their sizes.
+fn group(table: &'static Table, parts: &mut [Part], group_bytes: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
+    if table.dated_by.is_none() {
+        parts.sort_by_key(|part| part.bytes);
+    }
     for part in parts {
+        let is_due = |group: &Group| table.dated_by.is_some() || part.bytes <= group.bytes.max(SMALL_BYTES);
         match groups.last_mut() {
-            Some(group) if group.bytes + part.bytes <= group_bytes => {
+            Some(group) if group.bytes + part.bytes <= group_bytes && is_due(group) => {
                 group.bytes += part.bytes;
                 group.parts.push(part.clone());
             }
@@ -147,7 +177,8 @@ fn merge(lake: &Lake, group: &Group, staged: &Path) -> Result<u64, IngestError> 
     let (mut chunks, mut merged) = (Vec::new(), Vec::new());
     for Part { path, bytes, .. } in &group.parts {
         chunks.extend(read(lake, path, group.table)?);
-        let from = Merged::read(lake, path)?;
+        // What `correlate` has read of parts of parts is asked for, which nobody asks of other tables.
+        let from = if group.table.dated_by.is_some() { Merged::read(lake, path)? } else { Vec::new() };
         merged.push(Merged { path: lake.below(path).to_owned(), bytes: *bytes, from });
     }
     let expected: u64 = chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum();
@@ -174,4 +205,36 @@ fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError
         if rows == expected { Ok(chunks) } else { Err(ParquetError::General(format!("{rows} of {expected} rows"))) }
     };
     read().map_err(LakeError::parquet(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use trailweave_table::EVENTS;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn sizes(table: &'static Table, sizes: &[u64]) -> Vec<Vec<u64>> {
+        let part = |bytes: &u64| Part { event_date: None, path: PathBuf::from("part"), bytes: *bytes };
+        let groups = group(table, &mut sizes.iter().map(part).collect::<Vec<_>>(), 100 * MIB);
+        groups.iter().map(|group| group.parts.iter().map(|part| part.bytes).collect()).collect()
+    }
+
+    #[test]
+    fn parts_of_a_partition_are_put_together_as_long_as_they_fit() {
+        assert_eq!(
+            sizes(&EVENTS, &[50 * MIB, 1, 49 * MIB, 60 * MIB, 2]),
+            [vec![50 * MIB, 1, 49 * MIB], vec![60 * MIB, 2]]
+        );
+        assert!(sizes(&EVENTS, &[50 * MIB, 51 * MIB]).is_empty());
+    }
+
+    #[test]
+    fn in_the_ledger_a_large_file_waits_until_the_small_ones_are_as_large() {
+        assert_eq!(sizes(&LEDGER, &[40 * MIB, 1, 2, 3]), [[1, 2, 3]]);
+        assert!(sizes(&LEDGER, &[40 * MIB, 3]).is_empty());
+        assert!(sizes(&LEDGER, &[20 * MIB, 9 * MIB, 10 * MIB]).is_empty());
+        assert_eq!(sizes(&LEDGER, &[20 * MIB, 10 * MIB, 10 * MIB]), [[10 * MIB, 10 * MIB, 20 * MIB]]);
+    }
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
+use trailweave_lake::read_once;
 use trailweave_table::LEDGER;
 use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
@@ -117,16 +118,21 @@ struct FileCounts {
 impl Counted {
     /// Reads the ledger on the threads of the pool that it is called in.
     pub(crate) fn read(lake: &Lake, filter: &Filter) -> Result<Self, LakeError> {
-        let (mut counted, kept) = (Self::default(), KeptDays::of(lake)?);
-        for parts in lake.parts(&LEDGER)?.chunks(FILES_TOGETHER) {
-            let read: Vec<FileCounts> =
-                parts.par_iter().map(|part| FileCounts::read(lake, part, filter, kept)).collect::<Result<_, _>>()?;
-            for file in read {
-                counted.add(file);
+        let kept = KeptDays::of(lake)?;
+        read_once(lake, &LEDGER, |parts| {
+            let mut counted = Self::default();
+            for parts in parts.chunks(FILES_TOGETHER) {
+                let read: Vec<FileCounts> = parts
+                    .par_iter()
+                    .map(|part| FileCounts::read(lake, part, filter, kept))
+                    .collect::<Result<_, _>>()?;
+                for file in read {
+                    counted.add(file);
+                }
             }
-        }
-        counted.judge();
-        Ok(counted)
+            counted.judge();
+            Ok(counted)
+        })
     }
 
     /// Counts an object that is not read.

@@ -1,5 +1,5 @@
-//! Leftovers of killed runs: parts that the ledger does not know, and files that never got their name. And what snapshots of
-//! published tables need no longer.
+//! Leftovers of killed runs: parts that the ledger does not know, and files that never got their name. And what nobody needs
+//! any longer: snapshots of published tables with their files, and what runs that ended long ago wrote about themselves.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,20 +18,33 @@ use trailweave_table::batch_id;
 
 use crate::IngestError;
 use crate::ledger::committed;
+use crate::upkeep::runs::ended_long_ago;
 
-/// Finds, in every table, what killed runs left behind, and snapshots with their files that the lake keeps no longer, and
-/// removes both unless `is_dry`. Returns what it found. An unfinished plan writes its parts anew, so nothing is lost.
+/// Finds what killed runs left behind, snapshots with their files that the lake keeps no longer, and the plans and summaries of
+/// runs that ended long ago, and removes all of it unless `is_dry`. Returns what it found. An unfinished plan writes its
+/// parts anew, so nothing is lost.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
-    let mut found = find(lake, TABLES.into_iter().chain(AUDIT), &committed(lake)?, None)?;
+    let mut found = leftovers(lake)?;
     found.extend(expire(lake, is_dry)?);
-    found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     found.sort();
     found.dedup();
+    let ended = ended_long_ago(lake)?;
     if !is_dry {
         remove_all(lake, &found)?;
+        lake.remove_all(&ended)?;
     }
+    found.extend(ended);
+    Ok(found)
+}
+
+/// Finds, in every table and the lake's state, what killed runs left behind.
+///
+/// Needs: the caller holds the lake's lock.
+pub(crate) fn leftovers(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
+    let mut found = find(lake, TABLES.into_iter().chain(AUDIT), &committed(lake)?, None)?;
+    found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     Ok(found)
 }
 

@@ -14,7 +14,9 @@ use serde::Serialize;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
+use trailweave_lake::read_once;
 use trailweave_table::LEDGER;
 
 use crate::kept_days::KeptDays;
@@ -80,9 +82,19 @@ impl QuarantinedObject {
 /// Lists the objects that gave no row, dismissed or not, in the order of their names. One that gave rows since is none of
 /// them, nor is one of a day that was pruned.
 pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
+    let mut found = read_once(lake, &LEDGER, |parts| gave_no_row(lake, &parts))?;
+    let kept = KeptDays::of(lake)?;
+    found.retain(|name, _| match origin(name) {
+        Origin::Trail(place) => kept.has_place(Some(&place)),
+        Origin::Other(_) | Origin::Unknown => true,
+    });
+    Ok(found.into_values().collect())
+}
+
+/// Finds the objects of files of the ledger that gave no row, whatever their days.
+fn gave_no_row(lake: &Lake, parts: &[Part]) -> Result<BTreeMap<String, QuarantinedObject>, LakeError> {
     let mut found: BTreeMap<String, QuarantinedObject> = BTreeMap::new();
-    let parts = lake.parts(&LEDGER)?;
-    for part in &parts {
+    for part in parts {
         // Most files hold nothing of the kind, which narrow columns tell.
         let states = read_columns(lake, &part.path, &STATES)?;
         if states.iter().all(|rows| states_of(rows).all(|state| state == ObjectState::Done)) {
@@ -92,24 +104,18 @@ pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
             note(&rows, &mut found);
         }
     }
-    if !found.is_empty() {
-        for part in &parts {
-            for rows in read_columns(lake, &part.path, &NAMES)? {
-                let Some(names) = text(&rows, "source_object") else { continue };
-                for (state, name) in states_of(&rows).zip(names.iter().flatten()) {
-                    if state == ObjectState::Done {
-                        found.remove(name);
-                    }
+    let parts = if found.is_empty() { &[] } else { parts };
+    for part in parts {
+        for rows in read_columns(lake, &part.path, &NAMES)? {
+            let Some(names) = text(&rows, "source_object") else { continue };
+            for (state, name) in states_of(&rows).zip(names.iter().flatten()) {
+                if state == ObjectState::Done {
+                    found.remove(name);
                 }
             }
         }
     }
-    let kept = KeptDays::of(lake)?;
-    found.retain(|name, _| match origin(name) {
-        Origin::Trail(place) => kept.has_place(Some(&place)),
-        Origin::Other(_) | Origin::Unknown => true,
-    });
-    Ok(found.into_values().collect())
+    Ok(found)
 }
 
 /// Notes in the ledger why it is right that these objects gave no row. They stand in quarantine no more.

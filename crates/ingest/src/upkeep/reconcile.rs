@@ -20,7 +20,7 @@ use trailweave_table::date_of_day;
 use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 
-use super::gc::gc;
+use super::gc::leftovers;
 use crate::IngestError;
 use crate::kept_days::KeptDays;
 use crate::ledger::DONE;
@@ -88,7 +88,7 @@ struct OfDay {
 pub fn reconcile(lake: &Lake) -> Result<Reconciled, IngestError> {
     let kept = KeptDays::of(lake)?;
     let mut reconciled = Reconciled { is_pruned: lake.pruned_before()?.is_some(), ..Reconciled::default() };
-    let leftovers: HashSet<PathBuf> = gc(lake, true)?.into_iter().collect();
+    let leftovers: HashSet<PathBuf> = leftovers(lake)?.into_iter().collect();
     reconciled.leftovers = leftovers.len() as u64;
     let mut days: BTreeMap<String, OfDay> = BTreeMap::new();
     for part in lake.parts(&LEDGER)?.into_iter().filter(|part| !leftovers.contains(&part.path)) {

@@ -1,19 +1,24 @@
-//! The runs of a lake: those that did not end, and what the last one left.
+//! The runs of a lake: those that did not end, what the last one left, and those that ended long ago.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Listed;
 
 use crate::ledger::committed;
 use crate::run::plan::Plan;
 use crate::source::key::Origin;
 use crate::source::key::Place;
 use crate::source::key::origin;
+
+/// So many runs that ended are remembered: each more costs every later run the listing of a file.
+const REMEMBERED: usize = 1000;
 
 /// A run that did not end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,9 +48,9 @@ struct Ended {
 impl Runs {
     /// Reads the plans that no run has finished, and the newest summary.
     pub(crate) fn read(lake: &Lake) -> Result<Self, LakeError> {
-        let files = lake.files(&lake.state_dir().join("runs"))?;
+        let files = files(lake)?;
         let mut runs = Self::default();
-        for path in newest(files.iter().map(|file| &*file.path).filter(|path| path.ends_with("done.json"))) {
+        for path in newest(summaries(&files)) {
             let text = lake.read(path)?.unwrap_or_default();
             // A summary of an earlier release may lack it.
             runs.left += serde_json::from_slice::<Ended>(&text).map_or(0, |ended| ended.objects_left);
@@ -80,6 +85,26 @@ impl Runs {
         }
         Ok(())
     }
+}
+
+/// Lists the plans and summaries of runs that ended, but for the last ones and those that `status` asks: of each run the
+/// plan before the summary, without which it would count as unfinished.
+pub(crate) fn ended_long_ago(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
+    let files = files(lake)?;
+    let ended: Vec<&Path> = summaries(&files).collect();
+    let asked = newest(ended.iter().copied());
+    let old = &ended[..ended.len().saturating_sub(REMEMBERED)];
+    let old = old.iter().filter(|path| !asked.contains(path));
+    Ok(old.flat_map(|summary| [summary.with_file_name("plan.json"), summary.to_path_buf()]).collect())
+}
+
+/// Lists the files of all runs, in the order of their ids, which begin with the time.
+fn files(lake: &Lake) -> Result<Vec<Listed>, LakeError> {
+    lake.files(&lake.state_dir().join("runs"))
+}
+
+fn summaries(files: &[Listed]) -> impl Iterator<Item = &Path> {
+    files.iter().map(|file| &*file.path).filter(|path| path.ends_with("done.json"))
 }
 
 /// Picks the summary of the last run; where it was a shard, that of each shard of its job that was the last of its kind.

@@ -42,7 +42,6 @@ use crate::ledger::move_to_duplicates;
 use crate::row_key::ACCOUNT;
 use crate::row_key::EVENT_ID;
 use crate::row_key::keys;
-use crate::run::commit::with_remedy;
 use crate::run::crash_points::CrashPoints;
 use crate::upkeep::amendment::Families;
 use crate::upkeep::duplicates::Sought;
@@ -58,7 +57,7 @@ pub fn settle(lake: &Lake) -> Result<u64, IngestError> {
         return Ok(0);
     }
     let lost = settle_until(&CrashPoints::default(), lake, &Ledger::read(lake)?)?;
-    Ok(lost.iter().map(|lost| lost.n_rows).sum())
+    Ok(lost.values().sum())
 }
 
 /// Notes that a batch, which is about to be committed, is to be settled.
@@ -76,10 +75,10 @@ fn unsettled(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
 }
 
 /// Does what [`settle`] does, and may be made to end at a crash point between two steps.
-pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Ledger) -> Result<Vec<Lost>, IngestError> {
+pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Ledger) -> Result<Lost, IngestError> {
     let notes = unsettled(lake)?;
     if notes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Lost::new());
     }
     let batches: HashSet<_> = notes.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     let families = ledger.amendments().families(|batch_id| batches.contains(batch_id));
@@ -89,8 +88,7 @@ pub(crate) fn settle_until(crash_points: &CrashPoints, lake: &Lake, ledger: &Led
     for table in JOINED {
         for part in lake.parts(table)? {
             if is_committed(&part.path, ledger.batches()) {
-                let settled = settle_part(lake, table, &part.path, &sought, &families, &mut change, &mut leaving);
-                settled.map_err(|error| with_remedy(lake, error.into()))?;
+                settle_part(lake, table, &part.path, &sought, &families, &mut change, &mut leaving)?;
             }
         }
     }

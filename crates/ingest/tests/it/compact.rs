@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use trailweave_ingest::CompactOptions;
 use trailweave_ingest::compact;
+use trailweave_ingest::dismiss;
 use trailweave_ingest::gc;
+use trailweave_ingest::quarantined;
+use trailweave_ingest::status;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
+use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
+use trailweave_table::batch_id;
 
 use crate::ingest;
 use crate::options;
@@ -43,6 +49,7 @@ async fn a_partition_becomes_one_sorted_part_with_the_same_rows() {
     let before = (texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object"));
     let compacted = compact(&lake, &OPTIONS).unwrap();
     assert_eq!((compacted.parts_before, compacted.parts_after, compacted.rows), (18, 3, 18));
+    assert_eq!((compacted.ledger_files_before, compacted.ledger_files_after), (6, 1));
     assert_eq!((texts(&lake, &EVENTS, "event_id"), texts(&lake, &REJECTS, "source_object")), before);
     let [first, second] = lake.parts(&EVENTS).unwrap().try_into().unwrap();
     assert_eq!(first.event_date.as_deref(), Some("2026-09-01"));
@@ -50,6 +57,48 @@ async fn a_partition_becomes_one_sorted_part_with_the_same_rows() {
     assert!(times.is_sorted() && times.len() == 6, "{times:?}");
     let again = compact(&lake, &OPTIONS).unwrap();
     assert_eq!((again.parts_before, again.parts_after, again.rows), (3, 3, 0));
+    assert_eq!((again.ledger_files_before, again.ledger_files_after), (1, 1));
+}
+
+/// Copies the files of a folder into another.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_merged_ledger_knows_what_its_files_knew_also_beside_them() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    trail.put("bad.json.gz", b"cut");
+    let options = options(&trail);
+    ingest(&lake, &options).await;
+    let known = async || (status(&lake, &options, true).await.unwrap(), quarantined(&lake).unwrap());
+    let before = known().await;
+    let folder = lake.table_dir(&LEDGER);
+    copy(&folder, &trail.source().with_file_name("apart"));
+    compact(&lake, &OPTIONS).unwrap();
+    assert_eq!(lake.parts(&LEDGER).unwrap().len(), 1);
+    assert_eq!(known().await, before);
+    assert_eq!(before.1.len(), 1);
+
+    // What a reader sees while the change is carried out.
+    copy(&trail.source().with_file_name("apart"), &folder);
+    assert_eq!(lake.parts(&LEDGER).unwrap().len(), 8);
+    assert_eq!(known().await, before);
+
+    for part in lake.parts(&LEDGER).unwrap().iter().filter(|part| batch_id(&part.path).is_some()) {
+        fs::remove_file(&part.path).unwrap();
+    }
+    let summary = ingest(&lake, &options).await;
+    assert_eq!((summary.objects_done, summary.objects_known, summary.objects_quarantined), (0, 7, 0));
+    assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 12);
+    dismiss(&lake, &["bad.json.gz"].into(), "no trail").unwrap();
+    compact(&lake, &OPTIONS).unwrap();
+    assert!(quarantined(&lake).unwrap().iter().all(|object| !object.stands()));
 }
 
 fn times(rows: &arrow::array::RecordBatch) -> Vec<i64> {
@@ -135,4 +184,31 @@ async fn a_part_that_lacks_a_column_of_today_is_merged_too() {
     let _lock = lake.lock().unwrap();
     compact(&lake, &OPTIONS).unwrap();
     assert_eq!(texts(&lake, &EVENTS, "event_id"), before);
+}
+
+#[tokio::test]
+async fn runs_that_ended_long_ago_are_forgotten_and_no_other() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let _lock = lake.lock().unwrap();
+    let runs = lake.state_dir().join("runs");
+    let run = |id: &str, files: &[&str]| {
+        fs::create_dir_all(runs.join(id)).unwrap();
+        for file in files {
+            fs::write(runs.join(id).join(file), "{}").unwrap();
+        }
+    };
+    for n in 0..1_000 {
+        run(&format!("20260101T{n:09}Z"), &["plan.json", "done.json"]);
+    }
+    run("20250101T000000000Z", &["plan.json", "done.json"]);
+    run("20250102T000000000Z", &["plan.json"]);
+    let ended = gc(&lake, true).unwrap();
+    assert!(runs.join("20250101T000000000Z").exists());
+    // The lake's own run is the newest.
+    assert_eq!((ended.len(), gc(&lake, false).unwrap()), (4, ended));
+    let left = |id: &str| runs.join(id).exists();
+    assert!(!left("20250101T000000000Z") && !left("20260101T000000000Z") && left("20260101T000000001Z"));
+    assert!(left("20250102T000000000Z"), "it did not end");
+    assert!(gc(&lake, false).unwrap().is_empty());
 }

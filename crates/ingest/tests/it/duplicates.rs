@@ -1,7 +1,9 @@
 //! A record is kept once, however often and wherever it is delivered.
 
 use trailweave_ingest::IngestError;
+use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
+use trailweave_lake::LakeError;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 
@@ -88,9 +90,10 @@ async fn a_damaged_part_is_named_and_its_remedy_works() {
     std::fs::write(&part, b"PAR1 no more").unwrap();
     trail.put("b.json", &object(&events(5..15)));
     let error = trailweave_ingest::ingest(&lake, &options(&trail), &Progress::default()).await.unwrap_err();
-    let IngestError::DamagedPart { path, ledger, .. } = error else { panic!("{error}") };
+    let IngestError::Lake(LakeError::Damaged { path, .. }) = error else { panic!("{error}") };
     assert_eq!(path, part);
-    std::fs::remove_file(ledger).unwrap();
+    std::fs::remove_file(part).unwrap();
+    ingest(&lake, &IngestOptions { again: true, ..options(&trail) }).await;
     ingest(&lake, &options(&trail)).await;
     assert_eq!(texts(&lake, &EVENTS, "event_id"), ids(0..15));
 }

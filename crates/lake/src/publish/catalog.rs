@@ -17,10 +17,7 @@ impl Place<'_> {
     /// Returns the catalogue and the database that the table is in; none if the lake is in none.
     fn catalog(&self) -> Result<Option<(&dyn Catalog, &str)>, LakeError> {
         let Some(database) = self.iceberg.glue_database.as_deref() else { return Ok(None) };
-        match self.lake.catalog() {
-            Some(catalog) => Ok(Some((catalog, database))),
-            None => Err(LakeError::NoCatalog { database: database.to_owned() }),
-        }
+        Ok(Some((self.lake.catalog_with(database)?, database)))
     }
 
     /// Refuses a table of a catalogue that is not this one.

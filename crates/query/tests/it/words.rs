@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use trailweave_table::Dialect;
+use trailweave_table::Limits;
 use trailweave_table::ParameterKind;
 use trailweave_table::QUESTIONS;
 use trailweave_table::Value;
@@ -28,9 +29,18 @@ fn every_question_is_one_statement_in_the_words_of_every_engine() {
                 ParameterKind::Key | ParameterKind::Instance | ParameterKind::Event => Value::Text(text.to_owned()),
             };
             let values: Vec<_> = question.parameters.iter().map(|it| value(it.kind)).collect();
-            let sql = question.sql(dialect, &values);
-            let parsed = Parser::parse_sql(grammar, &sql).unwrap_or_else(|error| panic!("{dialect:?}: {error}\n{sql}"));
-            assert_eq!(parsed.len(), 1, "{sql}");
+            let narrow = Limits {
+                since: Some(1_788_220_800),
+                until: Some(1_788_307_200),
+                accounts: vec![text.to_owned(), text.to_owned()],
+                regions: vec![text.to_owned()],
+            };
+            for limits in [Limits::default(), narrow] {
+                let sql = question.sql(dialect, &values, &limits);
+                let parsed =
+                    Parser::parse_sql(grammar, &sql).unwrap_or_else(|error| panic!("{dialect:?}: {error}\n{sql}"));
+                assert_eq!(parsed.len(), 1, "{sql}");
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
 SELECT link, confidence, unmatched_reason, count(*) AS calls
 FROM correlated
+WHERE true$limits
 GROUP BY link, confidence, unmatched_reason

@@ -11,7 +11,7 @@ FROM (
   FROM events
   WHERE event_source LIKE 'kms.%'
     AND (key_arn = $key OR substr(key_arn, position(':key/' IN key_arn) + 5) = $key
-      OR source_key_arn = $key OR substr(source_key_arn, position(':key/' IN source_key_arn) + 5) = $key)
+      OR source_key_arn = $key OR substr(source_key_arn, position(':key/' IN source_key_arn) + 5) = $key)$limits
 ) AS used
 LEFT JOIN correlated AS joined
   ON joined.kms_event_id = used.event_id AND joined.recipient_account_id = used.recipient_account_id

@@ -1,7 +1,7 @@
 SELECT
   disabled.key_arn, disabled.event_name AS disabled_by, disabled.event_id AS disabling_event_id, disabled.disabled_at,
   disabled.principal_arn AS disabling_principal_arn, used.kms_event_id, used.kms_event_time, used.kms_event_name,
-  used.kms_error_code, used.instance_id, used.volume_id, used.ec2_event_id
+  used.kms_error_code, used.instance_id, used.volume_id, used.ec2_event_id, used.recipient_account_id, used.aws_region
 FROM (
   SELECT
     disabling.key_arn, disabling.event_name, disabling.event_id, disabling.principal_arn, disabling.event_time AS disabled_at,

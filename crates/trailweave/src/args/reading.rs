@@ -60,6 +60,18 @@ pub(crate) struct AskArgs {
     /// time ago such as 7d [default: now]
     #[arg(long, value_name = "WHEN")]
     pub(crate) at: Option<String>,
+    /// Events from then on: a date (2026-09-01), today, yesterday, an RFC 3339 time or a time ago (7d, 12h, 2w)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Events before then, in the same forms; of a date all of its day
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Events of this account; repeatable
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Events of this region; repeatable
+    #[arg(long, value_delimiter = ',', value_name = "REGION")]
+    pub(crate) region: Vec<String>,
     /// Print the question in the words of an engine, and ask nothing
     #[arg(long, value_name = "ENGINE")]
     pub(crate) sql: Option<SqlEngine>,

@@ -31,6 +31,10 @@ pub(crate) enum ConfigError {
     NoQuestion { name: String, names: Vec<&'static str> },
     #[error("the question is asked as `ask {usage}`")]
     AskedOtherwise { usage: String },
+    #[error(
+        "`ask {name}` asks of one thing, whenever and wherever it was: it takes no --since, --until, --account and --region"
+    )]
+    AskedWhole { name: &'static str },
     #[error("--database goes with `ddl athena` alone: no other engine is told of one")]
     DatabaseWithout,
     #[error("Athena reads a lake in S3 alone (--lake s3://bucket/prefix); `ddl duckdb` makes one in a folder known")]

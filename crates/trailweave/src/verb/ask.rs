@@ -6,6 +6,7 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 use trailweave_table::Dialect;
+use trailweave_table::Limits;
 use trailweave_table::ParameterKind;
 use trailweave_table::QUESTIONS;
 use trailweave_table::Question;
@@ -31,14 +32,15 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
         names: QUESTIONS.iter().map(|it| it.name).collect(),
     })?;
     let values = values(&question, args, now())?;
+    let limits = limits(&question, args, now())?;
     if let Some(engine) = args.sql {
         let mut out = io::stdout().lock();
-        writeln!(out, "-- {}\n{};", question.doc, question.sql(dialect(engine), &values))?;
+        writeln!(out, "-- {}\n{};", question.doc, question.sql(dialect(engine), &values, &limits))?;
         out.flush()?;
         return Ok(Outcome::Done);
     }
     // The engine of `query` takes the words of standard SQL, as Athena does.
-    let sql = question.sql(Dialect::Athena, &values);
+    let sql = question.sql(Dialect::Athena, &values, &limits);
     query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, args.format)
 }
 
@@ -71,6 +73,22 @@ fn values(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Vec<Val
         });
     }
     if typed.next().is_some() || at.is_some() { Err(otherwise()) } else { Ok(values) }
+}
+
+/// Reads which of its rows are meant.
+fn limits(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Limits, ConfigError> {
+    let range = config::range(("since", args.since.as_deref()), ("until", args.until.as_deref()), now)?;
+    let limits = Limits {
+        since: range.from,
+        until: range.to,
+        accounts: config::accounts(args.account.clone())?.into_iter().collect(),
+        regions: args.region.clone(),
+    };
+    if limits.is_empty() || question.is_limited() {
+        Ok(limits)
+    } else {
+        Err(ConfigError::AskedWhole { name: question.name })
+    }
 }
 
 /// A question, as the list has it.

@@ -119,6 +119,7 @@ fn closed(error: &anyhow::Error) -> Finding {
 
 fn lake_findings(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
     let mut findings = room(job, lake)?;
+    findings.extend(catalog(job, lake)?);
     match job.lock(lake) {
         Ok(_lock) => {
             findings.push(Finding::ok("lake", format!("{} can be written", lake.root().display())));
@@ -167,6 +168,18 @@ fn room(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
         _ if free < tables => finding.warn(mend()),
         _ => finding,
     }])
+}
+
+/// Looks at the database of AWS Glue that follows the lake, or is to.
+fn catalog(job: &Job, lake: &Lake) -> anyhow::Result<Option<Finding>> {
+    let follows = || Ok::<_, LakeError>(lake.iceberg()?.and_then(|iceberg| iceberg.glue_database));
+    let Some(database) = job.config.glue_database.clone().map_or_else(follows, |asked| Ok(Some(asked)))? else {
+        return Ok(None);
+    };
+    Ok(Some(match lake.look_at_catalog(&database) {
+        Ok(()) => Finding::ok("glue", format!("the tables of the database `{database}` can be looked at")),
+        Err(error) => Finding::ok("glue", spoken(&error.into())).fault("as the message says".into()),
+    }))
 }
 
 /// Tells whether the parts hold the rows that the ledger counts.

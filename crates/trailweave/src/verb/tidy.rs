@@ -23,7 +23,7 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Removes, or only names, what killed runs left behind.
+/// Removes, or only names, what killed runs left behind and nobody needs any longer.
 pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let _lock = job.lock(&lake)?;

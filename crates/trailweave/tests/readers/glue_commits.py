@@ -147,6 +147,12 @@ def refused(trailweave: str, folder: pathlib.Path) -> list[str]:
     Glue.denied = False
     code, said = tell(trailweave, "publish", "--glue-database", DATABASE)
     differences += [said] if code else behind()
+    code, said = tell(trailweave, "doctor")
+    differences += [] if code == 0 and f"the tables of the database `{DATABASE}` can be looked at" in said else [said]
+    Glue.denied = True
+    code, said = tell(trailweave, "doctor")
+    differences += [] if code == 1 and "allow glue:GetDatabase" in said else [said]
+    Glue.denied = False
     code, said = tell(trailweave, "publish", "--no-glue")
     differences += [said] if code else []
     Glue.denied = True
