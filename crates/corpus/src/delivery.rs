@@ -1,16 +1,15 @@
 //! Puts records into gzipped objects as `CloudTrail` delivers them: late, twice, and in no order.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
 use ring::digest::{SHA256, digest};
 
 use crate::Error;
 use crate::clock::{DAY_SECS, bucket, day_folders, day_of};
 use crate::dice::Dice;
 use crate::digests::Logged;
+use crate::gzip::Compressor;
 use crate::noise::{self, Slot};
 use crate::options::CorpusOptions;
 use crate::scene::Placed;
@@ -50,13 +49,14 @@ pub(crate) fn deliver(records: &Records<'_>, options: &CorpusOptions, root: &Pat
         scopes[records.scope(index)].push(index);
     }
     let mut delivered = Delivered::default();
+    let mut compressor = Compressor::new();
     for (scope, members) in scopes.iter().enumerate() {
         let stream = u64::try_from(scope).expect("a corpus has fewer trails than 64 bits count");
         let mut dice = Dice::new(options.seed ^ 0x5eed, stream);
         let folder = trail_folder(records.world, scope);
-        let mut trail = Trail { records, options, root, folder, scope, delivered };
+        let mut trail = Trail { records, options, root, folder, scope, delivered, compressor };
         trail.deliver(&mut dice, members)?;
-        delivered = trail.delivered;
+        (delivered, compressor) = (trail.delivered, trail.compressor);
     }
     Ok(delivered)
 }
@@ -91,6 +91,7 @@ struct Trail<'t> {
     folder: String,
     scope: usize,
     delivered: Delivered,
+    compressor: Compressor,
 }
 
 impl Trail<'_> {
@@ -125,7 +126,7 @@ impl Trail<'_> {
             let written = object.last().expect("an object has a first record").arrives;
             dice.shuffle(object);
             let body = self.body(object);
-            let gz = compress(&body);
+            let gz = self.compressor.gzip(&body);
             let sha256 = self.options.digests.then(|| sha256(&body));
             self.write(dice, (&gz, sha256), written, object.len())?;
             if dice.chance(repeated) {
@@ -170,11 +171,6 @@ impl Trail<'_> {
         self.delivered.records += n_records;
         Ok(())
     }
-}
-
-fn compress(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::with_capacity(body.len() / 6), Compression::new(6));
-    encoder.write_all(body).and_then(|()| encoder.finish()).expect("a vector takes every byte")
 }
 
 fn sha256(body: &[u8]) -> [u8; 32] {

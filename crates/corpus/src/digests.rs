@@ -8,13 +8,14 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
 use ring::digest::{SHA256, digest};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::clock::{compact, day_folders, rfc3339};
 use crate::dice::Dice;
+use crate::gzip::Compressor;
 use crate::keys::{SigningKey, hex};
 use crate::options::CorpusOptions;
 use crate::tampering::{Tampered, Tampering};
@@ -49,9 +50,27 @@ pub(crate) struct Digests<'d> {
     root: &'d Path,
     /// One for each region, and one that is on no list.
     keys: Vec<SigningKey>,
-    metadata: BTreeMap<String, Value>,
+    metadata: BTreeMap<String, Metadata>,
+    compressor: Compressor,
     pub(crate) n_written: usize,
     pub(crate) tampered: Option<Tampered>,
+}
+
+/// The metadata of a digest's object.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Metadata {
+    signature: String,
+    signature_algorithm: &'static str,
+    /// Of a digest that was made later, when that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backfill_generation_timestamp: Option<String>,
+}
+
+impl Metadata {
+    fn new(signature: String) -> Self {
+        Self { signature, signature_algorithm: "SHA256withRSA", backfill_generation_timestamp: None }
+    }
 }
 
 /// A digest that was written, as its successor names it.
@@ -83,7 +102,16 @@ impl<'d> Digests<'d> {
     pub(crate) fn new(world: &'d World, options: &'d CorpusOptions, root: &'d Path) -> Self {
         let key = |stream| SigningKey::new(&mut Dice::new(options.seed ^ 0x00d1_6e57, stream));
         let keys = (0..=world.regions.len() as u64).map(key).collect();
-        Self { world, options, root, keys, metadata: BTreeMap::new(), n_written: 0, tampered: None }
+        Self {
+            world,
+            options,
+            root,
+            keys,
+            metadata: BTreeMap::new(),
+            compressor: Compressor::new(),
+            n_written: 0,
+            tampered: None,
+        }
     }
 
     /// Writes the digests of all trails, and the files beside them.
@@ -101,7 +129,8 @@ impl<'d> Digests<'d> {
                 self.trail(Trail { scope, is_second: false }, hours, &of_scope)?;
             }
         }
-        self.write_file(DIGEST_METADATA, &json!({ BUCKET: self.metadata }).to_string().into_bytes())?;
+        let metadata = serde_json::to_vec(&BTreeMap::from([(BUCKET, &self.metadata)])).expect("texts are JSON");
+        self.write_file(DIGEST_METADATA, &metadata)?;
         let listed = self.keys.split_last().expect("there is a key that is on no list").1;
         let key = |key: &SigningKey| {
             json!({
@@ -162,8 +191,8 @@ impl<'d> Digests<'d> {
         let body = self.body(trail, hour, &key, previous, tampering);
         let signature = self.signature(trail, hour, &key, &body, previous, tampering);
         let sha256 = hex(digest(&SHA256, body.as_bytes()).as_ref());
-        self.metadata.insert(key.clone(), metadata(&signature));
-        self.write_file(&key, &gzip(body.as_bytes()))?;
+        self.metadata.insert(key.clone(), Metadata::new(signature.clone()));
+        self.write_gzip(&key, body.as_bytes())?;
         self.n_written += 1;
         if let Some(tampering) = tampering {
             self.tamper(tampering, &key, &body, hour)?;
@@ -176,11 +205,11 @@ impl<'d> Digests<'d> {
         let key = self.key(trail, hour.end, "_backfill");
         let body = self.body(trail, hour, &key, None, None);
         let signature = self.signature(trail, hour, &key, &body, None, None);
-        let mut metadata = metadata(&signature);
-        metadata["backfill-generation-timestamp"] = rfc3339(hour.end + 24 * HOUR_SECS).into();
+        let made = rfc3339(hour.end + 24 * HOUR_SECS);
+        let metadata = Metadata { backfill_generation_timestamp: Some(made), ..Metadata::new(signature) };
         self.metadata.insert(key.clone(), metadata);
         self.n_written += 1;
-        self.write_file(&key, &gzip(body.as_bytes()))
+        self.write_gzip(&key, body.as_bytes())
     }
 
     fn key(&self, trail: Trail, end: i64, suffix: &str) -> String {
@@ -265,7 +294,7 @@ impl<'d> Digests<'d> {
             Tampering::LogUnlisted => log.clone_into(&mut about),
             Tampering::DigestChanged => {
                 let changed = body.replacen("\"newest", "\"nevest", 1);
-                self.write_file(key, &gzip(changed.as_bytes()))?;
+                self.write_gzip(key, changed.as_bytes())?;
             }
             Tampering::DigestTail => self.write_file(key, &[read(key)?, b"more".to_vec()].concat())?,
             Tampering::DigestDeleted => self.remove(key)?,
@@ -285,10 +314,13 @@ impl<'d> Digests<'d> {
                 let stored = if log.is_empty() { Vec::new() } else { read(log)? };
                 match tampering {
                     Tampering::LogDeleted => self.remove(log)?,
-                    Tampering::LogMember => self.write_file(log, &[stored, gzip(b"")].concat())?,
+                    Tampering::LogMember => {
+                        let member = self.compressor.gzip(b"");
+                        self.write_file(log, &[stored, member].concat())?;
+                    }
                     Tampering::LogTail => self.write_file(log, &[&stored[..], b"more"].concat())?,
                     Tampering::LogCut => self.write_file(log, &stored[..stored.len() / 2])?,
-                    _ => self.write_file(log, &gzip(&changed(&stored)))?,
+                    _ => self.write_gzip(log, &changed(&stored))?,
                 }
             }
         }
@@ -300,6 +332,11 @@ impl<'d> Digests<'d> {
     fn remove(&self, key: &str) -> Result<(), Error> {
         let path = self.root.join(key);
         fs::remove_file(&path).map_err(|source| Error::Write { path, source })
+    }
+
+    fn write_gzip(&mut self, key: &str, text: &[u8]) -> Result<(), Error> {
+        let stored = self.compressor.gzip(text);
+        self.write_file(key, &stored)
     }
 
     fn write_file(&self, key: &str, content: &[u8]) -> Result<(), Error> {
@@ -335,15 +372,6 @@ fn log_file(logged: &Logged) -> Value {
         "newestEventTime": rfc3339(logged.at - 60),
         "oldestEventTime": rfc3339(logged.at - 900),
     })
-}
-
-fn metadata(signature: &str) -> Value {
-    json!({ "signature": signature, "signature-algorithm": "SHA256withRSA" })
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
-    encoder.write_all(text).and_then(|()| encoder.finish()).expect("a vector takes every byte")
 }
 
 /// Changes one byte of the text of a log file.

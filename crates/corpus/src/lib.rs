@@ -38,6 +38,7 @@ mod dice;
 mod digests;
 mod error;
 mod flows;
+mod gzip;
 mod identity;
 mod keys;
 mod noise;

@@ -12,6 +12,8 @@ use crate::grid::{Cell, Grid, short};
 const LINE: usize = 24;
 /// Letters of a line, with the name of the event.
 const MAX_CHARS: usize = 116;
+/// Letters of a grant's id in it, which are enough to tell it from others.
+const GRANT_CHARS: usize = 12;
 
 /// A chain as it is shown.
 #[derive(Debug, Serialize)]
@@ -149,10 +151,13 @@ fn call_says(call: &Call) -> String {
         (.., Some(reason)) => format!("[no cause: {reason}]"),
         _ => "[no cause]".to_owned(),
     };
+    let is_of_grant =
+        call.text("link") == Some("grant") || call.text("kms_event_name").is_some_and(|it| it.ends_with("Grant"));
+    let grant = call.text("grant_id").filter(|_| is_of_grant).map(|it| format!("grant {}", cut(it, GRANT_CHARS)));
     let on = call.text("volume_id").map(|it| format!("on {it}"));
     let by =
         call.text("kms_principal_arn").map_or_else(|| "caller not named".to_owned(), |it| format!("by {}", short(it)));
-    [failed, on, Some(known), Some(by)].into_iter().flatten().collect::<Vec<_>>().join("  ")
+    [failed, on, grant, Some(known), Some(by)].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+mod narrowing;
 mod reading;
 mod writing;
 
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap_complete::Shell;
 
+pub(crate) use narrowing::{PlaceArgs, TimeArgs};
 pub(crate) use reading::{AskArgs, Engine, Format, ReportArgs, SqlEngine, TraceArgs};
 pub(crate) use writing::{EngineArgs, GlueArgs, JoinEngine, LockArgs, PublishArgs};
 
@@ -457,12 +459,8 @@ pub(crate) struct IngestArgs {
     /// Objects delivered on or before this day, in the same forms
     #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
     pub(crate) to: Option<String>,
-    /// Objects of this account; repeatable
-    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
-    pub(crate) account: Vec<String>,
-    /// Objects of this region; repeatable
-    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
-    pub(crate) region: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Read listed objects of any name by their content, not only *.gz, *.json, *.jsonl and *.ndjson. Hidden ones, which
     /// begin with . or _, are never read
     #[arg(long, env = "TRAILWEAVE_ALL_NAMES", value_parser = FalseyValueParser::new())]
@@ -508,12 +506,8 @@ pub(crate) struct VerifyArgs {
     /// Digests whose windows begin at or before, in the same forms; a date ends at midnight UTC
     #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
     pub(crate) to: Option<String>,
-    /// Digests of this account; repeatable
-    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
-    pub(crate) account: Vec<String>,
-    /// Digests of this region; repeatable
-    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
-    pub(crate) region: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// The public keys, as `aws cloudtrail list-public-keys` prints them [default: CloudTrail is asked]
     #[arg(long, value_name = "FILE")]
     pub(crate) public_keys: Option<PathBuf>,

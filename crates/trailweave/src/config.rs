@@ -164,8 +164,8 @@ impl Config {
             filter: checked(Filter {
                 from: when("from", &or(&ingest.from, &file.from), now)?,
                 to: when("to", &or(&ingest.to, &file.to), now)?,
-                accounts: accounts(all(&ingest.account, &file.account))?,
-                regions: regions(all(&ingest.region, &file.region))?,
+                accounts: accounts(all(&ingest.place.account, &file.account))?,
+                regions: regions(all(&ingest.place.region, &file.region))?,
                 names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
             events: events(&or(&ingest.events, &file.events))?,

@@ -5,18 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::ValueEnum;
 
+use super::narrowing::{PlaceArgs, TimeArgs};
+
 /// The arguments of `trace`.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct TraceArgs {
     /// i-.., vol-.., snap-.., ami-.. or its ARN, a key's id or ARN, an alias by its name or ARN, a grant id, an event id, an
     /// access key, or the ARN of a user, of a role with all its sessions, or of one session
     pub(crate) id: String,
-    /// Calls from then on: a date (2026-09-01), today, yesterday, an RFC 3339 time or a time ago (7d, 12h, 2w)
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<String>,
-    /// Calls before then, in the same forms; of a date all of its day
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
     /// Print every call and whole names, also on a terminal
     #[arg(long)]
     pub(crate) full: bool,
@@ -37,12 +35,8 @@ pub(crate) struct ReportArgs {
     /// Events, and objects delivered, on or before this day, in the same forms
     #[arg(long, env = "TRAILWEAVE_TO", value_name = "WHEN")]
     pub(crate) to: Option<String>,
-    /// Events of this account; repeatable
-    #[arg(long, env = "TRAILWEAVE_ACCOUNT", value_delimiter = ',', value_name = "ID")]
-    pub(crate) account: Vec<String>,
-    /// Events of this region; repeatable
-    #[arg(long, env = "TRAILWEAVE_REGION", value_delimiter = ',', value_name = "REGION")]
-    pub(crate) region: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Show the chain of this instance, volume, snapshot, key, grant, event or principal, too; repeatable
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     pub(crate) instance: Vec<String>,
@@ -60,12 +54,8 @@ pub(crate) struct AskArgs {
     /// time ago such as 7d [default: now]
     #[arg(long, value_name = "WHEN")]
     pub(crate) at: Option<String>,
-    /// Events from then on: a date (2026-09-01), today, yesterday, an RFC 3339 time or a time ago (7d, 12h, 2w)
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) since: Option<String>,
-    /// Events before then, in the same forms; of a date all of its day
-    #[arg(long, value_name = "WHEN")]
-    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
     /// Events of this account; repeatable
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     pub(crate) account: Vec<String>,

@@ -1,6 +1,7 @@
 //! The layers are laid in order, and what does not hold is named.
 
 use super::*;
+use crate::args::PlaceArgs;
 
 fn now() -> Timestamp {
     "2026-09-10T12:00:00Z".parse().unwrap()
@@ -86,14 +87,15 @@ fn times_are_dates_instants_or_times_ago() {
 fn a_setting_out_of_range_is_refused_by_name() {
     let text = |value: &str| Some(value.to_owned());
     let common = Common::default();
+    let placed = |place| IngestArgs { place, ..IngestArgs::default() };
     let wrong = [
         (Common { memory: text("1MiB"), ..common.clone() }, IngestArgs::default(), "memory"),
         (Common { threads: text("many"), ..common.clone() }, IngestArgs::default(), "threads"),
         (Common { lake: text("gs://bucket/lake"), ..common.clone() }, IngestArgs::default(), "lake"),
-        (common.clone(), IngestArgs { account: vec!["1234".into()], ..IngestArgs::default() }, "account"),
-        (common.clone(), IngestArgs { region: vec!["EU-WEST-1".into()], ..IngestArgs::default() }, "region"),
-        (common.clone(), IngestArgs { region: vec![" eu-west-1".into()], ..IngestArgs::default() }, "region"),
-        (common.clone(), IngestArgs { region: vec![String::new()], ..IngestArgs::default() }, "region"),
+        (common.clone(), placed(PlaceArgs { account: vec!["1234".into()], ..PlaceArgs::default() }), "account"),
+        (common.clone(), placed(PlaceArgs { region: vec!["EU-WEST-1".into()], ..PlaceArgs::default() }), "region"),
+        (common.clone(), placed(PlaceArgs { region: vec![" eu-west-1".into()], ..PlaceArgs::default() }), "region"),
+        (common.clone(), placed(PlaceArgs { region: vec![String::new()], ..PlaceArgs::default() }), "region"),
         (common.clone(), IngestArgs { queue_url: text("trail"), ..IngestArgs::default() }, "queue-url"),
         (common, IngestArgs { events: text("some"), ..IngestArgs::default() }, "events"),
     ];
@@ -132,7 +134,7 @@ fn a_queue_is_drained_alone_and_whole() {
     assert!(check(&queue).is_ok());
     for with in [
         IngestArgs { source: vec!["trail".into()], ..queue.clone() },
-        IngestArgs { region: vec!["eu-west-1".into()], ..queue.clone() },
+        IngestArgs { place: PlaceArgs { region: vec!["eu-west-1".into()], ..PlaceArgs::default() }, ..queue.clone() },
         IngestArgs { shard: Some("0/2".into()), ..queue },
     ] {
         assert!(matches!(check(&with), Err(ConfigError::QueueWith { .. })), "{with:?}");

@@ -77,7 +77,7 @@ fn values(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Vec<Val
 
 /// Reads which of its rows are meant.
 fn limits(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Limits, ConfigError> {
-    let range = config::range(("since", args.since.as_deref()), ("until", args.until.as_deref()), now)?;
+    let range = config::range(("since", args.time.since.as_deref()), ("until", args.time.until.as_deref()), now)?;
     let limits = Limits {
         since: range.from,
         until: range.to,

@@ -27,7 +27,7 @@ use crate::trace::Look;
 pub(super) fn trace(job: &Job, args: &TraceArgs) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     freshness::warn_if_behind(&lake);
-    let range = config::range(("since", args.since.as_deref()), ("until", args.until.as_deref()), job.began)?;
+    let range = config::range(("since", args.time.since.as_deref()), ("until", args.time.until.as_deref()), job.began)?;
     let question = Question { id: &args.id, since: range.from, until: range.to };
     let chain = trailweave_correlate::trace(&lake, job.config.threads, &question)?;
     if args.dot {

@@ -25,13 +25,8 @@ struct Written<'p> {
 
 /// Writes the page.
 pub(super) fn report(common: Common, args: &ReportArgs, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
-    let choice = IngestArgs {
-        from: args.from.clone(),
-        to: args.to.clone(),
-        account: args.account.clone(),
-        region: args.region.clone(),
-        ..IngestArgs::default()
-    };
+    let choice =
+        IngestArgs { from: args.from.clone(), to: args.to.clone(), place: args.place.clone(), ..IngestArgs::default() };
     write(&Job::new(common, &choice, now)?, &args.out, &args.instance)?;
     Ok(Outcome::Done)
 }

@@ -12,12 +12,7 @@ use crate::outcome::Outcome;
 
 /// Proves what the lake holds.
 pub(super) fn verify(common: Common, args: &VerifyArgs, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
-    let sources = IngestArgs {
-        source: args.source.clone(),
-        account: args.account.clone(),
-        region: args.region.clone(),
-        ..IngestArgs::default()
-    };
+    let sources = IngestArgs { source: args.source.clone(), place: args.place.clone(), ..IngestArgs::default() };
     let job = Job::new(common, &sources, now)?.waiting(&args.lock)?;
     let range = config::range(("from", args.from.as_deref()), ("to", args.to.as_deref()), job.began)?;
     job.verified(|job| prove(job, args, range))

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::program::{PYTHON, run, trailweave, utf8};
+use crate::program::{PYTHON, deliver, query, run, trailweave, utf8};
 
 #[test]
 fn every_table_of_the_page_is_what_its_sql_gives() {
@@ -41,6 +41,57 @@ fn every_table_of_the_page_is_what_its_sql_gives() {
     ]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&chosen)]);
+}
+
+#[test]
+fn of_a_lake_that_was_pruned_and_compacted_the_page_shows_what_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = demo(folder.path());
+    let (lake, page) = (demo.join("lake"), folder.path().join("pruned.html"));
+    let days = query(&lake, "SELECT DISTINCT CAST(event_date AS VARCHAR) AS day FROM correlated ORDER BY 1");
+    let before = days[3]["day"].as_str().unwrap();
+    for verb in [&["prune", "--before", before][..], &["compact"], &["report", "--out", utf8(&page)]] {
+        let said = trailweave(&[verb, &["--lake", utf8(&lake)]].concat());
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    let chart = |page: &Path| {
+        let text = fs::read_to_string(page).unwrap();
+        text.split("id=\"links-by-day\"").nth(1).unwrap().split("</table>").next().unwrap().to_owned()
+    };
+    let first = days[0]["day"].as_str().unwrap();
+    assert!(chart(&demo.join("report.html")).contains(first) && !chart(&page).contains(first));
+    assert!(chart(&page).contains(before));
+    check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page)]);
+}
+
+#[test]
+fn an_object_that_was_read_after_all_is_in_quarantine_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake, page) =
+        (folder.path().join("trail"), folder.path().join("lake"), folder.path().join("page.html"));
+    let quarantined = || {
+        let said = trailweave(&["report", "--lake", utf8(&lake), "--out", utf8(&page)]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page)]);
+        let text = fs::read_to_string(&page).unwrap();
+        let counts = text.split("id=\"reconciliation\"").nth(1).unwrap().split("<td").skip(1);
+        let counts: Vec<_> = counts.map(|it| it.split(['>', '<']).nth(1).unwrap().trim().to_owned()).collect();
+        counts[1].clone()
+    };
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", b"cut");
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-02", b"cut");
+    run(&trail, &lake, 3);
+    assert_eq!(quarantined(), "2");
+    let first = trail.join("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01");
+    let first = fs::read_dir(first).unwrap().next().unwrap().unwrap().path();
+    let mut file = GzEncoder::new(fs::File::create(&first).unwrap(), Compression::fast());
+    file.write_all(br#"{"Records":[]}"#).unwrap();
+    file.finish().unwrap();
+    run(&trail, &lake, 3);
+    assert_eq!(quarantined(), "1");
+    let said = trailweave(&["quarantine", "dismiss", "*", "--note", "no trail", "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(quarantined(), "0");
 }
 
 #[test]
