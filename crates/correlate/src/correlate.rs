@@ -32,7 +32,7 @@ pub fn correlate(lake: &Lake, options: &CorrelateOptions, progress: &Progress) -
     let covers = Covered::of(lake, RULES, &parts);
     let covered = if options.scope == Scope::New { covered(lake, &parts)? } else { None };
     if let Some(covered) = &covered {
-        warn_of_gone(covered, &covers);
+        refuse_gone(covered, &covers)?;
     }
     let pool = pool(options.threads)?;
     if covered.as_ref().is_some_and(|it| it.has_parts_of(&covers)) {
@@ -75,16 +75,12 @@ pub fn covered(lake: &Lake, parts: &[Part]) -> Result<Option<Covered>, LakeError
     Ok(Some(covered))
 }
 
-/// Warns that the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.
-fn warn_of_gone(covered: &Covered, covers: &Covered) {
+/// Refuses to let the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.
+fn refuse_gone(covered: &Covered, covers: &Covered) -> Result<(), CorrelateError> {
     let mut gone = covered.gone(covers);
-    if let Some(path) = gone.next() {
-        tracing::warn!(
-            parts = 1 + gone.count(),
-            path = %path.display(),
-            "parts of `events` or `sessions` are gone, such as this one, and with them what the tables had of their rows; where that was \
-             not meant, restore them from a copy"
-        );
+    match gone.next() {
+        Some(path) => Err(CorrelateError::PartsGone { path: path.to_owned(), parts: 1 + gone.count() }),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Errors between `events` and the products.
 
+use std::path::PathBuf;
+
 use arrow::error::ArrowError;
 use trailweave_lake::LakeError;
 
@@ -24,6 +26,18 @@ pub enum CorrelateError {
     /// Days cannot be pruned whose events the products do not know.
     #[error("the tables do not know all events of these days yet; `correlate` first")]
     Behind,
+    /// Parts are gone that the products were made of.
+    #[error(
+        "parts of `events` or `sessions` are gone that the tables were made of, such as `{}` ({parts} in all): restore them from a copy, \
+         or let `ingest --again` read their objects again, of the days that `doctor` tells; then `correlate --whole` makes the tables of \
+         what is there", path.display()
+    )]
+    PartsGone {
+        /// One of them, below the lake's folder.
+        path: PathBuf,
+        /// How many they are.
+        parts: usize,
+    },
     /// Rows of a product could not be put together. This is a bug of this crate.
     #[error("cannot put the rows of `{table}` together")]
     Rows {

@@ -1,14 +1,16 @@
 //! Up to when the tables are correlated, and what they were not made of yet.
 
 use serde::Serialize;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::read;
 use trailweave_table::EVENTS;
+use trailweave_table::JOINED;
 use trailweave_table::LOGGED;
 
-use crate::correlate::{covered, parts_of};
+use crate::correlate::{RULES, covered, parts_of};
 use crate::parts::BEYOND_MS;
 use crate::parts::bounds;
 
@@ -19,21 +21,22 @@ pub struct Freshness {
     pub correlated_until_ms: Option<i64>,
     /// Parts of `events` and `sessions` that the tables were not made of. All of them, where the join has other rules by now.
     pub waiting_parts: u64,
+    /// Parts that they were made of and that are gone.
+    pub gone_parts: u64,
 }
 
 impl Freshness {
     /// Reads what the products cover, and the ends of the parts of the newest date.
     pub fn read(lake: &Lake) -> Result<Self, LakeError> {
         let parts = parts_of(lake, &LOGGED)?;
-        if parts.is_empty() {
-            return Ok(Self::default());
-        }
         let Some(covered) = covered(lake, &parts)? else {
-            return Ok(Self { correlated_until_ms: None, waiting_parts: parts.len() as u64 });
+            return Ok(Self { waiting_parts: parts.len() as u64, ..Self::default() });
         };
+        let now = Covered::of(lake, RULES, &parts_of(lake, &JOINED)?);
+        let gone_parts = covered.gone(&now).count() as u64;
         let (joined, waiting): (Vec<Part>, Vec<Part>) =
             parts.into_iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
-        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: waiting.len() as u64 })
+        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: waiting.len() as u64, gone_parts })
     }
 
     /// Tells whether events wait for the join.

@@ -80,6 +80,17 @@ pub enum IngestError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// A part is of a batch that neither the ledger nor an unfinished plan knows.
+    #[error(
+        "no file of the ledger knows the batch of `{}`, and no run that died has planned it: files of `_trailweave/ledger` are \
+         gone; restore them from a copy. Without one, `gc --orphans` removes such parts, and a run over all sources, without --from, \
+         --to, --account and --region, reads their objects again",
+        path.display()
+    )]
+    LedgerLost {
+        /// The part.
+        path: PathBuf,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {threads} worker threads; ask for fewer with --threads")]
     Threads {

@@ -189,8 +189,11 @@ impl<'a> Run<'a> {
         let ours = options.shard.map(|_| batches.map(|batch| batch.batch_id.clone()).collect::<HashSet<_>>());
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
-            gc::remove(&of_ledger, ledger.batches(), ours.as_ref())?;
-            Ok::<_, LakeError>(ledger)
+            match ours {
+                Some(ours) => gc::remove_ours(&of_ledger, ledger.batches(), &ours)?,
+                None => gc::remove(&of_ledger, ledger.batches())?,
+            }
+            Ok::<_, IngestError>(ledger)
         });
         let ledger = ledger.await.map_err(IngestError::worker("read the ledger"))??;
         let (inflow, outflow) = (Arc::new(inflow), Arc::new(outflow));

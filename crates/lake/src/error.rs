@@ -82,7 +82,7 @@ pub enum LakeError {
         asked: String,
     },
     /// Another run writes this lake.
-    #[error("another run is writing the lake `{}`; wait until it ends, or end it", root.display())]
+    #[error("another run is writing the lake `{}`; `--wait 10m` waits until it ends", root.display())]
     Locked {
         /// The lake.
         root: PathBuf,
@@ -238,8 +238,8 @@ fn repair(path: &Path) -> &'static str {
     if PRODUCTS.iter().any(|product| table == product.name) {
         "`correlate --whole` makes it anew from `events`"
     } else if table == LEDGER.name || path.ends_with("plan.json") {
-        "remove it and run again, over all sources and without --from, --to, --account and --region: what it told of is \
-         missing from the lake until it is read again"
+        "restore it from a copy, or remove it, let `gc --orphans` remove the parts that only it told of, and run again, over all \
+         sources and without --from, --to, --account and --region: what it told of is missing from the lake until it is read again"
     } else if LOGGED.iter().any(|logged| table == logged.name) {
         "restore it from a copy, or remove it and let `ingest --again --from D --to D` read its rows again; `doctor` then says of which days"
     } else if table == REJECTS.name {
@@ -340,8 +340,8 @@ mod tests {
         for (path, remedy) in [
             ("events/lake/correlated/event_date=2026-09-01/part-0.parquet", "correlate --whole"),
             ("lake/events/event_date=2026-09-01/part-00ff00ff00ff00ff-0.parquet", "remove it and let `ingest --again"),
-            ("lake/_trailweave/ledger/part-0.parquet", "remove it and run again, over all sources"),
-            ("lake/_trailweave/runs/one/plan.json", "remove it and run again, over all sources"),
+            ("lake/_trailweave/ledger/part-0.parquet", "let `gc --orphans` remove the parts"),
+            ("lake/_trailweave/runs/one/plan.json", "let `gc --orphans` remove the parts"),
             ("lake/sessions/event_date=2026-09-01/compact-00ff00ff00ff00ff-0.parquet", "`doctor` then says"),
             ("lake/rejects/part-00ff00ff00ff00ff-0.parquet", "and no row"),
             ("events/lake/_trailweave/lake.json", "is damaged; restore it from a copy"),

@@ -126,6 +126,19 @@ impl LakePlace {
         }
     }
 
+    /// Tells whether the state of a lake there is more than its format and the locks of its writers.
+    fn is_begun(&self) -> Result<bool, LakeError> {
+        let state = self.root.join(STATE_DIR);
+        let beside = [format_file(&self.root), state.join("leases")];
+        let is_more = |file: &Listed| {
+            let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
+            !name.starts_with(b"lock")
+                && !name.starts_with(b".")
+                && !beside.iter().any(|path| file.path.starts_with(path))
+        };
+        Ok(self.store.files(&state)?.iter().any(is_more))
+    }
+
     /// Takes it for a folder of files that is not a lake.
     pub fn into_folder(self) -> Folder {
         Folder::new(self.root, self.store)
@@ -142,13 +155,20 @@ impl Lake {
     pub fn open_at(place: &LakePlace) -> Result<Self, LakeError> {
         let root = place.root.clone();
         let path = format_file(&root);
-        let text = match place.store.read(&path) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Err(LakeError::NotALake { root }),
+        let read = || match place.store.read(&path) {
             Err(LakeError::File { source, .. }) if source.kind() == ErrorKind::NotADirectory => {
-                return Err(LakeError::NotAFolder { root });
+                Err(LakeError::NotAFolder { root: root.clone() })
             }
-            Err(other) => return Err(other),
+            read => read,
+        };
+        let text = match read()? {
+            Some(text) => text,
+            None if !place.is_begun()? => return Err(LakeError::NotALake { root }),
+            // Another run may just have made it.
+            None => read()?.ok_or_else(|| {
+                let source = "it is gone, and what stands beside it is the state of a lake".into();
+                LakeError::Damaged { path: path.clone(), source }
+            })?,
         };
         let format: Format =
             serde_json::from_slice(&text).map_err(|source| LakeError::Damaged { path, source: source.into() })?;
@@ -184,28 +204,16 @@ impl Lake {
 
     /// Makes other choices, as long as only a run that failed before it planned anything knows the first.
     fn choose(mut self, choices: Choices<'_>) -> Result<Self, LakeError> {
-        if self.is_begun()? {
+        if self.place().is_begun()? {
             return Err(self.other_choices(choices));
         }
         let _lock = self.lock()?;
-        if self.is_begun()? {
+        if self.place().is_begun()? {
             return Err(self.other_choices(choices));
         }
         choices.make(&mut self.format, salt);
         self.write(&format_file(&self.root), &self.format.text())?;
         Ok(self)
-    }
-
-    /// Tells whether its state is more than its format and the locks of its writers.
-    fn is_begun(&self) -> Result<bool, LakeError> {
-        let beside = [format_file(&self.root), self.state_dir().join("leases")];
-        let is_more = |file: &Listed| {
-            let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
-            !name.starts_with(b"lock")
-                && !name.starts_with(b".")
-                && !beside.iter().any(|path| file.path.starts_with(path))
-        };
-        Ok(self.files(&self.state_dir())?.iter().any(is_more))
     }
 
     pub(crate) fn other_choices(&self, asked: Choices<'_>) -> LakeError {
@@ -233,15 +241,6 @@ impl Lake {
         choices.make(&mut format, salt);
         let lake = place.lake(format);
         let path = format_file(&lake.root);
-        if lake.is_begun()? {
-            return match Self::open_at(place) {
-                Err(LakeError::NotALake { .. }) => {
-                    let source = "it is gone, and what stands beside it is the state of a lake".into();
-                    Err(LakeError::Damaged { path, source })
-                }
-                opened => opened,
-            };
-        }
         place.store.write_new(&path, &lake.format.text())?;
         Self::open_at(place)
     }

@@ -17,7 +17,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap_complete::Shell;
 
-pub(crate) use narrowing::{PlaceArgs, TimeArgs};
+pub(crate) use narrowing::PlaceArgs;
 pub(crate) use reading::{AskArgs, Engine, Format, ReportArgs, SqlEngine, TraceArgs};
 pub(crate) use writing::{EngineArgs, GlueArgs, JoinEngine, LockArgs, PublishArgs};
 
@@ -217,6 +217,9 @@ Examples:
         /// Only name the files
         #[arg(long)]
         dry_run: bool,
+        /// Remove also the parts of batches that the ledger has lost, so that a run over all sources reads their objects again
+        #[arg(long)]
+        orphans: bool,
         #[command(flatten)]
         lock: LockArgs,
     },

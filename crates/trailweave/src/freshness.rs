@@ -22,6 +22,8 @@ pub(crate) struct Age {
     pub(crate) correlated_until: Option<Timestamp>,
     /// Files of events that the tables were not made of.
     pub(crate) waiting_parts: u64,
+    /// Files of events that the tables were made of and that are gone.
+    pub(crate) gone_parts: u64,
     /// How old the newest delivery is.
     pub(crate) delivery_age_secs: Option<i64>,
     /// How old the tables are: as the newest delivery; where events wait for the join, as the latest event that is joined.
@@ -40,6 +42,7 @@ impl Age {
             newest_delivery,
             correlated_until,
             waiting_parts: tables.waiting_parts,
+            gone_parts: tables.gone_parts,
             delivery_age_secs: age_secs(newest_delivery),
             tables_age_secs: age_secs(reach),
         }
@@ -55,6 +58,14 @@ impl Age {
     pub(crate) fn write_text(self, out: &mut impl Write) -> io::Result<()> {
         if let (Some(time), Some(secs)) = (self.newest_delivery, self.delivery_age_secs) {
             writeln!(out, "delivered    up to {}, {} ago", minute(time), spoken(secs))?;
+        }
+        if self.gone_parts > 0 {
+            let gone = if self.gone_parts == 1 { "file of events is" } else { "files of events are" };
+            writeln!(
+                out,
+                "gone         {} {gone} gone that the tables were made of: `trailweave doctor`",
+                self.gone_parts
+            )?;
         }
         match (self.correlated_until, self.waiting_parts) {
             (None, 0) => Ok(()),
@@ -113,7 +124,8 @@ mod tests {
 
     fn age(delivered: Option<i64>, correlated: Option<i64>, waiting_parts: u64, now: i64) -> Age {
         let status = Status { newest_delivery_ms: delivered.map(|hour| hour * HOUR_MS), ..Status::default() };
-        let tables = Freshness { correlated_until_ms: correlated.map(|hour| hour * HOUR_MS), waiting_parts };
+        let tables =
+            Freshness { correlated_until_ms: correlated.map(|hour| hour * HOUR_MS), waiting_parts, gone_parts: 0 };
         Age::new(&status, tables, Timestamp::from_millisecond(now * HOUR_MS).unwrap())
     }
 

@@ -66,8 +66,8 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?.waiting(&lock)?;
             publish::publish(&job, keep.as_deref(), no_glue)
         }
-        Verb::Gc { dry_run, lock } => {
-            tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run)
+        Verb::Gc { dry_run, orphans, lock } => {
+            tidy::gc(&Job::new(common, &IngestArgs::default(), now)?.waiting(&lock)?, dry_run, orphans)
         }
         Verb::Query { sql, file, format } => {
             let sql = sql::read(sql, file.as_deref())?;

@@ -57,7 +57,12 @@ pub async fn probe(options: &IngestOptions) -> Vec<Probed> {
     probed
 }
 
-/// Opens the first file in a folder and those below, and reads no more than it takes to find it.
+/// Tells whether a name is that of a digest, which most runs do not read.
+fn is_digest(name: &str) -> bool {
+    name.contains("CloudTrail-Digest")
+}
+
+/// Opens the first file in a folder and those below that is not a digest, and reads no more than it takes to find it.
 fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
     let failed = |source| ProbeError::File { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(failed)?.is_dir() {
@@ -65,7 +70,11 @@ fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
         return Ok(Some(path.display().to_string()));
     }
     for entry in fs::read_dir(path).map_err(failed)? {
-        if let Some(found) = first_file(&entry.map_err(failed)?.path())? {
+        let path = entry.map_err(failed)?.path();
+        if is_digest(&path.to_string_lossy()) {
+            continue;
+        }
+        if let Some(found) = first_file(&path)? {
             return Ok(Some(found));
         }
     }
@@ -75,7 +84,9 @@ fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
 impl S3 {
     async fn first_object(&self, source: &Location) -> Result<Option<String>, IngestError> {
         let page = self.page(&source.bucket, &source.key, None, None, None).await?;
-        let Some(key) = page.contents().iter().find_map(|object| object.key()) else { return Ok(None) };
+        let Some(key) = page.contents().iter().filter_map(|object| object.key()).find(|key| !is_digest(key)) else {
+            return Ok(None);
+        };
         let object = Location { bucket: source.bucket.clone(), key: key.to_owned() };
         let request = self.client().await.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
         Box::pin(request.set_request_payer(self.payer()).send()).await.map_err(|error| IngestError::Aws {

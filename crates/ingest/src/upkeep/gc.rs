@@ -2,6 +2,7 @@
 //! any longer: snapshots of published tables with their files, and what runs that ended long ago wrote about themselves.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -18,33 +19,46 @@ use trailweave_table::batch_id;
 
 use crate::IngestError;
 use crate::ledger::committed;
+use crate::run::plan::Plan;
 use crate::upkeep::runs::ended_long_ago;
+
+/// What stands in the lake's tables and is of no use.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The leftovers of killed runs: files without their names, and parts of batches that unfinished plans name.
+    pub(crate) leftovers: Vec<PathBuf>,
+    /// Parts of batches that neither the ledger nor such a plan knows: they were committed, and the ledger has lost it.
+    pub(crate) orphans: Vec<PathBuf>,
+}
 
 /// Finds what killed runs left behind, snapshots with their files that the lake keeps no longer, and the plans and summaries of
 /// runs that ended long ago, and removes all of it unless `is_dry`. Returns what it found. An unfinished plan writes its
-/// parts anew, so nothing is lost.
+/// parts anew, so nothing is lost. `with_orphans`: parts of batches that the ledger has lost go, too; else they are an error.
 ///
 /// Needs: the caller holds the lake's lock.
-pub fn gc(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, IngestError> {
-    let mut found = leftovers(lake)?;
-    found.extend(expire(lake, is_dry)?);
-    found.sort();
-    found.dedup();
+pub fn gc(lake: &Lake, is_dry: bool, with_orphans: bool) -> Result<Vec<PathBuf>, IngestError> {
+    let found = find_all(lake)?;
+    let mut useless = if with_orphans { [found.leftovers, found.orphans].concat() } else { found.without_orphans()? };
+    useless.extend(expire(lake, is_dry)?);
+    useless.sort();
+    useless.dedup();
     let ended = ended_long_ago(lake)?;
     if !is_dry {
-        remove_all(lake, &found)?;
+        remove_all(lake, &useless)?;
         lake.remove_all(&ended)?;
     }
-    found.extend(ended);
-    Ok(found)
+    useless.extend(ended);
+    Ok(useless)
 }
 
-/// Finds, in every table and the lake's state, what killed runs left behind.
+/// Finds, in every table and the lake's state, what killed runs left behind, and what the ledger has lost.
 ///
 /// Needs: the caller holds the lake's lock.
-pub(crate) fn leftovers(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
-    let mut found = find(lake, TABLES.into_iter().chain(AUDIT), &committed(lake)?, None)?;
-    found.extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
+pub(crate) fn find_all(lake: &Lake) -> Result<Found, LakeError> {
+    let mut found = find(lake, TABLES.into_iter().chain(AUDIT), &committed(lake)?)?;
+    found
+        .leftovers
+        .extend(lake.files(&lake.state_dir())?.into_iter().map(|file| file.path).filter(|path| is_unnamed(path)));
     Ok(found)
 }
 
@@ -53,20 +67,38 @@ pub(crate) fn leftovers(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn remove_uncommitted(lake: &Lake) -> Result<(), IngestError> {
-    Ok(remove(lake, &committed(lake)?, None)?)
+    remove(lake, &committed(lake)?)
 }
 
-/// Removes what stands in the way of ingest. Needs: the lake's lock; or that of a shard, for what is left of the
-/// batches of `ours` only.
-pub(crate) fn remove(
-    lake: &Lake,
-    committed: &HashSet<String>,
-    ours: Option<&HashSet<String>>,
-) -> Result<(), LakeError> {
-    if ours.is_some_and(HashSet::is_empty) {
+/// Removes what stands in the way of ingest. Needs: the lake's lock.
+pub(crate) fn remove(lake: &Lake, committed: &HashSet<String>) -> Result<(), IngestError> {
+    let found = find(lake, LOGGED.into_iter().chain([&REJECTS, &LEDGER]), committed)?;
+    Ok(remove_all(lake, &found.without_orphans()?)?)
+}
+
+/// Removes what is left of the batches of a shard, `ours`. Needs: the lock of the shard.
+pub(crate) fn remove_ours(lake: &Lake, committed: &HashSet<String>, ours: &HashSet<String>) -> Result<(), LakeError> {
+    if ours.is_empty() {
         return Ok(());
     }
-    remove_all(lake, &find(lake, LOGGED.into_iter().chain([&REJECTS, &LEDGER]), committed, ours)?)
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        batch_id(Path::new(unnamed(name).unwrap_or(name)))
+            .is_some_and(|batch| ours.contains(batch) && !committed.contains(batch))
+    };
+    let mut left = files(lake, LOGGED.into_iter().chain([&REJECTS, &LEDGER]))?;
+    left.retain(is_ours);
+    remove_all(lake, &left)
+}
+
+impl Found {
+    /// Returns the leftovers, where the ledger has lost nothing.
+    fn without_orphans(self) -> Result<Vec<PathBuf>, IngestError> {
+        match self.orphans.into_iter().next() {
+            Some(path) => Err(IngestError::LedgerLost { path }),
+            None => Ok(self.leftovers),
+        }
+    }
 }
 
 fn remove_all(lake: &Lake, leftovers: &[PathBuf]) -> Result<(), LakeError> {
@@ -81,30 +113,43 @@ fn find<'t>(
     lake: &Lake,
     tables: impl IntoIterator<Item = &'t Table>,
     committed: &HashSet<String>,
-    ours: Option<&HashSet<String>>,
-) -> Result<Vec<PathBuf>, LakeError> {
-    let mut found = Vec::new();
-    for table in tables {
-        let files = lake.files(&lake.table_dir(table))?.into_iter().map(|file| file.path);
-        found.extend(files.filter(|path| is_leftover(path, committed, ours)));
+) -> Result<Found, LakeError> {
+    let mut found = Found::default();
+    let mut unknown = Vec::new();
+    for path in files(lake, tables)? {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if unnamed(name).is_some() {
+            if name.contains(".parquet.") {
+                found.leftovers.push(path);
+            }
+        } else if batch_id(&path).is_some_and(|batch| !committed.contains(batch)) {
+            unknown.push(path);
+        }
     }
-    found.sort();
+    if !unknown.is_empty() {
+        let plans = Plan::unfinished(lake)?;
+        let planned: HashSet<&str> =
+            plans.iter().flat_map(|plan| &plan.batches).map(|batch| batch.batch_id.as_str()).collect();
+        let is_planned = |path: &PathBuf| batch_id(path).is_some_and(|batch| planned.contains(batch));
+        let (leftovers, orphans) = unknown.into_iter().partition(is_planned);
+        found.leftovers.extend::<Vec<_>>(leftovers);
+        found.orphans = orphans;
+    }
     Ok(found)
 }
 
-fn is_leftover(path: &Path, committed: &HashSet<String>, ours: Option<&HashSet<String>>) -> bool {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return false;
-    };
-    let unnamed =
-        name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp").or_else(|| name.strip_suffix(".next")));
-    let batch = batch_id(Path::new(unnamed.unwrap_or(name)));
-    match (ours, batch) {
-        (Some(ours), Some(batch)) => ours.contains(batch) && !committed.contains(batch),
-        (Some(_), None) => false,
-        (None, _) if unnamed.is_some() => name.contains(".parquet."),
-        (None, batch) => batch.is_some_and(|batch| !committed.contains(batch)),
+/// Lists the files of tables.
+fn files<'t>(lake: &Lake, tables: impl IntoIterator<Item = &'t Table>) -> Result<Vec<PathBuf>, LakeError> {
+    let mut files = Vec::new();
+    for table in tables {
+        files.extend(lake.files(&lake.table_dir(table))?.into_iter().map(|file| file.path));
     }
+    Ok(files)
+}
+
+/// Returns the name that a file of a table was to get, where it never got it.
+fn unnamed(name: &str) -> Option<&str> {
+    name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp").or_else(|| name.strip_suffix(".next")))
 }
 
 /// Tells whether it is a file of the lake's state that never got its name.

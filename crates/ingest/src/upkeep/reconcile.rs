@@ -13,14 +13,16 @@ use jiff::civil::Date;
 use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_lake::Part;
 use trailweave_lake::read;
 use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
+use trailweave_table::PRODUCTS;
 use trailweave_table::date_of_day;
 use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 
-use super::gc::leftovers;
+use super::gc::{Found, find_all};
 use crate::IngestError;
 use crate::kept_days::KeptDays;
 use crate::ledger::DONE;
@@ -41,12 +43,16 @@ pub struct Reconciled {
     pub is_pruned: bool,
     /// The days that lack rows, as far as that can be told of a day alone.
     pub lacking: Vec<LackingDay>,
-    /// Parts that are damaged.
+    /// Parts of these that are damaged.
     pub damaged: Vec<PathBuf>,
+    /// Files of the tables of the join that are damaged.
+    pub damaged_tables: Vec<PathBuf>,
     /// The first and the last day of delivery of the objects that gave rows, where their names tell any.
     pub delivered: Option<(String, String)>,
     /// Files that killed runs left behind.
     pub leftovers: u64,
+    /// Parts of batches that the ledger has lost; their rows are not among those that were found.
+    pub orphans: Vec<PathBuf>,
 }
 
 /// A day that has fewer rows than its objects gave.
@@ -88,10 +94,12 @@ struct OfDay {
 pub fn reconcile(lake: &Lake) -> Result<Reconciled, IngestError> {
     let kept = KeptDays::of(lake)?;
     let mut reconciled = Reconciled { is_pruned: lake.pruned_before()?.is_some(), ..Reconciled::default() };
-    let leftovers: HashSet<PathBuf> = leftovers(lake)?.into_iter().collect();
+    let Found { leftovers, orphans } = find_all(lake)?;
     reconciled.leftovers = leftovers.len() as u64;
+    reconciled.orphans = orphans.iter().map(|path| lake.below(path).to_owned()).collect();
+    let uncounted: HashSet<PathBuf> = leftovers.into_iter().chain(orphans).collect();
     let mut days: BTreeMap<String, OfDay> = BTreeMap::new();
-    for part in lake.parts(&LEDGER)?.into_iter().filter(|part| !leftovers.contains(&part.path)) {
+    for part in lake.parts(&LEDGER)?.into_iter().filter(|part| !uncounted.contains(&part.path)) {
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
             reconciled.counted_rows += count(&rows, kept, &mut days).ok_or_else(|| LakeError::Damaged {
                 path: part.path.clone(),
@@ -101,23 +109,30 @@ pub fn reconcile(lake: &Lake) -> Result<Reconciled, IngestError> {
     }
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     for table in LOGGED {
-        for part in lake.parts(table)?.into_iter().filter(|part| !leftovers.contains(&part.path)) {
-            let end =
-                lake.open_listed(&part).and_then(|file| read::load(&file).map_err(LakeError::parquet(&part.path)));
-            let Ok(end) = end else {
+        for part in lake.parts(table)?.into_iter().filter(|part| !uncounted.contains(&part.path)) {
+            let Some(n_rows) = rows_by_end(lake, &part) else {
                 reconciled.damaged.push(lake.below(&part.path).to_owned());
                 continue;
             };
-            let n_rows = u64::try_from(end.metadata().file_metadata().num_rows()).unwrap_or_default();
             *found.entry(part.event_date.unwrap_or_default()).or_default() += n_rows;
             reconciled.found_rows += n_rows;
         }
+    }
+    for table in PRODUCTS {
+        let damaged = lake.parts(table)?.into_iter().filter(|part| rows_by_end(lake, part).is_none());
+        reconciled.damaged_tables.extend(damaged.map(|part| lake.below(&part.path).to_owned()));
     }
     let delivered = || days.values().filter_map(|of_day| of_day.delivered);
     let bounds = delivered().map(|(from, _)| from).min().zip(delivered().map(|(_, to)| to).max());
     reconciled.delivered = bounds.map(|(from, to)| (from.to_string(), to.to_string()));
     reconciled.lacking = lacking(days, &found);
     Ok(reconciled)
+}
+
+/// Reads from the end of a part how many rows it has; `None` where that is damaged.
+fn rows_by_end(lake: &Lake, part: &Part) -> Option<u64> {
+    let end = read::load(&lake.open_listed(part).ok()?).ok()?;
+    Some(u64::try_from(end.metadata().file_metadata().num_rows()).unwrap_or_default())
 }
 
 /// Counts the rows of the objects that a batch of the ledger names; those of one day by it, too.

@@ -5,10 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use trailweave_ingest::CompactOptions;
+use trailweave_ingest::IngestError;
+use trailweave_ingest::Progress;
 use trailweave_ingest::compact;
 use trailweave_ingest::dismiss;
 use trailweave_ingest::gc;
 use trailweave_ingest::quarantined;
+use trailweave_ingest::reconcile;
 use trailweave_ingest::status;
 use trailweave_lake::Lake;
 use trailweave_table::EVENTS;
@@ -25,6 +28,16 @@ use crate::trail::read;
 use crate::trail::texts;
 
 const OPTIONS: CompactOptions = CompactOptions { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN };
+
+/// Leaves the plan of a run that was killed, of a batch with an object that is there no more.
+fn plan(lake: &Lake, batch_id: &str) {
+    let object = r#"{"source_object":"gone.json","version":"1","bytes":1}"#;
+    let text =
+        format!("{{\"run_id\":\"killed\",\"objects\":1}}\n{{\"batch_id\":\"{batch_id}\",\"objects\":[{object}]}}\n");
+    let folder = lake.state_dir().join("runs/killed");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("plan.json"), text).unwrap();
+}
 
 /// A lake of many small parts of two days, with rejects.
 async fn lake_of_small_parts(trail: &Trail) -> Lake {
@@ -118,6 +131,7 @@ async fn what_a_killed_run_did_not_commit_is_not_merged() {
         let part = lake.parts(table).unwrap().remove(0).path;
         fs::copy(&part, part.with_file_name("part-0123456789abcdef-0.parquet")).unwrap();
     }
+    plan(&lake, "0123456789abcdef");
     {
         let _lock = lake.lock().unwrap();
         assert_eq!(compact(&lake, &OPTIONS).unwrap().rows, 18);
@@ -149,6 +163,7 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     let leftovers = [".part-0123456789abcdef-0.parquet.tmp", ".compact-0123456789abcdef-0.parquet.next"]
         .map(|name| part.with_file_name(name));
     let unknown = part.with_file_name("part-0123456789abcdef-0.parquet");
+    plan(&lake, "0123456789abcdef");
     for path in leftovers.iter().chain([&unknown]) {
         fs::copy(&part, path).unwrap();
     }
@@ -161,9 +176,9 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     fs::write(&covered, "{").unwrap();
     expected.extend([covered, plan]);
     expected.sort();
-    assert_eq!(gc(&lake, true).unwrap(), expected);
-    assert_eq!(gc(&lake, false).unwrap(), expected);
-    assert!(gc(&lake, false).unwrap().is_empty());
+    assert_eq!(gc(&lake, true, false).unwrap(), expected);
+    assert_eq!(gc(&lake, false, false).unwrap(), expected);
+    assert!(gc(&lake, false, false).unwrap().is_empty());
     assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 12);
 }
 
@@ -203,12 +218,40 @@ async fn runs_that_ended_long_ago_are_forgotten_and_no_other() {
     }
     run("20250101T000000000Z", &["plan.json", "done.json"]);
     run("20250102T000000000Z", &["plan.json"]);
-    let ended = gc(&lake, true).unwrap();
+    let ended = gc(&lake, true, false).unwrap();
     assert!(runs.join("20250101T000000000Z").exists());
     // The lake's own run is the newest.
-    assert_eq!((ended.len(), gc(&lake, false).unwrap()), (4, ended));
+    assert_eq!((ended.len(), gc(&lake, false, false).unwrap()), (4, ended));
     let left = |id: &str| runs.join(id).exists();
     assert!(!left("20250101T000000000Z") && !left("20260101T000000000Z") && left("20260101T000000001Z"));
     assert!(left("20250102T000000000Z"), "it did not end");
-    assert!(gc(&lake, false).unwrap().is_empty());
+    assert!(gc(&lake, false, false).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn parts_that_a_lost_ledger_told_of_are_kept_until_somebody_says_otherwise() {
+    let trail = Trail::new();
+    let lake = lake_of_small_parts(&trail).await;
+    let options = options(&trail);
+    let before = texts(&lake, &EVENTS, "event_id");
+    fs::remove_file(&lake.parts(&LEDGER).unwrap()[0].path).unwrap();
+    let is_lost = |error: IngestError| matches!(error, IngestError::LedgerLost { .. });
+    let ran = trailweave_ingest::ingest(&lake, &options, &Progress::default()).await;
+    assert!(is_lost(ran.unwrap_err()));
+    let lock = lake.lock().unwrap();
+    for is_dry in [true, false] {
+        assert!(is_lost(gc(&lake, is_dry, false).unwrap_err()));
+    }
+    let found = reconcile(&lake).unwrap();
+    assert_eq!((found.orphans.len(), found.leftovers, found.lacking_rows()), (3, 0, 0));
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), before);
+
+    assert_eq!(gc(&lake, false, true).unwrap().len(), 3);
+    drop(lock);
+    let summary = ingest(&lake, &options).await;
+    assert_eq!((summary.objects_done, summary.tally.rows), (1, 2));
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), before);
+    let _lock = lake.lock().unwrap();
+    let found = reconcile(&lake).unwrap();
+    assert_eq!((found.lacking_rows(), found.surplus_rows(), found.orphans.len()), (0, 0, 0));
 }

@@ -53,7 +53,7 @@ async fn sessions_stand_beside_events_and_are_counted_once() {
     assert_eq!(texts(&lake, &SESSIONS, "issued_access_key_id"), keys);
     let leftover = lake.parts(&SESSIONS).unwrap()[0].path.with_file_name("part-00ff00ff00ff00ff-0.parquet");
     lake.write(&leftover, b"of a killed run").unwrap();
-    assert_eq!(gc(&lake, false).unwrap(), [leftover]);
+    assert_eq!(gc(&lake, false, false).unwrap(), [leftover]);
 }
 
 #[tokio::test]

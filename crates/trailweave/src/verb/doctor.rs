@@ -2,13 +2,16 @@
 
 use std::io;
 use std::io::Write;
+use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
 use serde::Serialize;
 use trailweave_correlate::Freshness;
+use trailweave_ingest::LackingDay;
 use trailweave_ingest::Reconciled;
 use trailweave_ingest::Source;
+use trailweave_ingest::Status;
 use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -24,6 +27,8 @@ use crate::spoken::spoken;
 
 /// A run opens an object for each fetch, and a file for each day that it writes.
 const OPEN_FILES: u64 = 1024;
+/// What mends a fault whose message says it.
+const AS_IT_SAYS: &str = "do what the message says";
 /// Less room than that ends the next run.
 const LEAST_ROOM_BYTES: u64 = 256 << 20;
 
@@ -55,7 +60,7 @@ pub(super) fn doctor(job: &Job) -> anyhow::Result<Outcome> {
     findings.extend(sources(job));
     match job.lake() {
         Ok(lake) => findings.extend(lake_findings(job, &lake)?),
-        Err(error) => findings.push(closed(&error)),
+        Err(error) => findings.push(closed(job, &error)),
     }
     job.put(&findings, |out, findings| write_text(out, findings))?;
     let is_at_fault = findings.iter().any(|finding| finding.state == State::Fault);
@@ -103,49 +108,89 @@ fn sources(job: &Job) -> Vec<Finding> {
             Finding::ok("source", format!("{} can be looked at", it.place))
         }
         Ok(None) => Finding::ok("source", format!("{} holds nothing", it.place)).warn("name another --source".into()),
-        Err(error) => Finding::ok("source", spoken(&error.into())).fault("as the message says".into()),
+        Err(error) => Finding::ok("source", spoken(&error.into())).fault(AS_IT_SAYS.into()),
     };
     probed.into_iter().map(finding).collect()
 }
 
 /// Tells why there is no lake to look into. A first run makes one where there is none.
-fn closed(error: &anyhow::Error) -> Finding {
+fn closed(job: &Job, error: &anyhow::Error) -> Finding {
     let finding = Finding::ok("lake", spoken(error));
     match error.downcast_ref() {
-        Some(LakeError::NotALake { .. }) => finding.warn("trailweave run --source .. makes it".into()),
-        _ => finding.fault("as the message says".into()),
+        Some(LakeError::NotALake { .. }) => finding.warn(format!("{}, which makes it", with_sources(job, "run"))),
+        _ => finding.fault(AS_IT_SAYS.into()),
     }
 }
 
 fn lake_findings(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
     let mut findings = room(job, lake)?;
     findings.extend(catalog(job, lake)?);
+    let status = job.runtime.block_on(trailweave_ingest::status(lake, &options(job), false))?;
     match job.lock(lake) {
         Ok(_lock) => {
             findings.push(Finding::ok("lake", format!("{} can be written", lake.root().display())));
-            findings.extend(events(&trailweave_ingest::reconcile(lake)?));
+            let it = trailweave_ingest::reconcile(lake)?;
+            let of_events = events(job, &it);
+            // What is wrong with the events is wrong with the tables, and is mended first.
+            let is_well = of_events.iter().all(|finding| finding.state != State::Fault);
+            findings.extend(of_events);
+            if is_well {
+                findings.extend(tables(job, lake, &it)?);
+            }
+            findings.extend(runs(job, &status));
         }
         Err(error @ LakeError::Locked { .. }) => {
             let says = format!("{}; its rows were not counted", spoken(&error.into()));
-            findings.push(Finding::ok("lake", says).warn("trailweave doctor --wait 10m".into()));
+            findings.push(Finding::ok("lake", says).warn(on_lake(job, "doctor --wait 10m")));
         }
-        Err(error) => findings.push(Finding::ok("lake", spoken(&error.into())).fault("as the message says".into())),
+        Err(error) => findings.push(Finding::ok("lake", spoken(&error.into())).fault(AS_IT_SAYS.into())),
     }
-    let status = job.runtime.block_on(trailweave_ingest::status(lake, &options(job), false))?;
-    let fresh = Freshness::read(lake)?;
-    findings.push(tables(lake, fresh)?);
-    findings.extend(clock(&Age::new(&status, fresh, job.began), job.began));
-    let unfinished: u64 = status.unfinished.iter().map(|run| run.objects).sum();
-    if !status.unfinished.is_empty() {
-        let says = format!("a run died and left {} of its plan", counted(unfinished, "object", "objects"));
-        findings.push(Finding::ok("runs", says).warn("trailweave run finishes it".into()));
-    }
+    findings.extend(clock(&Age::new(&status, Freshness::default(), job.began), job.began));
     let standing = status.quarantined + status.rejected;
     if standing > 0 {
         let says = format!("{} in quarantine", counted(standing, "object stands", "objects stand"));
-        findings.push(Finding::ok("quarantine", says).warn("trailweave quarantine list".into()));
+        findings.push(Finding::ok("quarantine", says).warn(on_lake(job, "quarantine list")));
     }
     Ok(findings)
+}
+
+/// Tells what the last runs left to do. Needs: no run is at work.
+fn runs(job: &Job, status: &Status) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let unfinished: u64 = status.unfinished.iter().map(|run| run.objects).sum();
+    if !status.unfinished.is_empty() {
+        let says = format!("a run died and left {} of its plan", counted(unfinished, "object", "objects"));
+        findings.push(Finding::ok("runs", says).warn(format!("{}, which finishes it", with_sources(job, "run"))));
+    }
+    if status.left > 0 {
+        let says =
+            format!("the last run could not read {}, which its log names", counted(status.left, "object", "objects"));
+        findings.push(Finding::ok("runs", says).warn(format!("make them readable, then {}", with_sources(job, "run"))));
+    }
+    findings
+}
+
+/// Writes a command on the lake that was looked at.
+fn on_lake(job: &Job, verb: &str) -> String {
+    let config = job.common.config.iter().map(|path| format!(" --config {}", typed(&path.to_string_lossy())));
+    format!("trailweave {verb}{} --lake {}", config.collect::<String>(), typed(&job.config.lake.to_string()))
+}
+
+/// Writes a command that also reads the sources.
+fn with_sources(job: &Job, verb: &str) -> String {
+    let sources = options(job).sources;
+    let sources: String = sources.iter().map(|source| format!(" --source {}", typed(&source.to_string()))).collect();
+    on_lake(job, verb) + if sources.is_empty() { " --source SOURCE" } else { &sources }
+}
+
+/// Writes a word as a shell takes it.
+fn typed(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Compares the room on the lake's disk with the tables, which a join of everything writes beside the old ones.
@@ -162,7 +207,7 @@ fn room(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
         ByteSize(tables)
     );
     let finding = Finding::ok("disk", says);
-    let mend = || "free some, or prune old days: trailweave prune --before 400d".to_owned();
+    let mend = || format!("free some, or prune old days: {}", on_lake(job, "prune --before 400d"));
     Ok(vec![match free {
         _ if free < LEAST_ROOM_BYTES => finding.fault(mend()),
         _ if free < tables => finding.warn(mend()),
@@ -178,30 +223,41 @@ fn catalog(job: &Job, lake: &Lake) -> anyhow::Result<Option<Finding>> {
     };
     Ok(Some(match lake.look_at_catalog(&database) {
         Ok(()) => Finding::ok("glue", format!("the tables of the database `{database}` can be looked at")),
-        Err(error) => Finding::ok("glue", spoken(&error.into())).fault("as the message says".into()),
+        Err(error) => Finding::ok("glue", spoken(&error.into())).fault(AS_IT_SAYS.into()),
     }))
 }
 
 /// Tells whether the parts hold the rows that the ledger counts.
-fn events(it: &Reconciled) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = it.lacking.iter().map(lacking_day).collect();
-    for path in &it.damaged {
-        let says = format!("`{}` is damaged", path.display());
+fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(path) = it.orphans.first() {
+        let files = counted(it.orphans.len() as u64, "part is", "parts are");
+        let says =
+            format!("{files} of batches that no file of `_trailweave/ledger` knows, such as `{}`", path.display());
+        let anew = format!("{}, then {}", on_lake(job, "gc --orphans"), with_sources(job, "run"));
         findings.push(
             Finding::ok("events", says)
-                .fault("remove that file, then trailweave doctor says what to read again".into()),
+                .fault(format!("restore the files of the ledger from a copy; without one {anew}")),
         );
+    }
+    findings.extend(it.lacking.iter().map(|day| lacking_day(job, day)));
+    for path in &it.damaged {
+        let says = format!("`{}` is damaged", path.display());
+        let mend = format!("remove that file, then {} says what to read again", on_lake(job, "doctor"));
+        findings.push(Finding::ok("events", says).fault(mend));
     }
     if findings.is_empty() && it.lacking_rows() > 0 {
         let says =
             format!("{} of {} rows are lacking, of which days cannot be told", it.lacking_rows(), it.counted_rows);
-        findings.push(Finding::ok("events", says).fault(again(it.delivered.as_ref())));
+        findings.push(Finding::ok("events", says).fault(again(job, it.delivered.as_ref())));
     }
     if it.surplus_rows() > 0 {
-        let says = format!("{} more than the ledger counts", counted(it.surplus_rows(), "row", "rows"));
-        findings.push(
-            Finding::ok("events", says).warn("make a new lake of these days, if they were not read --again".into()),
+        let says = format!(
+            "{} more than the ledger counts: files of it are gone, or were",
+            counted(it.surplus_rows(), "row", "rows")
         );
+        let mend = "restore them from a copy, or make the lake anew: run over all sources with another --lake";
+        findings.push(Finding::ok("events", says).warn(mend.into()));
     }
     if findings.is_empty() {
         let says = format!("{} by the ledger, and as many in the parts", counted(it.counted_rows, "row", "rows"));
@@ -209,38 +265,50 @@ fn events(it: &Reconciled) -> Vec<Finding> {
     }
     if it.leftovers > 0 {
         let says = counted(it.leftovers, "file of a killed run", "files of killed runs");
-        findings.push(Finding::ok("leftovers", says).warn("trailweave gc".into()));
+        findings.push(Finding::ok("leftovers", says).warn(on_lake(job, "gc")));
     }
     findings
 }
 
-fn lacking_day(day: &trailweave_ingest::LackingDay) -> Finding {
+fn lacking_day(job: &Job, day: &LackingDay) -> Finding {
     let says = format!("{} has {} of at least {} rows", day.event_date, day.found_rows, day.counted_rows);
-    Finding::ok("events", says).fault(again(day.delivered.as_ref()))
+    Finding::ok("events", says).fault(again(job, day.delivered.as_ref()))
 }
 
-/// Names the command that reads the objects of these days of delivery again.
-fn again(delivered: Option<&(String, String)>) -> String {
-    let (from, to) = delivered.map_or(("..", ".."), |(from, to)| (from, to));
-    format!("trailweave ingest --again --from {from} --to {to} --source .., then trailweave correlate")
+/// Names the commands that read the objects of these days of delivery again.
+fn again(job: &Job, delivered: Option<&(String, String)>) -> String {
+    let (from, to) = delivered.map_or(("DAY", "DAY"), |(from, to)| (from, to));
+    let read = with_sources(job, &format!("ingest --again --from {from} --to {to}"));
+    format!("{read}, then {}", on_lake(job, "correlate --whole"))
 }
 
 /// Tells whether the tables of the join are whole, and made of all events.
-fn tables(lake: &Lake, fresh: Freshness) -> anyhow::Result<Finding> {
+fn tables(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Vec<Finding>> {
+    let fault = |says: String, verb| Finding::ok("tables", says).fault(on_lake(job, verb));
+    let damaged = |path: &PathBuf| fault(format!("`{}` is damaged", path.display()), "correlate --whole");
+    let mut findings: Vec<Finding> = it.damaged_tables.iter().map(damaged).collect();
+    let fresh = Freshness::read(lake)?;
     if let Some(covered) = Covered::read(lake)?
         && !covered.has_its_products(lake)?
     {
-        let finding = Finding::ok("tables", "files of the tables of the join are gone, or are others now".into());
-        return Ok(finding.fault("trailweave correlate".into()));
-    }
-    if fresh.is_behind() {
+        let says = "files of the tables of the join are gone, or are others now".into();
+        findings.push(fault(says, "correlate"));
+    } else if fresh.gone_parts > 0 {
+        let says = format!(
+            "{} gone that they were made of",
+            counted(fresh.gone_parts, "file of events is", "files of events are")
+        );
+        findings.push(fault(says, "correlate --whole"));
+    } else if fresh.is_behind() {
         let says = format!(
             "{} not in the tables of the join",
             counted(fresh.waiting_parts, "file of events is", "files of events are")
         );
-        return Ok(Finding::ok("tables", says).warn("trailweave correlate".into()));
+        findings.push(Finding::ok("tables", says).warn(on_lake(job, "correlate")));
+    } else if findings.is_empty() {
+        findings.push(Finding::ok("tables", "made of all events".into()));
     }
-    Ok(Finding::ok("tables", "made of all events".into()))
+    Ok(findings)
 }
 
 /// Tells whether this machine's clock can be right.

@@ -24,10 +24,10 @@ pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
 }
 
 /// Removes, or only names, what killed runs left behind and nobody needs any longer.
-pub(super) fn gc(job: &Job, is_dry: bool) -> anyhow::Result<Outcome> {
+pub(super) fn gc(job: &Job, is_dry: bool, with_orphans: bool) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
     let _lock = job.lock(&lake)?;
-    let mut leftovers = trailweave_ingest::gc(&lake, is_dry)?;
+    let mut leftovers = trailweave_ingest::gc(&lake, is_dry, with_orphans)?;
     if let Source::S3(folder) = &job.config.lake {
         let uploads = job.runtime.block_on(trailweave_ingest::cut_uploads(folder, &job.config.s3, is_dry))?;
         leftovers.extend(uploads.into_iter().map(PathBuf::from));

@@ -48,19 +48,69 @@ fn a_day_that_is_gone_comes_back_by_the_command_that_is_said() {
     let (_folder, trail, lake) = lake();
     let days = parts(&lake.join("events"));
     fs::remove_dir_all(days.iter().max_by_key(|day| fs::read_dir(day).unwrap().count()).unwrap()).unwrap();
-    let found = findings(&["--lake", utf8(&lake)], 1);
+    let found = findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 1);
     let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
     assert_eq!([&**check, state], ["events", "fault"]);
-    let words: Vec<&str> = mend.split([' ', ',']).collect();
-    let at = words.iter().position(|word| *word == "--from").unwrap();
-    let again = trailweave(
-        &[&["ingest", "--again"], &words[at..at + 4], &["--source", utf8(&trail), "--lake", utf8(&lake)]].concat(),
-    );
-    assert_eq!(again.code, 0, "{}", again.stderr);
-    let found = findings(&["--lake", utf8(&lake)], 0);
-    assert!(found.iter().all(|[check, ..]| check == "tables"), "{found:?}");
-    assert_eq!(trailweave(&["correlate", "--lake", utf8(&lake)]).code, 0);
+    let commands: Vec<&str> = mend.split(", then ").collect();
+    let [again, correlate] = commands[..] else { panic!("{mend}") };
+    follow(again);
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, &**state, &**mend], ["tables", "fault", correlate]);
+    follow(correlate);
+    assert_eq!(findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+}
+
+/// Runs a command that doctor said.
+fn follow(command: &str) {
+    let words: Vec<&str> = command.split(' ').collect();
+    let [program, arguments @ ..] = &words[..] else { panic!("{command}") };
+    let said = trailweave(arguments);
+    assert!(*program == "trailweave" && said.code == 0, "{command}: {}", said.stderr);
+}
+
+#[test]
+fn a_lost_ledger_is_a_fault_that_its_command_mends() {
+    let (_folder, trail, lake) = lake();
+    let events = || crate::program::query(&lake, "SELECT count(*) AS n FROM events")[0]["n"].as_u64().unwrap();
+    let before = events();
+    fs::remove_file(parts(&lake.join("_trailweave/ledger")).remove(0)).unwrap();
+    for verb in [&["run", "--source", utf8(&trail)][..], &["correlate"], &["gc"]] {
+        let said = trailweave(&[verb, &["--lake", utf8(&lake)]].concat());
+        assert!(
+            said.code == 1 && said.stderr.contains("files of `_trailweave/ledger` are gone"),
+            "{verb:?}: {}",
+            said.stderr
+        );
+    }
+    let found = findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(([&**check, state], events()), (["events", "fault"], before));
+    let commands = mend.split_once("without one ").unwrap().1;
+    commands.split(", then ").for_each(follow);
+    assert_eq!(events(), before);
+    assert_eq!(findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+}
+
+#[test]
+fn a_damaged_table_and_a_lost_format_are_named() {
+    let (_folder, _, lake) = lake();
+    let day = parts(&lake.join("correlated")).remove(0);
+    fs::write(parts(&day).remove(0), "PAR1").unwrap();
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["tables", "fault"]);
+    follow(mend);
     assert_eq!(findings(&["--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+    fs::remove_dir_all(lake.join("grants")).unwrap();
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["tables", "fault"]);
+    follow(mend);
+    assert_eq!(findings(&["--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+    fs::remove_file(lake.join("_trailweave/lake.json")).unwrap();
+    let found = findings(&["--lake", utf8(&lake)], 1);
+    assert!(found.iter().any(|[check, state, _]| check == "lake" && state == "fault"), "{found:?}");
 }
 
 #[test]
@@ -68,12 +118,11 @@ fn damaged_parts_lost_tables_and_leftovers_are_named() {
     let (_folder, _, lake) = lake();
     let day = parts(&lake.join("events")).remove(0);
     fs::write(parts(&day).remove(0), "PAR1").unwrap();
-    fs::write(day.join("part-0123456789abcdef-0.parquet"), "of a run that was killed").unwrap();
+    fs::write(day.join(".part-0123456789abcdef-0.parquet.tmp"), "of a run that was killed").unwrap();
     fs::remove_dir_all(lake.join("grants")).unwrap();
     let found = findings(&["--lake", utf8(&lake)], 1);
     let of = |check: &str| found.iter().find(|[it, ..]| it == check).unwrap_or_else(|| panic!("{check}: {found:?}"));
-    assert_eq!(of("tables")[1..], ["fault", "trailweave correlate"]);
-    assert_eq!(of("leftovers")[1..], ["warn", "trailweave gc"]);
+    assert_eq!(of("leftovers")[1..], ["warn", &format!("trailweave gc --lake {}", utf8(&lake))]);
     assert_eq!(of("events")[1], "fault");
 }
 
