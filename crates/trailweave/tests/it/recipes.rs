@@ -130,3 +130,17 @@ fn the_dashboard_shows_every_figure_of_a_run() {
         ],
     );
 }
+
+#[test]
+fn a_release_installs_and_is_the_same_bytes_again() {
+    holds(
+        "release",
+        &[
+            ("release.sh", "completions bash", "completions zsh", "bash"),
+            ("release.sh", "cp LICENSE \"$doc/copyright\"", "cp LICENSE \"$doc\"", "copyright"),
+            ("release.sh", "Depends: libc6 ", "Depends: libc7 ", "libc7"),
+            ("release.sh", "touch -d \"@$SOURCE_DATE_EPOCH\"", "touch", "time of the commit"),
+            ("release.sh", "gzip -9n \"$share", "gzip -9 \"$share", "other bytes"),
+        ],
+    );
+}

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 
@@ -24,6 +25,8 @@ TRAIL, LAKE = "s3://example-trail/AWSLogs", "s3://example-lake/lake"
 BUCKET = "synthetic-trail"
 # A run may use this much more than it was told (docs/adr/0025).
 SHARE = 1.25
+# The time of the commit of which a release is packed.
+COMMITTED = 1_700_000_000
 
 
 def tool(*command, **options):
@@ -317,5 +320,81 @@ class Prometheus:
             sys.exit(f"{parameters}: {error.read().decode()}")
 
 
-CHECKS = [image, cloudformation, kubernetes, systemd, prometheus, grafana]
+def release():
+    """Packs the program twice, and holds what comes out against the tools that read it where it is installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        packed = pack(root / "once", umask=0o022)
+        [tarball], [deb] = packed.glob("*.tar.gz"), packed.glob("*.deb")
+        named = {line.split()[1] for line in sums(packed).splitlines()}
+        demand_files(named, {tarball.name, deb.name}, "SHA256SUMS")
+        tool("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=packed)
+        tool(PROGRAM, "man", "--out", root / "pages")
+        pages = files(root / "pages")
+        demand_tarball(tarball, pages, root)
+        demand_deb(deb, pages, root / "deb")
+        again = pack(root / "again", umask=0o077)
+        demand(sums(packed) == sums(again), f"other bytes from the same: {sums(packed)}{sums(again)}")
+
+
+def pack(out, umask):
+    # A program that was built for tests is large: it is packed quickly.
+    environment = os.environ | {"SOURCE_DATE_EPOCH": str(COMMITTED), "DPKG_DEB_COMPRESSOR_TYPE": "none", "GZIP": "-1"}
+    tool(DEPLOY / "release.sh", "--program", PROGRAM, "--out", out, env=environment, umask=umask)
+    return out
+
+
+def sums(packed):
+    return (packed / "SHA256SUMS").read_text()
+
+
+def files(folder):
+    return {str(it.relative_to(folder)) for it in folder.rglob("*") if not it.is_dir()}
+
+
+def demand_files(found, expected, of):
+    demand(found == expected, f"{of}: missing, or there and not expected: {sorted(found ^ expected)}")
+
+
+def demand_tarball(tarball, pages, root):
+    with tarfile.open(tarball) as archive:
+        members = archive.getmembers()
+        archive.extractall(root, filter="data")
+    stamps = {(it.uid, it.gid, it.mtime) for it in members}
+    demand(stamps == {(0, 0, COMMITTED)}, f"{tarball.name}: not of root, or not of the time of the commit: {stamps}")
+    top = root / tarball.name.removesuffix(".tar.gz")
+    expected = {"trailweave", "LICENSE", "README.md", "config/default.toml"} | {f"man1/{it}" for it in pages}
+    expected |= {f"completions/{it}" for it in ["_trailweave", "trailweave.bash", "trailweave.fish"]}
+    demand_files(files(top), expected, tarball.name)
+    demand_program(top / "trailweave")
+
+
+def demand_deb(deb, pages, root):
+    tool("dpkg-deb", "--raw-extract", deb, root)
+    doc = "usr/share/doc/trailweave"
+    expected = {"DEBIAN/control", "DEBIAN/md5sums", "usr/bin/trailweave"} | {f"usr/share/man/man1/{it}.gz" for it in pages}
+    expected |= {"usr/share/bash-completion/completions/trailweave", "usr/share/fish/vendor_completions.d/trailweave.fish"}
+    expected |= {"usr/share/zsh/vendor-completions/_trailweave"}
+    expected |= {f"{doc}/{it}" for it in ["README.md", "changelog.gz", "copyright"]}
+    expected |= {f"{doc}/docs/{it}" for it in files(pathlib.Path("docs"))}
+    expected |= {f"{doc}/examples/{it}" for it in ["default.toml", "policy.json"]}
+    expected |= {f"{doc}/examples/systemd/{it}" for it in files(pathlib.Path("deploy/systemd"))}
+    demand_files(files(root), expected, deb.name)
+    tool("md5sum", "--check", "--strict", "DEBIAN/md5sums", cwd=root)
+    # Finds out whether this system, on which the program was built, has what the package depends on.
+    tool("apt-get", "install", "--simulate", deb)
+    demand_program(root / "usr/bin/trailweave")
+    page = tool("mandoc", "-W", "error", "-T", "ascii", root / "usr/share/man/man1/trailweave-run.1.gz")
+    demand("--source" in re.sub(".\b", "", page), f"the page of `run` does not tell of --source: {page}")
+    asked = 'source "$1"; COMP_WORDS=(trailweave quar); COMP_CWORD=1; _trailweave trailweave quar trailweave; echo "$COMPREPLY"'
+    said = tool("bash", "-c", asked, "bash", root / "usr/share/bash-completion/completions/trailweave")
+    demand(said == "quarantine\n", f"bash completes `quar` to `{said}`")
+
+
+def demand_program(path):
+    demand(tool(path, "--version") == tool(PROGRAM, "--version"), f"{path} is another program")
+    demand(not tool("nm", path), f"{path} is not stripped")
+
+
+CHECKS = [image, cloudformation, kubernetes, systemd, prometheus, grafana, release]
 {check.__name__: check for check in CHECKS}[RECIPE]()
