@@ -58,12 +58,24 @@ pub enum CorrelateError {
     },
     /// No row of the lake names the identifier.
     #[error(
-        "the lake knows nothing about `{id}`; name an instance, volume, snapshot, key, alias, grant, event or principal by its id or ARN, look at another time, or `correlate` what is new first"
+        "the lake knows nothing about `{id}`{}; name an instance, volume, snapshot, key, alias, grant, event or principal by its id or ARN, look at another time, or `correlate` what is new first",
+        of_pruned(pruned_before.as_deref())
     )]
     NothingKnown {
         /// The identifier as asked.
         id: String,
+        /// The first date that the lake keeps, where it was pruned.
+        pruned_before: Option<String>,
     },
+}
+
+fn of_pruned(before: Option<&str>) -> String {
+    before.map_or_else(String::new, |date| {
+        format!(
+            " since {date}, and days before that were pruned, of which it draws no chain; `query` finds what `instances`, \
+             `volumes` and `grants` keep of them"
+        )
+    })
 }
 
 fn time(time_ms: i64) -> String {

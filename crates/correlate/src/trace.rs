@@ -16,6 +16,7 @@ use trailweave_table::GRANTS;
 use trailweave_table::INSTANCES;
 use trailweave_table::REMEMBERED;
 use trailweave_table::Table;
+use trailweave_table::date_of_day;
 
 use crate::CorrelateError;
 use crate::chain::{Call, Cause, Chain, Missing};
@@ -58,7 +59,8 @@ fn chain(lake: &Lake, question: &Question<'_>) -> Result<Chain, CorrelateError> 
         causes = events.map(|event| Cause { event: Some(event), unmatched_reason: None, calls: Vec::new() }).collect();
     }
     if causes.is_empty() {
-        return Err(CorrelateError::NothingKnown { id: question.id.to_owned() });
+        let pruned_before = lake.pruned_before()?.map(date_of_day);
+        return Err(CorrelateError::NothingKnown { id: question.id.to_owned(), pruned_before });
     }
     let keys = if sought.kind == Kind::Alias { sought.ids.iter().map(str::to_owned).collect() } else { Vec::new() };
     let asked = if sought.kind == Kind::Instance { Some(&sought.ids) } else { None };

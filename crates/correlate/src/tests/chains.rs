@@ -35,7 +35,7 @@ fn a_chain_is_found_by_each_of_its_identifiers_in_the_order_of_time() {
     // A grant leads to what it allowed, whose rows name the event that created it.
     assert_eq!(chain(&lake, "g1"), expected(&[("run", &["grant", "decrypt"])]));
     let unknown = trace(&lake, OPTIONS.threads, &Question::of("i-0000000f"));
-    assert!(matches!(unknown, Err(CorrelateError::NothingKnown { id }) if id == "i-0000000f"));
+    assert!(matches!(unknown, Err(CorrelateError::NothingKnown { id, pruned_before: None }) if id == "i-0000000f"));
 }
 
 #[test]

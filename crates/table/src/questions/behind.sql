@@ -1,5 +1,5 @@
 SELECT
-  asked.instance_id, launched.launch_principal_arn, behind.root_principal_arn, launch.event_name AS launched_by,
+  asked.instance_id, launched.launch_principal_arn, launched.root_principal_arn, launch.event_name AS launched_by,
   launch.invoked_by, launch.user_agent, launch.source_ip_address, launched.launched_at, launched.launch_event_id,
   used.key_arn, used.calls, used.failed_calls, used.first_call_at, used.last_call_at
 FROM (
@@ -14,10 +14,4 @@ FROM (
 LEFT JOIN instances AS launched ON launched.instance_id = asked.instance_id
 LEFT JOIN events AS launch
   ON launch.event_id = launched.launch_event_id AND launch.recipient_account_id = launched.recipient_account_id
-LEFT JOIN (
-  SELECT ec2_event_id, max(root_principal_arn) AS root_principal_arn
-  FROM correlated
-  WHERE ec2_event_id = launch_event_id
-  GROUP BY ec2_event_id
-) AS behind ON behind.ec2_event_id = launched.launch_event_id
 LEFT JOIN keys_by_instance AS used ON used.instance_id = asked.instance_id
