@@ -56,7 +56,7 @@ pub use error::CorrelateError;
 pub use events::{HASHABLE, reads_column};
 pub use freshness::Freshness;
 pub use options::{CorrelateOptions, Progress, Scope};
-pub use prune::{Pruned, prune};
+pub use prune::{Pruned, prunable, prune};
 pub use summary::Summary;
 pub use trace::{Question, trace};
 

@@ -38,6 +38,7 @@ use crate::correlate::{covered, joined};
 use crate::events::{columns, each_text, is_ec2, is_joined, is_shared};
 use crate::kind::{Kind, makes_data_key};
 use crate::replacement::PRUNED_PRODUCTS;
+use crate::summary::rows_of;
 
 /// Credentials of STS live for 36 hours at most, so an access key is used on the day of its issue or on these after it.
 const DAYS_OF_USE: i32 = 2;
@@ -92,6 +93,23 @@ pub fn prune(lake: &Lake, before: i32, change: &mut Change<'_>) -> Result<Pruned
         }
     }
     covered.stage(lake, change)?;
+    Ok(pruned)
+}
+
+/// Counts what would leave the tables with all days before `before`; none of it is said to stay in `remembered`.
+pub fn prunable(lake: &Lake, before: i32) -> Result<Pruned, CorrelateError> {
+    let mut pruned = Pruned::default();
+    for parts in Days::of(lake)?.parts.range(..before).map(|(_, parts)| parts) {
+        pruned.days += 1;
+        pruned.files += parts.len() as u64;
+        for (_, part) in parts {
+            pruned.rows += rows_of(lake.open_listed(part)?).map_err(|source| damaged(&part.path, source))?;
+        }
+    }
+    for table in PRUNED_PRODUCTS {
+        let parts = lake.parts(table)?;
+        pruned.files += parts.iter().filter(|part| day_of(part).is_some_and(|day| day < before)).count() as u64;
+    }
     Ok(pruned)
 }
 

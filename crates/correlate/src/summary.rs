@@ -1,6 +1,7 @@
 //! The findings of a correlation, in numbers.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::ops::Add;
 
 use arrow::array::Array;
@@ -24,6 +25,7 @@ use trailweave_table::Table;
 
 use crate::CorrelateError;
 use crate::Scope;
+use crate::pool::pool;
 
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 1 << 14;
@@ -53,6 +55,13 @@ pub struct Summary {
     pub slices: u64,
 }
 
+impl Summary {
+    /// Counts again what stands in the lake, for days left it since.
+    pub fn recounted(&self, lake: &Lake, threads: NonZeroUsize) -> Result<Self, CorrelateError> {
+        pool(threads)?.install(|| read(lake, self.scope, self.files, self.slices))
+    }
+}
+
 /// Counts what stands in the lake, on the threads of the caller's pool: rows by the ends of files, links by the columns
 /// that say how rows of `correlated` are linked.
 pub(crate) fn read(lake: &Lake, scope: Scope, files: u64, slices: u64) -> Result<Summary, CorrelateError> {
@@ -80,7 +89,7 @@ fn over_parts<T: Default + Send>(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `over_parts` gives it")]
-fn rows_of(file: LakeFile) -> Result<u64, ParquetError> {
+pub(crate) fn rows_of(file: LakeFile) -> Result<u64, ParquetError> {
     Ok(n_rows(&load(&file)?))
 }
 

@@ -25,7 +25,7 @@ pub enum DecodeError {
         count: usize,
     },
     /// The object inflates past the cap.
-    #[error("object inflates past {cap_bytes} bytes")]
+    #[error("object inflates past the cap of {cap_bytes} bytes; `quarantine retry --cap` reads it by a greater one")]
     TooLarge {
         /// The cap of the decoder's options.
         cap_bytes: usize,

@@ -51,7 +51,7 @@ pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::coverage::Coverage;
 pub use upkeep::gc::{gc, remove_uncommitted};
-pub use upkeep::prune::prune;
+pub use upkeep::prune::{prunable_rejects, prune};
 pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
 pub use upkeep::reconcile::{LackingDay, Reconciled, reconcile};

@@ -37,6 +37,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Ingest what is new, then correlate
+    #[command(mut_args(hide_shard))]
     #[command(after_help = "\
 Examples:
   trailweave run --source ./trail --lake ./lake
@@ -173,12 +174,16 @@ Examples:
     /// events may need of these days stays in the table `remembered`. Objects of these days that come later are not read.
     #[command(after_help = "\
 Examples:
+  trailweave prune --lake ./lake --before 2025-10-01 --dry-run
   trailweave prune --lake ./lake --before 2025-10-01
   trailweave prune --lake s3://bucket/lake --before 400d")]
     Prune {
         /// The first day that is kept: a date, or a time ago such as 400d
         #[arg(long, value_name = "WHEN")]
         before: String,
+        /// Only say how many days, files and rows would go
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         publish: PublishArgs,
         #[command(flatten)]
@@ -344,10 +349,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   trailweave quarantine retry --lake ./lake
-  trailweave quarantine retry --lake ./lake --memory 8GiB s3://bucket/AWSLogs/111122223333/*")]
+  trailweave quarantine retry --lake ./lake --memory 8GiB s3://bucket/AWSLogs/111122223333/*
+  trailweave quarantine retry --lake ./lake --cap 8GiB")]
     Retry {
         /// Names of objects, or beginnings of names that end with / or *; dismissed ones, too [default: all that stand]
         objects: Vec<String>,
+        /// An object that inflates past this stays in quarantine [default: 2GiB]
+        #[arg(long, env = "TRAILWEAVE_CAP", value_name = "SIZE")]
+        cap: Option<String>,
         #[command(flatten)]
         lock: LockArgs,
     },
@@ -368,6 +377,10 @@ Examples:
     },
 }
 
+/// The verbs that tell figures, and the arguments that say where to.
+const TELLING: [&str; 5] = ["run", "ingest", "correlate", "verify", "status"];
+const FIGURES: [&str; 2] = ["metrics_file", "otlp_endpoint"];
+
 /// The arguments of `ingest` that another verb cannot use.
 const UNUSED: [(&str, &[&str]); 3] = [
     ("doctor", &["events", "cap", "sha256", "retry_quarantined", "shard", "again", "from", "to", "account", "region"]),
@@ -384,6 +397,11 @@ fn hide(arg: Arg, verb: &str) -> Arg {
     if unused(verb).iter().any(|name| arg.get_id() == *name) { arg.hide(true) } else { arg }
 }
 
+/// Hides what `run` refuses by an error of its own, which says what to do instead.
+fn hide_shard(arg: Arg) -> Arg {
+    if arg.get_id() == "shard" { arg.hide(true) } else { arg }
+}
+
 impl Cli {
     /// Reads the command line, and refuses what is typed there of arguments that the verb cannot use.
     pub(crate) fn read() -> Result<Self, clap::Error> {
@@ -391,9 +409,15 @@ impl Cli {
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         if let Some((verb, typed)) = matches.subcommand() {
             let is_typed = |name: &&&str| typed.value_source(name) == Some(ValueSource::CommandLine);
+            let refuse = |name: &str, verbs: &str| {
+                let message = format!("`{verb}` takes no --{}; it is one of {verbs}", name.replace('_', "-"));
+                Err(command.clone().error(ErrorKind::UnknownArgument, message))
+            };
             if let Some(name) = unused(verb).iter().find(is_typed) {
-                let message = format!("`{verb}` takes no --{}; it is one of `ingest`", name.replace('_', "-"));
-                return Err(command.error(ErrorKind::UnknownArgument, message));
+                return refuse(name, "`ingest`");
+            }
+            if let Some(name) = FIGURES.iter().find(|name| !TELLING.contains(&verb) && is_typed(name)) {
+                return refuse(name, &TELLING.map(|verb| format!("`{verb}`")).join(", "));
             }
         }
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -415,10 +439,11 @@ pub(crate) struct Common {
     /// Threads that compute [default: one per core, as far as memory reaches]
     #[arg(long, global = true, env = "TRAILWEAVE_THREADS", value_name = "N", help_heading = "Common")]
     pub(crate) threads: Option<String>,
-    /// Where `run`, `ingest` and `correlate` leave their figures as Prometheus text
+    /// Where `run`, `ingest`, `correlate`, `verify` and `status` leave their figures as Prometheus text; each job needs a
+    /// file of its own
     #[arg(long, global = true, env = "TRAILWEAVE_METRICS_FILE", value_name = "FILE", help_heading = "Common")]
     pub(crate) metrics_file: Option<PathBuf>,
-    /// Where `run`, `ingest` and `correlate` send the same figures as OTLP over HTTP: to URL/v1/metrics. Without it,
+    /// Where these verbs send the same figures as OTLP over HTTP: to URL/v1/metrics. Without it,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` is followed; headers come from `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, else from
     /// `OTEL_EXPORTER_OTLP_HEADERS`
     #[arg(long, global = true, env = "TRAILWEAVE_OTLP_ENDPOINT", value_name = "URL", help_heading = "Common")]

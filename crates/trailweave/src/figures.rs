@@ -1,21 +1,31 @@
-//! The figures of the last run, as `--metrics-file` and `--otlp-endpoint` both tell them.
+//! The figures of the last run of a verb, as `--metrics-file` and `--otlp-endpoint` both tell them.
 //!
-//! A run that failed says so, and says nothing of what it did before.
+//! A verb that failed says so, and says nothing of what it did before.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use trailweave_ingest::HoursProven;
+use trailweave_ingest::Status;
 use trailweave_ingest::Summary;
 use trailweave_ingest::Verified;
 
+use crate::outcome::Outcome;
 use crate::report::Report;
+
+/// The job that figures are of. Their names say it, so that a collector can take the files of several jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// `run`, `ingest` or `correlate`.
+    Run,
+    Verify,
+    Status,
+}
 
 /// A figure: one point without a label, or any number of points that a label tells apart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figure {
-    /// Begins with `trailweave_last_run_`.
     pub(crate) name: String,
     pub(crate) help: &'static str,
     pub(crate) points: Vec<Point>,
@@ -35,28 +45,42 @@ pub(crate) enum Value {
     Fraction(f64),
 }
 
-/// Collects the figures of a run that began and ended; `report` is nothing where it failed.
-pub(crate) fn of(report: Option<&Report>, exit_code: u8, began: Timestamp, ended: Timestamp) -> Vec<Figure> {
+/// Adds how a job ended to its figures, and names all after it.
+pub(crate) fn of(
+    subject: Subject,
+    outcome: Outcome,
+    (began, ended): (Timestamp, Timestamp),
+    figures: Vec<Figure>,
+) -> Vec<Figure> {
+    let code = Value::Whole(outcome.exit_code().into());
     let seconds = ended.duration_since(began).as_secs_f64();
-    let code_help = "Exit code of the last run, as `trailweave --help` lists them.";
     let mut all = vec![
-        Figure::one("exit_code", code_help, Value::Whole(exit_code.into())),
-        Figure::one("end_timestamp_seconds", "When the last run ended.", Value::Whole(ended.as_second())),
-        Figure::one("duration_seconds", "How long the last run took.", Value::Fraction(seconds)),
+        Figure::one("exit_code", "Exit code, as `trailweave --help` lists them.", code),
+        Figure::one("end_timestamp_seconds", "When it ended.", Value::Whole(ended.as_second())),
     ];
-    if let Some(it) = report.and_then(|report| report.ingested.as_ref()) {
-        all.extend(of_ingest(it));
+    if subject != Subject::Status {
+        all.push(Figure::one("duration_seconds", "How long it took.", Value::Fraction(seconds)));
     }
-    if let Some(it) = report.and_then(|report| report.correlated.as_ref()) {
-        all.extend(of_correlate(it));
-    }
-    if let Some(it) = report.and_then(|report| report.verified.as_ref()) {
-        all.extend(of_verify(it));
+    all.extend(figures);
+    let subject = match subject {
+        Subject::Run => "run",
+        Subject::Verify => "verify",
+        Subject::Status => "status",
+    };
+    for figure in &mut all {
+        figure.name.insert_str(0, &format!("trailweave_last_{subject}_"));
     }
     all
 }
 
-fn of_verify(it: &Verified) -> [Figure; 2] {
+/// Collects the figures of a run that ended well.
+pub(crate) fn of_report(report: &Report) -> Vec<Figure> {
+    let ingested = report.ingested.iter().flat_map(of_ingest);
+    ingested.chain(report.correlated.iter().flat_map(of_correlate)).collect()
+}
+
+/// Collects those of a verification.
+pub(crate) fn of_verified(it: &Verified) -> Vec<Figure> {
     let HoursProven { proven, total } = it.hours;
     let hours = [("proven", proven), ("unproven", total - proven)];
     let logs = it.log_files;
@@ -68,10 +92,27 @@ fn of_verify(it: &Verified) -> [Figure; 2] {
         ("unlisted", logs.unlisted),
         ("unproven", logs.unproven),
     ];
-    [
-        Figure::many("verified_hours", "Hours that the last run verified, by verdict.", "verdict", hours),
-        Figure::many("verified_log_files", "Log files that the last run verified, by verdict.", "verdict", log_files),
+    vec![
+        Figure::many("hours", "Hours that the last verify looked at, by verdict.", "verdict", hours),
+        Figure::many("log_files", "Log files that the last verify looked at, by verdict.", "verdict", log_files),
     ]
+}
+
+/// Collects those of a status; nothing of the newest delivery where there is none.
+pub(crate) fn of_status(it: &Status, newest_delivery: Option<Timestamp>) -> Vec<Figure> {
+    let objects = [
+        ("done", it.done),
+        ("pruned", it.pruned),
+        ("quarantined", it.quarantined),
+        ("rejected", it.rejected),
+        ("dismissed", it.dismissed),
+        ("unread", it.unread),
+    ];
+    let newest_help = "When the newest object of the lake was delivered.";
+    let newest = newest_delivery
+        .map(|time| Figure::one("newest_delivery_timestamp_seconds", newest_help, Value::Whole(time.as_second())));
+    let objects = Figure::many("objects", "Objects that the last status counted, by their state.", "state", objects);
+    newest.into_iter().chain([objects]).collect()
 }
 
 fn of_ingest(it: &Summary) -> [Figure; 5] {
@@ -132,7 +173,7 @@ impl Figure {
     }
 
     fn new(name: &str, help: &'static str, points: Vec<Point>) -> Self {
-        Self { name: format!("trailweave_last_run_{name}"), help, points }
+        Self { name: name.to_owned(), help, points }
     }
 }
 

@@ -54,6 +54,14 @@ impl Age {
         self.tables_age_secs.is_none_or(|secs| secs > max_secs)
     }
 
+    /// Says that the tables are older than `max`.
+    pub(crate) fn write_stale(self, out: &mut impl Write, max: Duration) -> io::Result<()> {
+        let age =
+            self.tables_age_secs.map_or_else(|| "hold nothing".to_owned(), |secs| format!("are {} old", spoken(secs)));
+        let max = spoken(i64::try_from(max.as_secs()).unwrap_or(i64::MAX));
+        writeln!(out, "stale        the tables {age}, and --max-age allows {max}")
+    }
+
     /// Writes it as text.
     pub(crate) fn write_text(self, out: &mut impl Write) -> io::Result<()> {
         if let (Some(time), Some(secs)) = (self.newest_delivery, self.delivery_age_secs) {

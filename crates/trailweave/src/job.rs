@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::io::StdoutLock;
 use std::io::Write;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -15,7 +16,6 @@ use tokio::runtime::Runtime;
 use trailweave_correlate::CorrelateOptions;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Source;
-use trailweave_ingest::Verified;
 use trailweave_lake::GlueTables;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -33,6 +33,8 @@ use crate::config;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::figures;
+use crate::figures::Figure;
+use crate::figures::Subject;
 use crate::glue;
 use crate::metrics;
 use crate::outcome::Outcome;
@@ -52,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) began: Timestamp,
     now: fn() -> Timestamp,
     pub(crate) runtime: Runtime,
+    /// What its figures are called after; none are told without it.
+    subject: Option<Subject>,
 }
 
 impl Job {
@@ -63,7 +67,24 @@ impl Job {
         let runtime =
             threads.worker_threads(config.threads.get()).enable_all().build().context("cannot start threads")?;
         let (retry_quarantined, again) = (args.retry_quarantined, args.again);
-        Ok(Self { config, common, retry_quarantined, again, began, now, runtime })
+        Ok(Self { config, common, retry_quarantined, again, began, now, runtime, subject: None })
+    }
+
+    /// Sets up a job that tells its figures. Where its settings make no sense, the metrics file says so, if it is known
+    /// without the configuration.
+    pub(crate) fn telling(
+        subject: Subject,
+        common: Common,
+        now: fn() -> Timestamp,
+        set_up: impl FnOnce(Common) -> anyhow::Result<Self>,
+    ) -> anyhow::Result<Self> {
+        let (began, file) = (now(), common.metrics_file.clone());
+        let refused = |error: &anyhow::Error| {
+            if let Some(path) = file.filter(|path| !path.as_os_str().is_empty()) {
+                write_metrics(&path, &figures::of(subject, outcome(error), (began, now()), Vec::new()));
+            }
+        };
+        Ok(Self { subject: Some(subject), ..set_up(common).inspect_err(refused)? })
     }
 
     /// Follows the flags of a verb that changes tables.
@@ -156,36 +177,38 @@ impl Job {
         }
     }
 
-    /// Does the work of a run, tells its figures where that is asked for, and prints its report.
+    /// Does the work of a run, tells its figures, and prints its report.
     pub(crate) fn report(&self, work: impl FnOnce(&Self) -> anyhow::Result<Report>) -> anyhow::Result<Outcome> {
+        let (report, outcome) = self.told(work, |report| (report.outcome(), figures::of_report(report)))?;
+        self.print(&report)?;
+        Ok(outcome)
+    }
+
+    /// Does the work of a verb, and tells its figures, if its job tells any, whether it ends well or not.
+    pub(crate) fn told<T>(
+        &self,
+        work: impl FnOnce(&Self) -> anyhow::Result<T>,
+        end: impl FnOnce(&T) -> (Outcome, Vec<Figure>),
+    ) -> anyhow::Result<(T, Outcome)> {
         let worked = work(self);
-        self.tell(worked.as_ref());
-        self.print(&worked?)
-    }
-
-    /// Does the work of `verify`, tells its figures, and prints its result.
-    pub(crate) fn verified(&self, work: impl FnOnce(&Self) -> anyhow::Result<Verified>) -> anyhow::Result<Outcome> {
-        let worked = work(self).map(|verified| Report { verified: Some(verified), ..Report::default() });
-        self.tell(worked.as_ref());
-        let report = worked?;
-        if let Some(verified) = &report.verified {
-            self.put(verified, |out, verified| report::write_verified(out, verified))?;
+        let (outcome, figures) = match &worked {
+            Ok(result) => end(result),
+            Err(error) => (outcome(error), Vec::new()),
+        };
+        if let Some(subject) = self.subject {
+            let ended = (self.now)();
+            self.tell(&figures::of(subject, outcome, (self.began, ended), figures), ended);
         }
-        Ok(report.outcome())
+        Ok((worked?, outcome))
     }
 
-    /// Tells the figures of a run. What cannot be told is logged, and changes nothing about how the run ended.
-    fn tell(&self, worked: Result<&Report, &anyhow::Error>) {
-        let code = worked.map_or_else(outcome, Report::outcome).exit_code();
-        let ended = (self.now)();
-        let figures = figures::of(worked.ok(), code, self.began, ended);
-        if let Some(path) = &self.config.metrics_file
-            && let Err(error) = metrics::write(path, &figures)
-        {
-            tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
+    /// Tells figures. What cannot be told is logged, and changes nothing about how the job ended.
+    fn tell(&self, figures: &[Figure], ended: Timestamp) {
+        if let Some(path) = &self.config.metrics_file {
+            write_metrics(path, figures);
         }
         if let Some(endpoint) = &self.config.otlp_endpoint
-            && let Err(error) = endpoint.send(&self.runtime, &figures, ended)
+            && let Err(error) = endpoint.send(&self.runtime, figures, ended)
         {
             tracing::error!(%endpoint, error = format!("{error:#}"), "the metrics are not sent");
         }
@@ -207,10 +230,15 @@ impl Job {
     }
 
     /// Prints a report, as text or as JSON.
-    fn print(&self, report: &Report) -> anyhow::Result<Outcome> {
+    fn print(&self, report: &Report) -> io::Result<()> {
         let elapsed = (self.now)().duration_since(self.began);
-        self.put(&report.timed(elapsed), |out, _| report.write_text(out, elapsed))?;
-        Ok(report.outcome())
+        self.put(&report.timed(elapsed), |out, _| report.write_text(out, elapsed))
+    }
+}
+
+fn write_metrics(path: &Path, figures: &[Figure]) {
+    if let Err(error) = metrics::write(path, figures) {
+        tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "the metrics are not written");
     }
 }
 

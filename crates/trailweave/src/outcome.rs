@@ -76,7 +76,7 @@ impl Outcome {
             Self::Unproven => "`verify`: something is not proven",
             Self::Unread => "done, but objects were left unread, or a run that died is to be finished: run again",
             Self::NothingMatched => {
-                "nothing matched: the sources hold no trail object of these days, accounts, regions and names"
+                "nothing matched: the sources, for `status` the lake, hold no trail object of these days, accounts, regions and names"
             }
             Self::Locked => "another run holds the lake: nothing was done; `--wait 10m` waits for it",
             Self::Stale => "`status --max-age`: the lake is older than that",

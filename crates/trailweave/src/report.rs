@@ -49,9 +49,6 @@ pub(crate) struct Report {
     /// The hours that `verify` proved, if it ever ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proven: Option<HoursProven>,
-    /// The result of `verify`, which is printed by itself.
-    #[serde(skip)]
-    pub(crate) verified: Option<Verified>,
 }
 
 /// The days that left the lake, and what stays of them.
@@ -78,13 +75,6 @@ struct Timed<'a> {
 impl Report {
     /// Tells how the run ended.
     pub(crate) fn outcome(&self) -> Outcome {
-        if let Some(verified) = &self.verified {
-            return match (verified.is_harmed(), verified.is_unproven()) {
-                (true, _) => Outcome::Harmed,
-                (false, true) => Outcome::Unproven,
-                (false, false) => Outcome::Done,
-            };
-        }
         let Some(ingested) = &self.ingested else { return Outcome::Done };
         Outcome::heaviest(|outcome| match outcome {
             Outcome::NothingMatched => ingested.nothing_matched.is_some(),
@@ -191,6 +181,31 @@ pub(crate) fn write_pruned(out: &mut impl Write, it: &PrunedDays) -> io::Result<
     )
 }
 
+/// The days that would leave the lake.
+#[derive(Debug, Serialize)]
+pub(crate) struct PrunableDays {
+    /// The first date that the lake would keep.
+    pub(crate) before: String,
+    pub(crate) days: u64,
+    pub(crate) files: u64,
+    /// Rows of `events` and `sessions`.
+    pub(crate) rows: u64,
+    pub(crate) rejects: u64,
+}
+
+/// Writes which days would leave the lake, as text.
+pub(crate) fn write_prunable(out: &mut impl Write, it: &PrunableDays) -> io::Result<()> {
+    writeln!(
+        out,
+        "would go     {} before {}: {}, {} and {}; nothing was removed",
+        counted(it.days, "day", "days"),
+        it.before,
+        counted(it.files, "file", "files"),
+        counted(it.rows, "row", "rows"),
+        counted(it.rejects, "reject", "rejects")
+    )
+}
+
 /// Writes what was merged, as text.
 pub(crate) fn write_compacted(out: &mut impl Write, it: &Compacted) -> io::Result<()> {
     writeln!(
@@ -270,7 +285,8 @@ pub(crate) fn write_states(out: &mut impl Write, states: &[StagedState]) -> io::
 
 /// Writes how many hours `verify` proved when it last looked at them.
 fn write_proven(out: &mut impl Write, HoursProven { proven, total }: &HoursProven) -> io::Result<()> {
-    writeln!(out, "proven       {proven} of {}, when `verify` last looked", counted(*total, "hour", "hours"))
+    let hours = counted(*total, "hour", "hours");
+    writeln!(out, "proven       {proven} of {hours} of which there are digests, when `verify` last looked")
 }
 
 /// Faults that are written as text; JSON holds them all.
@@ -281,7 +297,10 @@ pub(crate) fn write_verified(out: &mut impl Write, it: &Verified) -> io::Result<
     let (failing, notes): (Vec<&Finding>, Vec<&Finding>) =
         it.findings.iter().partition(|finding| finding.severity == Severity::Fail);
     for finding in failing.iter().take(SHOWN) {
-        let window = finding.window.map(|it| format!(", {} to {}", rfc3339(it.from), rfc3339(it.to)));
+        let window = finding.window.map(|it| match (rfc3339(it.from), rfc3339(it.to)) {
+            (from, to) if from == to => format!(", at {from}"),
+            (from, to) => format!(", {from} to {to}"),
+        });
         let detail = finding.detail.as_ref().map(|it| format!(": {it}"));
         let (kind, uri) = (finding.kind.name(), &finding.uri);
         writeln!(out, "{kind:<24} {uri}{}{}", window.unwrap_or_default(), detail.unwrap_or_default())?;

@@ -26,7 +26,7 @@ use crate::args::Cli;
 use crate::args::IngestArgs;
 use crate::args::JoinEngine;
 use crate::args::Verb;
-use crate::config;
+use crate::figures::Subject;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
@@ -35,20 +35,26 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
     let Cli { verb, common } = cli;
     match verb {
         Verb::Run { args, publish, lock } => {
-            Job::new(common, &args, now)?.publishing(publish)?.waiting(&lock)?.report(ingest::run)
+            let set_up = |common| Ok(Job::new(common, &args, now)?.publishing(publish)?.waiting(&lock)?);
+            Job::telling(Subject::Run, common, now, set_up)?.report(ingest::run)
         }
-        Verb::Ingest { args, lock } => Job::new(common, &args, now)?.waiting(&lock)?.report(ingest::ingest),
+        Verb::Ingest { args, lock } => {
+            let set_up = |common| Ok(Job::new(common, &args, now)?.waiting(&lock)?);
+            Job::telling(Subject::Run, common, now, set_up)?.report(ingest::ingest)
+        }
         Verb::Plan(args) => ingest::plan(&Job::new(common, &args, now)?),
         Verb::Status { args, max_age, summary } => {
-            let max_age = max_age.map(|age| config::duration("max-age", &age)).transpose()?;
-            status::status(&Job::new(common, &args, now)?, max_age, summary)
+            let set_up = |common| Job::new(common, &args, now);
+            status::status(&Job::telling(Subject::Status, common, now, set_up)?, max_age.as_deref(), summary)
         }
         Verb::Doctor { args, lock } => doctor::doctor(&Job::new(common, &args, now)?.waiting(&lock)?),
         Verb::Quarantine { verb } => quarantine::quarantine(common, verb, now),
         Verb::Verify(args) => verify::verify(common, &args, now),
         Verb::Correlate { whole, engine, publish, lock } => {
             let scope = if whole { Scope::Whole } else { Scope::New };
-            let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
+            let set_up =
+                |common| Ok(Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?);
+            let job = Job::telling(Subject::Run, common, now, set_up)?;
             match engine.engine {
                 JoinEngine::Memory => job.report(|job| correlate::correlate(job, scope)),
                 JoinEngine::Spark => spark::correlate(&job, scope, &engine),
@@ -58,9 +64,9 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
             tidy::compact(&job)
         }
-        Verb::Prune { before, publish, lock } => {
+        Verb::Prune { before, dry_run, publish, lock } => {
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?;
-            prune::prune(&job, &before)
+            if dry_run { prune::plan(&job, &before) } else { prune::prune(&job, &before) }
         }
         Verb::Publish { keep, glue, no_glue, lock } => {
             let job = Job::new(common, &IngestArgs::default(), now)?.publishing_in(glue)?.waiting(&lock)?;
@@ -71,7 +77,8 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
         }
         Verb::Query { sql, file, format } => {
             let sql = sql::read(sql, file.as_deref())?;
-            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, format)
+            query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, format)?;
+            Ok(Outcome::Done)
         }
         Verb::Ask(args) => ask::ask(common, &args, now),
         Verb::Report(args) => report::report(common, &args, now),

@@ -38,6 +38,7 @@ use crate::source::key::delivery_clock;
 use crate::source::key::delivery_hour;
 use crate::source::key::origin;
 use crate::source::listing::stem_bytes;
+use crate::source::span::Span;
 
 const COLUMNS: [&str; 8] = ["source_object", "status", "bytes", "records", "rows", "rejects", "max_event_time", NOTE];
 /// Files of the ledger that are read before what they say is added up, which bounds memory.
@@ -150,6 +151,18 @@ impl Counted {
     /// Returns the places, in the order of their days.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.places.keys().flatten()
+    }
+
+    /// Tells whether it has no object, of which some may have no place.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns what the places reach over.
+    pub(crate) fn span(&self) -> Span {
+        let mut span = Span::default();
+        self.places().for_each(|place| span.note(place));
+        span
     }
 
     pub(crate) fn newest_event_ms(&self) -> Option<i64> {

@@ -26,11 +26,24 @@ pub fn prune(lake: &Lake, before: i32, change: &mut Change<'_>) -> Result<u64, L
     let mut n_rejects = 0;
     for part in lake.parts(&REJECTS)? {
         let stays = stays(lake, &part, kept)?;
-        n_rejects += stays.iter().filter(|stays| !**stays).count() as u64;
+        n_rejects += leaving(&stays);
         rewrite(lake, &REJECTS, &part.path, &stays, change)?;
     }
     lake.stage_pruned(before, change)?;
     Ok(n_rejects)
+}
+
+/// Counts the rejects that would leave the lake with the objects that were delivered before `before`.
+pub fn prunable_rejects(lake: &Lake, before: i32) -> Result<u64, LakeError> {
+    let mut n_rejects = 0;
+    for part in lake.parts(&REJECTS)? {
+        n_rejects += leaving(&stays(lake, &part, KeptDays::since(before))?);
+    }
+    Ok(n_rejects)
+}
+
+fn leaving(stays: &[bool]) -> u64 {
+    stays.iter().filter(|stays| !**stays).count() as u64
 }
 
 /// Tells of each reject of a part whether its day is kept.

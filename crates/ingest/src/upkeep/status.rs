@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use trailweave_lake::Lake;
 
+use crate::Filter;
 use crate::IngestError;
 use crate::IngestOptions;
 use crate::cpu::Cpu;
@@ -53,7 +54,7 @@ pub struct Status {
     pub newest_event_ms: Option<i64>,
     /// The runs that did not end; the next run finishes them.
     pub unfinished: Vec<UnfinishedRun>,
-    /// The span of the trail, where the sources hold nothing that was asked for.
+    /// The span of the trail, where the sources, or the lake without them, hold nothing that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nothing_matched: Option<Span>,
     /// Objects of the sources that are not CloudTrail objects, by reason.
@@ -88,6 +89,10 @@ pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> 
             }
         })?;
     }
+    if !is_compared && options.filter.chooses_places() && counted.is_empty() {
+        let all = cpu.install(|| Counted::read(lake, &Filter::default()))?;
+        status.nothing_matched = (!all.is_empty()).then(|| all.span());
+    }
     status.unfinished = runs.unfinished;
     status.newest_event_ms = counted.newest_event_ms();
     status.newest_delivery_ms = newest_delivery_ms(&counted);
@@ -105,9 +110,9 @@ pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> 
 
 impl Status {
     fn add_up(&mut self, counted: &Counted) {
+        self.span = counted.span();
         let mut last = None;
         for place in counted.places() {
-            self.span.note(place);
             // Places come in the order of their days.
             self.days += u64::from(last != Some(place.day));
             last = Some(place.day);

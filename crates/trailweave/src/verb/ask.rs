@@ -41,7 +41,11 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     }
     // The engine of `query` takes the words of standard SQL, as Athena does.
     let sql = question.sql(Dialect::Athena, &values, &limits);
-    query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, args.format)
+    let n_rows = query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, args.format)?;
+    if n_rows == 0 && !args.values.is_empty() {
+        tracing::warn!("no row: the lake holds nothing of `{}` that this asks for", args.values.join(" "));
+    }
+    Ok(Outcome::Done)
 }
 
 fn dialect(engine: SqlEngine) -> Dialect {

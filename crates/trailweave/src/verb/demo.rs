@@ -10,7 +10,6 @@ use anyhow::bail;
 use jiff::Timestamp;
 use trailweave_corpus::{BUCKET, DIGEST_METADATA, PUBLIC_KEYS};
 use trailweave_correlate::Action;
-use trailweave_ingest::Range;
 
 use super::ingest;
 use super::read::trace;
@@ -86,7 +85,7 @@ fn prove(job: &Job, folder: &Path, lake: &Path) -> anyhow::Result<Outcome> {
         digest_metadata: Some(metadata),
         ..VerifyArgs::default()
     };
-    job.verified(|job| verify::prove(job, &args, Range::default()))
+    verify::prove(job, &args)
 }
 
 /// Empties the demo's folder, but only if an earlier demo made it.

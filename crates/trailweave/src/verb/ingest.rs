@@ -42,8 +42,11 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
     };
     let _lock = job.lock(&lake)?;
     let ingested = ingest_locked(job, &lake, listed, &options(job))?;
-    let correlated = correlate_locked(job, &lake, Scope::New)?;
+    let mut correlated = correlate_locked(job, &lake, Scope::New)?;
     let pruned = job.config.retain.map(|first| prune_locked(&lake, first)).transpose()?;
+    if pruned.as_ref().is_some_and(|it| it.pruned.files > 0) {
+        correlated = correlated.recounted(&lake, job.config.threads)?;
+    }
     let published = publish_locked(job, &lake)?;
     Ok(Report {
         ingested: Some(ingested),
@@ -51,7 +54,6 @@ pub(super) fn run(job: &Job) -> anyhow::Result<Report> {
         pruned,
         published,
         proven: trailweave_ingest::proven(&lake)?,
-        ..Report::default()
     })
 }
 

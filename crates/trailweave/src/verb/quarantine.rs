@@ -31,13 +31,15 @@ use crate::report::counted;
 
 /// Carries out what was asked of the quarantine.
 pub(super) fn quarantine(common: Common, verb: QuarantineVerb, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
-    let job = |lock: &LockArgs| anyhow::Ok(Job::new(common, &IngestArgs::default(), now)?.waiting(lock)?);
+    let job = |cap: Option<String>, lock: &LockArgs| {
+        anyhow::Ok(Job::new(common, &IngestArgs { cap, ..IngestArgs::default() }, now)?.waiting(lock)?)
+    };
     match verb {
         QuarantineVerb::List { objects, dismissed } => {
-            list(&job(&LockArgs::default())?, &patterns(&objects), dismissed)
+            list(&job(None, &LockArgs::default())?, &patterns(&objects), dismissed)
         }
-        QuarantineVerb::Retry { objects, lock } => retry(&job(&lock)?, &patterns(&objects)),
-        QuarantineVerb::Dismiss { objects, note, lock } => dismiss(&job(&lock)?, &patterns(&objects), &note),
+        QuarantineVerb::Retry { objects, cap, lock } => retry(&job(cap, &lock)?, &patterns(&objects)),
+        QuarantineVerb::Dismiss { objects, note, lock } => dismiss(&job(None, &lock)?, &patterns(&objects), &note),
     }
 }
 

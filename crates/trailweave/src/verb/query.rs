@@ -17,10 +17,9 @@ use trailweave_table::VIEWS;
 use crate::args::Format;
 use crate::freshness;
 use crate::job::Job;
-use crate::outcome::Outcome;
 
-/// Answers a question in SQL, in the form that is asked for.
-pub(super) fn query(job: &Job, sql: &str, format: Option<Format>) -> anyhow::Result<Outcome> {
+/// Answers a question in SQL, in the form that is asked for. Returns the number of rows.
+pub(super) fn query(job: &Job, sql: &str, format: Option<Format>) -> anyhow::Result<usize> {
     let lake = job.lake()?;
     if asks_the_join(sql) {
         freshness::warn_if_behind(&lake);
@@ -31,7 +30,7 @@ pub(super) fn query(job: &Job, sql: &str, format: Option<Format>) -> anyhow::Res
         session.query(sql).await
     })?;
     write_rows(&rows, format.or_else(|| job.common.json.then_some(Format::Json)))?;
-    Ok(Outcome::Done)
+    Ok(rows.iter().map(RecordBatch::num_rows).sum())
 }
 
 /// Tells whether a question names a table of the join, or a view, most of which are over such.

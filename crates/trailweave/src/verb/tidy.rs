@@ -11,6 +11,7 @@ use super::spark;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::report;
+use crate::report::counted;
 
 /// Merges small parts.
 pub(super) fn compact(job: &Job) -> anyhow::Result<Outcome> {
@@ -37,7 +38,8 @@ pub(super) fn gc(job: &Job, is_dry: bool, with_orphans: bool) -> anyhow::Result<
         for path in leftovers {
             writeln!(out, "{}", path.display())?;
         }
-        writeln!(out, "{} files {}", leftovers.len(), if is_dry { "would be removed" } else { "removed" })
+        let files = counted(leftovers.len() as u64, "file", "files");
+        writeln!(out, "{files} {}", if is_dry { "would be removed" } else { "removed" })
     })?;
     Ok(Outcome::Done)
 }

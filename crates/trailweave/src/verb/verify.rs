@@ -1,25 +1,43 @@
 //! `verify`.
 
 use jiff::Timestamp;
-use trailweave_ingest::{Range, Verified, VerifyOptions};
+use trailweave_ingest::{Verified, VerifyOptions};
 
 use super::ingest::options;
 use crate::args::{Common, IngestArgs, VerifyArgs};
 use crate::config;
 use crate::config::ConfigError;
+use crate::figures;
+use crate::figures::Subject;
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::report;
 
 /// Proves what the lake holds.
 pub(super) fn verify(common: Common, args: &VerifyArgs, now: fn() -> Timestamp) -> anyhow::Result<Outcome> {
     let sources = IngestArgs { source: args.source.clone(), place: args.place.clone(), ..IngestArgs::default() };
-    let job = Job::new(common, &sources, now)?.waiting(&args.lock)?;
-    let range = config::range(("from", args.from.as_deref()), ("to", args.to.as_deref()), job.began)?;
-    job.verified(|job| prove(job, args, range))
+    let job =
+        Job::telling(Subject::Verify, common, now, |common| Ok(Job::new(common, &sources, now)?.waiting(&args.lock)?))?;
+    prove(&job, args)
 }
 
-/// Verifies, and keeps the verdicts in the lake.
-pub(super) fn prove(job: &Job, args: &VerifyArgs, range: Range) -> anyhow::Result<Verified> {
+/// Verifies, keeps the verdicts in the lake, and prints what came of it.
+pub(super) fn prove(job: &Job, args: &VerifyArgs) -> anyhow::Result<Outcome> {
+    let (verified, outcome) = job.told(|job| verified(job, args), |it| (outcome(it), figures::of_verified(it)))?;
+    job.put(&verified, |out, verified| report::write_verified(out, verified))?;
+    Ok(outcome)
+}
+
+fn outcome(verified: &Verified) -> Outcome {
+    match (verified.is_harmed(), verified.is_unproven()) {
+        (true, _) => Outcome::Harmed,
+        (false, true) => Outcome::Unproven,
+        (false, false) => Outcome::Done,
+    }
+}
+
+fn verified(job: &Job, args: &VerifyArgs) -> anyhow::Result<Verified> {
+    let range = config::range(("from", args.from.as_deref()), ("to", args.to.as_deref()), job.began)?;
     if job.config.sources.is_empty() {
         return Err(ConfigError::NoTrail.into());
     }

@@ -144,6 +144,38 @@ fn where_nothing_matches_the_span_of_the_trail_is_told_and_no_lake_is_made() {
 }
 
 #[test]
+fn a_lake_that_holds_nothing_of_what_is_asked_for_says_what_it_spans() {
+    let world = World::new();
+    world.deliver(&whole(1));
+    assert_eq!(world.of_trail(&["run"]).code, 0);
+    for (flag, value) in [("--from", "2026-09-02"), ("--region", "us-east-1"), ("--account", "111122223333")] {
+        let said = world.say(&["status", flag, value]);
+        let span = "the trail spans 2026-09-01, account 444455556666, region eu-west-1";
+        assert!(said.code == 7 && said.stdout.contains(span), "{flag}: {said:?}");
+    }
+    assert_eq!(world.say(&["status", "--account", ACCOUNT]).code, 0);
+}
+
+#[test]
+fn each_job_tells_its_exit_code_under_a_name_of_its_own_and_a_wrong_configuration_too() {
+    let world = World::new();
+    world.deliver(&whole(1));
+    let file = world.path("of.prom");
+    let told = |typed: &[&str], code: i32, line: &str| {
+        let said = world.say(&[typed, &["--metrics-file", utf8(&file)]].concat());
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(said.code == code && text.contains(line), "{said:?} {text}");
+    };
+    let trail = world.path("trail");
+    told(&["run", "--source", utf8(&trail)], 0, "trailweave_last_run_exit_code 0\n");
+    told(&["status"], 0, "trailweave_last_status_objects{state=\"done\"} 1\n");
+    told(&["status", "--max-age", "1s"], 9, "trailweave_last_status_exit_code 9\n");
+    told(&["status", "--account", "1"], 2, "trailweave_last_status_exit_code 2\n");
+    told(&["run", "--source", utf8(&trail), "--from", "someday"], 2, "trailweave_last_run_exit_code 2\n");
+    told(&["verify", "--memory", "1KiB"], 2, "trailweave_last_verify_exit_code 2\n");
+}
+
+#[test]
 fn a_source_that_is_missing_and_a_folder_of_other_logs_make_no_lake() {
     let world = World::new();
     let digests = world.path("trail/AWSLogs/444455556666/CloudTrail-Digest/eu-west-1/2026/09/01");
@@ -226,7 +258,8 @@ fn a_lake_that_is_older_than_asked_for_has_a_code_of_its_own() {
     world.deliver(&whole(1));
     assert_eq!(world.of_trail(&["ingest"]).code, 0);
     // No event is joined yet, so no age is enough.
-    assert_eq!(world.say(&["status", "--max-age", "5200w"]).code, 9);
+    let said = world.say(&["status", "--max-age", "5200w"]);
+    assert!(said.code == 9 && said.stdout.contains("stale        the tables hold nothing"), "{said:?}");
     let said = world.say(&["status"]);
     assert!(said.code == 0 && said.stdout.contains("correlated   nothing yet: 1 file of events waits"), "{said:?}");
     assert_eq!(world.say(&["correlate"]).code, 0);
@@ -234,6 +267,7 @@ fn a_lake_that_is_older_than_asked_for_has_a_code_of_its_own() {
     let said = world.say(&["status", "--max-age", "1s"]);
     assert!(said.code == 9 && said.stdout.contains("delivered    up to 2026-09-01T00:00Z"), "{said:?}");
     assert!(said.stdout.contains("correlated   all events, up to 2026-09-01T00:00Z"), "{}", said.stdout);
+    assert!(said.stdout.contains(" days old, and --max-age allows 1 s\n"), "{}", said.stdout);
     let age = json_of(&world.say(&["status", "--json"]));
     assert_eq!((&age["newest_delivery"], &age["waiting_parts"]), (&json!("2026-09-01T00:00:00Z"), &json!(0)));
     assert_eq!(world.say(&["status", "--max-age", "soon"]).code, 2);

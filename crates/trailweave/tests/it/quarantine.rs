@@ -97,6 +97,19 @@ fn what_was_mended_is_read_again_by_its_name_and_joined() {
 }
 
 #[test]
+fn what_is_past_the_cap_is_read_by_a_greater_one() {
+    let world = World::new();
+    let said = world.say(&["run", "--cap", "10B", "--source", utf8(&world.path("bucket"))]);
+    let way_out = "past the cap of 10 bytes; `quarantine retry --cap`";
+    assert!(said.code == 3 && said.stdout.contains(way_out), "{said:?}");
+    assert_eq!(world.list(&[]).len(), 4);
+    for (cap, n_standing) in [("11B", 4), ("1KiB", 3)] {
+        let said = world.say(&["quarantine", "retry", "--cap", cap]);
+        assert_eq!((said.code, world.list(&[]).len()), (3, n_standing), "{said:?}");
+    }
+}
+
+#[test]
 fn what_was_dismissed_is_read_again_only_by_its_name() {
     let world = World::new();
     assert_eq!(world.run().code, 3);

@@ -119,12 +119,24 @@ fn a_pruned_day_leaves_with_all_but_what_later_rows_need() {
         [dimensions.to_vec(), ["events", "correlated"].map(|table| of(table, ">= '2026-03-04'")).to_vec()].concat()
     };
     let expected = kept(&of);
+    let plan = done(&["prune", "--before", "2026-03-04", "--dry-run", "--json"], &lake);
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let n_rows = ["events", "sessions"].map(|table| of(table, "< '2026-03-04'").len()).iter().sum::<usize>();
+    assert_eq!((&plan["rows"], &plan["before"]), (&Value::from(n_rows), &Value::from("2026-03-04")));
     assert!(!of("events", "< '2026-03-04'").is_empty() && expected.iter().all(|rows| !rows.is_empty()));
     for again in ["prune", "prune again", "run", "correlate --whole"] {
         match again {
             "run" => drop(run(&source, &lake, 0)),
             "correlate --whole" => drop(done(&["correlate", "--whole"], &lake)),
-            _ => drop(done(&["prune", "--before", "2026-03-04"], &lake)),
+            _ => {
+                let said = done(&["prune", "--before", "2026-03-04", "--json"], &lake);
+                let pruned: Value = serde_json::from_str(&said).unwrap();
+                let counts = |of: &Value| ["days", "files", "rows", "rejects"].map(|it| of[it].clone());
+                assert_eq!(
+                    counts(&pruned["pruned"]),
+                    if again == "prune" { counts(&plan) } else { [0; 4].map(Value::from) }
+                );
+            }
         }
         assert_eq!(kept(&of), expected, "{again}");
         for table in ["events", "sessions", "correlated", "attachments"] {
@@ -132,6 +144,19 @@ fn a_pruned_day_leaves_with_all_but_what_later_rows_need() {
         }
     }
     assert!(!of("remembered", "< '2026-03-04'").is_empty());
+    let unknown = trailweave(&["trace", "--lake", utf8(&lake), "i-0a1b2c3d4e5f60718"]);
+    assert!(
+        unknown.code == 1 && unknown.stderr.contains("since 2026-03-04, and days before that were pruned"),
+        "{unknown:?}"
+    );
+    let asked = trailweave(&["ask", "--lake", utf8(&lake), "behind", "i-0a1b2c3d4e5f60718"]);
+    assert!(asked.code == 0 && asked.stderr.contains("no row: the lake holds nothing of `i-0a1b2c3d"), "{asked:?}");
+    let launched = "launch_event_id IS NOT NULL AND event_date < '2026-03-04' AND root_principal_arn IS NOT NULL";
+    let launched = &query(&lake, &format!("SELECT * FROM instances WHERE {launched} LIMIT 1"))[0];
+    let instance = launched["instance_id"].as_str().unwrap();
+    let behind = done(&["ask", "behind", instance, "--json"], &lake);
+    let behind: Value = serde_json::from_str(behind.lines().next().unwrap()).unwrap();
+    assert_eq!(behind["root_principal_arn"], launched["root_principal_arn"]);
     let status: Value = serde_json::from_str(&done(&["status", "--json"], &lake)).unwrap();
     assert!(status["pruned"].as_u64() > Some(0) && status["done"].as_u64() > Some(0), "{status}");
     let ahead = trailweave(&["prune", "--lake", utf8(&lake), "--before", "2999-01-01"]);
@@ -145,7 +170,7 @@ fn a_run_prunes_what_its_configuration_does_not_retain() {
     let (lake, config) = (folder.path().join("lake"), folder.path().join("trailweave.toml"));
     fs::write(&config, "retain = '1d'").unwrap();
     let said = done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);
-    assert!(said.contains("pruned       "), "{said}");
+    assert!(said.contains("pruned       ") && said.contains("# the lake\nevents       0, and 0 sessions\n"), "{said}");
     assert_eq!(query(&lake, "SELECT count(*) AS n FROM events")[0]["n"], 0);
     assert!(query(&lake, "SELECT count(*) AS n FROM instances")[0]["n"].as_u64() > Some(0));
     let again = done(&["run", "--source", utf8(&source), "--config", utf8(&config)], &lake);

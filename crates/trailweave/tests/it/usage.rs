@@ -201,6 +201,13 @@ fn verbs_do_not_offer_what_they_cannot_use() {
         assert!(!help.contains(&format!("{flag} ")) && !help.contains(&format!("{flag}\n")), "{flag}: {help}");
     }
     assert!(!trailweave(&["plan", "--help"]).stdout.contains("--queue-url"));
+    let offers_shard = |verb: &str| trailweave(&[verb, "--help"]).stdout.contains("--shard <I/N>");
+    assert!(offers_shard("ingest") && !offers_shard("run"));
+    for verb in [&["plan"][..], &["gc"], &["quarantine", "list"], &["query", "SELECT 1"]] {
+        let said = trailweave(&[verb, &["--metrics-file", "f"]].concat());
+        let hint = format!("`{}` takes no --metrics-file; it is one of `run`, `ingest`", verb[0]);
+        assert!(said.code == 2 && said.stderr.contains(&hint), "{said:?}");
+    }
     for typed in [["status", "--shard", "0/2"], ["status", "--cap", "1GiB"], ["plan", "--events", "all"]] {
         let said = trailweave(&typed);
         let hint = format!("`{}` takes no {}", typed[0], typed[1]);

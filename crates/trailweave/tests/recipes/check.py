@@ -262,11 +262,11 @@ def grafana():
     """Asks a real Prometheus, which has what runs of the program told, each query of the dashboard."""
     desk = Desk()
     (desk.root / "metrics").mkdir()
-    runs = {"run": ["--source", desk.trail], "verify": ["--source", desk.trail, *desk.proof]}
+    runs = {"run": [], "verify": desk.proof, "status": []}
     lines, n_series = [], 0
     for verb, arguments in runs.items():
         file = desk.root / f"metrics/{verb}.prom"
-        tool(PROGRAM, verb, "--quiet", *arguments, "--lake", desk.lake, "--metrics-file", file)
+        tool(PROGRAM, verb, "--quiet", "--source", desk.trail, *arguments, "--lake", desk.lake, "--metrics-file", file)
         lines += file.read_text().splitlines()
     [end] = [int(line.split()[1]) for line in lines if line.startswith("trailweave_last_run_end_timestamp_seconds ")][:1]
     samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

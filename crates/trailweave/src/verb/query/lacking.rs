@@ -3,9 +3,8 @@
 use crate::args::Format;
 use crate::config::ConfigError;
 use crate::job::Job;
-use crate::outcome::Outcome;
 
 /// Refuses a question.
-pub(super) fn query(_: &Job, _: &str, _: Option<Format>) -> anyhow::Result<Outcome> {
+pub(super) fn query(_: &Job, _: &str, _: Option<Format>) -> anyhow::Result<usize> {
     Err(ConfigError::BuiltWithoutQuery.into())
 }
