@@ -29,8 +29,8 @@ pub enum CorrelateError {
     /// Parts are gone that the products were made of.
     #[error(
         "parts of `events` or `sessions` are gone that the tables were made of, such as `{}` ({parts} in all): restore them from a copy, \
-         or let `ingest --again` read their objects again, of the days that `doctor` tells; then `correlate --whole` makes the tables of \
-         what is there", path.display()
+         or let `ingest --again` read their objects again, of the days that `doctor` tells. `correlate --whole` makes the tables of what \
+         is there", path.display()
     )]
     PartsGone {
         /// One of them, below the lake's folder.

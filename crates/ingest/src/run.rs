@@ -18,6 +18,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trailweave_decode::DecodeOptions;
 use trailweave_decode::Selection;
+use trailweave_lake::Change;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
@@ -116,6 +118,12 @@ pub(crate) async fn ingest_until(
         }
     }
     run.summary.close();
+    if options.again && options.shard.is_none() && run.summary.tally.rows > 0 {
+        // Rows came back for parts that are gone, so the tables are made anew, and not followed.
+        let mut change = Change::new(lake, "again");
+        Covered::forget(lake, &mut change);
+        change.commit()?;
+    }
     run.count_standing(lake).await?;
     Ok(run.summary)
 }

@@ -7,6 +7,7 @@ use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
 
 use crate::ingest;
+use crate::leave_plan;
 use crate::options;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -138,6 +139,7 @@ async fn what_an_earlier_run_did_not_commit_is_removed() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("part-0123456789abcdef-0.parquet"), b"never committed").unwrap();
     fs::write(folder.join("notes.txt"), b"not ours").unwrap();
+    leave_plan(&lake, "0123456789abcdef");
     ingest(&lake, &options(&trail)).await;
     assert_eq!(texts(&lake, &EVENTS, "event_id"), ["a"]);
     assert!(folder.join("notes.txt").exists());

@@ -20,6 +20,7 @@ use trailweave_table::REJECTS;
 use trailweave_table::batch_id;
 
 use crate::ingest;
+use crate::leave_plan;
 use crate::options;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -28,16 +29,6 @@ use crate::trail::read;
 use crate::trail::texts;
 
 const OPTIONS: CompactOptions = CompactOptions { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN };
-
-/// Leaves the plan of a run that was killed, of a batch with an object that is there no more.
-fn plan(lake: &Lake, batch_id: &str) {
-    let object = r#"{"source_object":"gone.json","version":"1","bytes":1}"#;
-    let text =
-        format!("{{\"run_id\":\"killed\",\"objects\":1}}\n{{\"batch_id\":\"{batch_id}\",\"objects\":[{object}]}}\n");
-    let folder = lake.state_dir().join("runs/killed");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("plan.json"), text).unwrap();
-}
 
 /// A lake of many small parts of two days, with rejects.
 async fn lake_of_small_parts(trail: &Trail) -> Lake {
@@ -109,7 +100,7 @@ async fn a_merged_ledger_knows_what_its_files_knew_also_beside_them() {
     let summary = ingest(&lake, &options).await;
     assert_eq!((summary.objects_done, summary.objects_known, summary.objects_quarantined), (0, 7, 0));
     assert_eq!(texts(&lake, &EVENTS, "event_id").len(), 12);
-    dismiss(&lake, &["bad.json.gz"].into(), "no trail").unwrap();
+    dismiss(&lake, &[before.1[0].source_object.as_str()].into(), "no trail").unwrap();
     compact(&lake, &OPTIONS).unwrap();
     assert!(quarantined(&lake).unwrap().iter().all(|object| !object.stands()));
 }
@@ -131,7 +122,7 @@ async fn what_a_killed_run_did_not_commit_is_not_merged() {
         let part = lake.parts(table).unwrap().remove(0).path;
         fs::copy(&part, part.with_file_name("part-0123456789abcdef-0.parquet")).unwrap();
     }
-    plan(&lake, "0123456789abcdef");
+    leave_plan(&lake, "0123456789abcdef");
     {
         let _lock = lake.lock().unwrap();
         assert_eq!(compact(&lake, &OPTIONS).unwrap().rows, 18);
@@ -163,7 +154,7 @@ async fn what_a_kill_leaves_is_named_and_then_removed() {
     let leftovers = [".part-0123456789abcdef-0.parquet.tmp", ".compact-0123456789abcdef-0.parquet.next"]
         .map(|name| part.with_file_name(name));
     let unknown = part.with_file_name("part-0123456789abcdef-0.parquet");
-    plan(&lake, "0123456789abcdef");
+    leave_plan(&lake, "0123456789abcdef");
     for path in leftovers.iter().chain([&unknown]) {
         fs::copy(&part, path).unwrap();
     }

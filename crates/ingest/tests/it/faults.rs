@@ -111,10 +111,12 @@ async fn a_damaged_file_of_the_ledger_is_named_and_its_remedy_works() {
         fs::write(&ledger, damage).unwrap();
         let before = files(&lake);
         let error = fails(&lake, &options(&trail)).await;
-        let said = format!("`{}` is damaged; remove it and run again, over all sources", ledger.display());
+        let said =
+            format!("`{}` is damaged; restore it from a copy, or remove it, let `gc --orphans`", ledger.display());
         assert!(error.to_string().starts_with(&said), "{error}");
         assert!(files(&lake) == before);
         fs::remove_file(ledger).unwrap();
+        trailweave_ingest::gc(&lake, false, true).unwrap();
         ingest(&lake, &options(&trail)).await;
         assert!(files(&lake) == files(&whole));
     }
@@ -133,7 +135,7 @@ async fn a_plan_that_is_cut_is_named_and_its_remedy_works() {
         fs::create_dir_all(plan.parent().unwrap()).unwrap();
         fs::write(&plan, &text[..end]).unwrap();
         let error = fails(&lake, &options(&trail)).await;
-        let said = format!("`{}` is damaged; remove it and run again, over all sources", plan.display());
+        let said = format!("`{}` is damaged; restore it from a copy, or remove it, let `gc --orphans`", plan.display());
         assert!(error.to_string().starts_with(&said), "{error}");
         fs::remove_file(plan).unwrap();
         ingest(&lake, &options(&trail)).await;

@@ -49,3 +49,13 @@ async fn ingest(lake: &Lake, options: &IngestOptions) -> Summary {
     assert!(summary.tally.balances());
     summary
 }
+
+/// Leaves the plan of a run that was killed, of a batch with an object that is there no more.
+fn leave_plan(lake: &Lake, batch_id: &str) {
+    let object = r#"{"source_object":"gone.json","version":"1","bytes":1}"#;
+    let text =
+        format!("{{\"run_id\":\"killed\",\"objects\":1}}\n{{\"batch_id\":\"{batch_id}\",\"objects\":[{object}]}}\n");
+    let folder = lake.state_dir().join("runs/killed");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("plan.json"), text).unwrap();
+}

@@ -10,6 +10,7 @@ use trailweave_table::EVENTS;
 use trailweave_table::SESSIONS;
 
 use crate::ingest;
+use crate::leave_plan;
 use crate::options;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -53,6 +54,7 @@ async fn sessions_stand_beside_events_and_are_counted_once() {
     assert_eq!(texts(&lake, &SESSIONS, "issued_access_key_id"), keys);
     let leftover = lake.parts(&SESSIONS).unwrap()[0].path.with_file_name("part-00ff00ff00ff00ff-0.parquet");
     lake.write(&leftover, b"of a killed run").unwrap();
+    leave_plan(&lake, "00ff00ff00ff00ff");
     assert_eq!(gc(&lake, false, false).unwrap(), [leftover]);
 }
 

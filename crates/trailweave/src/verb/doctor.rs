@@ -279,7 +279,7 @@ fn lacking_day(job: &Job, day: &LackingDay) -> Finding {
 fn again(job: &Job, delivered: Option<&(String, String)>) -> String {
     let (from, to) = delivered.map_or(("DAY", "DAY"), |(from, to)| (from, to));
     let read = with_sources(job, &format!("ingest --again --from {from} --to {to}"));
-    format!("{read}, then {}", on_lake(job, "correlate --whole"))
+    format!("{read}, then {}", on_lake(job, "correlate"))
 }
 
 /// Tells whether the tables of the join are whole, and made of all events.

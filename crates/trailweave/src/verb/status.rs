@@ -60,6 +60,10 @@ fn hold(job: &Job, max_age: Option<&str>, is_summary: bool) -> anyhow::Result<He
 impl Held {
     fn outcome(&self) -> Outcome {
         let status = &self.status;
+        // What the tables were made of is lost, so neither they nor the counts can be relied on.
+        if self.age.gone_parts > 0 {
+            return Outcome::Failed;
+        }
         Outcome::heaviest(|outcome| match outcome {
             Outcome::NothingMatched => status.nothing_matched.is_some(),
             Outcome::Stale => self.max_age.is_some_and(|max| self.age.is_beyond(max)),

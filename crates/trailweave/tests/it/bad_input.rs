@@ -67,6 +67,10 @@ fn what_a_killed_run_did_not_commit_is_never_joined() {
     let (part, content) = files(&lake).into_iter().find(|(path, _)| path.contains("/events/")).unwrap();
     let uncommitted = Path::new(&part).with_file_name("part-0123456789abcdef-0.parquet");
     fs::write(&uncommitted, content).unwrap();
+    let plan = lake.join("_trailweave/runs/killed/plan.json");
+    fs::create_dir_all(plan.parent().unwrap()).unwrap();
+    fs::write(&plan, "{\"run_id\":\"killed\",\"objects\":0}\n{\"batch_id\":\"0123456789abcdef\",\"objects\":[]}\n")
+        .unwrap();
     assert!(events().len() > before.len());
     let said = trailweave(&["correlate", "--lake", utf8(&lake)]);
     assert_eq!(said.code, 0, "{}", said.stderr);

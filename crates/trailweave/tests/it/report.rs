@@ -72,7 +72,7 @@ fn an_object_that_was_read_after_all_is_in_quarantine_no_more() {
     let quarantined = || {
         let said = trailweave(&["report", "--lake", utf8(&lake), "--out", utf8(&page)]);
         assert_eq!(said.code, 0, "{}", said.stderr);
-        check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page)]);
+        check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "20"]);
         let text = fs::read_to_string(&page).unwrap();
         let counts = text.split("id=\"reconciliation\"").nth(1).unwrap().split("<td").skip(1);
         let counts: Vec<_> = counts.map(|it| it.split(['>', '<']).nth(1).unwrap().trim().to_owned()).collect();

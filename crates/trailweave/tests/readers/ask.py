@@ -34,8 +34,9 @@ def main(trailweave: str) -> int:
         }
         asked = [it["usage"] for it in lines(run("ask", "--json"))]
         asked += ["who-used-key ARN", "launchers-of-key ARN"]
+        of_day = f"kms_event_time >= '{told['WHEN']}' ORDER BY kms_event_time, kms_event_id"
         # Every answer but those to one thing, narrowed to a last day, an account and a region.
-        narrow = ["--since", told["WHEN"], "--account", one("recipient_account_id", "true"), "--region", one("aws_region", "true")]
+        narrow = ["--since", told["WHEN"], "--account", one("recipient_account_id", of_day), "--region", one("aws_region", of_day)]
         asked += [f"{it} {' '.join(narrow)}" for it in asked if not it.startswith(("cause-of", "behind"))]
         failed = []
         for usage in asked:
