@@ -172,15 +172,15 @@ fn runs(job: &Job, status: &Status) -> Vec<Finding> {
 
 /// Writes a command on the lake that was looked at.
 fn on_lake(job: &Job, verb: &str) -> String {
-    let config = job.common.config.iter().map(|path| format!(" --config {}", typed(&path.to_string_lossy())));
-    format!("trailweave {verb}{} --lake {}", config.collect::<String>(), typed(&job.config.lake.to_string()))
+    let config = job.common.config.as_ref().map(|path| format!(" --config {}", typed(&path.to_string_lossy())));
+    format!("trailweave {verb}{} --lake {}", config.unwrap_or_default(), typed(&job.config.lake.to_string()))
 }
 
 /// Writes a command that also reads the sources.
 fn with_sources(job: &Job, verb: &str) -> String {
-    let sources = options(job).sources;
-    let sources: String = sources.iter().map(|source| format!(" --source {}", typed(&source.to_string()))).collect();
-    on_lake(job, verb) + if sources.is_empty() { " --source SOURCE" } else { &sources }
+    let sources: Vec<String> = options(job).sources.iter().map(|source| typed(&source.to_string())).collect();
+    let sources = if sources.is_empty() { "SOURCE".to_owned() } else { sources.join(" --source ") };
+    format!("{} --source {sources}", on_lake(job, verb))
 }
 
 /// Writes a word as a shell takes it.
