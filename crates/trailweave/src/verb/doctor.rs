@@ -237,7 +237,7 @@ fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
         let anew = format!("{}, then {}", on_lake(job, "gc --orphans"), with_sources(job, "run"));
         findings.push(
             Finding::ok("events", says)
-                .fault(format!("restore the files of the ledger from a copy; without one {anew}")),
+                .fault(format!("restore the files of the ledger from a copy; without one: {anew}")),
         );
     }
     findings.extend(it.lacking.iter().map(|day| lacking_day(job, day)));

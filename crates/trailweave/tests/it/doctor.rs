@@ -96,7 +96,7 @@ fn a_lost_ledger_is_a_fault_that_its_command_mends() {
     let found = findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 1);
     let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
     assert_eq!(([&**check, state], events()), (["events", "fault"], before));
-    let commands = mend.split_once("without one ").unwrap().1;
+    let commands = mend.split_once("without one: ").unwrap().1;
     commands.split(", then ").for_each(follow);
     assert_eq!(events(), before);
     assert_eq!(findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
