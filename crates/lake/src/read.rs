@@ -15,6 +15,7 @@ use arrow::array::ArrayRef;
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::array::new_null_array;
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
@@ -79,13 +80,20 @@ pub fn columns<'c>(file: LakeFile, columns: impl IntoIterator<Item = &'c str>) -
     Ok(reader.with_projection(columns))
 }
 
-/// Returns rows with every column of the table: a part that was written before the table got one lacks it.
+/// Returns rows with every column of the table: a part that was written before the table got one lacks it, and one that another
+/// program wrote lacks the field ids within lists.
 pub fn filled(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let column = |column: &Column| match rows.column_by_name(column.name) {
-        Some(array) => ArrayRef::clone(array),
-        None => new_null_array(&table.data_type(column), rows.num_rows()),
+    let column = |column: &Column| {
+        let wanted = table.data_type(column);
+        match rows.column_by_name(column.name) {
+            Some(array) if array.data_type() != &wanted && array.data_type().equals_datatype(&wanted) => {
+                cast(array, &wanted)
+            }
+            Some(array) => Ok(ArrayRef::clone(array)),
+            None => Ok(new_null_array(&wanted, rows.num_rows())),
+        }
     };
-    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect())
+    RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect::<Result<_, _>>()?)
 }
 
 /// Reads the end of a file.
