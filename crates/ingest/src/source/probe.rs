@@ -45,7 +45,10 @@ pub async fn probe(options: &IngestOptions) -> Vec<Probed> {
     let mut probed = Vec::new();
     for source in &options.sources {
         let found = match source {
-            Source::Local(path) => first_file(path),
+            Source::Local(path) => match first_file(path, is_other_than_digest) {
+                Ok(None) => first_file(path, |_| true),
+                found => found,
+            },
             Source::S3(location) => s3.first_object(location).await.map_err(ProbeError::from),
         };
         probed.push(Probed { place: source.to_string(), found });
@@ -57,24 +60,24 @@ pub async fn probe(options: &IngestOptions) -> Vec<Probed> {
     probed
 }
 
-/// Tells whether a name is that of a digest, which most runs do not read.
-fn is_digest(name: &str) -> bool {
-    name.contains("CloudTrail-Digest")
+/// Tells whether a name is not that of digests, which runs do not read.
+fn is_other_than_digest(name: &str) -> bool {
+    !name.contains("CloudTrail-Digest")
 }
 
-/// Opens the first file in a folder and those below that is not a digest, and reads no more than it takes to find it.
-fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
+/// Opens the first file in a folder and those below whose names `takes` takes, and reads no more than it takes to find it.
+fn first_file(path: &Path, takes: fn(&str) -> bool) -> Result<Option<String>, ProbeError> {
     let failed = |source| ProbeError::File { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(failed)?.is_dir() {
         File::open(path).map_err(failed)?;
         return Ok(Some(path.display().to_string()));
     }
     for entry in fs::read_dir(path).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if is_digest(&path.to_string_lossy()) {
+        let entry = entry.map_err(failed)?;
+        if !takes(&entry.file_name().to_string_lossy()) {
             continue;
         }
-        if let Some(found) = first_file(&path)? {
+        if let Some(found) = first_file(&entry.path(), takes)? {
             return Ok(Some(found));
         }
     }
@@ -84,9 +87,8 @@ fn first_file(path: &Path) -> Result<Option<String>, ProbeError> {
 impl S3 {
     async fn first_object(&self, source: &Location) -> Result<Option<String>, IngestError> {
         let page = self.page(&source.bucket, &source.key, None, None, None).await?;
-        let Some(key) = page.contents().iter().filter_map(|object| object.key()).find(|key| !is_digest(key)) else {
-            return Ok(None);
-        };
+        let keys = || page.contents().iter().filter_map(|object| object.key());
+        let Some(key) = keys().find(|key| is_other_than_digest(key)).or_else(|| keys().next()) else { return Ok(None) };
         let object = Location { bucket: source.bucket.clone(), key: key.to_owned() };
         let request = self.client().await.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
         Box::pin(request.set_request_payer(self.payer()).send()).await.map_err(|error| IngestError::Aws {
