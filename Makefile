@@ -207,10 +207,11 @@ bench-spark: release spark
 bench-publish: release
 	$(PYTHON) benches/publish.py
 
-# What `status` takes of a ledger of a million objects; also as hourly runs leave it, a file each.
+# What `status` takes of a ledger of a million objects; also as hourly runs leave it, a file each, and as `compact` then does.
 bench-status: release duckdb
 	$(VENV)/bin/python benches/status.py
 	$(VENV)/bin/python benches/status.py --runs-a-day 24
+	$(VENV)/bin/python benches/status.py --runs-a-day 24 --compacted
 
 # The report of a lake of a million rows of `correlated`, beside reading the same columns and `count(*)`.
 bench-report: release duckdb
