@@ -111,6 +111,8 @@ pub(crate) struct Counted {
 #[derive(Default)]
 struct FileCounts {
     places: Vec<(Option<Place>, Counts)>,
+    /// Where each place stands among them: a merged file has those of years.
+    positions: BTreeMap<Option<Place>, usize>,
     objects: Vec<Object>,
     newest_event_ms: Option<i64>,
     kept: KeptDays,
@@ -244,11 +246,11 @@ impl FileCounts {
         if place.is_some() && !filter.takes(place.as_ref()) {
             return None;
         }
-        let known = self.places.iter().rposition(|(other, _)| *other == place);
-        let at = known.unwrap_or_else(|| {
+        let next = self.places.len();
+        let at = *self.positions.entry(place.clone()).or_insert(next);
+        if at == next {
             self.places.push((place, Counts::default()));
-            self.places.len() - 1
-        });
+        }
         u32::try_from(at).ok()
     }
 
