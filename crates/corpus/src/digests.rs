@@ -62,7 +62,7 @@ pub(crate) struct Digests<'d> {
 struct Metadata {
     signature: String,
     signature_algorithm: &'static str,
-    /// Of a digest that was made later, when that was.
+    /// The time at which it was made, where that was later.
     #[serde(skip_serializing_if = "Option::is_none")]
     backfill_generation_timestamp: Option<String>,
 }

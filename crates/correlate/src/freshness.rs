@@ -28,15 +28,16 @@ pub struct Freshness {
 impl Freshness {
     /// Reads what the products cover, and the ends of the parts of the newest date.
     pub fn read(lake: &Lake) -> Result<Self, LakeError> {
-        let parts = parts_of(lake, &LOGGED)?;
+        let parts = parts_of(lake, &JOINED)?;
+        let is_logged = |part: &Part| LOGGED.iter().any(|table| part.path.starts_with(lake.table_dir(table)));
+        let count = |parts: &[Part]| parts.iter().filter(|part| is_logged(part)).count() as u64;
         let Some(covered) = covered(lake, &parts)? else {
-            return Ok(Self { waiting_parts: parts.len() as u64, ..Self::default() });
+            return Ok(Self { waiting_parts: count(&parts), ..Self::default() });
         };
-        let now = Covered::of(lake, RULES, &parts_of(lake, &JOINED)?);
-        let gone_parts = covered.gone(&now).count() as u64;
+        let gone_parts = covered.gone(&Covered::of(lake, RULES, &parts)).count() as u64;
         let (joined, waiting): (Vec<Part>, Vec<Part>) =
             parts.into_iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
-        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: waiting.len() as u64, gone_parts })
+        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: count(&waiting), gone_parts })
     }
 
     /// Tells whether events wait for the join.

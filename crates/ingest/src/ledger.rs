@@ -19,6 +19,7 @@ use arrow::array::StringBuilder;
 use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Int64Type;
+use arrow::error::ArrowError;
 use trailweave_decode::Sha256;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
@@ -176,6 +177,7 @@ impl Ledger {
         let [object, version, status, batch] = IDENTITY;
         let columns = [object, version, status, batch, "records", "rejects", NOTE, AMENDMENTS];
         for rows in read_columns(lake, path, &columns)? {
+            let rows = rows?;
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let [Some(objects), Some(versions), Some(statuses), Some(batches)] = IDENTITY.map(column) else {
                 let source = "it has no column `source_object`, `version`, `status` or `batch_id`".into();
@@ -319,7 +321,7 @@ pub(crate) fn committed(lake: &Lake) -> Result<HashSet<String>, LakeError> {
                 continue;
             }
             for rows in read_columns(lake, &path, &[BATCH_ID])? {
-                if let Some(batches) = rows.column(0).as_string_opt::<i32>() {
+                if let Some(batches) = rows?.column(0).as_string_opt::<i32>() {
                     note_batches(batches, &mut committed);
                 }
             }
@@ -341,11 +343,28 @@ pub(crate) fn is_committed(part: &Path, batches: &HashSet<String>) -> bool {
     batch_id(part).is_none_or(|batch_id| batches.contains(batch_id))
 }
 
-/// Reads columns of a file of the ledger.
-pub(crate) fn read_columns(lake: &Lake, path: &Path, columns: &[&str]) -> Result<Vec<RecordBatch>, LakeError> {
+/// Reads columns of a file of the ledger, batch by batch: a merged file has those of years.
+pub(crate) fn read_columns<'p>(
+    lake: &Lake,
+    path: &'p Path,
+    columns: &[&str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, LakeError>> + use<'p>, LakeError> {
     let file = lake.open_part(path)?;
-    let read = || Ok(read::columns(file, columns.iter().copied())?.build()?.collect::<Result<_, _>>()?);
-    read().map_err(LakeError::parquet(path))
+    let reader = || read::columns(file, columns.iter().copied())?.build();
+    let rows = reader().map_err(LakeError::parquet(path))?;
+    Ok(rows.map(move |rows| rows.map_err(|source| LakeError::parquet(path)(source.into()))))
+}
+
+/// Tells whether a file of the ledger has an object whose name is meant.
+pub(crate) fn names_any(lake: &Lake, path: &Path, is_meant: impl Fn(&str) -> bool) -> Result<bool, LakeError> {
+    for rows in read_columns(lake, path, &["source_object"])? {
+        let rows = rows?;
+        let mut names = rows.column(0).as_string_opt::<i32>().into_iter().flatten().flatten();
+        if names.any(&is_meant) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads the states of objects, row by row.
@@ -376,9 +395,7 @@ pub(crate) fn move_to_duplicates(
     let mut lost = Lost::new();
     for Part { path, .. } in lake.parts(&LEDGER)? {
         leaving.retain(|_, n| *n > 0);
-        let objects = read_columns(lake, &path, &["source_object"])?;
-        let objects = objects.iter().filter_map(|rows| rows.column(0).as_string_opt::<i32>());
-        if !objects.flatten().flatten().any(|object| leaving.contains_key(object)) {
+        if !names_any(lake, &path, |object| leaving.contains_key(object))? {
             continue;
         }
         let mut lost_here = Lost::new();
@@ -402,9 +419,8 @@ pub(crate) fn move_to_duplicates(
 /// Reads a file of the ledger, with every column of the table.
 pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
     let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
-    let rows = read_columns(lake, path, &columns)?;
-    let whole = rows.iter().map(|rows| read::filled(&LEDGER, rows)).collect::<Result<_, _>>();
-    whole.map_err(|source| LakeError::Damaged { path: path.into(), source: source.into() })
+    let damaged = |source: ArrowError| LakeError::Damaged { path: path.into(), source: source.into() };
+    read_columns(lake, path, &columns)?.map(|rows| read::filled(&LEDGER, &rows?).map_err(damaged)).collect()
 }
 
 /// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`.

@@ -292,7 +292,7 @@ pub(crate) fn accounts(values: Vec<String>) -> Result<BTreeSet<String>, ConfigEr
 }
 
 /// Checks the names of regions, which are those of CloudTrail's folders, such as `eu-west-1` and `us-gov-west-1`.
-fn regions(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
+pub(crate) fn regions(values: Vec<String>) -> Result<BTreeSet<String>, ConfigError> {
     for value in &values {
         let is_named = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let is_numbered = value.rsplit_once('-').is_some_and(|(area, number)| {

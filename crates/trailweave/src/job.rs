@@ -54,7 +54,7 @@ pub(crate) struct Job {
     pub(crate) began: Timestamp,
     now: fn() -> Timestamp,
     pub(crate) runtime: Runtime,
-    /// What its figures are called after; none are told without it.
+    /// The subject of its figures; none are told without it.
     subject: Option<Subject>,
 }
 

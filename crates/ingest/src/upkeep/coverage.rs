@@ -210,6 +210,7 @@ impl FileCounts {
     fn read(lake: &Lake, part: &Part, filter: &Filter, kept: KeptDays) -> Result<Self, LakeError> {
         let mut file = Self { kept, ..Self::default() };
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
+            let rows = rows?;
             let columns = Columns::of(&rows).ok_or_else(|| LakeError::Damaged {
                 path: part.path.clone(),
                 source: "it lacks a column of the ledger, or has one of another type".into(),

@@ -22,7 +22,7 @@ use crate::ledger::committed;
 use crate::run::plan::Plan;
 use crate::upkeep::runs::ended_long_ago;
 
-/// What stands in the lake's tables and is of no use.
+/// The files in the lake's tables that are of no use.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The leftovers of killed runs: files without their names, and parts of batches that unfinished plans name.

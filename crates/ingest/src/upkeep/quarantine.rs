@@ -23,6 +23,7 @@ use crate::kept_days::KeptDays;
 use crate::ledger;
 use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
+use crate::ledger::names_any;
 use crate::ledger::read_columns;
 use crate::ledger::states_of;
 use crate::source::key::Origin;
@@ -96,17 +97,21 @@ fn gave_no_row(lake: &Lake, parts: &[Part]) -> Result<BTreeMap<String, Quarantin
     let mut found: BTreeMap<String, QuarantinedObject> = BTreeMap::new();
     for part in parts {
         // Most files hold nothing of the kind, which narrow columns tell.
-        let states = read_columns(lake, &part.path, &STATES)?;
-        if states.iter().all(|rows| states_of(rows).all(|state| state == ObjectState::Done)) {
+        let mut has_others = false;
+        for rows in read_columns(lake, &part.path, &STATES)? {
+            has_others |= states_of(&rows?).any(|state| state != ObjectState::Done);
+        }
+        if !has_others {
             continue;
         }
         for rows in read_columns(lake, &part.path, &ALL)? {
-            note(&rows, &mut found);
+            note(&rows?, &mut found);
         }
     }
     let parts = if found.is_empty() { &[] } else { parts };
     for part in parts {
         for rows in read_columns(lake, &part.path, &NAMES)? {
+            let rows = rows?;
             let Some(names) = text(&rows, "source_object") else { continue };
             for (state, name) in states_of(&rows).zip(names.iter().flatten()) {
                 if state == ObjectState::Done {
@@ -124,9 +129,7 @@ fn gave_no_row(lake: &Lake, parts: &[Part]) -> Result<BTreeMap<String, Quarantin
 pub fn dismiss(lake: &Lake, objects: &BTreeSet<&str>, note: &str) -> Result<(), LakeError> {
     let mut change = Change::new(lake, "dismiss");
     for part in lake.parts(&LEDGER)? {
-        let names = read_columns(lake, &part.path, &["source_object"])?;
-        let names = names.iter().filter_map(|rows| text(rows, "source_object"));
-        if names.flatten().flatten().any(|name| objects.contains(name)) {
+        if names_any(lake, &part.path, |name| objects.contains(name))? {
             rewrite(lake, &part.path, objects, note, &mut change)?;
         }
     }

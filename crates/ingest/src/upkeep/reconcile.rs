@@ -101,7 +101,7 @@ pub fn reconcile(lake: &Lake) -> Result<Reconciled, IngestError> {
     let mut days: BTreeMap<String, OfDay> = BTreeMap::new();
     for part in lake.parts(&LEDGER)?.into_iter().filter(|part| !uncounted.contains(&part.path)) {
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
-            reconciled.counted_rows += count(&rows, kept, &mut days).ok_or_else(|| LakeError::Damaged {
+            reconciled.counted_rows += count(&rows?, kept, &mut days).ok_or_else(|| LakeError::Damaged {
                 path: part.path.clone(),
                 source: "it lacks a column of the ledger, or has one of another type".into(),
             })?;

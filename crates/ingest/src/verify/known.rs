@@ -34,7 +34,7 @@ impl Known {
         let mut known = Vec::new();
         for Part { path, .. } in lake.parts(&LEDGER)? {
             for rows in read_columns(lake, &path, &COLUMNS)? {
-                each(&rows, copies, |object| known.push(object));
+                each(&rows?, copies, |object| known.push(object));
             }
         }
         known.sort_unstable_by_key(|object| object.url);

@@ -56,6 +56,7 @@ pub(crate) struct AskArgs {
     pub(crate) at: Option<String>,
     #[command(flatten)]
     pub(crate) time: TimeArgs,
+    // Not `PlaceArgs`: a variable that narrows a job must not narrow, or refuse, a question.
     /// Events of this account; repeatable
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     pub(crate) account: Vec<String>,

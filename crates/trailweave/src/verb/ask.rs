@@ -86,7 +86,7 @@ fn limits(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Limits,
         since: range.from,
         until: range.to,
         accounts: config::accounts(args.account.clone())?.into_iter().collect(),
-        regions: args.region.clone(),
+        regions: config::regions(args.region.clone())?.into_iter().collect(),
     };
     if limits.is_empty() || question.is_limited() {
         Ok(limits)

@@ -27,7 +27,7 @@ use crate::spoken::spoken;
 
 /// A run opens an object for each fetch, and a file for each day that it writes.
 const OPEN_FILES: u64 = 1024;
-/// What mends a fault whose message says it.
+/// The remedy of a fault whose message says it.
 const AS_IT_SAYS: &str = "do what the message says";
 /// Less room than that ends the next run.
 const LEAST_ROOM_BYTES: u64 = 256 << 20;
@@ -253,7 +253,7 @@ fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
     }
     if it.surplus_rows() > 0 {
         let says = format!(
-            "{} more than the ledger counts: files of it are gone, or were",
+            "{} more than the ledger counts: files of it are gone, or were gone when their objects were read again",
             counted(it.surplus_rows(), "row", "rows")
         );
         let mend = "restore them from a copy, or make the lake anew: run over all sources with another --lake";

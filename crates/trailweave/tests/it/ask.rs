@@ -24,7 +24,7 @@ fn every_question_is_listed_with_what_it_wants() {
 
 #[test]
 fn a_question_that_is_asked_wrongly_is_wrong_usage() {
-    let wrong: [(&[&str], &str); 10] = [
+    let wrong: [(&[&str], &str); 11] = [
         (&["who-used-it"], "no question is named `who-used-it`; there are cause-of, who-used-key"),
         (&["who-used-key"], "`ask who-used-key KEY`"),
         (&["who-used-key", KEY, "more"], "`ask who-used-key KEY`"),
@@ -34,6 +34,7 @@ fn a_question_that_is_asked_wrongly_is_wrong_usage() {
         (&["foreign-keys", "--at", "7d"], "`ask foreign-keys`"),
         (&["foreign-keys", "--since", "someday"], "invalid since `someday`: a date"),
         (&["foreign-keys", "--account", "prod"], "an AWS account id of 12 digits"),
+        (&["foreign-keys", "--region", "EU-WEST-1"], "invalid region `EU-WEST-1`"),
         (&["behind", "i-0a1b2c3d4e5f60718", "--since", "7d"], "`ask behind` asks of one thing"),
     ];
     for (typed, hint) in wrong {
