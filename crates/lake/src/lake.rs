@@ -323,7 +323,7 @@ impl Lake {
         let folder = self.table_dir(table);
         let mut parts = Vec::new();
         let retired = self.retired()?;
-        for Listed { path, bytes } in self.files(&folder)? {
+        for Listed { path, bytes, .. } in self.files(&folder)? {
             if retired.has(self.below(&path)) {
                 continue;
             }

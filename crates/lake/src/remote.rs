@@ -15,6 +15,7 @@ use futures::TryStreamExt;
 use object_store::GetOptions;
 use object_store::GetRange;
 use object_store::MultipartUpload;
+use object_store::ObjectMeta;
 use object_store::ObjectStore;
 use object_store::ObjectStoreExt;
 use object_store::PutMode;
@@ -113,7 +114,10 @@ impl Remote {
             key.prefix_match(&self.prefix)
                 .map(|below| below.fold(self.url.clone(), |path, part| path.join(part.as_ref())))
         };
-        Ok(listed.iter().filter_map(|it| Some(Listed { path: path(&it.location)?, bytes: it.size })).collect())
+        let file = |it: &ObjectMeta| {
+            Some(Listed { path: path(&it.location)?, bytes: it.size, written: it.last_modified.into() })
+        };
+        Ok(listed.iter().filter_map(file).collect())
     }
 
     /// Writes a small file, unless it is there, and tells whether it was not.

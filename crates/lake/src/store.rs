@@ -129,7 +129,7 @@ fn walk(folder: &Path, files: &mut Vec<Listed>) -> io::Result<()> {
         if metadata.is_dir() {
             walk(&entry.path(), files)?;
         } else {
-            files.push(Listed { path: entry.path(), bytes: metadata.len() });
+            files.push(Listed { path: entry.path(), bytes: metadata.len(), written: metadata.modified()? });
         }
     }
     Ok(())

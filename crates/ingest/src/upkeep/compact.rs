@@ -4,9 +4,11 @@
 //! change of the lake (see `trailweave_lake::Change`) with some others: a kill costs nothing but time. A reader who lists the partition
 //! in that moment may see both and so rows twice, never none.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
@@ -96,7 +98,11 @@ pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, Inges
         parts.retain(|part| is_committed(&part.path, &batches));
         let [before, _] = compacted.counts(table);
         *before += parts.len() as u64;
-        for partition in parts.chunk_by_mut(|a, b| a.event_date == b.event_date) {
+        if table.dated_by.is_none() {
+            let files = lake.files(&lake.table_dir(table))?;
+            order(&mut parts, &files.into_iter().map(|file| (file.path, file.written)).collect());
+        }
+        for partition in parts.chunk_by(|a, b| a.event_date == b.event_date) {
             groups.extend(group(table, partition, group_bytes));
         }
     }
@@ -151,13 +157,15 @@ fn id(lake: &Lake, group: &Group) -> String {
     short_hex(group.parts.iter().map(|part| lake.below(&part.path).as_os_str().as_encoded_bytes()))
 }
 
-/// Puts the parts of a partition together as long as they fit: in the order of their names, or in a table without
-/// partitions in that of their sizes.
-fn group(table: &'static Table, parts: &mut [Part], group_bytes: u64) -> Vec<Group> {
+/// Orders the parts of a table without partitions: the small ones by when they were written, so that what stands together
+/// is of one time, and then the others by their sizes.
+fn order(parts: &mut [Part], written: &HashMap<PathBuf, SystemTime>) {
+    parts.sort_by_key(|part| (part.bytes.max(SMALL_BYTES), written.get(&part.path).copied()));
+}
+
+/// Puts the parts of a partition together as long as they fit, in their order.
+fn group(table: &'static Table, parts: &[Part], group_bytes: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    if table.dated_by.is_none() {
-        parts.sort_by_key(|part| part.bytes);
-    }
     for part in parts {
         let is_due = |group: &Group| table.dated_by.is_some() || part.bytes <= group.bytes.max(SMALL_BYTES);
         match groups.last_mut() {
@@ -209,15 +217,24 @@ fn read(lake: &Lake, path: &Path, table: &Table) -> Result<Vec<Chunk>, LakeError
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use trailweave_table::EVENTS;
 
     use super::*;
 
     const MIB: u64 = 1 << 20;
 
+    /// Groups parts of these sizes, in the order in which they were written.
     fn sizes(table: &'static Table, sizes: &[u64]) -> Vec<Vec<u64>> {
-        let part = |bytes: &u64| Part { event_date: None, path: PathBuf::from("part"), bytes: *bytes };
-        let groups = group(table, &mut sizes.iter().map(part).collect::<Vec<_>>(), 100 * MIB);
+        let path = |n: usize| PathBuf::from(format!("part-{}", sizes.len() - n));
+        let part = |(n, bytes): (usize, &u64)| Part { event_date: None, path: path(n), bytes: *bytes };
+        let mut parts: Vec<Part> = sizes.iter().enumerate().map(part).collect();
+        if table.dated_by.is_none() {
+            let time = |n: usize| SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64);
+            order(&mut parts, &(0..sizes.len()).map(|n| (path(n), time(n))).collect());
+        }
+        let groups = group(table, &parts, 100 * MIB);
         groups.iter().map(|group| group.parts.iter().map(|part| part.bytes).collect()).collect()
     }
 
@@ -232,7 +249,7 @@ mod tests {
 
     #[test]
     fn in_the_ledger_a_large_file_waits_until_the_small_ones_are_as_large() {
-        assert_eq!(sizes(&LEDGER, &[40 * MIB, 1, 2, 3]), [[1, 2, 3]]);
+        assert_eq!(sizes(&LEDGER, &[40 * MIB, 3, 1, 2]), [[3, 1, 2]], "small ones stand by time");
         assert!(sizes(&LEDGER, &[40 * MIB, 3]).is_empty());
         assert!(sizes(&LEDGER, &[20 * MIB, 9 * MIB, 10 * MIB]).is_empty());
         assert_eq!(sizes(&LEDGER, &[20 * MIB, 10 * MIB, 10 * MIB]), [[10 * MIB, 10 * MIB, 20 * MIB]]);

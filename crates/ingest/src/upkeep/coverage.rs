@@ -1,7 +1,7 @@
 //! Counts of the objects that the ledger has, by account, region and day.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use arrow::array::Array;
 use arrow::array::ArrayRef;
@@ -92,6 +92,8 @@ struct Counts {
     hours: u32,
     /// The latest time of day at which an object was delivered whose rows are in the lake, in minutes.
     last_minute: Option<u16>,
+    /// Tells whether the place is of a day that is kept.
+    is_kept: bool,
 }
 
 /// An object of the ledger: the fingerprint of its name, its place, and its state.
@@ -100,7 +102,8 @@ type Object = (u128, u32, ObjectState);
 /// All that was counted.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
-    places: BTreeMap<Option<Place>, usize>,
+    /// Where the counts of each place stand.
+    places: HashMap<Option<Place>, u32>,
     counts: Vec<Counts>,
     objects: Vec<Object>,
     /// The latest event among the rows, in milliseconds since 1970.
@@ -110,9 +113,9 @@ pub(crate) struct Counted {
 /// The counts of one file of the ledger.
 #[derive(Default)]
 struct FileCounts {
-    places: Vec<(Option<Place>, Counts)>,
-    /// Where each place stands among them: a merged file has those of years.
-    positions: BTreeMap<Option<Place>, usize>,
+    /// Where the counts of each place stand: a merged file has places of years.
+    places: HashMap<Option<Place>, u32>,
+    counts: Vec<Counts>,
     objects: Vec<Object>,
     newest_event_ms: Option<i64>,
     kept: KeptDays,
@@ -141,16 +144,19 @@ impl Counted {
     /// Counts an object that is not read.
     pub(crate) fn add_unread(&mut self, place: Option<&Place>) {
         let at = self.at(place.cloned());
-        self.counts[at].unread += 1;
+        self.counts[at as usize].unread += 1;
     }
 
     /// Returns when the newest object was delivered whose rows are in the lake, as far as names tell: a day, and minutes.
     pub(crate) fn newest_delivery(&self) -> Option<(&Place, u16)> {
-        let times = self.places.iter().filter_map(|(place, at)| Some((place.as_ref()?, self.counts[*at].last_minute?)));
+        let times = self
+            .places
+            .iter()
+            .filter_map(|(place, at)| Some((place.as_ref()?, self.counts[*at as usize].last_minute?)));
         times.max_by_key(|(place, minute)| (place.day, *minute))
     }
 
-    /// Returns the places, in the order of their days.
+    /// Returns the places, in no order.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.places.keys().flatten()
     }
@@ -171,24 +177,23 @@ impl Counted {
         self.newest_event_ms
     }
 
-    /// Returns the coverage of each place.
+    /// Returns the coverage of each place, in the order of their days.
     pub(crate) fn coverage(&self) -> Vec<Coverage> {
-        self.places.iter().map(|(place, at)| self.counts[*at].coverage(place.as_ref())).collect()
+        let mut places: Vec<_> = self.places.iter().collect();
+        places.sort_unstable();
+        places.into_iter().map(|(place, at)| self.counts[*at as usize].coverage(place.as_ref())).collect()
     }
 
-    fn at(&mut self, place: Option<Place>) -> usize {
-        *self.places.entry(place).or_insert_with(|| {
-            self.counts.push(Counts::default());
-            self.counts.len() - 1
-        })
+    fn at(&mut self, place: Option<Place>) -> u32 {
+        at(&mut self.places, &mut self.counts, place)
     }
 
     fn add(&mut self, file: FileCounts) {
-        let mut here = Vec::with_capacity(file.places.len());
-        for (place, counts) in file.places {
+        let mut here = vec![0; file.places.len()];
+        for (place, there) in file.places {
             let at = self.at(place);
-            self.counts[at].add(&counts);
-            here.push(u32::try_from(at).expect("a ledger has fewer places than objects"));
+            self.counts[at as usize].add(&file.counts[there as usize]);
+            here[there as usize] = at;
         }
         self.objects.extend(file.objects.into_iter().map(|(name, place, state)| (name, here[place as usize], state)));
         self.newest_event_ms = self.newest_event_ms.max(file.newest_event_ms);
@@ -247,12 +252,10 @@ impl FileCounts {
         if place.is_some() && !filter.takes(place.as_ref()) {
             return None;
         }
-        let next = self.places.len();
-        let at = *self.positions.entry(place.clone()).or_insert(next);
-        if at == next {
-            self.places.push((place, Counts::default()));
-        }
-        u32::try_from(at).ok()
+        let is_kept = self.kept.has_place(place.as_ref());
+        let at = at(&mut self.places, &mut self.counts, place);
+        self.counts[at as usize].is_kept = is_kept;
+        Some(at)
     }
 
     fn add_row(&mut self, columns: &Columns<'_>, row: usize, at: u32) {
@@ -263,7 +266,7 @@ impl FileCounts {
         let state = ObjectState::of(columns.statuses.value(row), records, rejects, is_noted);
         let state = if self.is_kept(columns, row, at) { state } else { ObjectState::Pruned };
         self.objects.push((fingerprint(&[name.as_bytes()]), at, state));
-        let counts = &mut self.places[at as usize].1;
+        let counts = &mut self.counts[at as usize];
         counts.hours |= delivery_hour(name).map_or(0, |hour| 1 << hour);
         if columns.statuses.value(row) != DONE {
             return;
@@ -283,9 +286,17 @@ impl FileCounts {
         if columns.newest.is_valid(row) {
             self.kept.has(day_of_time(ms_of_time(columns.newest.value(row))))
         } else {
-            self.kept.has_place(self.places[at as usize].0.as_ref())
+            self.counts[at as usize].is_kept
         }
     }
+}
+
+/// Returns where the counts of a place stand.
+fn at(places: &mut HashMap<Option<Place>, u32>, counts: &mut Vec<Counts>, place: Option<Place>) -> u32 {
+    *places.entry(place).or_insert_with(|| {
+        counts.push(Counts::default());
+        u32::try_from(counts.len() - 1).expect("a ledger has fewer places than objects")
+    })
 }
 
 impl Counts {

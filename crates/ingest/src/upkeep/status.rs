@@ -1,5 +1,7 @@
 //! The coverage of a trail by the lake, and what stands in the way of relying on it.
 
+use std::collections::HashSet;
+
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use trailweave_lake::Lake;
@@ -111,12 +113,7 @@ pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> 
 impl Status {
     fn add_up(&mut self, counted: &Counted) {
         self.span = counted.span();
-        let mut last = None;
-        for place in counted.places() {
-            // Places come in the order of their days.
-            self.days += u64::from(last != Some(place.day));
-            last = Some(place.day);
-        }
+        self.days = counted.places().map(|place| place.day).collect::<HashSet<_>>().len() as u64;
         for it in &self.coverage {
             self.done += it.done;
             self.pruned += it.pruned;
