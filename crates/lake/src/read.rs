@@ -132,22 +132,41 @@ pub fn seek_in(
     let read = || {
         let end = load(file)?;
         let mut found = Vec::new();
-        for (group, metadata) in end.metadata().row_groups().iter().enumerate() {
+        for group in 0..end.metadata().num_row_groups() {
             let rows = rows_with(file, &end, group, asks)?;
-            if rows.is_empty() {
-                continue;
-            }
-            let n_rows = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
-            let columns = ProjectionMask::columns(end.parquet_schema(), columns.iter().copied());
-            let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_projection(columns);
-            let reader = reader.with_row_groups(vec![group]).with_row_selection(selection(&rows, n_rows));
-            for rows in reader.build()? {
-                found.push(rows?);
+            if !rows.is_empty() {
+                found.extend(rows_at(file, &end, group, &rows, columns)?);
             }
         }
         Ok(found)
     };
     read().map_err(|source| damaged(path, source))
+}
+
+/// Counts the rows of a part that answer a question.
+pub fn count(lake: &Lake, part: &Part, asks: &[Ask<'_>]) -> Result<usize, LakeError> {
+    let file = lake.open_listed(part)?;
+    let read = || {
+        let end = load(&file)?;
+        let groups = 0..end.metadata().num_row_groups();
+        groups.map(|group| Ok(rows_with(&file, &end, group, asks)?.len())).sum::<Result<usize, _>>()
+    };
+    read().map_err(|source| damaged(&part.path, source))
+}
+
+/// Reads some columns of rows of a row group, given in order. A column that the file lacks is left out.
+pub fn rows_at(
+    file: &LakeFile,
+    end: &ArrowReaderMetadata,
+    group: usize,
+    rows: &[u32],
+    columns: &[&str],
+) -> Result<Vec<RecordBatch>, ParquetError> {
+    let n_rows = usize::try_from(end.metadata().row_group(group).num_rows()).unwrap_or(usize::MAX);
+    let columns = ProjectionMask::columns(end.parquet_schema(), columns.iter().copied());
+    let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_projection(columns);
+    let reader = reader.with_row_groups(vec![group]).with_row_selection(selection(rows, n_rows));
+    Ok(reader.build()?.collect::<Result<_, ArrowError>>()?)
 }
 
 /// Reads the values of a column of texts that pass; none where the part lacks the column.

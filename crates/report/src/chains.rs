@@ -1,8 +1,12 @@
 //! *Chains*: the calls around one identifier, as rows.
 
+use std::collections::{BTreeSet, HashMap};
+
 use arrow::array::RecordBatch;
-use trailweave_lake::read::{Ask, Keys, seek};
-use trailweave_lake::{Lake, LakeError};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
+use trailweave_lake::read::{Ask, Keys, damaged, load, rows_at, rows_with};
+use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::CORRELATED;
 
 use crate::choice::{Choice, quoted};
@@ -53,6 +57,9 @@ pub(crate) struct Call {
     texts: Vec<Option<String>>,
 }
 
+/// The columns by which calls are ordered.
+const ORDER: [&str; 3] = ["kms_event_time", "kms_event_id", "recipient_account_id"];
+
 const TIMES: [&str; 3] = ["kms_event_time", "ec2_event_time", "launch_event_time"];
 
 impl Call {
@@ -69,9 +76,49 @@ impl Call {
     pub(crate) fn time(&self, column: &str) -> Option<i64> {
         self.times[TIMES.iter().position(|it| *it == column)?]
     }
+}
 
-    fn order(&self) -> (Option<i64>, Option<&str>, Option<&str>) {
-        (self.time("kms_event_time"), self.text("kms_event_id"), self.text("recipient_account_id"))
+/// Where a row of `correlated` stands: its part, its row group, and the row there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct At {
+    part: usize,
+    group: usize,
+    row: u32,
+}
+
+/// What orders calls: time, event, account.
+type Order = (Option<i64>, Option<String>, Option<String>);
+
+/// The first calls, of which `most` are kept, and all are counted.
+#[derive(Debug)]
+struct First {
+    most: usize,
+    n: usize,
+    kept: Vec<(Order, At)>,
+}
+
+impl First {
+    fn new(most: usize) -> Self {
+        Self { most, n: 0, kept: Vec::new() }
+    }
+
+    fn add(&mut self, order: Order, at: At) {
+        self.n += 1;
+        self.kept.push((order, at));
+        if self.kept.len() > 8 * self.most {
+            self.cut();
+        }
+    }
+
+    fn merge(&mut self, more: Self) {
+        self.n += more.n;
+        self.kept.extend(more.kept);
+        self.cut();
+    }
+
+    fn cut(&mut self) {
+        self.kept.sort_unstable();
+        self.kept.truncate(self.most);
     }
 }
 
@@ -85,10 +132,9 @@ pub(crate) struct Chain {
     /// The columns that may hold one of the values.
     columns: &'static [&'static str],
     values: Vec<String>,
-    most: usize,
+    first: First,
     /// The calls, in time, the first of them only.
     pub(crate) calls: Vec<Call>,
-    pub(crate) n_calls: usize,
 }
 
 impl Chain {
@@ -103,7 +149,7 @@ impl Chain {
             _ => &["grant_id", "key_arn", "kms_event_id", "ec2_event_id"],
         };
         let values = [id.to_owned()].into_iter().chain(arns).collect();
-        Self { id: id.to_owned(), element, columns, values, most: MAX_CALLS, calls: Vec::new(), n_calls: 0 }
+        Self { id: id.to_owned(), element, columns, values, first: First::new(MAX_CALLS), calls: Vec::new() }
     }
 
     /// Asks for examples of calls without a cause.
@@ -113,10 +159,14 @@ impl Chain {
             element: format!("why-{reason}"),
             columns: &["unmatched_reason"],
             values: vec![reason.to_owned()],
-            most: MAX_EXAMPLES,
+            first: First::new(MAX_EXAMPLES),
             calls: Vec::new(),
-            n_calls: 0,
         }
+    }
+
+    /// Tells how many calls there are.
+    pub(crate) fn n_calls(&self) -> usize {
+        self.first.n
     }
 
     pub(crate) fn is_of_reason(&self) -> bool {
@@ -131,81 +181,119 @@ impl Chain {
             "SELECT\n  {}\nFROM correlated{}\nORDER BY kms_event_time, kms_event_id, recipient_account_id\nLIMIT {}",
             COLUMNS.join(", "),
             choice.rows(&[format!("({any})")]),
-            self.most
+            self.first.most
         )
     }
 
-    fn matches(&self, call: &Call, rows: &RecordBatch, row: usize) -> bool {
-        let has = |value: Option<&str>| value.is_some_and(|value| self.values.iter().any(|it| it == value));
-        self.columns.iter().any(|column| has(call.text(column)) || has(text(rows, column, row)))
-    }
-
-    fn add(&mut self, call: &Call) {
-        self.n_calls += 1;
-        self.calls.push(call.clone());
-        if self.calls.len() > 8 * self.most {
-            self.cut();
-        }
-    }
-
-    fn cut(&mut self) {
-        self.calls.sort_by(|one, other| one.order().cmp(&other.order()));
-        self.calls.truncate(self.most);
+    fn matches(&self, rows: &RecordBatch, row: usize) -> bool {
+        let has = |value: &str| self.values.iter().any(|it| it == value);
+        self.columns.iter().any(|column| text(rows, column, row).is_some_and(has))
     }
 }
 
-/// Finds the calls of the chains. Those of instances are sought together.
+/// Finds the calls of the chains: first the places of those that are shown, then what is shown of them.
 pub(crate) fn find(lake: &Lake, choice: &Choice, chains: &mut [Chain]) -> Result<(), LakeError> {
+    let mut parts: Vec<_> = lake.parts(&CORRELATED)?;
+    parts.retain(|part| choice.takes_part(part));
+    let parts: Vec<(usize, Part)> = parts.into_iter().enumerate().collect();
     let (mut reasons, mut others): (Vec<_>, Vec<_>) = chains.iter_mut().partition(|chain| chain.is_of_reason());
-    let parts = lake.parts(&CORRELATED)?;
-    let chosen = || parts.iter().filter(|part| choice.takes_part(part));
-    for part in chosen() {
-        seek_in_part(lake, choice, part, &mut others)?;
-    }
+    find_places(lake, choice, &parts, &mut others)?;
     // The first day that has enough examples ends the search of a reason.
-    for chain in &mut reasons {
-        let mut day = None;
-        for part in chosen() {
-            if chain.n_calls >= chain.most && day != part.event_date {
-                break;
-            }
-            day.clone_from(&part.event_date);
-            seek_in_part(lake, choice, part, std::slice::from_mut(chain))?;
-        }
+    for of_day in parts.chunk_by(|(_, a), (_, b)| a.event_date == b.event_date) {
+        reasons.retain(|chain| chain.first.n < chain.first.most);
+        find_places(lake, choice, of_day, &mut reasons)?;
     }
-    chains.iter_mut().for_each(Chain::cut);
+    let places: BTreeSet<At> = chains.iter().flat_map(|chain| &chain.first.kept).map(|(_, at)| *at).collect();
+    let places: Vec<At> = places.into_iter().collect();
+    let read = places.par_chunk_by(|a, b| a.part == b.part).map(|of_part| {
+        let (_, part) = &parts[of_part[0].part];
+        read_calls(lake, part, of_part)
+    });
+    let calls: HashMap<At, Call> = read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    for chain in chains {
+        chain.calls = chain.first.kept.iter().filter_map(|(_, at)| calls.get(at).cloned()).collect();
+    }
     Ok(())
 }
 
-fn seek_in_part(
+/// Finds where the first calls of chains stand in some parts, each given with its number, beside those found before.
+fn find_places(
     lake: &Lake,
     choice: &Choice,
-    part: &trailweave_lake::Part,
+    parts: &[(usize, Part)],
     chains: &mut [&mut Chain],
 ) -> Result<(), LakeError> {
-    let mut columns: Vec<&'static str> = chains.iter().flat_map(|chain| chain.columns).copied().collect();
-    columns.sort_unstable();
-    columns.dedup();
+    if chains.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<&Chain> = chains.iter().map(|chain| &**chain).collect();
+    let find = |(nth, part): &(usize, Part)| find_places_in(lake, choice, (*nth, part), &asked);
+    let found = parts.par_iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    for of_part in found {
+        chains.iter_mut().zip(of_part).for_each(|(chain, first)| chain.first.merge(first));
+    }
+    Ok(())
+}
+
+fn find_places_in(
+    lake: &Lake,
+    choice: &Choice,
+    (part_nth, part): (usize, &Part),
+    chains: &[&Chain],
+) -> Result<Vec<First>, LakeError> {
+    let columns: BTreeSet<&'static str> = chains.iter().flat_map(|chain| chain.columns).copied().collect();
     let keys_of = |column: &&'static str| {
         let of_column = chains.iter().filter(|chain| chain.columns.contains(column));
         of_column.flat_map(|chain| &chain.values).collect::<Keys>()
     };
     let keys: Vec<Keys> = columns.iter().map(keys_of).collect();
     let asks: Vec<_> = columns.iter().zip(&keys).map(|(column, keys)| Ask::all(column, keys)).collect();
-    let wanted: Vec<&str> = COLUMNS.iter().chain(&BESIDE).copied().chain(["snapshot_id"]).collect();
-    for rows in seek(lake, part, &wanted, &asks)? {
-        for row in 0..rows.num_rows() {
-            let call = Call::of(&rows, row);
-            let of = |column| call.text(column).unwrap_or_default();
-            if !choice.takes_place(of("recipient_account_id"), of("aws_region")) {
+    let wanted: Vec<&str> = ORDER.iter().chain(&["aws_region"]).chain(&columns).copied().collect();
+    let file = lake.open_listed(part)?;
+    let find = || {
+        let end = load(&file)?;
+        let mut found: Vec<First> = chains.iter().map(|chain| First::new(chain.first.most)).collect();
+        for group in 0..end.metadata().num_row_groups() {
+            let hits = rows_with(&file, &end, group, &asks)?;
+            if hits.is_empty() {
                 continue;
             }
-            for chain in chains.iter_mut() {
-                if chain.matches(&call, &rows, row) {
-                    chain.add(&call);
+            let mut hit = hits.iter();
+            for rows in rows_at(&file, &end, group, &hits, &wanted)? {
+                for (nth, row) in (0..rows.num_rows()).zip(&mut hit) {
+                    let [time, event, account] = ORDER;
+                    let account = text(&rows, account, nth);
+                    let region = text(&rows, "aws_region", nth).unwrap_or_default();
+                    if !choice.takes_place(account.unwrap_or_default(), region) {
+                        continue;
+                    }
+                    let time = micros(&rows, time, nth);
+                    for (_, first) in chains.iter().zip(&mut found).filter(|(chain, _)| chain.matches(&rows, nth)) {
+                        let order = (time, text(&rows, event, nth).map(str::to_owned), account.map(str::to_owned));
+                        first.add(order, At { part: part_nth, group, row: *row });
+                    }
                 }
             }
         }
-    }
-    Ok(())
+        Ok(found)
+    };
+    find().map_err(|source| damaged(&part.path, source))
+}
+
+/// Reads calls of a part, whose places are given in order.
+fn read_calls(lake: &Lake, part: &Part, places: &[At]) -> Result<Vec<(At, Call)>, LakeError> {
+    let wanted: Vec<&str> = COLUMNS.iter().chain(&BESIDE).copied().collect();
+    let file = lake.open_listed(part)?;
+    let read = || {
+        let end = load(&file)?;
+        let mut calls = Vec::with_capacity(places.len());
+        for of_group in places.chunk_by(|a, b| a.group == b.group) {
+            let hits: Vec<u32> = of_group.iter().map(|at| at.row).collect();
+            let rows = rows_at(&file, &end, of_group[0].group, &hits, &wanted)?;
+            let of_rows = rows.iter().flat_map(|rows| (0..rows.num_rows()).map(|row| Call::of(rows, row)));
+            calls.extend(of_group.iter().copied().zip(of_rows));
+        }
+        Ok(calls)
+    };
+    read().map_err(|source| damaged(&part.path, source))
 }

@@ -33,6 +33,11 @@ impl Choice {
             && (self.regions.is_empty() || self.regions.iter().any(|it| it == region))
     }
 
+    /// Tells whether every account and region is chosen.
+    pub(crate) fn takes_all_places(&self) -> bool {
+        self.accounts.is_empty() && self.regions.is_empty()
+    }
+
     /// Tells whether an object of a trail is chosen.
     pub(crate) fn takes_object(&self, account: &str, region: &str, day: &str) -> bool {
         self.takes_day(day) && self.takes_place(account, region)

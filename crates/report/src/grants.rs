@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, RecordBatch};
 use trailweave_lake::read::{Keys, columns, damaged};
-use trailweave_lake::{Lake, LakeError};
+use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::GRANTS;
 
 use crate::choice::Choice;
 use crate::grid::{Cell, Grid};
+use crate::passes::read_all;
 use crate::texts::{micros, text};
 
 const MAX_GRANTS: usize = 50;
@@ -38,18 +39,27 @@ pub(crate) struct Grants {
 impl Grants {
     /// Reads the grants; of those that ended it keeps the ones in `asked`.
     pub(crate) fn read(lake: &Lake, choice: &Choice, asked: &Keys) -> Result<Self, LakeError> {
-        let mut grants = Self::default();
-        for part in lake.parts(&GRANTS)? {
-            let is_chosen = choice.takes_part(&part);
-            let mut read = || {
-                for rows in columns(lake.open_listed(&part).map_err(std::io::Error::other)?, COLUMNS)?.build()? {
-                    grants.add(&rows?, is_chosen, choice, asked);
+        let of_part = |part: &Part| {
+            let mut grants = Self::default();
+            let file = lake.open_listed(part)?;
+            let read = || {
+                for rows in columns(file, COLUMNS)?.build()? {
+                    grants.add(&rows?, choice.takes_part(part), choice, asked);
                 }
-                Ok(())
+                Ok(grants)
             };
-            read().map_err(|source| damaged(&part.path, source))?;
+            read().map_err(|source| damaged(&part.path, source))
+        };
+        read_all(&lake.parts(&GRANTS)?, of_part, Self::merge)
+    }
+
+    fn merge(&mut self, more: Self) {
+        self.ended.extend(more.ended.iter());
+        self.n_alive += more.n_alive;
+        self.alive.extend(more.alive);
+        while self.alive.len() > MAX_GRANTS {
+            self.alive.pop_last();
         }
-        Ok(grants)
     }
 
     fn add(&mut self, rows: &RecordBatch, is_chosen: bool, choice: &Choice, asked: &Keys) {

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use ahash::RandomState;
 use arrow::array::RecordBatch;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
-use trailweave_lake::read::{Ask, Keys, seek};
-use trailweave_lake::{Lake, LakeError};
+use trailweave_lake::read::{Among, Ask, Keys, count, seek};
+use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::EVENTS;
 
 use crate::choice::Choice;
 use crate::choice::quoted;
 use crate::grid::{Cell, Grid};
 use crate::texts::{NONE, micros, text};
-use crate::uses::{Calls, Uses};
+use crate::uses::{Sum, Uses};
 
 const MAX_KEYS: usize = 30;
 const MAX_USERS: usize = 10;
@@ -21,10 +22,9 @@ const MAX_CHANGES: usize = 100;
 
 /// Events that change what a key can be used for.
 const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
-const EVENT_COLUMNS: [&str; 9] = [
+const EVENT_COLUMNS: [&str; 8] = [
     "event_id",
     "event_time",
-    "event_source",
     "event_name",
     "recipient_account_id",
     "aws_region",
@@ -32,6 +32,16 @@ const EVENT_COLUMNS: [&str; 9] = [
     "key_arn",
     "principal_arn",
 ];
+
+const PLACE: [&str; 2] = ["recipient_account_id", "aws_region"];
+/// Other services have actions of such names, too.
+const OF_KMS: Among = Among {
+    columns: &["event_source"],
+    passes: |rows| {
+        let is_of_kms = |row| text(rows, "event_source", row).is_some_and(|source| source.starts_with("kms."));
+        (0..rows.num_rows()).map(is_of_kms).collect()
+    },
+};
 
 /// A key, and who uses it.
 #[derive(Debug, Serialize)]
@@ -45,7 +55,8 @@ pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
     let by_key = uses.by(|it| (it.key != NONE).then_some([it.key, it.key_account]));
     let instances = distinct(&uses.by(|it| (it.instance != NONE).then_some([it.key, it.instance])));
     let launchers = distinct(&uses.by(|it| (it.launcher != NONE).then_some([it.key, it.launcher])));
-    let row = |([key, owner], calls): &([u32; 2], Calls)| {
+    let left_out = by_key.len().saturating_sub(MAX_KEYS);
+    let row = |([key, owner], calls): &Sum<2>| {
         let of_key = |counts: &HashMap<u32, u64, RandomState>| Cell::number(counts.get(key).copied().unwrap_or(0));
         vec![
             Cell::id(uses.texts.text(*key)),
@@ -61,7 +72,7 @@ pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
     Grid {
         id: "keys-used".into(),
         heads: vec!["key", "owner", "calls", "failed", "instances", "launchers", "first use", "last use"],
-        rows: by_key.iter().take(MAX_KEYS).map(row).collect(),
+        rows: uses.first(by_key, MAX_KEYS).iter().map(row).collect(),
         sql: format!(
             "SELECT\n  key_arn, key_account_id, count(*) AS calls, count(kms_error_code) AS failed,\n  \
              count(DISTINCT instance_id) AS instances, count(DISTINCT launch_principal_arn) AS launched_by,\n  \
@@ -69,12 +80,12 @@ pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
              ORDER BY calls DESC, key_arn\nLIMIT {MAX_KEYS}",
             choice.rows(&["key_arn IS NOT NULL".into()])
         ),
-        left_out: by_key.len().saturating_sub(MAX_KEYS),
+        left_out,
     }
 }
 
 /// Counts by key what was found of each.
-fn distinct(pairs: &[([u32; 2], Calls)]) -> HashMap<u32, u64, RandomState> {
+fn distinct(pairs: &[Sum<2>]) -> HashMap<u32, u64, RandomState> {
     let mut counts: HashMap<u32, u64, RandomState> = HashMap::default();
     for ([key, _], _) in pairs {
         *counts.entry(*key).or_default() += 1;
@@ -84,17 +95,18 @@ fn distinct(pairs: &[([u32; 2], Calls)]) -> HashMap<u32, u64, RandomState> {
 
 /// Shows for each key the instances and the principals that launched them.
 pub(crate) fn users(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Option<String>) -> Vec<KeyUsers> {
-    let keys = uses.by(|it| (it.key != NONE).then_some([it.key]));
+    let keys = uses.first(uses.by(|it| (it.key != NONE).then_some([it.key])), MAX_KEYS);
     let mut by_key: BTreeMap<u32, Vec<_>> = BTreeMap::new();
     for ([key, instance, launcher], calls) in
         uses.by(|it| (it.key != NONE).then_some([it.key, it.instance, it.launcher]))
     {
-        by_key.entry(key).or_default().push((instance, launcher, calls));
+        by_key.entry(key).or_default().push(([instance, launcher], calls));
     }
-    let key_users = |(nth, ([key], _)): (usize, &([u32; 1], Calls))| {
+    let key_users = |(nth, ([key], _)): (usize, &Sum<1>)| {
         let arn = uses.texts.text(*key).unwrap_or_default();
         let found = by_key.remove(key).unwrap_or_default();
-        let row = |(instance, launcher, calls): &(u32, u32, Calls)| {
+        let left_out = found.len().saturating_sub(MAX_USERS);
+        let row = |([instance, launcher], calls): &Sum<2>| {
             let instance = uses.texts.text(*instance);
             vec![
                 Cell::id(instance).leads_to(instance.and_then(chain)),
@@ -107,18 +119,18 @@ pub(crate) fn users(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Optio
         let grid = Grid {
             id: format!("key-{nth}"),
             heads: vec!["instance", "launched by", "calls", "first use", "last use"],
-            rows: found.iter().take(MAX_USERS).map(row).collect(),
+            rows: uses.first(found, MAX_USERS).iter().map(row).collect(),
             sql: format!(
                 "SELECT\n  instance_id, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
                  max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2\n\
                  ORDER BY calls DESC, instance_id NULLS LAST, launch_principal_arn NULLS LAST\nLIMIT {MAX_USERS}",
                 choice.rows(&[format!("key_arn = {}", quoted(arn))])
             ),
-            left_out: found.len().saturating_sub(MAX_USERS),
+            left_out,
         };
         KeyUsers { key: Cell::id(Some(arn)), users: grid }
     };
-    keys.iter().take(MAX_KEYS).enumerate().map(key_users).collect()
+    keys.iter().enumerate().map(key_users).collect()
 }
 
 /// Shows which keys of other accounts were used.
@@ -127,7 +139,8 @@ pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
         let is_foreign = it.key_account != it.account && ![it.key_account, it.account].contains(&NONE);
         is_foreign.then_some([it.account, it.key_account, it.key])
     });
-    let row = |([account, owner, key], calls): &([u32; 3], Calls)| {
+    let left_out = found.len().saturating_sub(MAX_KEYS);
+    let row = |([account, owner, key], calls): &Sum<3>| {
         vec![
             Cell::text(uses.texts.text(*account)),
             Cell::text(uses.texts.text(*owner)),
@@ -140,46 +153,64 @@ pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
     Grid {
         id: "keys-foreign".into(),
         heads: vec!["account", "owner of the key", "key", "calls", "first use", "last use"],
-        rows: found.iter().take(MAX_KEYS).map(row).collect(),
+        rows: uses.first(found, MAX_KEYS).iter().map(row).collect(),
         sql: format!(
             "SELECT\n  recipient_account_id, key_account_id, key_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
              max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2, 3\n\
              ORDER BY calls DESC, recipient_account_id, key_account_id, key_arn NULLS LAST\nLIMIT {MAX_KEYS}",
             choice.rows(&["key_account_id <> recipient_account_id".into()])
         ),
-        left_out: found.len().saturating_sub(MAX_KEYS),
+        left_out,
     }
 }
 
 /// The changes of keys, by `events`.
 #[derive(Debug, Default)]
 pub(crate) struct KeyEvents {
-    /// Time, event id, and the cells of a line.
-    changes: Vec<(i64, String, Vec<Cell>)>,
+    /// The first of them: time, event id, and the cells of a line.
+    changes: Vec<(Option<i64>, String, Vec<Cell>)>,
+    n_changes: usize,
 }
 
 impl KeyEvents {
-    /// Reads the events that change keys.
+    /// Counts the events that change keys, and reads those of the first days that have as many as are shown.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
         let names: Keys = CHANGES.iter().collect();
-        let mut found = Self::default();
-        for part in lake.parts(&EVENTS)?.into_iter().filter(|part| choice.takes_part(part)) {
-            for rows in seek(lake, &part, &EVENT_COLUMNS, &[Ask::all("event_name", &names)])? {
-                for row in 0..rows.num_rows() {
-                    found.add(&rows, row, choice);
-                }
+        let asks = [Ask { column: "event_name", keys: &names, among: Some(OF_KMS) }];
+        let mut parts = lake.parts(&EVENTS)?;
+        parts.retain(|part| choice.takes_part(part));
+        let count = |part: &Part| {
+            if choice.takes_all_places() {
+                return count(lake, part, &asks);
+            }
+            let found = seek(lake, part, &PLACE, &asks)?;
+            let is_chosen = |rows: &RecordBatch, row: usize| {
+                let [account, region] = PLACE.map(|column| text(rows, column, row).unwrap_or_default());
+                choice.takes_place(account, region)
+            };
+            Ok(found.iter().map(|rows| (0..rows.num_rows()).filter(|row| is_chosen(rows, *row)).count()).sum())
+        };
+        let counts = parts.par_iter().map(count).collect::<Result<Vec<usize>, LakeError>>()?;
+        let mut found = Self { changes: Vec::new(), n_changes: counts.iter().sum() };
+        let with_changes: Vec<&Part> =
+            parts.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(part, _)| part).collect();
+        for of_day in with_changes.chunk_by(|a, b| a.event_date == b.event_date) {
+            let read = of_day.par_iter().map(|part| seek(lake, part, &EVENT_COLUMNS, &asks));
+            for rows in read.collect::<Result<Vec<_>, LakeError>>()?.into_iter().flatten() {
+                (0..rows.num_rows()).for_each(|row| found.add(&rows, row, choice));
+            }
+            if found.changes.len() >= MAX_CHANGES {
+                break;
             }
         }
         found.changes.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        found.changes.truncate(MAX_CHANGES);
         Ok(found)
     }
 
     fn add(&mut self, rows: &RecordBatch, row: usize, choice: &Choice) {
         let of = |column| text(rows, column, row);
-        if !of("event_source").is_some_and(|source| source.starts_with("kms.")) {
-            return;
-        }
-        let [account, region] = ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
+        let [account, region] = PLACE.map(|it| of(it).unwrap_or_default());
         if choice.takes_place(account, region) {
             let (time, id) = (micros(rows, "event_time", row), of("event_id"));
             let cells = vec![
@@ -190,7 +221,7 @@ impl KeyEvents {
                 Cell::text(of("error_code")),
                 Cell::id(id),
             ];
-            self.changes.push((time.unwrap_or_default(), id.unwrap_or_default().to_owned(), cells));
+            self.changes.push((time, id.unwrap_or_default().to_owned(), cells));
         }
     }
 
@@ -200,13 +231,13 @@ impl KeyEvents {
         Grid {
             id: "keys-changed".into(),
             heads: vec!["when", "what", "key", "who", "error", "event"],
-            rows: self.changes.iter().take(MAX_CHANGES).map(|(.., cells)| cells.clone()).collect(),
+            rows: self.changes.iter().map(|(.., cells)| cells.clone()).collect(),
             sql: format!(
                 "SELECT event_time, event_name, key_arn, principal_arn, error_code, event_id\nFROM events{}\n\
                  ORDER BY event_time, event_id\nLIMIT {MAX_CHANGES}",
                 choice.rows(&["event_source LIKE 'kms.%'".into(), format!("event_name IN ({names})")])
             ),
-            left_out: self.changes.len().saturating_sub(MAX_CHANGES),
+            left_out: self.n_changes - self.changes.len(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod keys;
 mod links;
 mod options;
 mod page;
+mod passes;
 mod reading;
 mod texts;
 mod timeline;
@@ -27,6 +28,7 @@ mod uses;
 
 use std::collections::HashMap;
 
+use rayon::ThreadPoolBuilder;
 use trailweave_lake::Lake;
 
 pub use choice::Choice;
@@ -46,6 +48,12 @@ const MAX_CHAINS: usize = 25;
 
 /// Writes the report of a lake as HTML.
 pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
+    let threads = options.threads;
+    let pool = ThreadPoolBuilder::new().num_threads(threads.get()).thread_name(|n| format!("report-{n}")).build();
+    pool.map_err(|source| ReportError::Threads { threads, source })?.install(|| write(lake, options))
+}
+
+fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
     let choice = &options.choice;
     let reading = Reading::read(lake, choice)?;
     let uses = Uses::read(lake, choice)?;
@@ -86,12 +94,12 @@ pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportErro
 /// Returns the chains that are asked for: those chosen, of the busiest instances, and examples for each reason.
 fn asked(options: &ReportOptions, uses: &Uses) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
-    let instances = uses.by(|it| (it.instance != NONE).then_some([it.instance]));
-    let busiest = instances.iter().take(MAX_CHAINS).filter_map(|([code], _)| uses.texts.text(*code));
+    let instances = uses.first(uses.by(|it| (it.instance != NONE).then_some([it.instance])), MAX_CHAINS);
+    let busiest = instances.iter().filter_map(|([code], _)| uses.texts.text(*code));
+    let keys: Vec<_> = uses.texts.iter().filter_map(|arn| Some((arn, arn.split_once(":key/")?.1))).collect();
     for id in options.ids.iter().map(String::as_str).chain(busiest) {
         if chains.iter().all(|chain| chain.id != id) {
-            let is_of = |arn: &&str| arn.split(":key/").nth(1) == Some(id);
-            let arns = uses.texts.iter().filter(is_of).map(str::to_owned);
+            let arns = keys.iter().filter(|(_, key)| *key == id).map(|(arn, _)| (*arn).to_owned());
             chains.push(Chain::of(id, format!("chain-{}", chains.len() + 1), arns));
         }
     }

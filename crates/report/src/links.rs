@@ -6,7 +6,7 @@ use trailweave_table::date_of_day;
 use crate::choice::Choice;
 use crate::grid::{Cell, Grid, grouped};
 use crate::texts::NONE;
-use crate::uses::{Calls, Uses};
+use crate::uses::{Sum, Uses};
 
 /// The rules, in the order in which bars are stacked.
 const RULES: [&str; 6] = ["request_id", "grant", "instance", "resource", "volume", "none"];
@@ -48,8 +48,9 @@ struct Piece {
 
 /// Shows which instance used which key, and who launched it.
 pub(crate) fn instances(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Option<String>) -> Grid {
-    let found = uses.by(|it| (it.instance != NONE && it.key != NONE).then_some([it.instance, it.key, it.launcher]));
-    let row = |([instance, key, launcher], calls): &([u32; 3], Calls)| {
+    let sums = uses.by(|it| (it.instance != NONE && it.key != NONE).then_some([it.instance, it.key, it.launcher]));
+    let left_out = sums.len().saturating_sub(MAX_LINES);
+    let row = |([instance, key, launcher], calls): &Sum<3>| {
         let instance = uses.texts.text(*instance);
         vec![
             Cell::id(instance).leads_to(instance.and_then(chain)),
@@ -63,14 +64,14 @@ pub(crate) fn instances(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> O
     Grid {
         id: "who".into(),
         heads: vec!["instance", "used key", "launched by", "KMS calls", "first", "last"],
-        rows: found.iter().take(MAX_LINES).map(row).collect(),
+        rows: uses.first(sums, MAX_LINES).iter().map(row).collect(),
         sql: format!(
             "SELECT\n  instance_id, key_arn, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_call,\n  \
              max(kms_event_time) AS last_call\nFROM correlated{}\nGROUP BY 1, 2, 3\n\
              ORDER BY calls DESC, instance_id, key_arn, launch_principal_arn NULLS LAST\nLIMIT {MAX_LINES}",
             choice.rows(&["instance_id IS NOT NULL".into(), "key_arn IS NOT NULL".into()])
         ),
-        left_out: found.len().saturating_sub(MAX_LINES),
+        left_out,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The options of a report.
 
+use std::num::NonZeroUsize;
+
 use crate::choice::Choice;
 
-/// The subject of a report.
-#[derive(Debug, Clone, Default)]
+/// The subject of a report, and the means.
+#[derive(Debug, Clone)]
 pub struct ReportOptions {
     /// The name of the lake.
     pub lake: String,
@@ -13,4 +15,6 @@ pub struct ReportOptions {
     pub choice: Choice,
     /// Identifiers whose chains it shows, beside those with most calls.
     pub ids: Vec<String>,
+    /// Parts that are read at once.
+    pub threads: NonZeroUsize,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem;
 
 use ahash::RandomState;
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
 use serde::Serialize;
 use trailweave_lake::read::columns;
@@ -13,10 +13,11 @@ use trailweave_table::LEDGER;
 
 use crate::choice::Choice;
 use crate::grid::{Cell, Grid};
-use crate::texts::text;
+use crate::passes::read_all;
+use crate::texts::{texts, value};
 
 const COLUMNS: [&str; 9] =
-    ["source_object", "status", "records", "rows", "duplicates", "filtered", "rejects", "verdict", "note"];
+    ["source_object", "status", "verdict", "note", "records", "rows", "duplicates", "filtered", "rejects"];
 /// The columns that tell whether an object was read, after all.
 const NAMES: [&str; 2] = ["source_object", "status"];
 /// Lines of the table of days.
@@ -97,10 +98,14 @@ impl Reading {
     /// Reads the ledger.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
         read_once(lake, &LEDGER, |parts| {
-            let mut reading = Self::default();
-            each(lake, &parts, &COLUMNS, |rows| reading.add(rows, choice))?;
+            let of_part = |part: &Part| {
+                let mut reading = Self::default();
+                each(lake, part, &COLUMNS, |rows| reading.add(rows, choice))?;
+                Ok(reading)
+            };
+            let mut reading = read_all(&parts, of_part, Self::merge)?;
             if !reading.refused.is_empty() {
-                each(lake, &parts, &NAMES, |rows| reading.forgive(rows))?;
+                parts.iter().try_for_each(|part| each(lake, part, &NAMES, |rows| reading.forgive(rows)))?;
             }
             for place in mem::take(&mut reading.refused).into_values() {
                 reading.total.quarantined += 1;
@@ -112,41 +117,67 @@ impl Reading {
         })
     }
 
+    fn merge(&mut self, more: Self) {
+        self.total.add(&more.total);
+        for (place, counts) in more.places {
+            self.places.entry(place).or_default().add(&counts);
+        }
+        for (verdict, n) in more.verdicts {
+            *self.verdicts.entry(verdict).or_default() += n;
+        }
+        self.refused.extend(more.refused);
+    }
+
     fn add(&mut self, rows: &RecordBatch, choice: &Choice) {
         let chooses = *choice != Choice::default();
+        let columns = Columns::of(rows);
+        // Objects of a place stand together, and are added to it together.
+        let mut run: Option<(Option<Words<'_>>, Counts)> = None;
         for row in 0..rows.num_rows() {
-            let status = text(rows, "status", row).unwrap_or_default();
-            let place = text(rows, "source_object", row).and_then(place);
-            let is_taken = match &place {
-                Some(((account, region, day), _)) => choice.takes_object(account, region, day),
+            let status = value(columns.statuses, row).unwrap_or_default();
+            let name = value(columns.names, row);
+            let (words, hour) = name.and_then(words).unzip();
+            let is_taken = match &words {
+                Some(words) if chooses => choice.takes_object(words.account, words.region, &words.day()),
+                Some(_) => true,
                 None => !chooses,
             };
             if status == "again" || !is_taken {
                 continue;
             }
-            let mut counts = Counts::of(rows, row, status);
-            self.total.add(&counts);
+            match &run {
+                Some((same, _)) if *same == words => {}
+                _ => self.end(run.replace((words, Counts::default()))),
+            }
+            let Some((_, counts)) = &mut run else { continue };
+            counts.count(&columns, row, status == "done", hour);
             if status == "done" {
-                let verdict = text(rows, "verdict", row).unwrap_or("not looked at");
-                *self.verdicts.entry(verdict.to_owned()).or_default() += 1;
+                let verdict = value(columns.verdicts, row).unwrap_or("not looked at");
+                match self.verdicts.get_mut(verdict) {
+                    Some(n) => *n += 1,
+                    None => *self.verdicts.entry(verdict.to_owned()).or_default() += 1,
+                }
             }
-            let place = place.map(|(place, hour)| {
-                counts.hours.insert(hour);
-                self.places.entry(place.clone()).or_default().add(&counts);
-                place
-            });
-            if let Some(name) = text(rows, "source_object", row)
-                .filter(|_| status == "quarantined" && text(rows, "note", row).is_none())
-            {
-                self.refused.insert(name.to_owned(), place);
+            if let Some(name) = name.filter(|_| status == "quarantined" && value(columns.notes, row).is_none()) {
+                self.refused.insert(name.to_owned(), words.map(Words::place));
             }
+        }
+        self.end(run);
+    }
+
+    fn end(&mut self, run: Option<(Option<Words<'_>>, Counts)>) {
+        let Some((words, counts)) = run else { return };
+        self.total.add(&counts);
+        if let Some(words) = words {
+            self.places.entry(words.place()).or_default().add(&counts);
         }
     }
 
     /// Lets objects stand in quarantine no more that were read before or since.
     fn forgive(&mut self, rows: &RecordBatch) {
-        for row in (0..rows.num_rows()).filter(|row| text(rows, "status", *row) == Some("done")) {
-            if let Some(name) = text(rows, "source_object", row) {
+        let [names, statuses] = NAMES.map(|column| texts(rows, column));
+        for row in (0..rows.num_rows()).filter(|row| value(statuses, *row) == Some("done")) {
+            if let Some(name) = value(names, row) {
                 self.refused.remove(name);
             }
         }
@@ -259,24 +290,24 @@ impl Reading {
 }
 
 impl Counts {
-    fn of(rows: &RecordBatch, row: usize, status: &str) -> Self {
-        let is_done = status == "done";
-        let count = |column: &str| {
-            let numbers = rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<Int64Type>());
-            let number = numbers.filter(|it| is_done && it.is_valid(row)).map_or(0, |it| it.value(row));
-            u64::try_from(number).unwrap_or_default()
-        };
-        Self {
-            objects: u64::from(is_done),
-            quarantined: 0,
-            records: count("records"),
-            rows: count("rows"),
-            duplicates: count("duplicates"),
-            filtered: count("filtered"),
-            rejects: count("rejects"),
-            valid: u64::from(is_done && text(rows, "verdict", row) == Some("valid")),
-            hours: BTreeSet::new(),
+    /// Counts an object that was delivered in this hour.
+    fn count(&mut self, columns: &Columns<'_>, row: usize, is_done: bool, hour: Option<&str>) {
+        if let Some(hour) = hour.filter(|hour| !self.hours.contains(*hour)) {
+            self.hours.insert(hour.to_owned());
         }
+        if !is_done {
+            return;
+        }
+        let number = |numbers: Option<&Int64Array>| numbers.filter(|it| it.is_valid(row)).map_or(0, |it| it.value(row));
+        let [records, rows, duplicates, filtered, rejects] =
+            columns.counts.map(|numbers| u64::try_from(number(numbers)).unwrap_or_default());
+        self.objects += 1;
+        self.records += records;
+        self.rows += rows;
+        self.duplicates += duplicates;
+        self.filtered += filtered;
+        self.rejects += rejects;
+        self.valid += u64::from(value(columns.verdicts, row) == Some("valid"));
     }
 
     fn add(&mut self, more: &Self) {
@@ -319,30 +350,65 @@ fn source(choice: &Choice) -> (String, String) {
     }
 }
 
-/// Visits the rows of files of the ledger.
-fn each(lake: &Lake, parts: &[Part], names: &[&str], mut visit: impl FnMut(&RecordBatch)) -> Result<(), LakeError> {
-    for part in parts {
-        let file = lake.open_listed(part)?;
-        let read = || {
-            for rows in columns(file, names.iter().copied())?.build()? {
-                visit(&rows?);
-            }
-            Ok(())
-        };
-        read().map_err(LakeError::parquet(&part.path))?;
+/// Visits the rows of a file of the ledger.
+fn each(lake: &Lake, part: &Part, names: &[&str], mut visit: impl FnMut(&RecordBatch)) -> Result<(), LakeError> {
+    let file = lake.open_listed(part)?;
+    let read = || {
+        for rows in columns(file, names.iter().copied())?.build()? {
+            visit(&rows?);
+        }
+        Ok(())
+    };
+    read().map_err(LakeError::parquet(&part.path))
+}
+
+/// The columns of rows of the ledger.
+struct Columns<'r> {
+    names: Option<&'r StringArray>,
+    statuses: Option<&'r StringArray>,
+    verdicts: Option<&'r StringArray>,
+    notes: Option<&'r StringArray>,
+    /// Records, rows, duplicates, filtered, rejects.
+    counts: [Option<&'r Int64Array>; 5],
+}
+
+impl<'r> Columns<'r> {
+    fn of(rows: &'r RecordBatch) -> Self {
+        let [names, statuses, verdicts, notes, counts @ ..] = COLUMNS;
+        let [names, statuses, verdicts, notes] = [names, statuses, verdicts, notes].map(|it| texts(rows, it));
+        let counts = counts.map(|it| rows.column_by_name(it)?.as_primitive_opt::<Int64Type>());
+        Self { names, statuses, verdicts, notes, counts }
     }
-    Ok(())
+}
+
+/// The place of an object in the words of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Words<'n> {
+    account: &'n str,
+    region: &'n str,
+    day: [&'n str; 3],
+}
+
+impl Words<'_> {
+    fn day(&self) -> String {
+        self.day.join("-")
+    }
+
+    fn place(self) -> Place {
+        (self.account.to_owned(), self.region.to_owned(), self.day())
+    }
 }
 
 /// Returns the place of an object by its name, and the hour of its delivery, as the SQL takes them.
-fn place(name: &str) -> Option<(Place, String)> {
+fn words(name: &str) -> Option<(Words<'_>, &str)> {
     let (above, below) = name.split_once("/CloudTrail/")?;
     let below = below.split("/CloudTrail/").next()?;
-    let piece = |n: usize| below.split('/').nth(n).unwrap_or_default();
     let account = above.char_indices().rev().nth(11).map_or(above, |(at, _)| &above[at..]);
-    let day = format!("{}-{}-{}", piece(1), piece(2), piece(3));
-    let hour = piece(4).split('_').nth(3).unwrap_or_default().chars().skip(9).take(2).collect();
-    Some(((account.to_owned(), piece(0).to_owned(), day), hour))
+    let mut pieces = below.split('/');
+    let [region, year, month, day, file] = [(); 5].map(|()| pieces.next().unwrap_or_default());
+    let time = file.split('_').nth(3).unwrap_or_default();
+    let at = |nth| time.char_indices().nth(nth).map_or(time.len(), |(at, _)| at);
+    Some((Words { account, region, day: [year, month, day] }, &time[at(9)..at(11)]))
 }
 
 #[cfg(test)]
@@ -352,8 +418,8 @@ mod tests {
     #[test]
     fn a_place_is_told_by_the_name_of_an_object() {
         let name = "s3://b/AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2026/09/01/111122223333_CloudTrail_eu-west-1_20260901T0355Z_x.json.gz";
-        let (place, hour) = place(name).unwrap();
-        assert_eq!(place, ("111122223333".into(), "eu-west-1".into(), "2026-09-01".into()));
+        let (words, hour) = words(name).unwrap();
+        assert_eq!(words.place(), ("111122223333".into(), "eu-west-1".into(), "2026-09-01".into()));
         assert_eq!(hour, "03");
     }
 }

@@ -1,7 +1,7 @@
 //! Texts as numbers, and the columns of a batch by them.
 
 use ahash::RandomState;
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
 use std::collections::HashMap;
 
@@ -57,10 +57,19 @@ impl Texts {
     }
 }
 
+/// Returns a column of texts, if the rows have it.
+pub(crate) fn texts<'r>(rows: &'r RecordBatch, column: &str) -> Option<&'r StringArray> {
+    rows.column_by_name(column)?.as_string_opt::<i32>()
+}
+
+/// Returns the text of a row of a column.
+pub(crate) fn value(column: Option<&StringArray>, row: usize) -> Option<&str> {
+    column.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+}
+
 /// Returns the text of a row.
 pub(crate) fn text<'r>(rows: &'r RecordBatch, column: &str, row: usize) -> Option<&'r str> {
-    let column = rows.column_by_name(column)?.as_string_opt::<i32>()?;
-    column.is_valid(row).then(|| column.value(row))
+    value(texts(rows, column), row)
 }
 
 /// Returns the time of a row in microseconds.

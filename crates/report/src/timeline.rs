@@ -75,7 +75,7 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
         root: root.filter(|_| !is_why).map(|it| Cell::id(Some(it))),
         keys: all("key_arn"),
         volumes: all("volume_id"),
-        n_calls: chain.n_calls,
+        n_calls: chain.n_calls(),
         height: marks.len() * LINE + 12,
         marks,
         missing: if is_why { Vec::new() } else { missing(calls, ended) },
@@ -97,7 +97,7 @@ fn grid(chain: &Chain, choice: &Choice) -> Grid {
         heads: COLUMNS.to_vec(),
         rows: chain.calls.iter().map(|call| COLUMNS.iter().map(|column| cell(call, column)).collect()).collect(),
         sql: chain.sql(choice),
-        left_out: if chain.is_of_reason() { 0 } else { chain.n_calls - chain.calls.len() },
+        left_out: if chain.is_of_reason() { 0 } else { chain.n_calls() - chain.calls.len() },
     }
 }
 

@@ -8,10 +8,11 @@ use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
 use trailweave_lake::read::{Reader, damaged, load_shared};
-use trailweave_lake::{Lake, LakeError, LakeFile};
+use trailweave_lake::{Lake, LakeError, LakeFile, Part};
 use trailweave_table::{CORRELATED, day_of_time, ms_of_time};
 
 use crate::choice::Choice;
+use crate::passes::read_all;
 use crate::texts::{Code, NONE, Texts};
 
 const BATCH_ROWS: usize = 1 << 16;
@@ -65,6 +66,9 @@ impl Calls {
     }
 }
 
+/// The calls of uses that are alike, by the codes in which they are.
+pub(crate) type Sum<const N: usize> = ([Code; N], Calls);
+
 /// All that the pass counts.
 #[derive(Debug, Default)]
 pub(crate) struct Uses {
@@ -81,19 +85,51 @@ pub(crate) struct Uses {
 impl Uses {
     /// Reads the chosen rows of the lake.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
-        let mut uses = Self::default();
-        for part in lake.parts(&CORRELATED)?.iter().filter(|part| choice.takes_part(part)) {
-            uses.add(lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
-        }
-        Ok(uses)
+        let of_part = |part: &Part| {
+            let mut uses = Self::default();
+            uses.add(&lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
+            Ok(uses)
+        };
+        let mut parts = lake.parts(&CORRELATED)?;
+        parts.retain(|part| choice.takes_part(part));
+        read_all(&parts, of_part, Self::merge)
     }
 
-    fn add(&mut self, file: LakeFile, choice: &Choice) -> Result<(), ParquetError> {
+    fn merge(&mut self, more: Self) {
+        let codes: Vec<Code> = more.texts.iter().map(|text| self.texts.code(text)).collect();
+        let code = |code: Code| codes.get(code as usize).copied().unwrap_or(NONE);
+        self.rows += more.rows;
+        for (Use { key, key_account, instance, launcher, account }, calls) in more.found {
+            let [key, key_account, instance, launcher, account] =
+                [key, key_account, instance, launcher, account].map(code);
+            self.found.entry(Use { key, key_account, instance, launcher, account }).or_default().add(calls);
+        }
+        for ((day, link), n) in more.days {
+            *self.days.entry((day, code(link))).or_default() += n;
+        }
+        for ((link, confidence), n) in more.links {
+            *self.links.entry((code(link), code(confidence))).or_default() += n;
+        }
+        for (reason, n) in more.reasons {
+            *self.reasons.entry(code(reason)).or_default() += n;
+        }
+    }
+
+    fn add(&mut self, file: &LakeFile, choice: &Choice) -> Result<(), ParquetError> {
         // An instance's rows stand together, so its texts are compared with the one before.
         let end =
-            load_shared(&file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
+            load_shared(file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
         let columns = ProjectionMask::columns(end.parquet_schema(), COLUMNS);
-        let reader = Reader::new_with_metadata(file, end).with_projection(columns).with_batch_size(BATCH_ROWS);
+        // A batch of two row groups would be given a dictionary made of the values of both, one by one.
+        for group in 0..end.metadata().num_row_groups() {
+            let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_batch_size(BATCH_ROWS);
+            let reader = reader.with_projection(columns.clone()).with_row_groups(vec![group]);
+            self.add_rows(reader, choice)?;
+        }
+        Ok(())
+    }
+
+    fn add_rows(&mut self, reader: Reader, choice: &Choice) -> Result<(), ParquetError> {
         for rows in reader.build()? {
             let rows = rows?;
             let times = rows["kms_event_time"].as_primitive::<TimestampMicrosecondType>().values();
@@ -141,7 +177,7 @@ impl Uses {
     }
 
     fn takes(&self, choice: &Choice, account: Code, region: Code) -> bool {
-        choice.accounts.is_empty() && choice.regions.is_empty()
+        choice.takes_all_places()
             || choice
                 .takes_place(self.texts.text(account).unwrap_or_default(), self.texts.text(region).unwrap_or_default())
     }
@@ -152,21 +188,29 @@ impl Uses {
         }
     }
 
-    /// Adds the uses up by what `by` keeps of them; those for which it returns none are passed over. The most frequent
-    /// come first, then in the order of the texts.
-    pub(crate) fn by<const N: usize>(&self, by: impl Fn(&Use) -> Option<[Code; N]>) -> Vec<([Code; N], Calls)> {
+    /// Adds the uses up by what `by` keeps of them; those for which it returns none are passed over.
+    pub(crate) fn by<const N: usize>(&self, by: impl Fn(&Use) -> Option<[Code; N]>) -> Vec<Sum<N>> {
         let mut sums: HashMap<[Code; N], Calls, RandomState> = HashMap::default();
         for (of_use, calls) in &self.found {
             if let Some(codes) = by(of_use) {
                 sums.entry(codes).or_default().add(*calls);
             }
         }
-        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.into_iter().collect()
+    }
+
+    /// Returns the most frequent sums, `most` at most, the first in the order of their texts where they are as frequent.
+    pub(crate) fn first<const N: usize>(&self, mut sums: Vec<Sum<N>>, most: usize) -> Vec<Sum<N>> {
         // Nulls come last, as the SQL says.
-        let order = |codes: &[Code; N]| codes.map(|code| (code == NONE, self.texts.text(code).unwrap_or_default()));
-        sums.sort_by(|(one, of_one), (other, of_other)| {
-            of_other.n.cmp(&of_one.n).then_with(|| order(one).cmp(&order(other)))
-        });
+        let texts = |codes: &[Code; N]| codes.map(|code| (code == NONE, self.texts.text(code).unwrap_or_default()));
+        let order = |(one, of_one): &Sum<N>, (other, of_other): &Sum<N>| {
+            of_other.n.cmp(&of_one.n).then_with(|| texts(one).cmp(&texts(other)))
+        };
+        if sums.len() > most {
+            sums.select_nth_unstable_by(most, order);
+            sums.truncate(most);
+        }
+        sums.sort_unstable_by(order);
         sums
     }
 }

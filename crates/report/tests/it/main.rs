@@ -1,5 +1,7 @@
 //! The page of a lake without rows.
 
+use std::num::NonZeroUsize;
+
 use trailweave_lake::Lake;
 use trailweave_report::{Choice, ReportOptions, report};
 
@@ -13,6 +15,7 @@ fn a_lake_without_rows_gives_a_page_in_which_markup_stays_text() {
         made_at: hostile.to_owned(),
         choice: Choice { accounts: vec![hostile.to_owned()], ..Choice::default() },
         ids: vec![hostile.to_owned()],
+        threads: NonZeroUsize::MIN,
     };
     let page = report(&lake, &options).unwrap();
     assert!(!page.contains("<b "), "{page}");

@@ -46,6 +46,7 @@ pub(super) fn write(job: &Job, out: &Path, ids: &[String]) -> anyhow::Result<()>
             regions: regions.iter().cloned().collect(),
         },
         ids: ids.to_vec(),
+        threads: job.config.threads,
     };
     let page = trailweave_report::report(&lake, &options)?;
     fs::write(out, &page).with_context(|| format!("cannot write the report `{}`", out.display()))?;
