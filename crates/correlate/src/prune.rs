@@ -20,7 +20,6 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Field;
 use arrow::datatypes::Int32Type;
 use arrow::datatypes::Schema;
-use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
 use serde::Serialize;
@@ -29,7 +28,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
-use trailweave_lake::read::{Keys, Reader, damaged, leaf, load_shared};
+use trailweave_lake::read::{Keys, by_group, damaged, load_shared};
 use trailweave_table::{Column, LOGGED, REMEMBERED, Table};
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
@@ -44,9 +43,6 @@ use crate::summary::rows_of;
 const DAYS_OF_USE: i32 = 2;
 /// Clocks of services differ, so around midnight it may be used on the day before.
 const DAYS_BEFORE: i32 = 1;
-/// Rows that are read at once.
-const BATCH_ROWS: usize = 1 << 14;
-
 /// The parts that left a lake, and what stays of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Pruned {
@@ -293,16 +289,10 @@ fn each_batch(
     mut take: impl FnMut(&RecordBatch) -> Result<(), CorrelateError>,
 ) -> Result<(), CorrelateError> {
     let file = lake.open_listed(part)?;
-    let read = || {
-        let end = load_shared(&file, is_shared)?;
-        let columns = columns.iter().copied().filter(|column| leaf(&end, column).is_some());
-        let columns = ProjectionMask::columns(end.parquet_schema(), columns);
-        let reader = Reader::new_with_metadata(file.try_clone()?, end).with_projection(columns);
-        reader.with_batch_size(BATCH_ROWS).build()
-    };
     let failed = |source: ParquetError| damaged(&part.path, source);
-    for rows in read().map_err(failed)? {
-        take(&rows.map_err(|source| failed(source.into()))?)?;
+    let end = load_shared(&file, is_shared).map_err(failed)?;
+    for rows in by_group(file, end, columns.iter().copied()) {
+        take(&rows.map_err(failed)?)?;
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::ops::Add;
 use arrow::array::Array;
 use arrow::array::AsArray;
 use arrow::datatypes::Int32Type;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::errors::ParquetError;
 use rayon::iter::IntoParallelRefIterator;
@@ -16,7 +15,7 @@ use serde::Serialize;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Reader, damaged, load, load_shared};
+use trailweave_lake::read::{by_group, damaged, load, load_shared};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
@@ -26,9 +25,6 @@ use trailweave_table::Table;
 use crate::CorrelateError;
 use crate::Scope;
 use crate::pool::pool;
-
-/// Rows that are read at once.
-const BATCH_ROWS: usize = 1 << 14;
 
 /// The findings of a correlation, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -111,9 +107,7 @@ impl Linked {
     fn of(file: LakeFile) -> Result<Self, ParquetError> {
         let end = load_shared(&file, |column| LINKED_BY.contains(&column))?;
         let mut linked = Self { rows: n_rows(&end), ..Self::default() };
-        let columns = ProjectionMask::columns(end.parquet_schema(), LINKED_BY);
-        let reader = Reader::new_with_metadata(file, end).with_projection(columns);
-        for rows in reader.with_batch_size(BATCH_ROWS).build()? {
+        for rows in by_group(file, end, LINKED_BY) {
             let rows = rows?;
             for (column, counts) in LINKED_BY.iter().zip(&mut linked.by) {
                 let shared = rows[*column].as_dictionary::<Int32Type>();

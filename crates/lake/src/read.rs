@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ use crate::Part;
 
 /// Rows that are read at once to look for keys.
 const BATCH_ROWS: usize = 1 << 16;
+/// Rows that are given at once, each with many columns perhaps.
+const GIVEN_ROWS: usize = 1 << 14;
 
 pub use crate::keys::Keys;
 
@@ -116,6 +119,27 @@ pub fn load_shared(file: &LakeFile, is_shared: impl Fn(&str) -> bool) -> Result<
     ArrowReaderMetadata::try_new(Arc::clone(end.metadata()), ArrowReaderOptions::new().with_schema(schema))
 }
 
+/// Reads some columns of a file, one row group after the other, for a batch of two would be given dictionaries that are
+/// made value by value. A column that the file lacks is left out.
+pub fn by_group<'c>(
+    file: LakeFile,
+    end: ArrowReaderMetadata,
+    columns: impl IntoIterator<Item = &'c str>,
+) -> impl Iterator<Item = Result<RecordBatch, ParquetError>> {
+    let columns = ProjectionMask::columns(end.parquet_schema(), columns);
+    let n_groups = end.metadata().num_row_groups();
+    let rows_of = move |group: usize| {
+        let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_projection(columns.clone());
+        reader.with_row_groups(vec![group]).with_batch_size(GIVEN_ROWS).build()
+    };
+    (0..n_groups).flat_map(move |group| -> Box<dyn Iterator<Item = _>> {
+        match rows_of(group) {
+            Ok(rows) => Box::new(rows.map(|rows| Ok(rows?))),
+            Err(error) => Box::new(iter::once(Err(error))),
+        }
+    })
+}
+
 /// Reads some columns of the rows of a part that answer a question, in their order. A column that the part lacks is left
 /// out.
 pub fn seek(lake: &Lake, part: &Part, columns: &[&str], asks: &[Ask<'_>]) -> Result<Vec<RecordBatch>, LakeError> {
@@ -143,17 +167,6 @@ pub fn seek_in(
     read().map_err(|source| damaged(path, source))
 }
 
-/// Counts the rows of a part that answer a question.
-pub fn count(lake: &Lake, part: &Part, asks: &[Ask<'_>]) -> Result<usize, LakeError> {
-    let file = lake.open_listed(part)?;
-    let read = || {
-        let end = load(&file)?;
-        let groups = 0..end.metadata().num_row_groups();
-        groups.map(|group| Ok(rows_with(&file, &end, group, asks)?.len())).sum::<Result<usize, _>>()
-    };
-    read().map_err(|source| damaged(&part.path, source))
-}
-
 /// Reads some columns of rows of a row group, given in order. A column that the file lacks is left out.
 pub fn rows_at(
     file: &LakeFile,
@@ -179,9 +192,7 @@ pub fn values(lake: &Lake, part: &Part, column: &str, is_wanted: impl Fn(&str) -
         if leaf(&end, column).is_none() {
             return Ok(found);
         }
-        let columns = ProjectionMask::columns(end.parquet_schema(), [column]);
-        let reader = Reader::new_with_metadata(file, end).with_projection(columns).with_batch_size(BATCH_ROWS);
-        for rows in reader.build()? {
+        for rows in by_group(file, end, [column]) {
             let rows = rows?;
             let shared = rows.column(0).as_dictionary::<Int32Type>();
             let values = shared.values().as_string::<i32>().iter().flatten();

@@ -6,14 +6,14 @@ use ahash::RandomState;
 use arrow::array::RecordBatch;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
-use trailweave_lake::read::{Among, Ask, Keys, count, seek};
+use trailweave_lake::read::{Ask, Keys, by_group, damaged, load_shared, seek};
 use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::EVENTS;
 
 use crate::choice::Choice;
 use crate::choice::quoted;
 use crate::grid::{Cell, Grid};
-use crate::texts::{NONE, micros, text};
+use crate::texts::{NONE, Texts, micros, text};
 use crate::uses::{Sum, Uses};
 
 const MAX_KEYS: usize = 30;
@@ -22,9 +22,10 @@ const MAX_CHANGES: usize = 100;
 
 /// Events that change what a key can be used for.
 const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
-const EVENT_COLUMNS: [&str; 8] = [
+const EVENT_COLUMNS: [&str; 9] = [
     "event_id",
     "event_time",
+    "event_source",
     "event_name",
     "recipient_account_id",
     "aws_region",
@@ -33,15 +34,8 @@ const EVENT_COLUMNS: [&str; 8] = [
     "principal_arn",
 ];
 
-const PLACE: [&str; 2] = ["recipient_account_id", "aws_region"];
-/// Other services have actions of such names, too.
-const OF_KMS: Among = Among {
-    columns: &["event_source"],
-    passes: |rows| {
-        let is_of_kms = |row| text(rows, "event_source", row).is_some_and(|source| source.starts_with("kms."));
-        (0..rows.num_rows()).map(is_of_kms).collect()
-    },
-};
+/// Those by which they are counted.
+const COUNTED_BY: [&str; 4] = ["event_name", "event_source", "recipient_account_id", "aws_region"];
 
 /// A key, and who uses it.
 #[derive(Debug, Serialize)]
@@ -164,6 +158,35 @@ pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
     }
 }
 
+/// Tells whether an event of this source, account and region counts. Other services have actions of such names, too.
+fn is_taken(choice: &Choice, [source, account, region]: [Option<&str>; 3]) -> bool {
+    source.is_some_and(|source| source.starts_with("kms."))
+        && choice.takes_place(account.unwrap_or_default(), region.unwrap_or_default())
+}
+
+/// Counts the events of a part that change keys.
+fn count(lake: &Lake, part: &Part, choice: &Choice) -> Result<usize, LakeError> {
+    let mut texts = Texts::default();
+    let changes = CHANGES.map(|name| texts.code(name));
+    let file = lake.open_listed(part)?;
+    let mut count = || {
+        let end = load_shared(&file, |name| COUNTED_BY.contains(&name))?;
+        let columns = if choice.takes_all_places() { &COUNTED_BY[..2] } else { &COUNTED_BY };
+        let mut n = 0;
+        for rows in by_group(file.try_clone()?, end, columns.iter().copied()) {
+            let rows = rows?;
+            let [names, sources, accounts, regions] = COUNTED_BY.map(|column| texts.codes(&rows, column));
+            let is_change = |row: &usize| {
+                changes.contains(&names[*row])
+                    && is_taken(choice, [&sources, &accounts, &regions].map(|codes| texts.text(codes[*row])))
+            };
+            n += (0..rows.num_rows()).filter(is_change).count();
+        }
+        Ok(n)
+    };
+    count().map_err(|source| damaged(&part.path, source))
+}
+
 /// The changes of keys, by `events`.
 #[derive(Debug, Default)]
 pub(crate) struct KeyEvents {
@@ -176,21 +199,10 @@ impl KeyEvents {
     /// Counts the events that change keys, and reads those of the first days that have as many as are shown.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
         let names: Keys = CHANGES.iter().collect();
-        let asks = [Ask { column: "event_name", keys: &names, among: Some(OF_KMS) }];
+        let asks = [Ask::all("event_name", &names)];
         let mut parts = lake.parts(&EVENTS)?;
         parts.retain(|part| choice.takes_part(part));
-        let count = |part: &Part| {
-            if choice.takes_all_places() {
-                return count(lake, part, &asks);
-            }
-            let found = seek(lake, part, &PLACE, &asks)?;
-            let is_chosen = |rows: &RecordBatch, row: usize| {
-                let [account, region] = PLACE.map(|column| text(rows, column, row).unwrap_or_default());
-                choice.takes_place(account, region)
-            };
-            Ok(found.iter().map(|rows| (0..rows.num_rows()).filter(|row| is_chosen(rows, *row)).count()).sum())
-        };
-        let counts = parts.par_iter().map(count).collect::<Result<Vec<usize>, LakeError>>()?;
+        let counts = parts.par_iter().map(|part| count(lake, part, choice)).collect::<Result<Vec<_>, _>>()?;
         let mut found = Self { changes: Vec::new(), n_changes: counts.iter().sum() };
         let with_changes: Vec<&Part> =
             parts.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(part, _)| part).collect();
@@ -210,8 +222,7 @@ impl KeyEvents {
 
     fn add(&mut self, rows: &RecordBatch, row: usize, choice: &Choice) {
         let of = |column| text(rows, column, row);
-        let [account, region] = PLACE.map(|it| of(it).unwrap_or_default());
-        if choice.takes_place(account, region) {
+        if is_taken(choice, ["event_source", "recipient_account_id", "aws_region"].map(of)) {
             let (time, id) = (micros(rows, "event_time", row), of("event_id"));
             let cells = vec![
                 Cell::time(time),

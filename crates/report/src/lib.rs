@@ -55,16 +55,23 @@ pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportErro
 
 fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
     let choice = &options.choice;
-    let reading = Reading::read(lake, choice)?;
-    let uses = Uses::read(lake, choice)?;
-    let events = KeyEvents::read(lake, choice)?;
+    let (uses, (reading, events)) = rayon::join(
+        || Uses::read(lake, choice),
+        || rayon::join(|| Reading::read(lake, choice), || KeyEvents::read(lake, choice)),
+    );
+    let (uses, reading, events) = (uses?, reading?, events?);
     let mut chains = asked(options, &uses);
-    chains::find(lake, choice, &mut chains)?;
-    let elements: HashMap<&str, &str> = chains.iter().map(|it| (it.id.as_str(), it.element.as_str())).collect();
-    let element = |id: &str| elements.get(id).map(|it| (*it).to_owned());
-    let asked = chains.iter().flat_map(|chain| &chain.calls).filter_map(|call| call.text("grant_id")).collect();
-    let grants = Grants::read(lake, choice, &asked)?;
-    let drawn: Vec<_> = chains.iter().map(|chain| timeline::draw(chain, choice, &grants.ended)).collect();
+    let elements = chains.iter().map(|it| (it.id.clone(), it.element.clone())).collect::<HashMap<_, _>>();
+    let element = |id: &str| elements.get(id).cloned();
+    let (grants, [who, keys, foreign]) = rayon::join(
+        || {
+            chains::find(lake, choice, &mut chains)?;
+            let of_calls = chains.iter().flat_map(|chain| &chain.calls);
+            Grants::read(lake, choice, &of_calls.filter_map(|call| call.text("grant_id")).collect())
+        },
+        || [links::instances(&uses, choice, &element), keys::keys(&uses, choice), keys::foreign(&uses, choice)],
+    );
+    let grants = grants?;
     let (months, months_left_out) = reading.calendar();
     let page = Page {
         options,
@@ -76,17 +83,17 @@ fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
         days: reading.days(choice),
         months,
         months_left_out,
-        who: links::instances(&uses, choice, &element),
+        who,
         links: links::links(&uses, choice),
         chart: links::chart(&uses),
         links_by_day: links::days(&uses, choice),
         reasons: links::reasons(&uses, choice),
-        keys: keys::keys(&uses, choice),
+        keys,
         users: keys::users(&uses, choice, &element),
-        foreign: keys::foreign(&uses, choice),
+        foreign,
         changes: events.changes(choice),
         alive: grants.alive(choice, &element),
-        chains: drawn,
+        chains: chains.iter().map(|chain| timeline::draw(chain, choice, &grants.ended)).collect(),
     };
     Ok(page.html()?)
 }

@@ -5,17 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use ahash::RandomState;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
-use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
-use trailweave_lake::read::{Reader, damaged, load_shared};
+use trailweave_lake::read::{by_group, damaged, load_shared};
 use trailweave_lake::{Lake, LakeError, LakeFile, Part};
 use trailweave_table::{CORRELATED, day_of_time, ms_of_time};
 
 use crate::choice::Choice;
 use crate::passes::read_all;
 use crate::texts::{Code, NONE, Texts};
-
-const BATCH_ROWS: usize = 1 << 16;
 
 /// The columns that are read.
 const COLUMNS: [&str; 11] = [
@@ -87,7 +84,7 @@ impl Uses {
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
         let of_part = |part: &Part| {
             let mut uses = Self::default();
-            uses.add(&lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
+            uses.add(lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
             Ok(uses)
         };
         let mut parts = lake.parts(&CORRELATED)?;
@@ -115,22 +112,11 @@ impl Uses {
         }
     }
 
-    fn add(&mut self, file: &LakeFile, choice: &Choice) -> Result<(), ParquetError> {
+    fn add(&mut self, file: LakeFile, choice: &Choice) -> Result<(), ParquetError> {
         // An instance's rows stand together, so its texts are compared with the one before.
         let end =
-            load_shared(file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
-        let columns = ProjectionMask::columns(end.parquet_schema(), COLUMNS);
-        // A batch of two row groups would be given a dictionary made of the values of both, one by one.
-        for group in 0..end.metadata().num_row_groups() {
-            let reader = Reader::new_with_metadata(file.try_clone()?, end.clone()).with_batch_size(BATCH_ROWS);
-            let reader = reader.with_projection(columns.clone()).with_row_groups(vec![group]);
-            self.add_rows(reader, choice)?;
-        }
-        Ok(())
-    }
-
-    fn add_rows(&mut self, reader: Reader, choice: &Choice) -> Result<(), ParquetError> {
-        for rows in reader.build()? {
+            load_shared(&file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
+        for rows in by_group(file, end, COLUMNS) {
             let rows = rows?;
             let times = rows["kms_event_time"].as_primitive::<TimestampMicrosecondType>().values();
             let mut codes = |column: &str| self.texts.codes(&rows, column);
