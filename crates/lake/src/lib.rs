@@ -52,7 +52,7 @@ pub use lock::LakeLock;
 pub use merged::{Merged, read_once};
 pub use open::{LakeFile, LakeRead};
 pub use publish::expire::expire;
-pub use publish::publish;
+pub use publish::{publish, published_elsewhere};
 pub use remote::{RemoteFile, RemoteRead};
 pub use requests::RequestThread;
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, Written};

@@ -65,6 +65,21 @@ pub fn publish(lake: &Lake, table: &'static Table, parts: &[Part], change: &str)
     Ok(place.commit_delta(change, delta)?.is_some())
 }
 
+/// Returns where the newest metadata of a table says that it stands, if the lake stands elsewhere: it was moved or copied
+/// since it was published.
+pub fn published_elsewhere(lake: &Lake) -> Result<Option<String>, LakeError> {
+    let Some(iceberg) = lake.iceberg()? else { return Ok(None) };
+    for table in TABLES {
+        let place = Place::new(lake, table, iceberg.clone())?;
+        let Some(Newest { metadata, .. }) = place.newest()? else { continue };
+        let location = metadata.location().map_err(|error| place.damaged(error))?;
+        if location != place.location {
+            return Ok(Some(location.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// Describes parts by their paths, some at once: an object store answers after some ten milliseconds.
 fn data_files(lake: &Lake, table: &Table, parts: &[(&String, &&Part)]) -> Result<Vec<DataFile>, LakeError> {
     let describe = |some: &[(&String, &&Part)]| -> Result<Vec<DataFile>, LakeError> {

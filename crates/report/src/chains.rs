@@ -78,7 +78,7 @@ impl Call {
     }
 }
 
-/// Where a row of `correlated` stands: its part, its row group, and the row there.
+/// The place of a row of `correlated`: its part, its row group, and the row there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct At {
     part: usize,
@@ -86,7 +86,7 @@ struct At {
     row: u32,
 }
 
-/// What orders calls: time, event, account.
+/// The order of calls: by time, event, account.
 type Order = (Option<i64>, Option<String>, Option<String>);
 
 /// The first calls, of which `most` are kept, and all are counted.

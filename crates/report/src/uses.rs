@@ -116,6 +116,7 @@ impl Uses {
         // An instance's rows stand together, so its texts are compared with the one before.
         let end =
             load_shared(&file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
+        let mut linked: HashMap<_, u64, RandomState> = HashMap::default();
         for rows in by_group(file, end, COLUMNS) {
             let rows = rows?;
             let times = rows["kms_event_time"].as_primitive::<TimestampMicrosecondType>().values();
@@ -139,11 +140,8 @@ impl Uses {
                     continue;
                 }
                 self.rows += 1;
-                *self.days.entry((day_of_time(ms_of_time(times[row])), links[row])).or_default() += 1;
-                *self.links.entry((links[row], confidences[row])).or_default() += 1;
-                if reasons[row] != NONE {
-                    *self.reasons.entry(reasons[row]).or_default() += 1;
-                }
+                let day = day_of_time(ms_of_time(times[row]));
+                *linked.entry((day, links[row], confidences[row], reasons[row])).or_default() += 1;
                 let of_row = Use {
                     key: keys[row],
                     key_account: owners[row],
@@ -158,6 +156,13 @@ impl Uses {
                 }
             }
             self.end(run);
+        }
+        for ((day, link, confidence, reason), n) in linked {
+            *self.days.entry((day, link)).or_default() += n;
+            *self.links.entry((link, confidence)).or_default() += n;
+            if reason != NONE {
+                *self.reasons.entry(reason).or_default() += n;
+            }
         }
         Ok(())
     }

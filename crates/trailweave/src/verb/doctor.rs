@@ -125,6 +125,7 @@ fn closed(job: &Job, error: &anyhow::Error) -> Finding {
 fn lake_findings(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
     let mut findings = room(job, lake)?;
     findings.extend(catalog(job, lake)?);
+    findings.extend(elsewhere(job, lake));
     let status = job.runtime.block_on(trailweave_ingest::status(lake, &options(job), false))?;
     match job.lock(lake) {
         Ok(_lock) => {
@@ -225,6 +226,19 @@ fn catalog(job: &Job, lake: &Lake) -> anyhow::Result<Option<Finding>> {
         Ok(()) => Finding::ok("glue", format!("the tables of the database `{database}` can be looked at")),
         Err(error) => Finding::ok("glue", spoken(&error.into())).fault(AS_IT_SAYS.into()),
     }))
+}
+
+/// Tells whether engines that read the lake by Iceberg are led to another place, from which it was copied or moved.
+fn elsewhere(job: &Job, lake: &Lake) -> Option<Finding> {
+    let finding = |says| Finding::ok("iceberg", says);
+    match trailweave_lake::published_elsewhere(lake) {
+        Ok(None) => None,
+        Ok(Some(place)) => {
+            let says = format!("the tables were published at `{place}`, and the lake stands elsewhere now");
+            Some(finding(says).warn(on_lake(job, "publish")))
+        }
+        Err(error) => Some(finding(spoken(&error.into())).fault(AS_IT_SAYS.into())),
+    }
 }
 
 /// Tells whether the parts hold the rows that the ledger counts.

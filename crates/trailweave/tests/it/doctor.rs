@@ -124,6 +124,20 @@ fn a_damaged_table_and_a_lost_format_are_named() {
 }
 
 #[test]
+fn a_published_lake_that_was_moved_is_published_anew_by_the_command_that_is_said() {
+    let (folder, _, lake) = lake();
+    follow(&format!("trailweave publish --lake {}", utf8(&lake)));
+    assert_eq!(findings(&["--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+    let moved = folder.path().join("moved");
+    fs::rename(&lake, &moved).unwrap();
+    let found = findings(&["--lake", utf8(&moved)], 0);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["iceberg", "warn"]);
+    follow(mend);
+    assert_eq!(findings(&["--lake", utf8(&moved)], 0), Vec::<[String; 3]>::new());
+}
+
+#[test]
 fn damaged_parts_lost_tables_and_leftovers_are_named() {
     let (_folder, _, lake) = lake();
     let day = parts(&lake.join("events")).remove(0);
