@@ -76,7 +76,7 @@ pub fn covered(lake: &Lake, parts: &[Part]) -> Result<Option<Covered>, LakeError
 }
 
 /// Refuses to let the rows of parts that are gone leave the products: somebody removed the parts, by intent or not.
-fn refuse_gone(covered: &Covered, covers: &Covered) -> Result<(), CorrelateError> {
+pub(crate) fn refuse_gone(covered: &Covered, covers: &Covered) -> Result<(), CorrelateError> {
     let mut gone = covered.gone(covers);
     match gone.next() {
         Some(path) => Err(CorrelateError::PartsGone { path: path.to_owned(), parts: 1 + gone.count() }),

@@ -5,6 +5,7 @@ use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
+use trailweave_lake::is_changing;
 use trailweave_lake::read;
 use trailweave_table::EVENTS;
 use trailweave_table::JOINED;
@@ -23,6 +24,8 @@ pub struct Freshness {
     pub waiting_parts: u64,
     /// Parts that they were made of and that are gone.
     pub gone_parts: u64,
+    /// True if files of the tables are gone, or are others than those that were made.
+    pub lacks_products: bool,
 }
 
 impl Freshness {
@@ -32,18 +35,29 @@ impl Freshness {
         let is_logged = |part: &Part| LOGGED.iter().any(|table| part.path.starts_with(lake.table_dir(table)));
         let count = |parts: &[Part]| parts.iter().filter(|part| is_logged(part)).count() as u64;
         let Some(covered) = covered(lake, &parts)? else {
-            return Ok(Self { waiting_parts: count(&parts), ..Self::default() });
+            return Ok(Self { waiting_parts: count(&parts), lacks_products: lacks_products(lake)?, ..Self::default() });
         };
         let gone_parts = covered.gone(&Covered::of(lake, RULES, &parts)).count() as u64;
         let (joined, waiting): (Vec<Part>, Vec<Part>) =
             parts.into_iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
-        Ok(Self { correlated_until_ms: newest(lake, &joined)?, waiting_parts: count(&waiting), gone_parts })
+        Ok(Self {
+            correlated_until_ms: newest(lake, &joined)?,
+            waiting_parts: count(&waiting),
+            gone_parts,
+            lacks_products: false,
+        })
     }
 
     /// Tells whether events wait for the join.
     pub fn is_behind(self) -> bool {
         self.waiting_parts > 0
     }
+}
+
+/// Tells whether files of the tables were touched. A run may be replacing them at this moment, which is not meant.
+fn lacks_products(lake: &Lake) -> Result<bool, LakeError> {
+    let Some(covered) = Covered::read(lake)?.filter(|it| it.rules == RULES) else { return Ok(false) };
+    Ok(!covered.has_its_products(lake)? && !is_changing(lake)? && Covered::read(lake)? == Some(covered))
 }
 
 /// Reads the latest time of the events in `parts`, which the ends of the files of the last date tell.

@@ -24,6 +24,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
 use serde::Serialize;
 use trailweave_lake::Change;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
@@ -33,7 +34,7 @@ use trailweave_table::{Column, LOGGED, REMEMBERED, Table};
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
 use crate::CorrelateError;
-use crate::correlate::{covered, joined};
+use crate::correlate::{RULES, covered, joined, refuse_gone};
 use crate::events::{columns, each_text, is_ec2, is_joined, is_shared};
 use crate::kind::{Kind, makes_data_key};
 use crate::replacement::PRUNED_PRODUCTS;
@@ -61,7 +62,10 @@ pub struct Pruned {
 ///
 /// Needs: the lake's lock, held by the caller, and products that cover the events of these days.
 pub fn prune(lake: &Lake, before: i32, change: &mut Change<'_>) -> Result<Pruned, CorrelateError> {
-    let Some(mut covered) = covered(lake, &joined(lake)?)? else { return Err(CorrelateError::Behind) };
+    let parts = joined(lake)?;
+    let Some(mut covered) = covered(lake, &parts)? else { return Err(CorrelateError::Behind) };
+    // What pruned days leave is made of them, and they are not read again.
+    refuse_gone(&covered, &Covered::of(lake, RULES, &parts))?;
     let days = Days::of(lake)?;
     let mut leaving = days.parts.range(..before).flat_map(|(_, parts)| parts);
     if leaving.any(|(_, part)| !covered.has(lake.below(&part.path), part.bytes)) {

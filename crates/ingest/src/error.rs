@@ -83,8 +83,9 @@ pub enum IngestError {
     /// A part is of a batch that neither the ledger nor an unfinished plan knows.
     #[error(
         "no file of the ledger knows the batch of `{}`, and no run that died has planned it: files of `_trailweave/ledger` are \
-         gone; restore them from a copy. Without one, `gc --orphans` removes such parts, and a run over all sources, without --from, \
-         --to, --account and --region, reads their objects again",
+         gone; restore them from a copy. Without one, `gc --orphans` removes such parts, and an `ingest` over all sources, \
+         without from, to, account, region and shard, on the command line as in the configuration, reads their objects again; then \
+         `correlate --whole`",
         path.display()
     )]
     LedgerLost {

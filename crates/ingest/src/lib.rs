@@ -50,7 +50,7 @@ pub use summary::{InQuarantine, PlanSummary, Quarantined, Summary};
 pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::coverage::Coverage;
-pub use upkeep::gc::{gc, remove_uncommitted};
+pub use upkeep::gc::{gc, lost_parts, remove_uncommitted};
 pub use upkeep::prune::{prunable_rejects, prune};
 pub use upkeep::publish::{PublishedTable, publish};
 pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};

@@ -203,6 +203,11 @@ fn folders<'f>(lake: &Lake, files: impl IntoIterator<Item = &'f PathBuf>) -> BTr
     files.into_iter().filter_map(|file| Some(lake.root().join(file.parent()?))).collect()
 }
 
+/// Tells whether a change is being carried out, or was cut in the midst of it.
+pub fn is_changing(lake: &Lake) -> Result<bool, LakeError> {
+    Ok(!lake.files(&folder(lake))?.is_empty())
+}
+
 fn folder(lake: &Lake) -> PathBuf {
     lake.state_dir().join("changes")
 }

@@ -39,7 +39,7 @@ mod writer;
 
 pub use answer::Answer;
 pub use catalog::{Catalog, CatalogEntry, TableMetadata};
-pub use change::{Change, HeldChange};
+pub use change::{Change, HeldChange, is_changing};
 pub use covered::Covered;
 pub use error::LakeError;
 pub use file::WholeFile;

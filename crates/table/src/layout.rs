@@ -1,5 +1,6 @@
 //! The places of a table's files, and their names.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::audit::AUDIT;
@@ -45,6 +46,11 @@ pub fn batch_id(path: &Path) -> Option<&str> {
 /// Names a part that is merged from others; `id` derives from these.
 pub fn merged_part_name(id: &str) -> String {
     format!("compact-{id}-0.parquet")
+}
+
+/// Tells whether a part is merged from others.
+pub fn is_merged(path: &Path) -> bool {
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("compact-"))
 }
 
 /// Names what is left of the part at `path` by the digest of its bytes. It still belongs to its batch, if it did to one.

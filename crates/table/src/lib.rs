@@ -36,8 +36,8 @@ pub use ddl::{Dialect, ddl};
 pub use doc::markdown;
 pub use events::EVENTS;
 pub use layout::{
-    DATE_PARTITION, STATE_DIR, batch_id, merged_part_name, part_name, partition_dir, product_name, settled_part_name,
-    table_dir,
+    DATE_PARTITION, STATE_DIR, batch_id, is_merged, merged_part_name, part_name, partition_dir, product_name,
+    settled_part_name, table_dir,
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use questions::{Limits, Parameter, ParameterKind, QUESTIONS, Question, Value, question_markdown};

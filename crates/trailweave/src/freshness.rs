@@ -24,6 +24,10 @@ pub(crate) struct Age {
     pub(crate) waiting_parts: u64,
     /// Files of events that the tables were made of and that are gone.
     pub(crate) gone_parts: u64,
+    /// Files of events of which the ledger knows nothing any more.
+    pub(crate) lost_parts: u64,
+    /// True if files of the tables are gone, or are others than those that were made.
+    pub(crate) lacks_products: bool,
     /// How old the newest delivery is.
     pub(crate) delivery_age_secs: Option<i64>,
     /// How old the tables are: as the newest delivery; where events wait for the join, as the latest event that is joined.
@@ -32,7 +36,7 @@ pub(crate) struct Age {
 
 impl Age {
     /// Measures the age of a lake.
-    pub(crate) fn new(status: &Status, tables: Freshness, now: Timestamp) -> Self {
+    pub(crate) fn new(status: &Status, tables: Freshness, lost_parts: u64, now: Timestamp) -> Self {
         let time = |ms: Option<i64>| ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let newest_delivery = time(status.newest_delivery_ms.or(status.newest_event_ms));
         let correlated_until = time(tables.correlated_until_ms);
@@ -43,6 +47,8 @@ impl Age {
             correlated_until,
             waiting_parts: tables.waiting_parts,
             gone_parts: tables.gone_parts,
+            lost_parts,
+            lacks_products: tables.lacks_products,
             delivery_age_secs: age_secs(newest_delivery),
             tables_age_secs: age_secs(reach),
         }
@@ -52,6 +58,11 @@ impl Age {
     pub(crate) fn is_beyond(self, max: Duration) -> bool {
         let max_secs = i64::try_from(max.as_secs()).unwrap_or(i64::MAX);
         self.tables_age_secs.is_none_or(|secs| secs > max_secs)
+    }
+
+    /// Tells whether something is lost, so that neither the tables nor the counts can be relied on.
+    pub(crate) fn has_lost(self) -> bool {
+        self.gone_parts + self.lost_parts > 0 || self.lacks_products
     }
 
     /// Says that the tables are older than `max`.
@@ -67,13 +78,21 @@ impl Age {
         if let (Some(time), Some(secs)) = (self.newest_delivery, self.delivery_age_secs) {
             writeln!(out, "delivered    up to {}, {} ago", minute(time), spoken(secs))?;
         }
+        let files = |n| if n == 1 { "file of events is" } else { "files of events are" };
         if self.gone_parts > 0 {
-            let gone = if self.gone_parts == 1 { "file of events is" } else { "files of events are" };
+            let gone = files(self.gone_parts);
             writeln!(
                 out,
                 "gone         {} {gone} gone that the tables were made of: `trailweave doctor`",
                 self.gone_parts
             )?;
+        }
+        if self.lost_parts > 0 {
+            let lost = files(self.lost_parts);
+            writeln!(out, "lost         {} {lost} not known to the ledger: `trailweave doctor`", self.lost_parts)?;
+        }
+        if self.lacks_products {
+            writeln!(out, "gone         files of the tables of the join: `trailweave doctor`")?;
         }
         match (self.correlated_until, self.waiting_parts) {
             (None, 0) => Ok(()),
@@ -84,10 +103,16 @@ impl Age {
     }
 }
 
-/// Warns that the tables of the join are behind the events. A question is answered all the same.
-pub(crate) fn warn_if_behind(lake: &Lake) {
+/// Warns that files of the lake are gone or, where a question `is_of_join`, that the tables of the join are behind the events.
+/// It is answered all the same.
+pub(crate) fn warn(lake: &Lake, is_of_join: bool) {
     match Freshness::read(lake) {
-        Ok(it) if it.is_behind() => tracing::warn!(
+        Ok(it) if it.gone_parts > 0 || it.lacks_products => {
+            tracing::warn!(
+                "files of the lake are gone, so rows are lacking; `trailweave doctor` says what brings them back"
+            );
+        }
+        Ok(it) if it.is_behind() && is_of_join => tracing::warn!(
             waiting_parts = it.waiting_parts,
             "`events` is ahead of `correlated` and the other tables of the join; `trailweave correlate` brings them up to it"
         ),
@@ -132,9 +157,12 @@ mod tests {
 
     fn age(delivered: Option<i64>, correlated: Option<i64>, waiting_parts: u64, now: i64) -> Age {
         let status = Status { newest_delivery_ms: delivered.map(|hour| hour * HOUR_MS), ..Status::default() };
-        let tables =
-            Freshness { correlated_until_ms: correlated.map(|hour| hour * HOUR_MS), waiting_parts, gone_parts: 0 };
-        Age::new(&status, tables, Timestamp::from_millisecond(now * HOUR_MS).unwrap())
+        let tables = Freshness {
+            correlated_until_ms: correlated.map(|hour| hour * HOUR_MS),
+            waiting_parts,
+            ..Freshness::default()
+        };
+        Age::new(&status, tables, 0, Timestamp::from_millisecond(now * HOUR_MS).unwrap())
     }
 
     #[test]

@@ -16,6 +16,7 @@ use trailweave_table::REJECTS;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::batch_id;
+use trailweave_table::is_merged;
 
 use crate::IngestError;
 use crate::ledger::committed;
@@ -70,6 +71,18 @@ pub fn remove_uncommitted(lake: &Lake) -> Result<(), IngestError> {
     remove(lake, &committed(lake)?)
 }
 
+/// Counts the parts of batches that the ledger has lost. It may be called beside a run, and takes only what it finds twice:
+/// a batch may be committed between two looks.
+pub fn lost_parts(lake: &Lake) -> Result<u64, LakeError> {
+    let look = || Ok::<_, LakeError>(find(lake, LOGGED, &committed(lake)?)?.orphans);
+    let first = look()?;
+    if first.is_empty() {
+        return Ok(0);
+    }
+    let again: HashSet<PathBuf> = look()?.into_iter().collect();
+    Ok(first.into_iter().filter(|path| again.contains(path)).count() as u64)
+}
+
 /// Removes what stands in the way of ingest. Needs: the lake's lock.
 pub(crate) fn remove(lake: &Lake, committed: &HashSet<String>) -> Result<(), IngestError> {
     let found = find(lake, LOGGED.into_iter().chain([&REJECTS, &LEDGER]), committed)?;
@@ -122,7 +135,7 @@ fn find<'t>(
             if name.contains(".parquet.") {
                 found.leftovers.push(path);
             }
-        } else if batch_id(&path).is_some_and(|batch| !committed.contains(batch)) {
+        } else if is_unknown(&path, committed) {
             unknown.push(path);
         }
     }
@@ -136,6 +149,14 @@ fn find<'t>(
         found.orphans = orphans;
     }
     Ok(found)
+}
+
+/// Tells whether the ledger does not know the batch of a part. That of several batches is known by a ledger that knows any.
+fn is_unknown(part: &Path, committed: &HashSet<String>) -> bool {
+    match batch_id(part) {
+        Some(batch) => !committed.contains(batch),
+        None => committed.is_empty() && is_merged(part),
+    }
 }
 
 /// Lists the files of tables.

@@ -12,10 +12,11 @@ use trailweave_ingest::LackingDay;
 use trailweave_ingest::Reconciled;
 use trailweave_ingest::Source;
 use trailweave_ingest::Status;
-use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
+use trailweave_table::REMEMBERED;
 
 use super::ingest::options;
 use crate::freshness::Age;
@@ -131,7 +132,10 @@ fn lake_findings(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
         Ok(_lock) => {
             findings.push(Finding::ok("lake", format!("{} can be written", lake.root().display())));
             let it = trailweave_ingest::reconcile(lake)?;
-            let of_events = events(job, &it);
+            let of_events = match forgotten_days(job, lake, &it)? {
+                Some(finding) => vec![finding],
+                None => events(job, &it),
+            };
             // What is wrong with the events is wrong with the tables, and is mended first.
             let is_well = of_events.iter().all(|finding| finding.state != State::Fault);
             findings.extend(of_events);
@@ -146,7 +150,7 @@ fn lake_findings(job: &Job, lake: &Lake) -> anyhow::Result<Vec<Finding>> {
         }
         Err(error) => findings.push(Finding::ok("lake", spoken(&error.into())).fault(AS_IT_SAYS.into())),
     }
-    findings.extend(clock(&Age::new(&status, Freshness::default(), job.began), job.began));
+    findings.extend(clock(&Age::new(&status, Freshness::default(), 0, job.began), job.began));
     let standing = status.quarantined + status.rejected;
     if standing > 0 {
         let says = format!("{} in quarantine", counted(standing, "object stands", "objects stand"));
@@ -182,6 +186,24 @@ fn with_sources(job: &Job, verb: &str) -> String {
     let sources: Vec<String> = options(job).sources.iter().map(|source| typed(&source.to_string())).collect();
     let sources = if sources.is_empty() { "SOURCE".to_owned() } else { sources.join(" --source ") };
     format!("{} --source {sources}", on_lake(job, verb))
+}
+
+/// Names the commands by which `verb` reads all objects, and the tables are made of what is there then.
+fn read_all(job: &Job, verb: &str) -> String {
+    let commands = format!("{}, then {}", with_sources(job, verb), on_lake(job, "correlate --whole"));
+    let filter = &job.config.filter;
+    let narrowing = [
+        ("from", filter.from.is_some()),
+        ("to", filter.to.is_some()),
+        ("account", !filter.accounts.is_empty()),
+        ("region", !filter.regions.is_empty()),
+        ("shard", job.config.shard.is_some()),
+    ];
+    let set: Vec<&str> = narrowing.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+    match set[..] {
+        [] => commands,
+        _ => format!("without the settings {}, which leave objects out: {commands}", set.join(", ")),
+    }
 }
 
 /// Writes a word as a shell takes it.
@@ -241,6 +263,17 @@ fn elsewhere(job: &Job, lake: &Lake) -> Option<Finding> {
     }
 }
 
+/// Tells whether a lake has forgotten that days of it were pruned, which would count as lost.
+fn forgotten_days(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Option<Finding>> {
+    if it.is_pruned || lake.parts(&REMEMBERED)?.is_empty() {
+        return Ok(None);
+    }
+    let first = lake.parts(&EVENTS)?.into_iter().find_map(|part| part.event_date).unwrap_or_else(|| "DAY".into());
+    let says = "`_trailweave/pruned.json` is gone, which says before which day days were pruned".into();
+    let again = on_lake(job, &format!("prune --before {first}"));
+    Ok(Some(Finding::ok("events", says).fault(format!("restore it from a copy; without one: {again}"))))
+}
+
 /// Tells whether the parts hold the rows that the ledger counts.
 fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -248,7 +281,7 @@ fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
         let files = counted(it.orphans.len() as u64, "part is", "parts are");
         let says =
             format!("{files} of batches that no file of `_trailweave/ledger` knows, such as `{}`", path.display());
-        let anew = format!("{}, then {}", on_lake(job, "gc --orphans"), with_sources(job, "run"));
+        let anew = format!("{}, then {}", on_lake(job, "gc --orphans"), read_all(job, "ingest"));
         findings.push(
             Finding::ok("events", says)
                 .fault(format!("restore the files of the ledger from a copy; without one: {anew}")),
@@ -267,7 +300,8 @@ fn events(job: &Job, it: &Reconciled) -> Vec<Finding> {
     }
     if it.surplus_rows() > 0 {
         let says = format!(
-            "{} more than the ledger counts: files of it are gone, or were gone when their objects were read again",
+            "{} more than the ledger counts: files of it are gone, or were gone when their objects were read again, and what \
+             else is lost cannot be counted",
             counted(it.surplus_rows(), "row", "rows")
         );
         let mend = "restore them from a copy, or make the lake anew: run over all sources with another --lake";
@@ -292,7 +326,9 @@ fn lacking_day(job: &Job, day: &LackingDay) -> Finding {
 /// Names the commands that read the objects of these days of delivery again.
 fn again(job: &Job, delivered: Option<&(String, String)>) -> String {
     let (from, to) = delivered.map_or(("DAY", "DAY"), |(from, to)| (from, to));
-    let read = with_sources(job, &format!("ingest --again --from {from} --to {to}"));
+    // Objects of other shares are read again, too.
+    let share = if job.config.shard.is_some() { " --shard 0/1" } else { "" };
+    let read = with_sources(job, &format!("ingest --again{share} --from {from} --to {to}"));
     format!("{read}, then {}", on_lake(job, "correlate"))
 }
 
@@ -302,9 +338,7 @@ fn tables(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Vec<Finding
     let damaged = |path: &PathBuf| fault(format!("`{}` is damaged", path.display()), "correlate --whole");
     let mut findings: Vec<Finding> = it.damaged_tables.iter().map(damaged).collect();
     let fresh = Freshness::read(lake)?;
-    if let Some(covered) = Covered::read(lake)?
-        && !covered.has_its_products(lake)?
-    {
+    if fresh.lacks_products {
         let says = "files of the tables of the join are gone, or are others now".into();
         findings.push(fault(says, "correlate"));
     } else if fresh.gone_parts > 0 {
@@ -312,7 +346,12 @@ fn tables(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Vec<Finding
             "{} gone that they were made of",
             counted(fresh.gone_parts, "file of events is", "files of events are")
         );
-        findings.push(fault(says, "correlate --whole"));
+        let mend = if it.is_pruned {
+            "restore them from a copy; `correlate --whole` makes the tables without what these files hold of pruned days".to_owned()
+        } else {
+            format!("restore them from a copy; without one: {}", read_all(job, "ingest --again"))
+        };
+        findings.push(Finding::ok("tables", says).fault(mend));
     } else if fresh.is_behind() {
         let says = format!(
             "{} not in the tables of the join",

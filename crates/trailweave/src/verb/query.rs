@@ -21,9 +21,7 @@ use crate::job::Job;
 /// Answers a question in SQL, in the form that is asked for. Returns the number of rows.
 pub(super) fn query(job: &Job, sql: &str, format: Option<Format>) -> anyhow::Result<usize> {
     let lake = job.lake()?;
-    if asks_the_join(sql) {
-        freshness::warn_if_behind(&lake);
-    }
+    freshness::warn(&lake, asks_the_join(sql));
     let options = SessionOptions { memory_bytes: job.config.memory.as_u64(), threads: job.config.threads };
     let rows = job.runtime.block_on(async {
         let session = trailweave_query::open(&lake, &options).await?;

@@ -26,7 +26,7 @@ use crate::trace::Look;
 /// Draws a chain.
 pub(super) fn trace(job: &Job, args: &TraceArgs) -> anyhow::Result<Outcome> {
     let lake = job.lake()?;
-    freshness::warn_if_behind(&lake);
+    freshness::warn(&lake, true);
     let range = config::range(("since", args.time.since.as_deref()), ("until", args.time.until.as_deref()), job.began)?;
     let question = Question { id: &args.id, since: range.from, until: range.to };
     let chain = trailweave_correlate::trace(&lake, job.config.threads, &question)?;

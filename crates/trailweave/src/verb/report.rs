@@ -34,7 +34,7 @@ pub(super) fn report(common: Common, args: &ReportArgs, now: fn() -> Timestamp) 
 /// Writes the page of a job's lake to `out`, with the chains of `ids`.
 pub(super) fn write(job: &Job, out: &Path, ids: &[String]) -> anyhow::Result<()> {
     let lake = job.lake()?;
-    freshness::warn_if_behind(&lake);
+    freshness::warn(&lake, true);
     let Filter { from, to, accounts, regions, .. } = &job.config.filter;
     let options = ReportOptions {
         lake: job::absolute(&job.config.lake)?,

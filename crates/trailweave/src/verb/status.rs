@@ -53,15 +53,14 @@ fn hold(job: &Job, max_age: Option<&str>, is_summary: bool) -> anyhow::Result<He
     if is_summary {
         status.coverage = Vec::new();
     }
-    let age = Age::new(&status, Freshness::read(&lake)?, job.began);
+    let age = Age::new(&status, Freshness::read(&lake)?, trailweave_ingest::lost_parts(&lake)?, job.began);
     Ok(Held { status, age, max_age, staged: spark::states(job, &lake)? })
 }
 
 impl Held {
     fn outcome(&self) -> Outcome {
         let status = &self.status;
-        // What the tables were made of is lost, so neither they nor the counts can be relied on.
-        if self.age.gone_parts > 0 {
+        if self.age.has_lost() {
             return Outcome::Failed;
         }
         Outcome::heaviest(|outcome| match outcome {

@@ -93,6 +93,8 @@ fn a_lost_ledger_is_a_fault_that_its_command_mends() {
             said.stderr
         );
     }
+    let said = trailweave(&["status", "--lake", utf8(&lake)]);
+    assert!(said.code == 1 && said.stdout.contains("not known to the ledger"), "{}", said.stdout);
     let found = findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 1);
     let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
     assert_eq!(([&**check, state], events()), (["events", "fault"], before));
@@ -100,6 +102,74 @@ fn a_lost_ledger_is_a_fault_that_its_command_mends() {
     commands.split(", then ").for_each(follow);
     assert_eq!(events(), before);
     assert_eq!(findings(&["--source", utf8(&trail), "--lake", utf8(&lake)], 0), Vec::<[String; 3]>::new());
+}
+
+#[test]
+fn what_narrows_a_job_is_named_where_all_is_to_be_read_again() {
+    let (folder, trail, lake) = lake();
+    fs::remove_file(parts(&lake.join("_trailweave/ledger")).remove(0)).unwrap();
+    let settings = folder.path().join("settings.toml");
+    fs::write(&settings, "from = \"3d\"\nshard = \"0/2\"\n").unwrap();
+    let place = ["--source", utf8(&trail), "--lake", utf8(&lake)];
+    let found = findings(&[&place[..], &["--config", utf8(&settings)]].concat(), 1);
+    assert!(found[0][2].contains("without the settings from, shard, which leave objects out: "), "{found:?}");
+}
+
+#[test]
+fn a_merged_lake_whose_ledger_is_lost_comes_back_by_the_commands_that_are_said() {
+    let (_folder, trail, lake) = lake();
+    let place = ["--source", utf8(&trail), "--lake", utf8(&lake)];
+    let events = || crate::program::query(&lake, "SELECT count(*) AS n FROM events")[0]["n"].as_u64().unwrap();
+    let before = events();
+    follow(&format!("trailweave compact --lake {}", utf8(&lake)));
+    fs::remove_dir_all(lake.join("_trailweave/ledger")).unwrap();
+    assert_eq!(trailweave(&["status", "--lake", utf8(&lake)]).code, 1);
+    assert_eq!(trailweave(&[&["run"], &place[..]].concat()).code, 1);
+    let found = findings(&place, 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["events", "fault"]);
+    let (removal, rest) = mend.split_once("without one: ").unwrap().1.split_once(", then ").unwrap();
+    follow(removal);
+    // In the midst of it the same is said.
+    let found = findings(&place, 1);
+    assert!(found.iter().any(|[.., mend]| mend.contains("ingest --again")), "{found:?}");
+    rest.split(", then ").for_each(follow);
+    assert_eq!((events(), findings(&place, 0)), (before, Vec::new()));
+}
+
+#[test]
+fn a_lake_that_forgot_its_pruned_days_does_not_read_them_again() {
+    let (_folder, trail, lake) = lake();
+    let last = parts(&lake.join("events")).pop().unwrap();
+    let last = utf8(&last).rsplit_once('=').unwrap().1;
+    follow(&format!("trailweave prune --before {last} --lake {}", utf8(&lake)));
+    let place = ["--source", utf8(&trail), "--lake", utf8(&lake)];
+    assert_eq!(findings(&place, 0), Vec::<[String; 3]>::new());
+    fs::remove_file(lake.join("_trailweave/pruned.json")).unwrap();
+    let found = findings(&place, 1);
+    let [[check, state, mend]] = &found[..] else { panic!("{found:?}") };
+    assert_eq!([&**check, state], ["events", "fault"]);
+    follow(mend.split_once("without one: ").unwrap().1);
+    assert_eq!(findings(&place, 0), Vec::<[String; 3]>::new());
+}
+
+#[test]
+fn a_table_that_is_gone_fails_the_status_and_what_is_gone_is_not_pruned_away() {
+    let (_folder, _, lake) = lake();
+    let status = || trailweave(&["status", "--lake", utf8(&lake)]);
+    fs::rename(lake.join("correlated"), lake.join("_away")).unwrap();
+    let said = status();
+    assert!(said.code == 1 && said.stdout.contains("files of the tables of the join"), "{}", said.stdout);
+    fs::rename(lake.join("_away"), lake.join("correlated")).unwrap();
+    assert_eq!(status().code, 0);
+    let day = parts(&lake.join("events")).remove(0);
+    let (first, last) = (parts(&day).remove(0), utf8(&day).rsplit_once('=').unwrap().1.to_owned());
+    fs::remove_file(first).unwrap();
+    let asked = trailweave(&["query", "--lake", utf8(&lake), "SELECT count(*) FROM events"]);
+    assert!(asked.code == 0 && asked.stderr.contains("files of the lake are gone"), "{}", asked.stderr);
+    let next = format!("{}-{:02}", &last[..7], last[8..].parse::<u8>().unwrap() + 1);
+    let said = trailweave(&["prune", "--before", &next, "--lake", utf8(&lake)]);
+    assert!(said.code == 1 && said.stderr.contains("gone that the tables were made of"), "{}", said.stderr);
 }
 
 #[test]
