@@ -245,7 +245,7 @@ fn repair(path: &Path) -> &'static str {
     } else if table == REJECTS.name {
         "restore it from a copy, or remove it: what it says of records that could not become rows is lost then, and no row"
     } else {
-        "restore it from a copy"
+        "restore it from a copy; without one, make the lake anew by a `run` into another place"
     }
 }
 

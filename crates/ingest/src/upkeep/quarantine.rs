@@ -64,6 +64,11 @@ impl From<&str> for NamePattern {
 }
 
 impl NamePattern {
+    /// Returns it as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Tells whether it is an object's name, or the beginning of it.
     pub fn takes(&self, name: &str) -> bool {
         match self.0.strip_suffix('*') {

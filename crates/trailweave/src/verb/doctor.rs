@@ -346,11 +346,8 @@ fn tables(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Vec<Finding
             "{} gone that they were made of",
             counted(fresh.gone_parts, "file of events is", "files of events are")
         );
-        let mend = if it.is_pruned {
-            "restore them from a copy; `correlate --whole` makes the tables without what these files hold of pruned days".to_owned()
-        } else {
-            format!("restore them from a copy; without one: {}", read_all(job, "ingest --again"))
-        };
+        let why = if it.is_pruned { ", as nothing else brings back what `remembered` held of pruned days" } else { "" };
+        let mend = format!("restore them from a copy{why}; without one: {}", read_all(job, "ingest --again"));
         findings.push(Finding::ok("tables", says).fault(mend));
     } else if fresh.is_behind() {
         let says = format!(

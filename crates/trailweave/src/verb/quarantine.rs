@@ -60,6 +60,12 @@ fn find(
     Ok(found)
 }
 
+/// Returns the first of some patterns that takes none of these objects.
+fn without_object<'p>(patterns: &'p [NamePattern], objects: &[String]) -> Option<&'p str> {
+    let has_none = |pattern: &&NamePattern| !objects.iter().any(|object| pattern.takes(object));
+    patterns.iter().find(has_none).map(NamePattern::as_str)
+}
+
 fn list(job: &Job, patterns: &[NamePattern], is_dismissed: bool) -> anyhow::Result<Outcome> {
     let found = find(&job.lake()?, patterns, |it| it.stands() != is_dismissed)?;
     job.put(&found, |out, found| write_list(out, found))?;
@@ -95,8 +101,8 @@ fn retry(job: &Job, patterns: &[NamePattern]) -> anyhow::Result<Outcome> {
     let found = find(&lake, patterns, |it| choice == Retry::All || it.stands())?;
     let refused = found.iter().filter(|it| it.is_refused);
     let names: Vec<String> = refused.map(|it| it.source_object.clone()).collect();
-    if names.is_empty() && !patterns.is_empty() {
-        bail!("no object that was refused as a whole is called so; `trailweave quarantine list` names them");
+    if let Some(name) = without_object(patterns, &names) {
+        bail!("no object that was refused as a whole is called `{name}`; `trailweave quarantine list` names them");
     }
     let options = IngestOptions {
         sources: Vec::new(),
@@ -131,14 +137,13 @@ fn dismiss(job: &Job, patterns: &[NamePattern], note: &str) -> anyhow::Result<Ou
     let _lock = job.lock(&lake)?;
     let mut standing = find(&lake, &[], QuarantinedObject::stands)?;
     let is_meant = |it: &QuarantinedObject| patterns.iter().any(|pattern| pattern.takes(&it.source_object));
-    let dismissed: Vec<QuarantinedObject> = standing.extract_if(.., |it| is_meant(it)).collect();
-    if dismissed.is_empty() {
-        bail!("no object in quarantine is called so; `trailweave quarantine list` names them");
+    let dismissed: Vec<String> = standing.extract_if(.., |it| is_meant(it)).map(|it| it.source_object).collect();
+    if let Some(name) = without_object(patterns, &dismissed) {
+        bail!("no object in quarantine is called `{name}`; `trailweave quarantine list` names them");
     }
-    let names: BTreeSet<&str> = dismissed.iter().map(|it| it.source_object.as_str()).collect();
+    let names: BTreeSet<&str> = dismissed.iter().map(String::as_str).collect();
     trailweave_ingest::dismiss(&lake, &names, note)?;
-    let names = dismissed.into_iter().map(|it| it.source_object).collect();
-    job.put(&Dismissed { dismissed: names, standing: standing.len() as u64 }, |out, it| {
+    job.put(&Dismissed { dismissed, standing: standing.len() as u64 }, |out, it| {
         let dismissed = counted(it.dismissed.len() as u64, "object", "objects");
         writeln!(out, "{dismissed} dismissed, {} left in quarantine", it.standing)
     })?;
