@@ -6,7 +6,6 @@ A year of hourly digests of four accounts and four regions with some 100,000 log
 What the hash costs an ingest is `turns.py "PROGRAM --sha256=false" PROGRAM --shapes busy`.
 """
 
-import collections
 import argparse
 import collections
 import json

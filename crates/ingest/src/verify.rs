@@ -45,6 +45,7 @@ use crate::verify::copies::Copies;
 use crate::verify::digests::Gathered;
 use crate::verify::had::HadLogs;
 use crate::verify::known::Known;
+use crate::verify::list::DigestRef;
 use crate::verify::logs::Logs;
 use crate::verify::verification::Verification;
 
@@ -81,7 +82,8 @@ async fn verify_until(
 impl Verification<'_> {
     async fn run(self, crash_points: &CrashPoints) -> Result<Verified, IngestError> {
         let refs = self.list_digests().await?;
-        let mut metadata = self.read_metadata()?;
+        // Of copies in folders it is read where digests are, and of these alone.
+        let mut metadata = if self.copies.has_s3() { self.read_metadata(&[])? } else { Metadata::default() };
         let listing = self.list_logs().await?;
         let known = Known::read(self.lake, &self.copies)?;
         let gathered = self.gather(refs, &mut metadata, &listing, &known).await?;
@@ -118,10 +120,15 @@ impl Verification<'_> {
         Ok(HadLogs::new(listing, &self.copies))
     }
 
-    fn read_metadata(&self) -> Result<Metadata, IngestError> {
+    /// Reads the file of metadata, if there is to be one: all of it where S3 may add to it, else what it says of `refs`, which
+    /// are in the order of their URLs.
+    fn read_metadata(&self, refs: &[DigestRef]) -> Result<Metadata, IngestError> {
         let Some(path) = &self.verify.digest_metadata else { return Ok(Metadata::default()) };
+        let is_wanted = |bucket: &str, key: &str| {
+            self.copies.has_s3() || refs.binary_search_by(|it| it.url().cmp(&(bucket, key))).is_ok()
+        };
         match std::fs::read(path) {
-            Ok(text) => Metadata::parse(&text)
+            Ok(text) => Metadata::parse_some(&text, is_wanted)
                 .map_err(|source| IngestError::Proof { path: path.clone(), source: source.into() }),
             Err(source) if source.kind() == std::io::ErrorKind::NotFound && self.copies.has_s3() => {
                 Ok(Metadata::default())

@@ -52,18 +52,28 @@ impl Verification<'_> {
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered::default();
         let (unread, kept) = self.part(refs, metadata, had, known)?;
-        self.read(unread, metadata, had, &mut gathered).await;
+        self.read(unread, metadata, had, &mut gathered).await?;
         let (unread, kept) = kept::needed(kept, &gathered.digests);
-        self.read(unread, metadata, had, &mut gathered).await;
+        self.read(unread, metadata, had, &mut gathered).await?;
+        gathered.listed.reserve_exact(kept.iter().map(|it| it.logs.len()).sum());
         for Kept { found, digest, logs } in kept {
-            gathered.push(digest, found.version, logs);
+            gathered.push(digest, found.version, logs.iter().map(|log| log.listed(known)));
         }
         Ok(gathered)
     }
 
     /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata; of folders, the file's
     /// metadata is used up.
-    async fn read(&self, mut refs: Vec<DigestRef>, metadata: &mut Metadata, had: &HadLogs, gathered: &mut Gathered) {
+    async fn read(
+        &self,
+        mut refs: Vec<DigestRef>,
+        metadata: &mut Metadata,
+        had: &HadLogs,
+        gathered: &mut Gathered,
+    ) -> Result<(), IngestError> {
+        if !refs.is_empty() && !self.copies.has_s3() {
+            *metadata = self.read_metadata(&refs)?;
+        }
         while !refs.is_empty() {
             let rest = refs.split_off(refs.len().min(TOGETHER));
             let stored = self.fetch(&refs).await;
@@ -83,6 +93,7 @@ impl Verification<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Fetches those that are in S3.

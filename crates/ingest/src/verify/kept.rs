@@ -10,7 +10,7 @@ use trailweave_lake::LakeError;
 use trailweave_table::DIGESTS;
 
 use super::had::HadLogs;
-use super::known::Known;
+use super::known::{Known, KnownObject};
 use super::list::DigestRef;
 use super::logs::Log;
 use super::rows::{DigestRow, read_rows};
@@ -25,7 +25,21 @@ pub(super) const FINGERPRINT_DIGITS: usize = 32;
 pub(super) struct Kept {
     pub(super) found: DigestRef,
     pub(super) digest: Digest,
-    pub(super) logs: Vec<Log>,
+    pub(super) logs: Box<[KeptLog]>,
+}
+
+/// A log file of such a digest, by where the ledger and the sources have it. All of years are held at once.
+pub(super) struct KeptLog {
+    known: u32,
+    had: u32,
+}
+
+impl KeptLog {
+    /// Returns it as a digest lists it.
+    pub(super) fn listed(&self, known: &Known) -> Log {
+        let object = known.at(self.known);
+        Log::new(object.url, object.sha256.expect("it was kept for its hash"), Some(self.had), None)
+    }
 }
 
 impl Verification<'_> {
@@ -37,7 +51,7 @@ impl Verification<'_> {
         had: &HadLogs,
         known: &Known,
     ) -> Result<(Vec<DigestRef>, Vec<Kept>), LakeError> {
-        let mut proven: Vec<Option<(Digest, Vec<Log>)>> = refs.iter().map(|_| None).collect();
+        let mut proven: Vec<Option<(Digest, Box<[KeptLog]>)>> = refs.iter().map(|_| None).collect();
         let parts = if self.verify.is_reread { Vec::new() } else { self.lake.parts(&DIGESTS)? };
         for part in parts {
             read_rows(self.lake, &part.path, |row| {
@@ -66,19 +80,19 @@ impl Verification<'_> {
 }
 
 /// Makes a digest, with the log files that it lists, from what the lake says of it, if all of that still holds.
-fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Vec<Log>)> {
+fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Box<[KeptLog]>)> {
     if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
         return None;
     }
     let log = |digits: &[u8]| {
         let url = u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-        let position = had.position(url)?;
-        let object = had.listing.get(position as usize);
+        let had_at = had.position(url)?;
+        let object = had.listing.get(had_at as usize);
         let identity = identity(&object.source_object, &object.version);
-        let known = known.of(url).iter().find(|it| it.identity == identity && it.is_valid)?;
-        Some(Log::new(url, known.sha256?, Some(position), None))
+        let is_meant = |it: &KnownObject| it.identity == identity && it.is_valid && it.sha256.is_some();
+        Some(KeptLog { known: known.position(url, is_meant)?, had: had_at })
     };
-    let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<Vec<_>>>()?;
+    let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<_>>()?;
     let window = (row.digest_start_time, row.digest_end_time);
     Some((Digest::kept(&found.bucket, found.name.clone(), window, split(&row.previous_digest)), logs))
 }

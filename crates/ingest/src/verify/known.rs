@@ -1,5 +1,7 @@
 //! The hashes that the ledger has, by the URLs of objects.
 
+use std::ops::Range;
+
 use arrow::array::{AsArray, RecordBatch};
 use trailweave_decode::Sha256;
 use trailweave_digest::from_hex;
@@ -19,7 +21,7 @@ pub(super) struct Known(Vec<KnownObject>);
 #[derive(Clone, Copy)]
 pub(super) struct KnownObject {
     /// The fingerprint of its URL.
-    url: u128,
+    pub(super) url: u128,
     /// The fingerprint of its name in the lake, and its version.
     pub(super) identity: u128,
     /// None where an earlier release read it, or it is not one member of gzip.
@@ -43,9 +45,23 @@ impl Known {
 
     /// Returns the versions of an object whose rows are in the lake.
     pub(super) fn of(&self, url: u128) -> &[KnownObject] {
+        &self.0[self.range(url)]
+    }
+
+    /// Finds the position of the first version that is meant.
+    pub(super) fn position(&self, url: u128, is_meant: impl Fn(&KnownObject) -> bool) -> Option<u32> {
+        let at = self.range(url).find(|at| is_meant(&self.0[*at]))?;
+        u32::try_from(at).ok()
+    }
+
+    /// Returns the version at a position.
+    pub(super) fn at(&self, position: u32) -> &KnownObject {
+        &self.0[position as usize]
+    }
+
+    fn range(&self, url: u128) -> Range<usize> {
         let from = self.0.partition_point(|object| object.url < url);
-        let more = self.0[from..].partition_point(|object| object.url == url);
-        &self.0[from..from + more]
+        from..from + self.0[from..].partition_point(|object| object.url == url)
     }
 }
 
