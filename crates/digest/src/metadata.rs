@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::time;
 
@@ -34,11 +35,11 @@ enum Entry {
 }
 
 #[derive(Deserialize)]
-struct ListedObject {
+struct ListedObject<'t> {
     bucket: String,
     key: String,
-    #[serde(alias = "Metadata")]
-    metadata: ObjectMetadata,
+    #[serde(alias = "Metadata", borrow)]
+    metadata: &'t RawValue,
 }
 
 impl Metadata {
@@ -48,19 +49,35 @@ impl Metadata {
         Self::parse_some(text, |_, _| true)
     }
 
-    /// Reads the same, and keeps the objects of which bucket and key are wanted.
+    /// Reads the same, and keeps the objects of which bucket and key are wanted; the others are passed over as text.
     pub fn parse_some(text: &[u8], is_wanted: impl Fn(&str, &str) -> bool) -> Result<Self, MetadataError> {
-        let mut wanted = Wanted { all: Self::default(), is_wanted };
+        let mut all = Self::default();
         if text.trim_ascii_start().starts_with(b"[") {
             for ListedObject { bucket, key, metadata } in serde_json::from_slice::<Vec<_>>(text)? {
-                wanted.insert(&bucket, key, metadata);
+                if is_wanted(&bucket, &key) {
+                    all.insert(&bucket, key, serde_json::from_str(metadata.get())?);
+                }
             }
-            return Ok(wanted.all);
+            return Ok(all);
         }
-        let mut json = serde_json::Deserializer::from_slice(text);
-        Buckets(&mut wanted).deserialize(&mut json)?;
-        json.end()?;
-        Ok(wanted.all)
+        for (name, entries) in serde_json::from_slice::<BTreeMap<String, BTreeMap<String, &RawValue>>>(text)? {
+            let url = name.strip_prefix("s3://").and_then(|name| name.split_once('/'));
+            let url = url.filter(|(bucket, key)| is_wanted(bucket, key));
+            let mut values = Vec::new();
+            for (key, entry) in entries {
+                if url.is_none() && !is_wanted(&name, &key) {
+                    continue;
+                }
+                match serde_json::from_str(entry.get())? {
+                    Entry::Value(value) => values.push((key.into(), value)),
+                    Entry::Object(metadata) => all.insert(&name, key, metadata),
+                }
+            }
+            if let Some((bucket, key)) = url {
+                all.insert(bucket, key.to_owned(), ObjectMetadata::plain(values));
+            }
+        }
+        Ok(all)
     }
 
     /// Notes the metadata of an object.
@@ -80,83 +97,6 @@ impl Metadata {
     /// Removes the metadata of an object, and returns it.
     pub fn take(&mut self, bucket: &str, key: &str) -> Option<ObjectMetadata> {
         self.0.get_mut(bucket)?.remove(key)
-    }
-}
-
-/// Metadata that is being read.
-struct Wanted<F> {
-    all: Metadata,
-    is_wanted: F,
-}
-
-impl<F: Fn(&str, &str) -> bool> Wanted<F> {
-    fn insert(&mut self, bucket: &str, key: String, metadata: ObjectMetadata) {
-        if (self.is_wanted)(bucket, &key) {
-            self.all.insert(bucket, key, metadata);
-        }
-    }
-}
-
-/// Reads a JSON object of buckets, or of URLs.
-struct Buckets<'w, F>(&'w mut Wanted<F>);
-
-/// Reads the JSON object of one of these names.
-struct Objects<'w, F> {
-    name: String,
-    wanted: &'w mut Wanted<F>,
-}
-
-impl<'de, F: Fn(&str, &str) -> bool> DeserializeSeed<'de> for Buckets<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de, F: Fn(&str, &str) -> bool> Visitor<'de> for Buckets<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of buckets")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key()? {
-            map.next_value_seed(Objects { name, wanted: self.0 })?;
-        }
-        Ok(())
-    }
-}
-
-impl<'de, F: Fn(&str, &str) -> bool> DeserializeSeed<'de> for Objects<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de, F: Fn(&str, &str) -> bool> Visitor<'de> for Objects<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of keys, or of names and values")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { name, wanted } = self;
-        let mut values = Vec::new();
-        while let Some((key, entry)) = map.next_entry::<String, Entry>()? {
-            match entry {
-                Entry::Value(value) => values.push((key.into(), value)),
-                Entry::Object(metadata) => wanted.insert(&name, key, metadata),
-            }
-        }
-        if let Some((bucket, key)) = name.strip_prefix("s3://").and_then(|name| name.split_once('/')) {
-            wanted.insert(bucket, key.to_owned(), ObjectMetadata::plain(values));
-        }
-        Ok(())
     }
 }
 
@@ -254,6 +194,10 @@ mod tests {
         assert_eq!(metadata.get("b", "k/1").and_then(ObjectMetadata::signature), Some("ab"));
         let listed = br#"[{"bucket":"b","key":"k/1","metadata":{"signature":"ab"}}]"#;
         assert_eq!(Metadata::parse(listed).unwrap(), metadata);
+        for text in [&listed[..], br#"{"s3://b/k/1":{"signature":"ab"}}"#] {
+            assert_eq!(Metadata::parse_some(text, |_, key| key == "k/1").unwrap(), metadata);
+            assert_eq!(Metadata::parse_some(text, |_, key| key == "k/2").unwrap(), Metadata::default());
+        }
         assert!(Metadata::parse(b"[1]").is_err());
     }
 }

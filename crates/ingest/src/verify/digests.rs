@@ -55,6 +55,8 @@ impl Verification<'_> {
         self.read(unread, metadata, had, &mut gathered).await?;
         let (unread, kept) = kept::needed(kept, &gathered.digests);
         self.read(unread, metadata, had, &mut gathered).await?;
+        gathered.digests.reserve_exact(kept.len());
+        gathered.versions.reserve_exact(kept.len());
         gathered.listed.reserve_exact(kept.iter().map(|it| it.logs.len()).sum());
         for Kept { found, digest, logs } in kept {
             gathered.push(digest, found.version, logs.iter().map(|log| log.listed(known)));

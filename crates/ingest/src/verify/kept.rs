@@ -63,7 +63,7 @@ impl Verification<'_> {
                 }
             })?;
         }
-        let (mut unread, mut kept) = (Vec::new(), Vec::new());
+        let (mut unread, mut kept) = (Vec::new(), Vec::with_capacity(proven.iter().flatten().count()));
         for (found, proven) in refs.into_iter().zip(proven) {
             match proven {
                 Some((digest, logs)) => kept.push(Kept { found, digest, logs }),
@@ -99,7 +99,7 @@ fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Opt
 
 /// Takes those that must be read after all: the predecessors of digests that were read, whose links are compared, and
 /// the successors of those without a signature, which may name it.
-pub(super) fn needed(kept: Vec<Kept>, read: &[Digest]) -> (Vec<DigestRef>, Vec<Kept>) {
+pub(super) fn needed(mut kept: Vec<Kept>, read: &[Digest]) -> (Vec<DigestRef>, Vec<Kept>) {
     let named: HashSet<(&str, &str)> =
         read.iter().filter_map(|it| it.previous.as_ref()).map(|it| (&*it.bucket, &*it.key)).collect();
     let unsigned: HashSet<(&str, &str)> =
@@ -108,6 +108,6 @@ pub(super) fn needed(kept: Vec<Kept>, read: &[Digest]) -> (Vec<DigestRef>, Vec<K
         let previous = digest.previous.as_ref().map(|it| (&*it.bucket, &*it.key));
         named.contains(&found.url()) || previous.is_some_and(|previous| unsigned.contains(&previous))
     };
-    let (needed, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(is_needed);
-    (needed.into_iter().map(|it| it.found).collect(), kept)
+    let needed = kept.extract_if(.., |it| is_needed(it)).map(|it| it.found).collect();
+    (needed, kept)
 }
