@@ -6,12 +6,13 @@ use std::io::Write;
 use std::mem;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::Array;
 use arrow::array::ArrayRef;
 use arrow::array::RecordBatch;
 use arrow::compute::concat;
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::arrow::arrow_writer::ArrowColumnWriter;
@@ -23,8 +24,7 @@ use parquet::basic::ZstdLevel;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::EnabledStatistics;
-use parquet::file::properties::WriterProperties;
-use parquet::file::properties::WriterPropertiesBuilder;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnDescPtr;
 use parquet::schema::types::ColumnPath;
@@ -194,7 +194,8 @@ impl GroupWriter {
 struct Groups<W: Write + Send> {
     path: PathBuf,
     writer: SerializedFileWriter<W>,
-    columns: ArrowRowGroupWriterFactory,
+    /// Makes the Parquet library's writers of all columns but coded ones. Each costs a codec, whatever is written.
+    library: ArrowRowGroupWriterFactory,
     table: &'static Table,
 }
 
@@ -205,33 +206,39 @@ impl<W: Write + Send> Groups<W> {
         table: &'static Table,
         properties: WriterPropertiesBuilder,
     ) -> Result<Self, LakeError> {
-        let writer = ArrowWriter::try_new_with_options(file, table.schema(), options(properties));
-        match writer.and_then(ArrowWriter::into_serialized_writer) {
-            Ok((writer, columns)) => Ok(Self { path, writer, columns, table }),
+        let properties = properties.build();
+        let schema = table.schema();
+        let left = schema.fields().iter().zip(table.columns).filter(|(_, column)| !column.is_coded());
+        let left = left.map(|(field, _)| FieldRef::clone(field)).collect();
+        let open = || Ok((opened(file, schema, properties.clone())?.0, library(left, properties)?));
+        match open() {
+            Ok((writer, library)) => Ok(Self { path, writer, library, table }),
             Err(source) => Err(LakeError::Encode { path, source }),
         }
     }
 
     fn encoders(&self) -> Result<Vec<ColumnEncoder>, LakeError> {
         let n_groups = self.writer.flushed_row_groups().len();
-        let writers = self.columns.create_column_writers(n_groups);
+        let writers = self.library.create_column_writers(n_groups);
         let mut writers = writers.map_err(encode(&self.path))?.into_iter();
         let descriptions = self.writer.schema_descr();
         let mut n_leaves = 0;
         let schema = self.table.schema();
         let encoder = |(field, column): (&FieldRef, &Column)| {
-            let first = n_leaves;
-            n_leaves += leaves(column).len();
+            let (first, n_of_column) = (n_leaves, leaves(column).len());
+            n_leaves += n_of_column;
+            let coded = column.is_coded().then(|| Coded {
+                texts: CodedTexts::default(),
+                description: descriptions.column(first),
+                filter: filter(column),
+                properties: Arc::clone(self.writer.properties()),
+            });
             ColumnEncoder {
                 path: self.path.clone(),
                 field: FieldRef::clone(field),
-                leaves: writers.by_ref().take(n_leaves - first).collect(),
+                leaves: if coded.is_some() { Vec::new() } else { writers.by_ref().take(n_of_column).collect() },
                 step: Vec::new(),
-                coded: column.is_coded().then(|| Coded {
-                    texts: CodedTexts::default(),
-                    description: descriptions.column(first),
-                    filter: filter(column),
-                }),
+                coded,
             }
         };
         Ok(schema.fields().iter().zip(self.table.columns).map(encoder).collect())
@@ -274,6 +281,7 @@ struct Coded {
     texts: CodedTexts,
     description: ColumnDescPtr,
     filter: Filter,
+    properties: WriterPropertiesPtr,
 }
 
 /// A column of a row group, encoded.
@@ -329,12 +337,16 @@ impl ColumnEncoder {
     fn close(mut self) -> Result<EncodedColumn, LakeError> {
         let mut close = || {
             match self.coded.take() {
-                Some(Coded { texts, description, filter }) if texts.dictionary_bytes() <= DICTIONARY_BYTES => {
+                Some(Coded { texts, description, filter, .. }) if texts.dictionary_bytes() <= DICTIONARY_BYTES => {
                     let chunk = CodedChunk::new(&texts, &description, ZstdLevel::default(), filter)?;
                     return Ok(EncodedColumn::Coded(Box::new(chunk)));
                 }
                 // The library writes what its dictionaries cannot hold as it is.
-                Some(Coded { texts, .. }) => self.step.push(texts.into_array()),
+                Some(Coded { texts, properties, .. }) => {
+                    let library = library(vec![FieldRef::clone(&self.field)], (*properties).clone())?;
+                    self.leaves = library.create_column_writers(0)?;
+                    self.step.push(texts.into_array());
+                }
                 None => {}
             }
             self.write_step()?;
@@ -398,9 +410,20 @@ fn builder(table: &Table, group_rows: usize, n_rows: usize) -> WriterPropertiesB
     properties
 }
 
-/// Leaves out Arrow's types: those of the tables are Parquet's, and repeated they would be a third of a file's end.
-fn options(properties: WriterPropertiesBuilder) -> ArrowWriterOptions {
-    ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true)
+/// Begins a file of columns. Leaves out Arrow's types: those of the tables are Parquet's, and repeated they would be a
+/// third of a file's end.
+fn opened<W: Write + Send>(
+    file: W,
+    schema: SchemaRef,
+    properties: WriterProperties,
+) -> Result<(SerializedFileWriter<W>, ArrowRowGroupWriterFactory), ParquetError> {
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(file, schema, options)?.into_serialized_writer()
+}
+
+/// Returns what makes the Parquet library's writers of some columns of a file.
+fn library(columns: Vec<FieldRef>, properties: WriterProperties) -> Result<ArrowRowGroupWriterFactory, ParquetError> {
+    opened(io::sink(), Arc::new(Schema::new(columns)), properties).map(|(_, library)| library)
 }
 
 /// Returns the leaf columns of a file that a column of the table is stored in.
