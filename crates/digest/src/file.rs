@@ -4,7 +4,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer};
 
 use crate::hex::from_hex;
-use crate::metadata::ObjectMetadata;
+use crate::metadata::DigestMetadata;
 use crate::name::DigestName;
 use crate::signature::Signature;
 use crate::time;
@@ -125,7 +125,7 @@ impl Digest {
         bucket: &str,
         name: DigestName,
         text: &[u8],
-        metadata: Option<&ObjectMetadata>,
+        metadata: DigestMetadata,
     ) -> Result<(Self, Vec<LogFile>), FormatError> {
         let said: Text = serde_json::from_slice(text).map_err(|error| FormatError::Json(error.to_string()))?;
         expect("digestSignatureAlgorithm", said.digest_signature_algorithm.as_deref(), "SHA256withRSA")?;
@@ -151,8 +151,8 @@ impl Digest {
             fingerprint: said.digest_public_key_fingerprint.to_ascii_lowercase().into(),
             previous,
             previous_signature: said.previous_digest_signature.as_deref().map(Signature::new),
-            signature: metadata.and_then(ObjectMetadata::signature).map(Signature::new),
-            generated: metadata.and_then(ObjectMetadata::generated),
+            signature: metadata.signature,
+            generated: metadata.generated,
             is_kept: false,
         };
         Ok((digest, log_files))

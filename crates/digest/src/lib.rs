@@ -26,7 +26,7 @@ pub use file::{Digest, FormatError, LogFile, Previous, Sha256};
 pub use finding::{Finding, Kind, Severity, Window};
 pub use hex::{from_hex, to_hex};
 pub use judge::{Covered, DigestVerdict, Judged, Missing, Place, Range, Span, SpanKind, State, Unreadable, judge};
-pub use metadata::{Metadata, MetadataError, ObjectMetadata};
+pub use metadata::{DigestMetadata, Metadata, MetadataError, ObjectMetadata, each_metadata};
 pub use name::{DigestName, LogName};
 pub use public_keys::{PublicKey, PublicKeys, PublicKeysError};
 pub use time::{rfc3339, seconds};

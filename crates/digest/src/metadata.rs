@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{BufReader, Read};
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
+use crate::signature::Signature;
 use crate::time;
 
 const PREFIX: &str = "x-amz-meta-";
@@ -19,6 +20,13 @@ pub struct Metadata(BTreeMap<String, BTreeMap<String, ObjectMetadata>>);
 /// The user metadata of an object, by names in lower case without `x-amz-meta-`; in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectMetadata(Box<[(Box<str>, Box<str>)]>);
+
+/// The signature of a digest, and the time at which one of a backfill was made, as the metadata of its object says.
+#[derive(Debug, Clone, Default)]
+pub struct DigestMetadata {
+    pub(crate) signature: Option<Signature>,
+    pub(crate) generated: Option<i64>,
+}
 
 /// The reason why a file of metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,48 +43,19 @@ enum Entry {
 }
 
 #[derive(Deserialize)]
-struct ListedObject<'t> {
+struct ListedObject {
     bucket: String,
     key: String,
-    #[serde(alias = "Metadata", borrow)]
-    metadata: &'t RawValue,
+    #[serde(alias = "Metadata")]
+    metadata: Entry,
 }
 
 impl Metadata {
     /// Reads `{"bucket": {"key": {"signature": ".."}}}`. A bucket and its key may also be one URL, and the objects may
     /// be a list of `{"bucket": "..", "key": "..", "metadata": {}}`.
-    pub fn parse(text: &[u8]) -> Result<Self, MetadataError> {
-        Self::parse_some(text, |_, _| true)
-    }
-
-    /// Reads the same, and keeps the objects of which bucket and key are wanted; the others are passed over as text.
-    pub fn parse_some(text: &[u8], is_wanted: impl Fn(&str, &str) -> bool) -> Result<Self, MetadataError> {
+    pub fn read(file: impl Read) -> Result<Self, MetadataError> {
         let mut all = Self::default();
-        if text.trim_ascii_start().starts_with(b"[") {
-            for ListedObject { bucket, key, metadata } in serde_json::from_slice::<Vec<_>>(text)? {
-                if is_wanted(&bucket, &key) {
-                    all.insert(&bucket, key, serde_json::from_str(metadata.get())?);
-                }
-            }
-            return Ok(all);
-        }
-        for (name, entries) in serde_json::from_slice::<BTreeMap<String, BTreeMap<String, &RawValue>>>(text)? {
-            let url = name.strip_prefix("s3://").and_then(|name| name.split_once('/'));
-            let url = url.filter(|(bucket, key)| is_wanted(bucket, key));
-            let mut values = Vec::new();
-            for (key, entry) in entries {
-                if url.is_none() && !is_wanted(&name, &key) {
-                    continue;
-                }
-                match serde_json::from_str(entry.get())? {
-                    Entry::Value(value) => values.push((key.into(), value)),
-                    Entry::Object(metadata) => all.insert(&name, key, metadata),
-                }
-            }
-            if let Some((bucket, key)) = url {
-                all.insert(bucket, key.to_owned(), ObjectMetadata::plain(values));
-            }
-        }
+        each_metadata(file, |bucket, key, metadata| all.insert(bucket, key, metadata))?;
         Ok(all)
     }
 
@@ -92,11 +71,6 @@ impl Metadata {
     /// Returns the metadata of an object.
     pub fn get(&self, bucket: &str, key: &str) -> Option<&ObjectMetadata> {
         self.0.get(bucket)?.get(key)
-    }
-
-    /// Removes the metadata of an object, and returns it.
-    pub fn take(&mut self, bucket: &str, key: &str) -> Option<ObjectMetadata> {
-        self.0.get_mut(bucket)?.remove(key)
     }
 }
 
@@ -117,14 +91,12 @@ impl ObjectMetadata {
         Self(named.into())
     }
 
-    /// Returns the signature of the object, in hexadecimal.
-    pub fn signature(&self) -> Option<&str> {
-        self.get("signature").filter(|text| !text.is_empty())
-    }
-
-    /// Returns the time at which a backfill digest was made.
-    pub fn generated(&self) -> Option<i64> {
-        time::seconds(self.get("backfill-generation-timestamp")?)
+    /// Returns what a digest needs of it.
+    pub fn of_digest(&self) -> DigestMetadata {
+        DigestMetadata {
+            signature: self.get("signature").filter(|text| !text.is_empty()).map(Signature::new),
+            generated: self.get("backfill-generation-timestamp").and_then(time::seconds),
+        }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -135,15 +107,6 @@ impl ObjectMetadata {
 impl Serialize for ObjectMetadata {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl<'de> Deserialize<'de> for ObjectMetadata {
-    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
-        match Entry::deserialize(object)? {
-            Entry::Object(metadata) => Ok(metadata),
-            Entry::Value(_) => Err(D::Error::custom("expected names and values")),
-        }
     }
 }
 
@@ -175,6 +138,75 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 }
 
+/// Reads a file of metadata as [`Metadata`] does, and hands on one object after the other, so that no file is too large.
+pub fn each_metadata(file: impl Read, take: impl FnMut(&str, String, ObjectMetadata)) -> Result<(), MetadataError> {
+    let mut json = serde_json::Deserializer::from_reader(BufReader::new(file));
+    json.deserialize_any(FileVisitor(take))?;
+    Ok(json.end()?)
+}
+
+/// Visits all of a file.
+struct FileVisitor<F>(F);
+
+impl<'de, F: FnMut(&str, String, ObjectMetadata)> Visitor<'de> for FileVisitor<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("buckets, or a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(ListedObject { bucket, key, metadata }) = list.next_element()? {
+            match metadata {
+                Entry::Object(metadata) => (self.0)(&bucket, key, metadata),
+                Entry::Value(_) => return Err(A::Error::custom("expected names and values")),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value_seed(Named(&name, &mut self.0))?;
+        }
+        Ok(())
+    }
+}
+
+/// The entries of a bucket, or the metadata of an object whose URL is the name.
+struct Named<'n, F>(&'n str, &'n mut F);
+
+impl<'de, F: FnMut(&str, String, ObjectMetadata)> DeserializeSeed<'de> for Named<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, entries: D) -> Result<(), D::Error> {
+        entries.deserialize_map(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, String, ObjectMetadata)> Visitor<'de> for Named<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys with their metadata, or names and values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(name, take) = self;
+        let mut values = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            match map.next_value()? {
+                Entry::Value(value) => values.push((key.into(), value)),
+                Entry::Object(metadata) => take(name, key, metadata),
+            }
+        }
+        if let Some((bucket, key)) = name.strip_prefix("s3://").and_then(|name| name.split_once('/')) {
+            take(bucket, key.to_owned(), ObjectMetadata::plain(values));
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,18 +218,14 @@ mod tests {
         metadata.insert("b", "k/1".to_owned(), ObjectMetadata::new(named));
         let text = serde_json::to_vec(&metadata).unwrap();
         assert_eq!(String::from_utf8_lossy(&text), r#"{"b":{"k/1":{"signature":"ab"}}}"#);
-        assert_eq!(Metadata::parse(&text).unwrap(), metadata);
-        assert_eq!(Metadata::parse(br#"{"s3://b/k/1":{"signature":"ab"}}"#).unwrap(), metadata);
-        let some =
-            |key: &'static str| Metadata::parse_some(&text, move |bucket, it| (bucket, it) == ("b", key)).unwrap();
-        assert_eq!([some("k/1"), some("k/2")], [metadata.clone(), Metadata::default()]);
-        assert_eq!(metadata.get("b", "k/1").and_then(ObjectMetadata::signature), Some("ab"));
-        let listed = br#"[{"bucket":"b","key":"k/1","metadata":{"signature":"ab"}}]"#;
-        assert_eq!(Metadata::parse(listed).unwrap(), metadata);
-        for text in [&listed[..], br#"{"s3://b/k/1":{"signature":"ab"}}"#] {
-            assert_eq!(Metadata::parse_some(text, |_, key| key == "k/1").unwrap(), metadata);
-            assert_eq!(Metadata::parse_some(text, |_, key| key == "k/2").unwrap(), Metadata::default());
+        let read = |text: &[u8]| Metadata::read(text);
+        assert_eq!(read(&text).unwrap(), metadata);
+        assert_eq!(read(br#"{"s3://b/k/1":{"signature":"ab"}}"#).unwrap(), metadata);
+        assert_eq!(read(br#"[{"bucket":"b","key":"k/1","metadata":{"signature":"ab"}}]"#).unwrap(), metadata);
+        let told = metadata.get("b", "k/1").and_then(|it| it.of_digest().signature);
+        assert_eq!(told.as_ref().map(Signature::text).as_deref(), Some("ab"));
+        for bad in ["[1]", "{} {}", r#"{"b":{"k":1}}"#, r#"[{"bucket":"b","key":"k","metadata":"ab"}]"#] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert!(Metadata::parse(b"[1]").is_err());
     }
 }

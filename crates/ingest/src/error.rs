@@ -165,6 +165,14 @@ impl IngestError {
         move |source| Self::Source { action, path, source }
     }
 
+    /// Names a file that is to prove something.
+    pub(crate) fn proof<E: std::error::Error + Send + Sync + 'static>(
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(E) -> Self {
+        let path = path.into();
+        move |source| Self::Proof { path, source: source.into() }
+    }
+
     /// Names what a worker was to do.
     pub(crate) fn worker(task: &'static str) -> impl FnOnce(Panicked) -> Self {
         move |source| Self::Worker { task, source }

@@ -21,6 +21,7 @@ mod kept;
 mod keys;
 mod known;
 mod list;
+mod listed;
 mod logs;
 mod options;
 mod reread;
@@ -30,6 +31,7 @@ mod verdict;
 mod verification;
 mod verified;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use trailweave_digest::{Digest, Kind, Metadata, PublicKeys};
@@ -45,7 +47,6 @@ use crate::verify::copies::Copies;
 use crate::verify::digests::Gathered;
 use crate::verify::had::HadLogs;
 use crate::verify::known::Known;
-use crate::verify::list::DigestRef;
 use crate::verify::logs::Logs;
 use crate::verify::verification::Verification;
 
@@ -81,10 +82,9 @@ async fn verify_until(
 
 impl Verification<'_> {
     async fn run(self, crash_points: &CrashPoints) -> Result<Verified, IngestError> {
-        let refs = self.list_digests().await?;
-        // Of copies in folders it is read where digests are, and of these alone.
-        let mut metadata = if self.copies.has_s3() { self.read_metadata(&[])? } else { Metadata::default() };
-        let listing = self.list_logs().await?;
+        let (refs, listing) = futures::try_join!(self.list_digests(), self.list_logs())?;
+        // For copies in folders it is read where digests are.
+        let mut metadata = if self.copies.has_s3() { self.read_metadata()? } else { Metadata::default() };
         let known = Known::read(self.lake, &self.copies)?;
         let gathered = self.gather(refs, &mut metadata, &listing, &known).await?;
         self.write_metadata(&metadata)?;
@@ -98,7 +98,7 @@ impl Verification<'_> {
         } else if is_read && keys.is_empty() {
             judged.findings.push(Kind::NoKeys.fail(digests.first().map(Digest::uri).unwrap_or_default()));
         }
-        let logs = Logs::new(listed, &judged, &digests);
+        let logs = Logs::new(listed, &listing, &judged);
         let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
         drop(known);
         let mut verified = self.verified(&digests, &judged, &logs, &listing);
@@ -120,20 +120,13 @@ impl Verification<'_> {
         Ok(HadLogs::new(listing, &self.copies))
     }
 
-    /// Reads the file of metadata, if there is to be one: all of it where S3 may add to it, else what it says of `refs`, which
-    /// are in the order of their URLs.
-    fn read_metadata(&self, refs: &[DigestRef]) -> Result<Metadata, IngestError> {
+    /// Reads the file of metadata, to which S3 may add.
+    fn read_metadata(&self) -> Result<Metadata, IngestError> {
         let Some(path) = &self.verify.digest_metadata else { return Ok(Metadata::default()) };
-        let is_wanted = |bucket: &str, key: &str| {
-            self.copies.has_s3() || refs.binary_search_by(|it| it.url().cmp(&(bucket, key))).is_ok()
-        };
-        match std::fs::read(path) {
-            Ok(text) => Metadata::parse_some(&text, is_wanted)
-                .map_err(|source| IngestError::Proof { path: path.clone(), source: source.into() }),
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound && self.copies.has_s3() => {
-                Ok(Metadata::default())
-            }
-            Err(source) => Err(IngestError::Source { action: "read", path: path.clone(), source }),
+        match File::open(path) {
+            Ok(file) => Metadata::read(file).map_err(IngestError::proof(path)),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Metadata::default()),
+            Err(source) => Err(IngestError::source("read", path)(source)),
         }
     }
 

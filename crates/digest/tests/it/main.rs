@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::GzDecoder;
 use trailweave_corpus::{BUCKET, Corpus, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
-use trailweave_digest::{Digest, DigestName, Judged, Metadata, PublicKeys, Range, check, judge};
+use trailweave_digest::{Digest, DigestName, Judged, Metadata, ObjectMetadata, PublicKeys, Range, check, judge};
 
 /// A trail with digests, and what its generator says of it.
 struct World {
@@ -36,7 +36,7 @@ impl World {
             ..CorpusOptions::default()
         };
         let corpus = generate(&options, folder.path()).unwrap();
-        let metadata = Metadata::parse(&fs::read(folder.path().join(DIGEST_METADATA)).unwrap()).unwrap();
+        let metadata = Metadata::read(fs::File::open(folder.path().join(DIGEST_METADATA)).unwrap()).unwrap();
         let keys = PublicKeys::parse(&fs::read(folder.path().join(PUBLIC_KEYS)).unwrap()).unwrap();
         let (mut digests, mut n_listed) = (Vec::new(), 0);
         for path in files(&folder.path().join("AWSLogs")) {
@@ -45,7 +45,8 @@ impl World {
             let mut decoder = GzDecoder::new(Vec::new());
             decoder.write_all(&fs::read(&path).unwrap()).unwrap();
             let text = decoder.finish().unwrap();
-            let (digest, listed) = Digest::read(BUCKET, name, &text, metadata.get(BUCKET, key)).unwrap();
+            let metadata = metadata.get(BUCKET, key).map(ObjectMetadata::of_digest).unwrap_or_default();
+            let (digest, listed) = Digest::read(BUCKET, name, &text, metadata).unwrap();
             n_listed += listed.len();
             digests.push(digest);
         }

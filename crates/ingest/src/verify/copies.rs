@@ -1,6 +1,7 @@
 //! The URLs of what local folders hold, which are copies of buckets.
 
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::path::{Component, Path, PathBuf, absolute};
 
 use crate::IngestError;
 use crate::Source;
@@ -16,6 +17,8 @@ pub(crate) struct Copies {
 /// A local folder.
 struct Copy {
     folder: PathBuf,
+    /// The same from the root: the lake may have read it by another path.
+    absolute: PathBuf,
     bucket: String,
     /// The beginning of keys, before a path below the folder; empty, or with a slash at its end.
     prefix: String,
@@ -42,7 +45,8 @@ impl Copies {
             let folder: PathBuf = folder.components().filter(|part| *part != Component::CurDir).collect();
             let prefix =
                 if prefix.is_empty() { prefix_of(&folder) } else { format!("{}/", prefix.trim_end_matches('/')) };
-            Ok::<_, IngestError>(Copy { folder, bucket: bucket.to_owned(), prefix })
+            let absolute = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
+            Ok::<_, IngestError>(Copy { folder, absolute, bucket: bucket.to_owned(), prefix })
         };
         let copies = folders.iter().enumerate().map(copy).collect::<Result<_, IngestError>>()?;
         Ok(Self { folders: copies, has_s3: folders.len() < sources.len() })
@@ -58,9 +62,13 @@ impl Copies {
         if let Some((bucket, key)) = split(source_object) {
             return Some((bucket.to_owned(), key.to_owned()));
         }
-        self.folders.iter().find_map(|copy| {
-            let below = Path::new(source_object).strip_prefix(&copy.folder).ok()?.to_str()?;
-            Some((copy.bucket.clone(), format!("{}{below}", copy.prefix)))
+        let path = Path::new(source_object);
+        let below =
+            |copy: &Copy, below: &Path| Some((copy.bucket.clone(), format!("{}{}", copy.prefix, below.to_str()?)));
+        let named = self.folders.iter().find_map(|copy| below(copy, path.strip_prefix(&copy.folder).ok()?));
+        named.or_else(|| {
+            let path = absolute(path).ok()?;
+            self.folders.iter().find_map(|copy| below(copy, path.strip_prefix(&copy.absolute).ok()?))
         })
     }
 

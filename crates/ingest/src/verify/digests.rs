@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::fs::File;
 use std::mem;
 
 use futures::StreamExt;
@@ -9,15 +10,15 @@ use futures::stream;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use trailweave_decode::{MemberError, inflate_member};
 use trailweave_digest::{
-    Digest, Judged, Kind, LogFile, Metadata, ObjectMetadata, PublicKeys, Unreadable, check, judge,
+    Digest, Judged, Kind, LogFile, Metadata, ObjectMetadata, PublicKeys, Unreadable, check, each_metadata, judge,
 };
 
-use super::copies::url_fingerprint;
 use super::had::HadLogs;
 use super::kept;
 use super::kept::Kept;
 use super::known::Known;
 use super::list::DigestRef;
+use super::listed::Listed;
 use super::logs::Log;
 use super::verification::Verification;
 use crate::IngestError;
@@ -50,47 +51,42 @@ impl Verification<'_> {
         had: &HadLogs,
         known: &Known,
     ) -> Result<Gathered, IngestError> {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered { listed: Vec::with_capacity(had.len()), ..Gathered::default() };
         let (unread, kept) = self.part(refs, metadata, had, known)?;
-        self.read(unread, metadata, had, &mut gathered).await?;
+        self.read(unread, metadata, (had, known), &mut gathered).await?;
         let (unread, kept) = kept::needed(kept, &gathered.digests);
-        self.read(unread, metadata, had, &mut gathered).await?;
+        self.read(unread, metadata, (had, known), &mut gathered).await?;
         gathered.digests.reserve_exact(kept.len());
         gathered.versions.reserve_exact(kept.len());
-        gathered.listed.reserve_exact(kept.iter().map(|it| it.logs.len()).sum());
         for Kept { found, digest, logs } in kept {
-            gathered.push(digest, found.version, logs.iter().map(|log| log.listed(known)));
+            gathered.push(digest, found.version, logs.into_iter().map(Listed::Known));
         }
         Ok(gathered)
     }
 
-    /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata; of folders, the file's
-    /// metadata is used up.
+    /// Fetches and reads digests. What S3 tells of them is noted for the file of metadata, which tells of those in folders.
     async fn read(
         &self,
         mut refs: Vec<DigestRef>,
         metadata: &mut Metadata,
-        had: &HadLogs,
+        (had, known): (&HadLogs, &Known),
         gathered: &mut Gathered,
     ) -> Result<(), IngestError> {
-        if !refs.is_empty() && !self.copies.has_s3() {
-            *metadata = self.read_metadata(&refs)?;
-        }
+        self.tell(&mut refs, metadata)?;
         while !refs.is_empty() {
             let rest = refs.split_off(refs.len().min(TOGETHER));
             let stored = self.fetch(&refs).await;
-            let told: Vec<Option<ObjectMetadata>> = refs
-                .iter()
-                .zip(&stored)
-                .map(|(digest, stored)| self.metadata_of(digest, stored.as_ref(), metadata))
-                .collect();
+            for (digest, stored) in refs.iter_mut().zip(&stored) {
+                if let Some(Ok((_, named))) = stored {
+                    self.note(digest, named, metadata);
+                }
+            }
             let versions: Vec<_> = refs.iter().map(|digest| digest.version.clone()).collect();
-            let all = mem::replace(&mut refs, rest).into_par_iter().zip(stored).zip(&told);
-            let read = all.map(|((digest, stored), told)| read_one(digest, stored, told.as_ref()));
-            let read: Vec<_> = self.cpu.install(|| read.collect());
+            let all = mem::replace(&mut refs, rest).into_par_iter().zip(stored);
+            let read: Vec<_> = self.cpu.install(|| all.map(|(digest, stored)| read_one(digest, stored)).collect());
             for (outcome, version) in read.into_iter().zip(versions) {
                 match outcome {
-                    Ok((digest, log_files)) => gathered.add(digest, version, log_files, had),
+                    Ok((digest, log_files)) => gathered.add(digest, version, log_files, (had, known)),
                     Err(unreadable) => gathered.unreadable.push(*unreadable),
                 }
             }
@@ -110,22 +106,31 @@ impl Verification<'_> {
         stream::iter(refs.iter().map(fetch)).buffered(self.options.fetches.get()).collect().await
     }
 
-    fn metadata_of(
-        &self,
-        DigestRef { bucket, name, .. }: &DigestRef,
-        fetched: Option<&Fetched>,
-        metadata: &mut Metadata,
-    ) -> Option<ObjectMetadata> {
-        match fetched {
-            Some(Ok((_, named))) => {
-                let told = ObjectMetadata::new(named.clone());
-                if self.verify.digest_metadata.is_some() {
-                    metadata.insert(bucket, name.key().to_owned(), told.clone());
-                }
-                Some(told)
+    /// Tells digests in folders their metadata. Needs: they are in the order of their URLs.
+    fn tell(&self, refs: &mut [DigestRef], metadata: &Metadata) -> Result<(), IngestError> {
+        if self.copies.has_s3() {
+            for digest in refs {
+                let DigestRef { bucket, name, .. } = digest;
+                digest.metadata = metadata.get(bucket, name.key()).map(ObjectMetadata::of_digest).unwrap_or_default();
             }
-            _ if self.copies.has_s3() => metadata.get(bucket, name.key()).cloned(),
-            _ => metadata.take(bucket, name.key()),
+            return Ok(());
+        }
+        let Some(path) = self.verify.digest_metadata.as_ref().filter(|_| !refs.is_empty()) else { return Ok(()) };
+        let file = File::open(path).map_err(IngestError::source("read", path))?;
+        let tell = |bucket: &str, key: String, metadata: ObjectMetadata| {
+            if let Ok(at) = refs.binary_search_by(|it| it.url().cmp(&(bucket, &key))) {
+                refs[at].metadata = metadata.of_digest();
+            }
+        };
+        each_metadata(file, tell).map_err(IngestError::proof(path))
+    }
+
+    /// Notes what S3 told of a digest.
+    fn note(&self, digest: &mut DigestRef, named: &HashMap<String, String>, metadata: &mut Metadata) {
+        let told = ObjectMetadata::new(named.clone());
+        digest.metadata = told.of_digest();
+        if self.verify.digest_metadata.is_some() {
+            metadata.insert(&digest.bucket, digest.name.key().to_owned(), told);
         }
     }
 
@@ -137,33 +142,23 @@ impl Verification<'_> {
 }
 
 impl Gathered {
-    fn add(&mut self, digest: Digest, version: Box<str>, log_files: Vec<LogFile>, had: &HadLogs) {
+    fn add(&mut self, digest: Digest, version: Box<str>, log_files: Vec<LogFile>, (had, known): (&HadLogs, &Known)) {
         // One whose signature its successor names is read again, so that this is said again.
         let version = if digest.is_signed() { version } else { Box::default() };
-        self.push(
-            digest,
-            version,
-            log_files.into_iter().map(|LogFile { bucket, key, sha256 }| {
-                let url = url_fingerprint(&bucket, &key);
-                let had = had.position(url);
-                let uri = had.is_none().then(|| format!("s3://{bucket}/{key}").into());
-                Log::new(url, sha256, had, uri)
-            }),
-        );
+        self.push(digest, version, log_files.into_iter().map(|log_file| Listed::new(log_file, had, known)));
     }
 
-    fn push(&mut self, digest: Digest, version: Box<str>, logs: impl IntoIterator<Item = Log>) {
+    fn push(&mut self, digest: Digest, version: Box<str>, logs: impl IntoIterator<Item = Listed>) {
         let digest_at = u32::try_from(self.digests.len()).expect("a trail has fewer digests");
         self.digests.push(digest);
         self.versions.push(version);
-        self.listed.extend(logs.into_iter().map(|log| Log { digest: digest_at, ..log }));
+        self.listed.extend(logs.into_iter().map(|listed| Log::new(listed, digest_at)));
     }
 }
 
 fn read_one(
-    DigestRef { bucket, name, path, .. }: DigestRef,
+    DigestRef { bucket, name, path, metadata, .. }: DigestRef,
     fetched: Option<Fetched>,
-    metadata: Option<&ObjectMetadata>,
 ) -> Result<(Digest, Vec<LogFile>), Box<Unreadable>> {
     let refuse = |kind: Kind, detail: String| {
         let finding = kind.fail(format!("s3://{bucket}/{}", name.key())).saying(detail);

@@ -112,7 +112,7 @@ impl Verification<'_> {
             hours.take(window.from, window.to, false);
         }
         for (position, _) in &logs.others {
-            let key = self.copies.location(&had.listing.get(*position as usize).source_object);
+            let key = self.copies.location(&had.object(*position).source_object);
             if let Some(time) = key.as_ref().and_then(|(_, key)| Some(LogName::of(key)?.time)) {
                 let hour = time.div_euclid(HOUR_SECS) * HOUR_SECS;
                 hours.take(hour, hour + HOUR_SECS, false);

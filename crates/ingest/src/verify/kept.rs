@@ -12,10 +12,10 @@ use trailweave_table::DIGESTS;
 use super::had::HadLogs;
 use super::known::{Known, KnownObject};
 use super::list::DigestRef;
-use super::logs::Log;
+use super::listed::KnownLog;
 use super::rows::{DigestRow, read_rows};
 use super::verification::Verification;
-use crate::ledger::identity;
+use crate::fingerprint::fingerprint;
 use crate::source::split;
 
 /// The digits of a fingerprint in the column `listed`.
@@ -25,21 +25,7 @@ pub(super) const FINGERPRINT_DIGITS: usize = 32;
 pub(super) struct Kept {
     pub(super) found: DigestRef,
     pub(super) digest: Digest,
-    pub(super) logs: Box<[KeptLog]>,
-}
-
-/// A log file of such a digest, by where the ledger and the sources have it. All of years are held at once.
-pub(super) struct KeptLog {
-    known: u32,
-    had: u32,
-}
-
-impl KeptLog {
-    /// Returns it as a digest lists it.
-    pub(super) fn listed(&self, known: &Known) -> Log {
-        let object = known.at(self.known);
-        Log::new(object.url, object.sha256.expect("it was kept for its hash"), Some(self.had), None)
-    }
+    pub(super) logs: Box<[KnownLog]>,
 }
 
 impl Verification<'_> {
@@ -51,7 +37,7 @@ impl Verification<'_> {
         had: &HadLogs,
         known: &Known,
     ) -> Result<(Vec<DigestRef>, Vec<Kept>), LakeError> {
-        let mut proven: Vec<Option<(Digest, Box<[KeptLog]>)>> = refs.iter().map(|_| None).collect();
+        let mut proven: Vec<Option<(Digest, Box<[KnownLog]>)>> = refs.iter().map(|_| None).collect();
         let parts = if self.verify.is_reread { Vec::new() } else { self.lake.parts(&DIGESTS)? };
         for part in parts {
             read_rows(self.lake, &part.path, |row| {
@@ -80,17 +66,17 @@ impl Verification<'_> {
 }
 
 /// Makes a digest, with the log files that it lists, from what the lake says of it, if all of that still holds.
-fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Box<[KeptLog]>)> {
+fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Box<[KnownLog]>)> {
     if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
         return None;
     }
     let log = |digits: &[u8]| {
         let url = u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
         let had_at = had.position(url)?;
-        let object = had.listing.get(had_at as usize);
-        let identity = identity(&object.source_object, &object.version);
-        let is_meant = |it: &KnownObject| it.identity == identity && it.is_valid && it.sha256.is_some();
-        Some(KeptLog { known: known.position(url, is_meant)?, had: had_at })
+        let object = had.object(had_at);
+        let version = fingerprint(&[object.version.as_bytes()]);
+        let is_meant = |it: &KnownObject| it.version == version && it.is_valid && it.sha256.is_some();
+        Some(KnownLog { known: known.position(url, is_meant)?, had: had_at })
     };
     let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<_>>()?;
     let window = (row.digest_start_time, row.digest_end_time);

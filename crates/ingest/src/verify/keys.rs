@@ -23,8 +23,7 @@ impl Verification<'_> {
     pub(super) async fn public_keys(&self, gathered: &Gathered) -> Result<PublicKeys, IngestError> {
         if let Some(path) = &self.verify.public_keys {
             let text = std::fs::read(path).map_err(IngestError::source("read", path))?;
-            return PublicKeys::parse(&text)
-                .map_err(|source| IngestError::Proof { path: path.clone(), source: source.into() });
+            return PublicKeys::parse(&text).map_err(IngestError::proof(path));
         }
         let read = || gathered.digests.iter().filter(|it| !it.is_kept);
         let times = || read().flat_map(|it| [Some(it.start), Some(it.end), it.generated]).flatten();

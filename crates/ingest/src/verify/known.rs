@@ -10,7 +10,8 @@ use trailweave_table::LEDGER;
 
 use super::copies::Copies;
 use super::verdict::LogVerdict;
-use crate::ledger::{DONE, SHA256, VERDICT, identity, read_columns};
+use crate::fingerprint::fingerprint;
+use crate::ledger::{DONE, SHA256, VERDICT, read_columns};
 
 const COLUMNS: [&str; 5] = ["source_object", "version", "status", SHA256, VERDICT];
 
@@ -22,8 +23,8 @@ pub(super) struct Known(Vec<KnownObject>);
 pub(super) struct KnownObject {
     /// The fingerprint of its URL.
     pub(super) url: u128,
-    /// The fingerprint of its name in the lake, and its version.
-    pub(super) identity: u128,
+    /// The fingerprint of its version.
+    pub(super) version: u128,
     /// None where an earlier release read it, or it is not one member of gzip.
     pub(super) sha256: Option<Sha256>,
     /// True if an earlier verification found it valid.
@@ -77,6 +78,6 @@ fn each(rows: &RecordBatch, copies: &Copies, mut take: impl FnMut(KnownObject)) 
         let Some(url) = copies.fingerprint(objects.value(row)) else { continue };
         let sha256 = hashes.and_then(|hashes| from_hex(hashes.value(row))?.try_into().ok());
         let is_valid = verdicts.is_some_and(|verdicts| verdicts.value(row) == LogVerdict::Valid.name());
-        take(KnownObject { url, identity: identity(objects.value(row), versions.value(row)), sha256, is_valid });
+        take(KnownObject { url, version: fingerprint(&[versions.value(row).as_bytes()]), sha256, is_valid });
     }
 }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use trailweave_digest::{DigestName, Range};
+use trailweave_digest::{DigestMetadata, DigestName, Range};
 
 use super::verification::Verification;
 use crate::Filter;
@@ -38,6 +38,8 @@ pub(super) struct DigestRef {
     pub(super) version: Box<str>,
     /// None: it is in S3.
     pub(super) path: Option<PathBuf>,
+    /// Empty until it is told.
+    pub(super) metadata: DigestMetadata,
 }
 
 impl DigestRef {
@@ -82,7 +84,7 @@ impl Verification<'_> {
         }
         let named = found.into_iter().filter_map(|(bucket, key, version, path)| {
             let name = DigestName::of(&key).filter(|name| self.takes(name))?;
-            Some(DigestRef { bucket, name, version, path })
+            Some(DigestRef { bucket, name, version, path, metadata: DigestMetadata::default() })
         });
         let mut refs: Vec<_> = named.collect();
         // Sources may hold the same digest; that of the first counts.

@@ -3,31 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trailweave_decode::Sha256;
-use trailweave_digest::{Digest, Finding, Judged, Kind, LogName, Place, Severity, SpanKind};
+use trailweave_digest::{Finding, Judged, Kind, LogName, Place, Severity, SpanKind};
 
 use super::found::Found;
 use super::had::HadLogs;
 use super::known::{Known, KnownObject};
+use super::listed::Listed;
 use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
-use crate::ledger::identity;
+use crate::fingerprint::fingerprint;
 
 /// The name of a log file says a time that lies up to so long after its delivery, and up to so long before.
 const NAMED_AFTER_SECS: i64 = 5 * 60;
 const NAMED_BEFORE_SECS: i64 = 11 * 60;
 
+/// Log files that are read again before their verdicts are noted.
+const TOGETHER: usize = 16_384;
+
 /// A log file that a digest lists.
 pub(super) struct Log {
-    /// The fingerprint of its URL.
-    pub(super) url: u128,
-    pub(super) sha256: Sha256,
+    pub(super) listed: Listed,
     /// The position of the digest.
     pub(super) digest: u32,
-    /// Its position among those that the sources hold.
-    pub(super) had: Option<u32>,
-    /// Its URL, where no source holds it.
-    pub(super) uri: Option<Box<str>>,
     /// True if that digest can be trusted, and is asked for.
     pub(super) is_judged: bool,
     pub(super) verdict: LogVerdict,
@@ -41,27 +39,29 @@ pub(super) struct Logs {
     pub(super) repeating: BTreeSet<u32>,
     /// The others that the sources hold, by their positions.
     pub(super) others: Vec<(u32, LogVerdict)>,
+    /// Those that another source holds, too, where they are as the digest lists them.
+    pub(super) copies: Vec<u32>,
 }
 
 impl Log {
-    /// Makes one that is not judged yet, of a digest that is told later.
-    pub(super) fn new(url: u128, sha256: Sha256, had: Option<u32>, uri: Option<Box<str>>) -> Self {
-        Self { url, sha256, digest: 0, had, uri, is_judged: false, verdict: LogVerdict::Unproven }
+    /// Makes one that is not judged yet.
+    pub(super) fn new(listed: Listed, digest: u32) -> Self {
+        Self { listed, digest, is_judged: false, verdict: LogVerdict::Unproven }
     }
 }
 
 impl Logs {
     /// Takes each listed log file once: as a digest lists it that can be trusted and is asked for, if one does.
-    pub(super) fn new(mut listed: Vec<Log>, judged: &Judged, digests: &[Digest]) -> Self {
-        debug_assert_eq!(digests.len(), judged.verdicts.len());
+    pub(super) fn new(mut listed: Vec<Log>, had: &HadLogs, judged: &Judged) -> Self {
         let trust = |log: &Log| {
             let verdict = &judged.verdicts[log.digest as usize];
             (!verdict.state.is_trusted(), !verdict.is_asked)
         };
-        listed.sort_unstable_by_key(|log| (log.url, trust(log), log.digest));
+        let by_url = |a: &Log, b: &Log| a.listed.cmp(&b.listed, had);
+        listed.sort_unstable_by(|a, b| by_url(a, b).then_with(|| (trust(a), a.digest).cmp(&(trust(b), b.digest))));
         let mut repeating = BTreeSet::new();
         listed.dedup_by(|log, before| {
-            let is_same = log.url == before.url;
+            let is_same = by_url(log, before).is_eq();
             if is_same && log.digest != before.digest {
                 repeating.insert(log.digest);
             }
@@ -71,7 +71,13 @@ impl Logs {
             log.is_judged = trust(log) == (false, false);
             log.verdict = if trust(log).0 { LogVerdict::Unproven } else { LogVerdict::Valid };
         }
-        Self { listed, repeating, others: Vec::new() }
+        Self { listed, repeating, ..Self::default() }
+    }
+
+    /// Finds the one with this URL.
+    fn of(&self, url: u128, had: &HadLogs) -> Option<&Log> {
+        let at = self.listed.binary_search_by_key(&url, |log| log.listed.url(had)).ok()?;
+        Some(&self.listed[at])
     }
 
     /// Iterates over those that a digest lists that is asked for, whether it can be trusted or not.
@@ -91,57 +97,75 @@ impl Verification<'_> {
     ) -> Result<Logs, IngestError> {
         let mut unread = Vec::new();
         for (at, log) in logs.listed.iter_mut().enumerate().filter(|(_, log)| log.is_judged) {
-            match self.by_ledger(log, had, known) {
+            match self.by_ledger(&log.listed, had, known) {
                 Some(verdict) => log.verdict = verdict,
                 None => unread.push(at),
             }
         }
         let mut details = Vec::new();
-        for (at, found) in self.read_again(&logs.listed, unread, had).await? {
-            let log = &mut logs.listed[at];
-            log.verdict = by_text(log, &found, known.of(log.url));
-            if let Found::Gone(why) = found {
-                details.push((at, why));
+        for unread in unread.chunks(TOGETHER) {
+            for (at, found) in self.read_again(&logs.listed, unread, had).await? {
+                let log = &mut logs.listed[at];
+                log.verdict = by_text(log.listed.sha256(known), &found, known.of(log.listed.url(had)));
+                if let Found::Gone(why) = found {
+                    details.push((at, why));
+                }
             }
         }
         let mut why = details.into_iter().peekable();
         for (at, log) in logs.listed.iter().enumerate() {
             let detail = why.next_if(|(other, _)| *other == at).map(|(_, why)| why);
             if let Some(kind) = log.verdict.kind() {
-                judged.findings.push(Finding { detail, ..kind.fail(self.uri(log, had)) });
+                judged.findings.push(Finding { detail, ..kind.fail(self.uri(&log.listed, had)) });
             }
         }
-        logs.others = self.others(&logs, had, judged);
+        self.judge_others(&mut logs, had, known, judged);
         judged.findings.sort();
         Ok(logs)
     }
 
     /// Tells what the ledger knows of an object in the version that the source has, if that is enough.
-    fn by_ledger(&self, listed: &Log, had: &HadLogs, known: &Known) -> Option<LogVerdict> {
-        let Some(position) = listed.had else {
+    fn by_ledger(&self, listed: &Listed, had: &HadLogs, known: &Known) -> Option<LogVerdict> {
+        let Some(position) = listed.had() else {
             // A bucket may be asked for what is no part of the listing.
             return (!self.copies.has_s3()).then_some(LogVerdict::Missing);
         };
         if self.verify.is_reread {
             return None;
         }
-        let object = had.listing.get(position as usize);
-        let identity = identity(&object.source_object, &object.version);
-        let sha256 = known.of(listed.url).iter().find(|it| it.identity == identity)?.sha256?;
-        Some(if sha256 == listed.sha256 { LogVerdict::Valid } else { LogVerdict::Changed })
+        let sha256 = listed.sha256(known);
+        let mut verdict = None;
+        for object in in_version(position, had, known) {
+            if object.sha256? != sha256 {
+                return Some(LogVerdict::Changed);
+            }
+            verdict = Some(LogVerdict::Valid);
+        }
+        verdict
     }
 
     /// Judges the log files that the sources hold and no digest lists.
-    fn others(&self, logs: &Logs, had: &HadLogs, judged: &mut Judged) -> Vec<(u32, LogVerdict)> {
-        let mut is_listed = vec![false; had.listing.len()];
-        for position in logs.listed.iter().filter_map(|log| log.had) {
+    fn judge_others(&self, logs: &mut Logs, had: &HadLogs, known: &Known, judged: &mut Judged) {
+        let mut is_listed = vec![false; had.len()];
+        for position in logs.listed.iter().filter_map(|log| log.listed.had()) {
             is_listed[position as usize] = true;
         }
         let range = self.verify.range;
-        let mut others = Vec::new();
         let mut uncovered: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
-        for (position, object) in (0..).zip(had.listing.iter()).filter(|(position, _)| !is_listed[*position as usize]) {
-            let Some((bucket, key)) = self.copies.location(&object.source_object) else { continue };
+        for (position, _) in (0..).zip(is_listed).filter(|(_, is_listed)| !is_listed) {
+            // The other source's counts. The lake must not have read another text under the same name.
+            if let Some(log) = logs.of(had.url(position), had) {
+                let sha256 = Some(log.listed.sha256(known));
+                let mut read = in_version(position, had, known).peekable();
+                if read.peek().is_none() {
+                    continue;
+                }
+                if read.all(|object| object.sha256 == sha256) {
+                    logs.copies.push(position);
+                    continue;
+                }
+            }
+            let Some((bucket, key)) = self.copies.location(&had.object(position).source_object) else { continue };
             let Some(name) = LogName::of(&key).filter(|name| range.overlaps(name.time, name.time)) else { continue };
             let place = Place { bucket: bucket.into(), area: name.area.into(), region: name.region.into() };
             let (from, to) = (name.time - NAMED_AFTER_SECS, name.time + NAMED_BEFORE_SECS);
@@ -157,7 +181,7 @@ impl Verification<'_> {
             if verdict == LogVerdict::Unlisted {
                 judged.findings.push(Kind::LogUnlisted.fail(format!("s3://{}/{key}", place.bucket)));
             }
-            others.push((position, verdict));
+            logs.others.push((position, verdict));
         }
         for (place, (from, to)) in uncovered {
             let kind = if judged.spans.contains_key(&place) { Kind::NotCovered } else { Kind::NoDigests };
@@ -167,48 +191,52 @@ impl Verification<'_> {
                 judged.findings.push(kind.fail(uri).within(from, to));
             }
         }
-        others
     }
 
     /// Returns the URL of a listed log file.
-    pub(super) fn uri(&self, listed: &Log, had: &HadLogs) -> String {
-        let of_had = |position: u32| self.copies.uri(&had.listing.get(position as usize).source_object);
-        listed.had.and_then(of_had).unwrap_or_else(|| listed.uri.as_deref().unwrap_or_default().to_owned())
+    pub(super) fn uri(&self, listed: &Listed, had: &HadLogs) -> String {
+        let of_had = |position: u32| self.copies.uri(&had.object(position).source_object);
+        listed.had().and_then(of_had).unwrap_or_else(|| listed.uri().unwrap_or_default().to_owned())
     }
 }
 
-/// Judges a log file by its text, and by what the lake has read of it.
-fn by_text(listed: &Log, found: &Found, known: &[KnownObject]) -> LogVerdict {
+/// Iterates over what the ledger knows of an object in the version that the source has; the lake may have read it under
+/// several names.
+fn in_version<'k>(position: u32, had: &HadLogs, known: &'k Known) -> impl Iterator<Item = &'k KnownObject> {
+    let version = fingerprint(&[had.object(position).version.as_bytes()]);
+    known.of(had.url(position)).iter().filter(move |it| it.version == version)
+}
+
+/// Judges a log file by its hash as it is listed, its text, and what the lake has read of it.
+fn by_text(listed: Sha256, found: &Found, known: &[KnownObject]) -> LogVerdict {
     match found {
         Found::Gone(_) => LogVerdict::Missing,
         Found::BadGzip => LogVerdict::BadGzip,
         Found::TrailingBytes => LogVerdict::TrailingBytes,
-        Found::Text(sha256) if *sha256 != listed.sha256 => LogVerdict::Changed,
+        Found::Text(sha256) if *sha256 != listed => LogVerdict::Changed,
         // An earlier release noted no hash; what it read under this name was one whole object.
-        Found::Text(_) if known.iter().any(|it| it.sha256.is_none_or(|sha256| sha256 == listed.sha256)) => {
-            LogVerdict::Valid
-        }
+        Found::Text(_) if known.iter().any(|it| it.sha256.is_none_or(|sha256| sha256 == listed)) => LogVerdict::Valid,
         Found::Text(_) => LogVerdict::NotIngested,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use trailweave_digest::{DigestName, DigestVerdict, State};
+    use trailweave_digest::{DigestVerdict, State};
 
     use super::*;
+    use crate::verify::listed::OtherLog;
 
     #[test]
     fn a_log_file_that_two_digests_list_counts_at_the_first_and_the_other_is_noted() {
-        let key = "AWSLogs/210987654321/CloudTrail-Digest/eu-west-1/2026/09/01/\
-                   210987654321_CloudTrail-Digest_eu-west-1_main_us-east-1_20260901T060000Z.json.gz";
-        let digest = |_| Digest::kept("trail", DigestName::of(key).unwrap(), (0, 3_600), None);
         let verdict = |_| DigestVerdict { state: State::Trusted, began: false, is_asked: true, broken: None };
         let judged = Judged { verdicts: (0..3).map(verdict).collect(), ..Judged::default() };
-        let log = |(url, digest)| Log { digest, ..Log::new(url, Sha256::default(), None, None) };
+        let had = HadLogs::default();
+        let other = |url| OtherLog { url, sha256: Sha256::default(), had: None, uri: None };
+        let log = |(url, digest)| Log::new(Listed::Other(Box::new(other(url))), digest);
         let listed = [(7, 2), (8, 1), (7, 0), (9, 2), (9, 2)].map(log).into();
-        let logs = Logs::new(listed, &judged, &(0..3).map(digest).collect::<Vec<_>>());
-        let counted: Vec<_> = logs.listed.iter().map(|log| (log.url, log.digest)).collect();
+        let logs = Logs::new(listed, &had, &judged);
+        let counted: Vec<_> = logs.listed.iter().map(|log| (log.listed.url(&had), log.digest)).collect();
         assert_eq!((counted, logs.repeating), (vec![(7, 0), (8, 1), (9, 2)], BTreeSet::from([2])));
     }
 }

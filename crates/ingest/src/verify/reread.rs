@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::found::{Found, hashed};
 use super::had::HadLogs;
+use super::listed::Listed;
 use super::logs::Log;
 use super::verification::Verification;
 use crate::IngestError;
@@ -23,22 +24,22 @@ impl Verification<'_> {
     pub(super) async fn read_again(
         &self,
         logs: &[Log],
-        unread: Vec<usize>,
+        unread: &[usize],
         had: &HadLogs,
     ) -> Result<Vec<(usize, Found)>, IngestError> {
-        let is_remote = |at: &usize| is_in_s3(&logs[*at], had);
-        let (remote, local): (Vec<usize>, Vec<usize>) = unread.into_iter().partition(is_remote);
+        let (remote, local): (Vec<usize>, Vec<usize>) =
+            unread.iter().partition(|at| self.is_in_s3(&logs[**at].listed, had));
         let read = |at: usize| {
-            let position = logs[at].had.expect("what no folder has is in S3 or nowhere");
-            let stored = fs::read(had.listing.get(position as usize).path());
+            let position = logs[at].listed.had().expect("what no folder has is in S3 or nowhere");
+            let stored = fs::read(had.object(position).path());
             (at, stored.map_or_else(|error| Found::Gone(chain(&error)), |stored| hashed(&stored)))
         };
         let mut found: Vec<_> = self.cpu.install(|| local.into_par_iter().map(read).collect());
         let fetch = |at: usize| async move {
-            let stored = if let Some(position) = logs[at].had {
-                self.s3.get(&had.listing.get(position as usize)).await
+            let stored = if let Some(position) = logs[at].listed.had() {
+                self.s3.get(&had.object(position)).await
             } else {
-                let (bucket, key) = split(logs[at].uri.as_deref().unwrap_or_default()).unwrap_or_default();
+                let (bucket, key) = split(logs[at].listed.uri().unwrap_or_default()).unwrap_or_default();
                 self.s3.get_object(bucket, key).await.map(|(stored, _)| stored)
             };
             let hashed = match stored {
@@ -57,8 +58,7 @@ impl Verification<'_> {
         found.sort_by_key(|(at, _)| *at);
         Ok(found)
     }
-}
-
-fn is_in_s3(log: &Log, had: &HadLogs) -> bool {
-    log.had.is_none_or(|position| had.listing.get(position as usize).is_in_s3())
+    fn is_in_s3(&self, listed: &Listed, had: &HadLogs) -> bool {
+        self.copies.has_s3() && listed.had().is_none_or(|position| had.object(position).is_in_s3())
+    }
 }

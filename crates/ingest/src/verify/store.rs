@@ -1,6 +1,6 @@
 //! The verdicts in the lake: the table `digests`, and the column `verdict` of the ledger. All change together.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +18,15 @@ use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
 use crate::ledger;
-use crate::ledger::{VERDICT, identity};
+use crate::ledger::VERDICT;
 
 /// The name of the change.
 const NAME: &str = "verify";
 /// The name of the table's file until its bytes are known.
 const UNNAMED: &str = "part-verify.parquet";
+
+/// Rows of digests that are written at once.
+const TOGETHER: usize = 8_192;
 
 impl Verification<'_> {
     /// Prepares to keep the verdicts. What was not asked for keeps those that it had.
@@ -77,7 +80,7 @@ impl Verification<'_> {
         for log in &logs.listed {
             let row = &mut rows[log.digest as usize];
             row.log_files += 1;
-            let _ = write!(row.listed, "{:0FINGERPRINT_DIGITS$x}", log.url);
+            let _ = write!(row.listed, "{:0FINGERPRINT_DIGITS$x}", log.listed.url(had));
             match log.verdict {
                 LogVerdict::Valid => row.valid += 1,
                 LogVerdict::Changed | LogVerdict::BadGzip | LogVerdict::TrailingBytes => row.changed += 1,
@@ -86,7 +89,7 @@ impl Verification<'_> {
                 LogVerdict::Unlisted | LogVerdict::Unproven => {}
             }
             if log.verdict.kind().is_some() {
-                row.faults.push(self.uri(log, had));
+                row.faults.push(self.uri(&log.listed, had));
             }
         }
         let mut asked = judged.verdicts.iter();
@@ -120,7 +123,7 @@ impl Verification<'_> {
         rows.dedup_by(|a, b| a.digest == b.digest);
         let staged = change.stage(&lake.table_dir(&DIGESTS).join(UNNAMED));
         let mut writer = TableWriter::new(lake.create_file(&staged)?, &DIGESTS)?;
-        writer.write(&batch(&rows))?;
+        rows.chunks(TOGETHER).try_for_each(|rows| writer.write(&batch(rows)))?;
         let path = staged.with_file_name(product_name(&writer.commit()?.digest));
         for part in parts.iter().filter(|part| part.path != path) {
             change.remove(&part.path);
@@ -138,25 +141,26 @@ impl Verification<'_> {
 
     /// Puts the verdicts beside the objects of the ledger, in the versions that they are about.
     fn store_verdicts(&self, logs: &Logs, had: &HadLogs, change: &mut Change<'_>) -> Result<(), IngestError> {
-        let mut verdicts: BTreeMap<u128, LogVerdict> = BTreeMap::new();
-        let mut note = |position: u32, verdict| {
-            let object = had.listing.get(position as usize);
-            verdicts.insert(identity(&object.source_object, &object.version), verdict);
-        };
+        let mut verdicts: Vec<Option<LogVerdict>> = vec![None; had.len()];
         for log in logs.listed.iter().filter(|log| log.verdict != LogVerdict::Valid || log.is_judged) {
-            if let Some(position) = log.had {
-                note(position, log.verdict);
+            if let Some(position) = log.listed.had() {
+                verdicts[position as usize] = Some(log.verdict);
             }
         }
         for (position, verdict) in &logs.others {
-            note(*position, *verdict);
+            verdicts[*position as usize] = Some(*verdict);
         }
-        let missing: BTreeMap<u128, LogVerdict> =
-            logs.listed.iter().filter(|log| log.had.is_none()).map(|log| (log.url, log.verdict)).collect();
+        for position in &logs.copies {
+            verdicts[*position as usize] = Some(LogVerdict::Valid);
+        }
+        let missing = logs.listed.iter().filter(|log| log.listed.had().is_none());
+        let missing: HashMap<u128, LogVerdict> = missing.map(|log| (log.listed.url(had), log.verdict)).collect();
         for Part { path, .. } in self.lake.parts(&LEDGER)? {
             let verdict = |object: &str, version: &str| {
-                let of_missing = || missing.get(&self.copies.fingerprint(object)?).copied();
-                verdicts.get(&identity(object, version)).copied().or_else(of_missing)
+                let url = self.copies.fingerprint(object)?;
+                let position = had.positions(url).find(|position| *had.object(*position).version == *version);
+                let of_had = position.and_then(|position| verdicts[position as usize]);
+                of_had.or_else(|| missing.get(&url).copied())
             };
             rewrite(self.lake, &path, verdict, change)?;
         }

@@ -101,7 +101,7 @@ impl Verification<'_> {
             log_files.listed += 1;
             log_files.take(log.verdict);
             if names_valid && log.verdict == LogVerdict::Valid {
-                valid.push(self.uri(log, had));
+                valid.push(self.uri(&log.listed, had));
             }
         }
         for (_, verdict) in &logs.others {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use trailweave_corpus::{BUCKET, Corpus, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
@@ -226,6 +227,60 @@ fn what_the_lake_has_not_read_is_not_ingested() {
     assert_eq!((code, &found["log_files"]["not_ingested"]), (4, &json!(world.corpus.objects)));
     world.ingest();
     assert_eq!(world.verify(&[]).0, 0);
+}
+
+#[test]
+fn sources_that_hold_the_same_objects_are_proven_together() {
+    let world = World::ingested(None);
+    let other = world.path("other/AWSLogs");
+    let (_, alone) = world.verify(&[]);
+    let mut logs = valid(&alone).into_iter().filter(|uri| !uri.contains("-Digest"));
+    let mut log = || logs.next().unwrap().split_once("/AWSLogs/").unwrap().1;
+    let (log, another) = (log(), log());
+    let (twice, copy) = (other.join(log), world.path("copy/AWSLogs"));
+    fs::create_dir_all(twice.parent().unwrap()).unwrap();
+    fs::copy(copy.join(log), &twice).unwrap();
+    let both = ["--source", utf8(&other)];
+    assert_eq!(world.verify(&both), (0, alone.clone()), "the lake has read one of them");
+    let ingest = || trailweave(&["ingest", "--source", utf8(&other), "--lake", utf8(&world.path("lake"))]).code;
+    assert_eq!(ingest(), 0);
+    assert_eq!(world.verify(&both), (0, alone.clone()), "the lake has read both");
+    let verdicts = query(&world.path("lake"), "SELECT DISTINCT verdict FROM ledger");
+    assert_eq!(verdicts, [json!({ "verdict": "valid" })]);
+    // The lake reads another text under the name of the second.
+    fs::copy(copy.join(another), &twice).unwrap();
+    assert_eq!(ingest(), 0);
+    let (code, found) = world.verify(&both);
+    assert_eq!((code, findings(&found, "fail").len()), (4, 1), "{found}");
+    assert_eq!(findings(&found, "fail")[0].0, "log-unlisted");
+}
+
+#[test]
+fn a_source_may_be_named_by_another_path_than_the_lake_read_it_by() {
+    let world = World::ingested(None);
+    let relative = |arguments: &[&str]| {
+        let program =
+            Command::new(env!("CARGO_BIN_EXE_trailweave")).args(arguments).current_dir(world.folder.path()).output();
+        program.unwrap().status.code()
+    };
+    let keys = format!("copy/{PUBLIC_KEYS}");
+    let metadata = format!("copy/{DIGEST_METADATA}");
+    let proof = ["--bucket", BUCKET, "--public-keys", &keys, "--digest-metadata", &metadata];
+    for source in ["copy/AWSLogs", "./copy", "copy/../copy/AWSLogs"] {
+        assert_eq!(
+            relative(&[&["verify", "--source", source, "--lake", "lake"], &proof[..]].concat()),
+            Some(0),
+            "{source}"
+        );
+    }
+    let verdicts = || query(&world.path("lake"), "SELECT DISTINCT verdict FROM ledger");
+    assert_eq!(verdicts(), [json!({ "verdict": "valid" })]);
+    // The other way round.
+    fs::remove_dir_all(world.path("lake")).unwrap();
+    assert_eq!(relative(&["ingest", "--source", "copy/AWSLogs", "--lake", "lake"]), Some(0));
+    let absolute = world.path("copy/AWSLogs");
+    assert_eq!(relative(&[&["verify", "--source", utf8(&absolute), "--lake", "lake"], &proof[..]].concat()), Some(0));
+    assert_eq!(verdicts(), [json!({ "verdict": "valid" })]);
 }
 
 #[test]
