@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, nargs="+", default=[3_000, 1_050_000, 10_500_000])
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--masters", nargs="+", default=list(MASTERS))
+    parser.add_argument("--memories", nargs="*", default=["2GiB", "256MiB"], help="--memory of the joins beside; none where the lake has its tables already")
     parser.add_argument("--program", default=str(RELEASE / "trailweave"))
     asked = parser.parse_args()
     print("| events | engine | CPU s | wall s | peak RSS MiB | scratch MiB | adopt s |\n|---|---|---|---|---|---|---|", flush=True)
@@ -108,14 +109,14 @@ def main() -> None:
         name = f"spark-{records}-{asked.days}"
         options = {"records": records, "days": asked.days, "records_per_object": 5000, "flows": 0.97}
         lake = ingested(name, options)
-        for memory in ("2GiB", "256MiB"):
+        for memory in asked.memories:
             said, cpu, wall, rss = measured(["correlate", "--whole"], lake, memory)
             found = said["correlated"]
             engine = f"in memory, {memory}, {found['slices']} slices"
             print(f"| {found['events']:,} | {engine} | {cpu:.1f} | {wall:.1f} | {rss:.0f} | | |", flush=True)
         for master in asked.masters:
             figures = on_spark(lake, master, MASTERS[master], asked.program)
-            print(f"| {found['events']:,} | " + " | ".join(figures) + " |", flush=True)
+            print(f"| of {records:,} records | " + " | ".join(figures) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,14 @@ def main(join_py, request, answer):
 
 
 class Killer:
-    """Kills the driver, or an executor in the midst of its work, when a statement begins."""
+    """Kills the driver, or an executor in the midst of its work, when a statement begins; or once an executor while it
+    writes a file of a product."""
 
     def __init__(self, spark, kills):
-        self.spark, self.kills, self.killed, self.threads = spark, dict(kills), [], []
+        self.spark, self.kills, self.killed, self.threads, self.now = spark, dict(kills), [], [], None
 
     def said(self, name, folder):
+        self.now = name
         whom = self.kills.pop(name, None)
         if whom == "driver":
             # As if it had written a part, and the algorithm of commits were the one that shows it.
@@ -71,6 +73,21 @@ class Killer:
         if whom == "executor":
             self.threads.append(threading.Thread(target=self.kill_executor, args=(name,), daemon=True))
             self.threads[-1].start()
+
+        if whom == "writer" and not set(self.killed) & set(PRODUCTS):
+            self.threads.append(threading.Thread(target=self.kill_writer, args=(name, local(folder)), daemon=True))
+            self.threads[-1].start()
+
+    def kill_writer(self, name, folder):
+        """Kills an executor that stands still with a file of the product open."""
+        while self.now == name:
+            for process in filter(lambda it: writes_below(it, f"{folder}/products/{name}"), executors()):
+                os.kill(process, signal.SIGSTOP)
+                if writes_below(process, f"{folder}/products/{name}"):
+                    self.killed.append(name)
+                    os.kill(process, signal.SIGKILL)
+                    return
+                os.kill(process, signal.SIGCONT)
 
     def kill_executor(self, name):
         """Kills one of two executors as soon as there are two and a task is at work."""
@@ -100,6 +117,21 @@ def executors():
         if "CoarseGrainedExecutorBackend" in command and mine in ancestors(int(process)):
             found.append(int(process))
     return sorted(found)
+
+
+def writes_below(process, folder):
+    """Tells whether a process has a file below a folder open."""
+    try:
+        files = os.listdir(f"/proc/{process}/fd")
+    except OSError:
+        return False
+    for file in files:
+        try:
+            if os.readlink(f"/proc/{process}/fd/{file}").startswith(folder + "/"):
+                return True
+        except OSError:
+            pass
+    return False
 
 
 def ancestors(process):

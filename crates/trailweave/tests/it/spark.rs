@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::program::trailweave;
 use crate::program::utf8;
 
-/// The python that `make spark` sets up.
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/spark-4.3/bin/python");
+/// Where `make spark` sets up a Spark.
+const SPARK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/spark-4.3/bin");
 
 #[test]
 fn spark_makes_of_the_demo_the_tables_that_the_join_in_memory_makes() {
@@ -37,11 +37,11 @@ fn spark_makes_of_the_demo_the_tables_that_the_join_in_memory_makes() {
     let failed = with(&["--submit", "false {run}"]);
     assert!(failed.code == 1 && failed.stderr.contains("has failed"), "{}", failed.stderr);
 
-    // As a plain program of Python, which spark-submit would run the same way.
-    let settings = "SPARK_LOCAL_IP=127.0.0.1 PYSPARK_SUBMIT_ARGS='--master local[2] --conf spark.ui.enabled=false \
-                    --conf spark.sql.shuffle.partitions=2 --driver-memory 1g pyspark-shell'";
-    let join = stage.join(planned["run"].as_str().unwrap()).join("join.py");
-    let submit = format!("{settings} {PYTHON} \"{}\" {{run}}", join.display());
+    let settings = "--master 'local[2]' --driver-memory 1g --conf spark.ui.enabled=false \
+                    --conf spark.sql.shuffle.partitions=2";
+    let submit = format!(
+        "SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON={SPARK}/python {SPARK}/spark-submit {settings} {{join}} {{run}}"
+    );
     let submitted = with(&["--submit", &submit]);
     assert_eq!(submitted.code, 0, "{}", submitted.stderr);
     assert!(status().contains("waits for `trailweave correlate --engine spark"), "{}", status());
