@@ -83,7 +83,8 @@ fn plan(job: &Job, place: &Source, command: Option<&str>) -> anyhow::Result<Opti
     }
     stage.plan(&lake, &spark_job)?;
     let folder = format!("{}/{}", for_spark(place)?.trim_end_matches('/'), spark_job.run);
-    let join = format!("{folder}/join.py");
+    // As a URL, spark-submit does not find a file with a space in its path.
+    let join = format!("{}/join.py", folder.strip_prefix("file:").unwrap_or(&folder));
     let submit = command
         .unwrap_or("spark-submit {join} {run}")
         .replace("{join}", &quoted(&join))
