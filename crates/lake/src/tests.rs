@@ -18,7 +18,7 @@ use arrow::array::new_null_array;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Encoding;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::reader::ChunkReader;
 use parquet::file::reader::FileReader;
 use parquet::file::reader::Length;
@@ -250,6 +250,8 @@ fn the_same_rows_are_the_same_bytes_however_they_are_cut_also_where_a_dictionary
     let bytes = files.each_ref().map(|path| fs::read(path).unwrap());
     assert!(bytes[0] == bytes[1] && bytes[1] == bytes[2]);
     let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&files[1]).unwrap()).unwrap();
+    let chunk = |name| reader.metadata().row_group(0).column(EVENTS.position(name)).compression();
+    assert!(["user_agent", "event_name"].iter().all(|name| matches!(chunk(name), Compression::ZSTD(_))));
     let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
     assert_eq!(arrow::compute::concat_batches(&rows.schema(), &batches).unwrap(), rows);
 }
