@@ -3,7 +3,7 @@
 //! A digest tells of the one before it: where that lies, its hash, and its signature, which stands in where a copy of that
 //! one lost its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::check::{OwnVerdict, stands};
 use crate::file::Digest;
@@ -363,6 +363,24 @@ fn not_covered(bucket: &str, area: &str, region: &str, (from, to): (i64, i64)) -
 }
 
 impl Judged {
+    /// Adds digests that were there before and are not any more, but for those of which is known already that they are
+    /// missing. Needs: their names are those of digests.
+    pub fn miss(&mut self, lost: Vec<Missing>) {
+        let known: HashSet<String> = self.missing.iter().map(|it| it.uri.clone()).collect();
+        for it in lost.into_iter().filter(|it| !known.contains(&it.uri)) {
+            let bucket = it.uri.strip_prefix("s3://").and_then(|url| url.split_once('/')).map(|(bucket, _)| bucket);
+            if let (Some(bucket), Some(name)) = (bucket, &it.name) {
+                let place = Place { bucket: bucket.into(), area: name.area().into(), region: name.region().into() };
+                let span = Span { from: it.from, to: it.to, kind: SpanKind::Broken };
+                self.spans.entry(place).or_default().push(span);
+            }
+            self.findings.push(Kind::DigestMissing.fail(it.uri.clone()));
+            self.missing.push(it);
+        }
+        self.spans.values_mut().for_each(|spans| spans.sort());
+        self.findings.sort();
+    }
+
     /// Tells what is known of the log files of a place that were delivered in a time: the worst of what its digests say;
     /// `None` where part of the time has no digest.
     pub fn span(&self, place: &Place, from: i64, to: i64) -> Option<SpanKind> {

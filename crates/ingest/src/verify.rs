@@ -31,12 +31,14 @@ mod verdict;
 mod verification;
 mod verified;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
-use trailweave_digest::{Digest, Kind, Metadata, PublicKeys};
+use trailweave_digest::{Digest, Judged, Kind, Metadata, PublicKeys, Unreadable};
 use trailweave_lake::Lake;
 
+use crate::Filter;
 use crate::IngestError;
 use crate::IngestOptions;
 use crate::cpu::Cpu;
@@ -90,25 +92,37 @@ impl Verification<'_> {
         self.write_metadata(&metadata)?;
         let is_read = gathered.digests.iter().any(|digest| !digest.is_kept);
         let keys = if is_read { self.public_keys(&gathered).await? } else { PublicKeys::default() };
-        let Gathered { digests, versions, listed, unreadable } = gathered;
+        let Gathered { digests, versions, listed, unreadable, lost } = gathered;
         let mut judged = self.judge(&digests, &unreadable, &keys);
+        judged.miss(lost);
         if digests.is_empty() && unreadable.is_empty() {
             let source = self.options.sources.first().map(ToString::to_string);
             judged.findings.push(Kind::NoDigests.fail(source.unwrap_or_default()));
         } else if is_read && keys.is_empty() {
             judged.findings.push(Kind::NoKeys.fail(digests.first().map(Digest::uri).unwrap_or_default()));
         }
+        self.miss_places(&digests, &unreadable, &mut judged);
         let logs = Logs::new(listed, &listing, &judged);
         let logs = self.judge_logs(logs, &listing, &known, &mut judged).await?;
-        drop(known);
         let mut verified = self.verified(&digests, &judged, &logs, &listing);
-        let change = self.change((digests, versions), &unreadable, &judged, &logs, &listing)?;
+        let change = self.change((digests, versions), &unreadable, &judged, &logs, (&listing, &known))?;
         verified.findings = judged.findings;
         crash_points.pass()?;
         let held = change.hold()?;
         crash_points.pass()?;
         held.carry_out()?;
         Ok(verified)
+    }
+
+    /// Notes the accounts and regions that were asked for by name, and of which there is no digest, beside others.
+    fn miss_places(&self, digests: &[Digest], unreadable: &[Unreadable], judged: &mut Judged) {
+        let Filter { accounts, regions, .. } = &self.options.filter;
+        let names = || digests.iter().map(|it| &it.name).chain(unreadable.iter().map(|it| &it.name));
+        let found: BTreeSet<&str> = names().flat_map(|name| [name.account(), name.region()]).collect();
+        let source = self.options.sources.first().map(ToString::to_string).unwrap_or_default();
+        for place in accounts.iter().chain(regions).filter(|it| !found.is_empty() && !found.contains(&***it)) {
+            judged.findings.push(Kind::NoDigests.fail(source.clone()).saying(format!("of {place}")));
+        }
     }
 
     /// Lists the log files that may be of the time that is asked for.

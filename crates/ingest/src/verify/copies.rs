@@ -6,7 +6,11 @@ use std::path::{Component, Path, PathBuf, absolute};
 use crate::IngestError;
 use crate::Source;
 use crate::fingerprint::fingerprint;
+use crate::ledger::identity;
 use crate::source::split;
+
+/// The folder in which every trail stands.
+const LOGS: &str = "AWSLogs";
 
 /// The sources of a verification.
 pub(crate) struct Copies {
@@ -22,6 +26,14 @@ struct Copy {
     bucket: String,
     /// The beginning of keys, before a path below the folder; empty, or with a slash at its end.
     prefix: String,
+}
+
+impl Copy {
+    /// Returns the part of a path below the folder.
+    fn below(&self, path: &Path) -> Option<PathBuf> {
+        let named = path.strip_prefix(&self.folder).map(Path::to_path_buf);
+        named.ok().or_else(|| Some(absolute(path).ok()?.strip_prefix(&self.absolute).ok()?.to_path_buf()))
+    }
 }
 
 impl Copies {
@@ -43,9 +55,9 @@ impl Copies {
             let said = said.strip_prefix("s3://").unwrap_or(said);
             let (bucket, prefix) = said.split_once('/').unwrap_or((said, ""));
             let folder: PathBuf = folder.components().filter(|part| *part != Component::CurDir).collect();
-            let prefix =
-                if prefix.is_empty() { prefix_of(&folder) } else { format!("{}/", prefix.trim_end_matches('/')) };
             let absolute = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
+            let prefix =
+                if prefix.is_empty() { prefix_of(&absolute) } else { format!("{}/", prefix.trim_end_matches('/')) };
             Ok::<_, IngestError>(Copy { folder, absolute, bucket: bucket.to_owned(), prefix })
         };
         let copies = folders.iter().enumerate().map(copy).collect::<Result<_, IngestError>>()?;
@@ -63,13 +75,31 @@ impl Copies {
             return Some((bucket.to_owned(), key.to_owned()));
         }
         let path = Path::new(source_object);
-        let below =
-            |copy: &Copy, below: &Path| Some((copy.bucket.clone(), format!("{}{}", copy.prefix, below.to_str()?)));
-        let named = self.folders.iter().find_map(|copy| below(copy, path.strip_prefix(&copy.folder).ok()?));
-        named.or_else(|| {
-            let path = absolute(path).ok()?;
-            self.folders.iter().find_map(|copy| below(copy, path.strip_prefix(&copy.absolute).ok()?))
+        if let Some((copy, below)) = self.folders.iter().find_map(|copy| Some((copy, copy.below(path)?))) {
+            return Some((copy.bucket.clone(), format!("{}{}", copy.prefix, below.to_str()?)));
+        }
+        // The lake may have read it by a path that leads here no more, or from another copy.
+        let below = below_logs(path)?;
+        self.folders.iter().find_map(|copy| {
+            let root = copy.prefix.split_once(LOGS).map_or(&*copy.prefix, |(root, _)| root);
+            let key = format!("{root}{LOGS}/{below}");
+            key.starts_with(&copy.prefix).then(|| (copy.bucket.clone(), key))
         })
+    }
+
+    /// Tells whether an object of a bucket is below a folder that stands for a part of it.
+    pub(crate) fn hold(&self, bucket: &str, key: &str) -> bool {
+        self.folders.iter().any(|copy| copy.bucket == bucket && key.starts_with(&copy.prefix))
+    }
+
+    /// Returns the fingerprint of an object in a version, whatever path leads to its folder.
+    pub(crate) fn identity(&self, source_object: &str, version: &str) -> u128 {
+        let path = Path::new(source_object);
+        let whole = self.folders.iter().find_map(|copy| Some(copy.absolute.join(copy.below(path)?)));
+        match whole.as_deref().and_then(Path::to_str) {
+            Some(path) => identity(path, version),
+            None => identity(source_object, version),
+        }
     }
 
     /// Returns the URL of an object.
@@ -90,9 +120,17 @@ pub(crate) fn url_fingerprint(bucket: &str, key: &str) -> u128 {
 
 /// Returns where in a bucket a folder stands that is, or is below, `AWSLogs`; else it is the bucket's root.
 fn prefix_of(folder: &Path) -> String {
-    let parts: Vec<_> = folder.components().filter_map(|part| part.as_os_str().to_str()).collect();
-    let below = parts.iter().rposition(|part| *part == "AWSLogs").map_or(&[][..], |at| &parts[at..]);
-    if below.is_empty() { String::new() } else { format!("{}/", below.join("/")) }
+    if folder.file_name().is_some_and(|name| name == LOGS) {
+        return format!("{LOGS}/");
+    }
+    below_logs(folder).map_or_else(String::new, |below| format!("{LOGS}/{below}/"))
+}
+
+/// Returns the part of a path below its last folder `AWSLogs`.
+fn below_logs(path: &Path) -> Option<String> {
+    let parts: Vec<_> = path.components().filter_map(|part| part.as_os_str().to_str()).collect();
+    let at = parts.iter().rposition(|part| *part == LOGS)?;
+    (at + 1 < parts.len()).then(|| parts[at + 1..].join("/"))
 }
 
 #[cfg(test)]

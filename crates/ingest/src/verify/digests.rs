@@ -10,12 +10,13 @@ use futures::stream;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use trailweave_decode::{MemberError, inflate_member};
 use trailweave_digest::{
-    Digest, Judged, Kind, LogFile, Metadata, ObjectMetadata, PublicKeys, Unreadable, check, each_metadata, judge,
+    Digest, Judged, Kind, LogFile, Metadata, Missing, ObjectMetadata, PublicKeys, Unreadable, check, each_metadata,
+    judge,
 };
 
 use super::had::HadLogs;
 use super::kept;
-use super::kept::Kept;
+use super::kept::{Kept, Parted};
 use super::known::Known;
 use super::list::DigestRef;
 use super::listed::Listed;
@@ -37,6 +38,8 @@ pub(super) struct Gathered {
     pub(super) versions: Vec<Box<str>>,
     pub(super) unreadable: Vec<Unreadable>,
     pub(super) listed: Vec<Log>,
+    /// Those that the lake knows, and that their source does not hold any more.
+    pub(super) lost: Vec<Missing>,
 }
 
 /// A digest as it was fetched, with its user metadata.
@@ -52,7 +55,8 @@ impl Verification<'_> {
         known: &Known,
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered { listed: Vec::with_capacity(had.len()), ..Gathered::default() };
-        let (unread, kept) = self.part(refs, metadata, had, known)?;
+        let Parted { unread, kept, lost } = self.part(refs, metadata, had, known)?;
+        gathered.lost = lost;
         self.read(unread, metadata, (had, known), &mut gathered).await?;
         let (unread, kept) = kept::needed(kept, &gathered.digests);
         self.read(unread, metadata, (had, known), &mut gathered).await?;

@@ -5,21 +5,31 @@
 
 use std::collections::HashSet;
 
-use trailweave_digest::{Digest, Metadata};
+use trailweave_digest::{Digest, DigestName, Metadata, Missing};
 use trailweave_lake::LakeError;
 use trailweave_table::DIGESTS;
 
+use super::copies::Copies;
 use super::had::HadLogs;
-use super::known::{Known, KnownObject};
+use super::known::Known;
 use super::list::DigestRef;
 use super::listed::KnownLog;
-use super::rows::{DigestRow, read_rows};
+use super::rows::{DIGEST_MISSING, DigestRow, read_rows};
 use super::verification::Verification;
-use crate::fingerprint::fingerprint;
+use crate::Source;
 use crate::source::split;
 
 /// The digits of a fingerprint in the column `listed`.
 pub(super) const FINGERPRINT_DIGITS: usize = 32;
+
+/// Digests by what is to be done about them.
+pub(super) struct Parted {
+    /// Those that must be read.
+    pub(super) unread: Vec<DigestRef>,
+    pub(super) kept: Vec<Kept>,
+    /// Those that the lake knows, and that their source does not hold any more.
+    pub(super) lost: Vec<Missing>,
+}
 
 /// A digest that was proven, with the log files that it lists.
 pub(super) struct Kept {
@@ -29,23 +39,25 @@ pub(super) struct Kept {
 }
 
 impl Verification<'_> {
-    /// Parts digests into those that must be read and those that are kept.
+    /// Parts digests by what is to be done about them.
     pub(super) fn part(
         &self,
         refs: Vec<DigestRef>,
         metadata: &Metadata,
         had: &HadLogs,
         known: &Known,
-    ) -> Result<(Vec<DigestRef>, Vec<Kept>), LakeError> {
+    ) -> Result<Parted, LakeError> {
         let mut proven: Vec<Option<(Digest, Box<[KnownLog]>)>> = refs.iter().map(|_| None).collect();
-        let parts = if self.verify.is_reread { Vec::new() } else { self.lake.parts(&DIGESTS)? };
-        for part in parts {
+        let mut lost = Vec::new();
+        for part in self.lake.parts(&DIGESTS)? {
             read_rows(self.lake, &part.path, |row| {
                 let Some((bucket, key)) = split(&row.digest) else { return };
-                if let Ok(at) = refs.binary_search_by(|it| it.url().cmp(&(bucket, key)))
-                    && self.has_metadata(&refs[at], metadata)
-                {
-                    proven[at] = kept(&refs[at], &row, had, known);
+                match refs.binary_search_by(|it| it.url().cmp(&(bucket, key))) {
+                    Ok(at) if !self.verify.is_reread && self.has_metadata(&refs[at], metadata) => {
+                        proven[at] = kept(&refs[at], &row, (&self.copies, had, known));
+                    }
+                    Ok(_) => {}
+                    Err(_) => lost.extend(self.lost(&row, bucket, key)),
                 }
             })?;
         }
@@ -56,7 +68,23 @@ impl Verification<'_> {
                 None => unread.push(found),
             }
         }
-        Ok((unread, kept))
+        Ok(Parted { unread, kept, lost })
+    }
+
+    /// Returns a digest that the lake knows to be one, and that its source does not hold any more.
+    fn lost(&self, row: &DigestRow, bucket: &str, key: &str) -> Option<Missing> {
+        let is_held = |source: &Source| match source {
+            Source::S3(location) => location.bucket == bucket && key.starts_with(&location.key),
+            Source::Local(_) => false,
+        };
+        let is_known = row.verdict == "valid" || row.verdict == DIGEST_MISSING;
+        let is_held = self.copies.hold(bucket, key) || self.options.sources.iter().any(is_held);
+        (is_known && is_held && self.is_asked(row)).then(|| Missing {
+            uri: row.digest.clone(),
+            name: DigestName::of(key),
+            from: row.digest_start_time,
+            to: row.digest_end_time,
+        })
     }
 
     /// Tells whether the file of metadata, if there is to be one, knows a digest of S3 already.
@@ -66,7 +94,11 @@ impl Verification<'_> {
 }
 
 /// Makes a digest, with the log files that it lists, from what the lake says of it, if all of that still holds.
-fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Option<(Digest, Box<[KnownLog]>)> {
+fn kept(
+    found: &DigestRef,
+    row: &DigestRow,
+    (copies, had, known): (&Copies, &HadLogs, &Known),
+) -> Option<(Digest, Box<[KnownLog]>)> {
     if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
         return None;
     }
@@ -74,9 +106,10 @@ fn kept(found: &DigestRef, row: &DigestRow, had: &HadLogs, known: &Known) -> Opt
         let url = u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
         let had_at = had.position(url)?;
         let object = had.object(had_at);
-        let version = fingerprint(&[object.version.as_bytes()]);
-        let is_meant = |it: &KnownObject| it.version == version && it.is_valid && it.sha256.is_some();
-        Some(KnownLog { known: known.position(url, is_meant)?, had: had_at })
+        let identity = copies.identity(&object.source_object, &object.version);
+        let at = known.position(url, |it| it.identity == identity && it.is_valid)?;
+        let sha256 = known.at(at).sha256?;
+        (!known.has_other_rows(url, sha256)).then_some(KnownLog { known: at, had: had_at })
     };
     let logs = row.listed.as_bytes().chunks(FINGERPRINT_DIGITS).map(log).collect::<Option<_>>()?;
     let window = (row.digest_start_time, row.digest_end_time);

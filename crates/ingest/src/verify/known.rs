@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use trailweave_decode::Sha256;
 use trailweave_digest::from_hex;
 use trailweave_lake::{Lake, LakeError, Part};
@@ -10,10 +11,9 @@ use trailweave_table::LEDGER;
 
 use super::copies::Copies;
 use super::verdict::LogVerdict;
-use crate::fingerprint::fingerprint;
 use crate::ledger::{DONE, SHA256, VERDICT, read_columns};
 
-const COLUMNS: [&str; 5] = ["source_object", "version", "status", SHA256, VERDICT];
+const COLUMNS: [&str; 6] = ["source_object", "version", "status", "rows", SHA256, VERDICT];
 
 /// The objects whose rows are in the lake; some 80 bytes each.
 pub(super) struct Known(Vec<KnownObject>);
@@ -23,12 +23,14 @@ pub(super) struct Known(Vec<KnownObject>);
 pub(super) struct KnownObject {
     /// The fingerprint of its URL.
     pub(super) url: u128,
-    /// The fingerprint of its version.
-    pub(super) version: u128,
+    /// The fingerprint of its path or URL, and its version.
+    pub(super) identity: u128,
     /// None where an earlier release read it, or it is not one member of gzip.
     pub(super) sha256: Option<Sha256>,
     /// True if an earlier verification found it valid.
     pub(super) is_valid: bool,
+    /// True if rows of it are in the lake.
+    pub(super) gave_rows: bool,
 }
 
 impl Known {
@@ -47,6 +49,11 @@ impl Known {
     /// Returns the versions of an object whose rows are in the lake.
     pub(super) fn of(&self, url: u128) -> &[KnownObject] {
         &self.0[self.range(url)]
+    }
+
+    /// Tells whether the lake holds rows of another text that it read as this object.
+    pub(super) fn has_other_rows(&self, url: u128, sha256: Sha256) -> bool {
+        self.of(url).iter().any(|object| object.gave_rows && object.sha256.is_some_and(|read| read != sha256))
     }
 
     /// Finds the position of the first version that is meant.
@@ -72,12 +79,15 @@ fn each(rows: &RecordBatch, copies: &Copies, mut take: impl FnMut(KnownObject)) 
     else {
         return;
     };
+    let n_rows = rows.column_by_name(COLUMNS[3]).and_then(|column| column.as_primitive_opt::<Int64Type>());
     // Ledgers of earlier releases lack them.
     let (hashes, verdicts) = (column(SHA256), column(VERDICT));
     for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) == DONE) {
         let Some(url) = copies.fingerprint(objects.value(row)) else { continue };
         let sha256 = hashes.and_then(|hashes| from_hex(hashes.value(row))?.try_into().ok());
         let is_valid = verdicts.is_some_and(|verdicts| verdicts.value(row) == LogVerdict::Valid.name());
-        take(KnownObject { url, version: fingerprint(&[versions.value(row).as_bytes()]), sha256, is_valid });
+        let gave_rows = n_rows.is_some_and(|n_rows| n_rows.value(row) > 0);
+        let identity = copies.identity(objects.value(row), versions.value(row));
+        take(KnownObject { url, identity, sha256, is_valid, gave_rows });
     }
 }

@@ -12,12 +12,13 @@ use super::listed::Listed;
 use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
-use crate::fingerprint::fingerprint;
 
 /// The name of a log file says a time that lies up to so long after its delivery, and up to so long before.
 const NAMED_AFTER_SECS: i64 = 5 * 60;
 const NAMED_BEFORE_SECS: i64 = 11 * 60;
 
+/// The detail of a log file of which the lake once read another text.
+const OTHER_ROWS: &str = "the lake holds rows of another text that it read under this name; a new lake is without them";
 /// Log files that are read again before their verdicts are noted.
 const TOGETHER: usize = 16_384;
 
@@ -39,8 +40,6 @@ pub(super) struct Logs {
     pub(super) repeating: BTreeSet<u32>,
     /// The others that the sources hold, by their positions.
     pub(super) others: Vec<(u32, LogVerdict)>,
-    /// Those that another source holds, too, where they are as the digest lists them.
-    pub(super) copies: Vec<u32>,
 }
 
 impl Log {
@@ -75,7 +74,7 @@ impl Logs {
     }
 
     /// Finds the one with this URL.
-    fn of(&self, url: u128, had: &HadLogs) -> Option<&Log> {
+    pub(super) fn of(&self, url: u128, had: &HadLogs) -> Option<&Log> {
         let at = self.listed.binary_search_by_key(&url, |log| log.listed.url(had)).ok()?;
         Some(&self.listed[at])
     }
@@ -95,14 +94,18 @@ impl Verification<'_> {
         known: &Known,
         judged: &mut Judged,
     ) -> Result<Logs, IngestError> {
-        let mut unread = Vec::new();
+        let (mut unread, mut details) = (Vec::new(), Vec::new());
         for (at, log) in logs.listed.iter_mut().enumerate().filter(|(_, log)| log.is_judged) {
+            if known.has_other_rows(log.listed.url(had), log.listed.sha256(known)) {
+                log.verdict = LogVerdict::Changed;
+                details.push((at, OTHER_ROWS.to_owned()));
+                continue;
+            }
             match self.by_ledger(&log.listed, had, known) {
                 Some(verdict) => log.verdict = verdict,
                 None => unread.push(at),
             }
         }
-        let mut details = Vec::new();
         for unread in unread.chunks(TOGETHER) {
             for (at, found) in self.read_again(&logs.listed, unread, had).await? {
                 let log = &mut logs.listed[at];
@@ -112,6 +115,7 @@ impl Verification<'_> {
                 }
             }
         }
+        details.sort_unstable();
         let mut why = details.into_iter().peekable();
         for (at, log) in logs.listed.iter().enumerate() {
             let detail = why.next_if(|(other, _)| *other == at).map(|(_, why)| why);
@@ -119,7 +123,7 @@ impl Verification<'_> {
                 judged.findings.push(Finding { detail, ..kind.fail(self.uri(&log.listed, had)) });
             }
         }
-        self.judge_others(&mut logs, had, known, judged);
+        self.judge_others(&mut logs, had, judged);
         judged.findings.sort();
         Ok(logs)
     }
@@ -133,19 +137,14 @@ impl Verification<'_> {
         if self.verify.is_reread {
             return None;
         }
-        let sha256 = listed.sha256(known);
-        let mut verdict = None;
-        for object in in_version(position, had, known) {
-            if object.sha256? != sha256 {
-                return Some(LogVerdict::Changed);
-            }
-            verdict = Some(LogVerdict::Valid);
-        }
-        verdict
+        let object = had.object(position);
+        let identity = self.copies.identity(&object.source_object, &object.version);
+        let sha256 = known.of(had.url(position)).iter().find(|it| it.identity == identity)?.sha256?;
+        Some(if sha256 == listed.sha256(known) { LogVerdict::Valid } else { LogVerdict::Changed })
     }
 
     /// Judges the log files that the sources hold and no digest lists.
-    fn judge_others(&self, logs: &mut Logs, had: &HadLogs, known: &Known, judged: &mut Judged) {
+    fn judge_others(&self, logs: &mut Logs, had: &HadLogs, judged: &mut Judged) {
         let mut is_listed = vec![false; had.len()];
         for position in logs.listed.iter().filter_map(|log| log.listed.had()) {
             is_listed[position as usize] = true;
@@ -153,17 +152,9 @@ impl Verification<'_> {
         let range = self.verify.range;
         let mut uncovered: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
         for (position, _) in (0..).zip(is_listed).filter(|(_, is_listed)| !is_listed) {
-            // The other source's counts. The lake must not have read another text under the same name.
-            if let Some(log) = logs.of(had.url(position), had) {
-                let sha256 = Some(log.listed.sha256(known));
-                let mut read = in_version(position, had, known).peekable();
-                if read.peek().is_none() {
-                    continue;
-                }
-                if read.all(|object| object.sha256 == sha256) {
-                    logs.copies.push(position);
-                    continue;
-                }
+            // Another source has it, too, and the first one's counts.
+            if logs.of(had.url(position), had).is_some() {
+                continue;
             }
             let Some((bucket, key)) = self.copies.location(&had.object(position).source_object) else { continue };
             let Some(name) = LogName::of(&key).filter(|name| range.overlaps(name.time, name.time)) else { continue };
@@ -198,13 +189,6 @@ impl Verification<'_> {
         let of_had = |position: u32| self.copies.uri(&had.object(position).source_object);
         listed.had().and_then(of_had).unwrap_or_else(|| listed.uri().unwrap_or_default().to_owned())
     }
-}
-
-/// Iterates over what the ledger knows of an object in the version that the source has; the lake may have read it under
-/// several names.
-fn in_version<'k>(position: u32, had: &HadLogs, known: &'k Known) -> impl Iterator<Item = &'k KnownObject> {
-    let version = fingerprint(&[had.object(position).version.as_bytes()]);
-    known.of(had.url(position)).iter().filter(move |it| it.version == version)
 }
 
 /// Judges a log file by its hash as it is listed, its text, and what the lake has read of it.

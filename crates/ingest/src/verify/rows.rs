@@ -12,6 +12,9 @@ use trailweave_digest::DigestName;
 use trailweave_lake::{Lake, LakeError, read};
 use trailweave_table::{DIGESTS, ms_of_time, time_of_ms};
 
+/// The verdict about a digest that is not there.
+pub(super) const DIGEST_MISSING: &str = "digest-missing";
+
 /// A digest with its verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DigestRow {

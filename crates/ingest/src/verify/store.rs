@@ -1,24 +1,26 @@
 //! The verdicts in the lake: the table `digests`, and the column `verdict` of the ledger. All change together.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use trailweave_digest::{Digest, DigestName, Judged, Previous, State, Unreadable};
+use trailweave_decode::Sha256;
+use trailweave_digest::{Digest, DigestName, Judged, Previous, State, Unreadable, from_hex};
 use trailweave_lake::{Change, Lake, LakeError, Part, TableWriter};
 use trailweave_table::{DIGESTS, LEDGER, product_name};
 
 use super::had::HadLogs;
 use super::kept::FINGERPRINT_DIGITS;
+use super::known::Known;
 use super::logs::Logs;
-use super::rows::{DigestRow, batch, read_rows};
+use super::rows::{DIGEST_MISSING, DigestRow, batch, read_rows};
 use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
 use crate::ledger;
-use crate::ledger::VERDICT;
+use crate::ledger::{SHA256, VERDICT};
+use crate::source::listing::ObjectRef;
 
 /// The name of the change.
 const NAME: &str = "verify";
@@ -36,12 +38,12 @@ impl Verification<'_> {
         unreadable: &[Unreadable],
         judged: &Judged,
         logs: &Logs,
-        had: &HadLogs,
+        (had, known): (&HadLogs, &Known),
     ) -> Result<Change<'_>, IngestError> {
         let mut change = Change::new(self.lake, NAME);
         let rows = self.rows((digests, versions), unreadable, judged, logs, had);
         self.store_digests(rows, &mut change)?;
-        self.store_verdicts(logs, had, &mut change)?;
+        self.store_verdicts(logs, (had, known), &mut change)?;
         Ok(change)
     }
 
@@ -102,7 +104,7 @@ impl Verification<'_> {
         }));
         rows.extend(judged.missing.iter().filter_map(|it| {
             let name: &DigestName = it.name.as_ref()?;
-            let verdict = "digest-missing".to_owned();
+            let verdict = DIGEST_MISSING.to_owned();
             Some(DigestRow { verdict, ..DigestRow::new(it.uri.clone(), name, it.from, it.to) })
         }));
         rows
@@ -132,36 +134,45 @@ impl Verification<'_> {
         Ok(())
     }
 
-    fn is_asked(&self, row: &DigestRow) -> bool {
+    /// Tells whether a digest is of what is asked for.
+    pub(super) fn is_asked(&self, row: &DigestRow) -> bool {
         let filter = &self.options.filter;
         (filter.accounts.is_empty() || filter.accounts.contains(&row.aws_account_id))
             && (filter.regions.is_empty() || filter.regions.contains(&row.aws_region))
             && self.verify.range.overlaps(row.digest_start_time, row.digest_end_time)
     }
 
-    /// Puts the verdicts beside the objects of the ledger, in the versions that they are about.
-    fn store_verdicts(&self, logs: &Logs, had: &HadLogs, change: &mut Change<'_>) -> Result<(), IngestError> {
-        let mut verdicts: Vec<Option<LogVerdict>> = vec![None; had.len()];
-        for log in logs.listed.iter().filter(|log| log.verdict != LogVerdict::Valid || log.is_judged) {
-            if let Some(position) = log.listed.had() {
-                verdicts[position as usize] = Some(log.verdict);
-            }
-        }
+    /// Puts the verdicts beside the objects of the ledger: of a listed log file beside every text that the lake read as
+    /// it.
+    fn store_verdicts(
+        &self,
+        logs: &Logs,
+        (had, known): (&HadLogs, &Known),
+        change: &mut Change<'_>,
+    ) -> Result<(), IngestError> {
+        let mut others: Vec<Option<LogVerdict>> = vec![None; had.len()];
         for (position, verdict) in &logs.others {
-            verdicts[*position as usize] = Some(*verdict);
+            others[*position as usize] = Some(*verdict);
         }
-        for position in &logs.copies {
-            verdicts[*position as usize] = Some(LogVerdict::Valid);
-        }
-        let missing = logs.listed.iter().filter(|log| log.listed.had().is_none());
-        let missing: HashMap<u128, LogVerdict> = missing.map(|log| (log.listed.url(had), log.verdict)).collect();
+        let is_here = |url: u128, identity: u128| {
+            let is_meant = |it: &ObjectRef| self.copies.identity(&it.source_object, &it.version) == identity;
+            had.positions(url).find(|position| is_meant(&had.object(*position)))
+        };
+        let verdict = |object: &str, version: &str, sha256: Option<Sha256>| {
+            let url = self.copies.fingerprint(object)?;
+            let here = || is_here(url, self.copies.identity(object, version));
+            let Some(log) = logs.of(url, had) else { return others[here()? as usize] };
+            if log.verdict == LogVerdict::Valid && !log.is_judged {
+                return None;
+            }
+            match sha256 {
+                Some(sha256) if log.is_judged && sha256 != log.listed.sha256(known) => Some(LogVerdict::Changed),
+                // It was quarantined, or an earlier release read it: it may be another text.
+                None if log.listed.had().is_some() => here().map(|_| log.verdict),
+                _ => Some(log.verdict),
+            }
+        };
         for Part { path, .. } in self.lake.parts(&LEDGER)? {
-            let verdict = |object: &str, version: &str| {
-                let url = self.copies.fingerprint(object)?;
-                let position = had.positions(url).find(|position| *had.object(*position).version == *version);
-                let of_had = position.and_then(|position| verdicts[position as usize]);
-                of_had.or_else(|| missing.get(&url).copied())
-            };
             rewrite(self.lake, &path, verdict, change)?;
         }
         Ok(())
@@ -172,7 +183,7 @@ impl Verification<'_> {
 fn rewrite(
     lake: &Lake,
     path: &Path,
-    verdict: impl Fn(&str, &str) -> Option<LogVerdict>,
+    verdict: impl Fn(&str, &str, Option<Sha256>) -> Option<LogVerdict>,
     change: &mut Change<'_>,
 ) -> Result<(), LakeError> {
     let rows = ledger::read(lake, path)?;
@@ -182,9 +193,11 @@ fn rewrite(
         .iter()
         .map(|rows| {
             let column = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
-            let (objects, versions, before) = (column("source_object"), column("version"), column(VERDICT));
+            let (objects, versions, hashes, before) =
+                (column("source_object"), column("version"), column(SHA256), column(VERDICT));
             let now = |row: usize| {
-                let now = verdict(objects.value(row), versions.value(row)).map(LogVerdict::name);
+                let sha256 = from_hex(hashes.value(row)).and_then(|hash| hash.try_into().ok());
+                let now = verdict(objects.value(row), versions.value(row), sha256).map(LogVerdict::name);
                 now.or_else(|| before.is_valid(row).then(|| before.value(row)))
             };
             let after: StringArray = (0..rows.num_rows()).map(now).collect();

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::{GzDecoder, GzEncoder};
 use serde_json::{Value, json};
 use trailweave_corpus::{BUCKET, Corpus, CorpusOptions, DIGEST_METADATA, PUBLIC_KEYS, Tampering, generate};
 
@@ -247,12 +251,105 @@ fn sources_that_hold_the_same_objects_are_proven_together() {
     assert_eq!(world.verify(&both), (0, alone.clone()), "the lake has read both");
     let verdicts = query(&world.path("lake"), "SELECT DISTINCT verdict FROM ledger");
     assert_eq!(verdicts, [json!({ "verdict": "valid" })]);
-    // The lake reads another text under the name of the second.
+    // What the lake reads of the second are no rows, as it has them; then they are others.
     fs::copy(copy.join(another), &twice).unwrap();
     assert_eq!(ingest(), 0);
+    assert_eq!(world.verify(&both).0, 0);
+    fs::write(&twice, forged(&copy.join(log))).unwrap();
+    assert_eq!(ingest(), 0);
     let (code, found) = world.verify(&both);
-    assert_eq!((code, findings(&found, "fail").len()), (4, 1), "{found}");
-    assert_eq!(findings(&found, "fail")[0].0, "log-unlisted");
+    assert_eq!((code, findings(&found, "fail")), (4, vec![("log-changed".to_owned(), uri_of(log))]));
+    assert_eq!(world.verify(&[]).0, 4, "the lake has the rows, whatever the sources are");
+}
+
+/// The text of a log file with other events in it, as it would be stored.
+fn forged(log: &Path) -> Vec<u8> {
+    let mut plain = GzDecoder::new(Vec::new());
+    plain.write_all(&fs::read(log).unwrap()).unwrap();
+    let text = String::from_utf8(plain.finish().unwrap()).unwrap();
+    let mut forged = GzEncoder::new(Vec::new(), Compression::fast());
+    forged.write_all(text.replace("\"eventID\":\"", "\"eventID\":\"0").as_bytes()).unwrap();
+    forged.finish().unwrap()
+}
+
+fn uri_of(log: &str) -> String {
+    format!("s3://{BUCKET}/AWSLogs/{log}")
+}
+
+/// A log file of a proven trail, by its path below `AWSLogs`.
+fn a_log(world: &World) -> String {
+    let (code, found) = world.verify(&[]);
+    assert_eq!(code, 0);
+    let uri = valid(&found).into_iter().find(|uri| !uri.contains("-Digest")).unwrap();
+    uri.split_once("/AWSLogs/").unwrap().1.to_owned()
+}
+
+#[test]
+fn rows_of_a_text_that_was_put_right_are_not_forgotten() {
+    let world = World::ingested(None);
+    let log = a_log(&world);
+    fs::remove_dir_all(world.path("lake")).unwrap();
+    let path = world.path("copy/AWSLogs").join(&log);
+    let stored = fs::read(&path).unwrap();
+    fs::write(&path, forged(&path)).unwrap();
+    world.ingest();
+    fs::write(&path, stored).unwrap();
+    world.ingest();
+    for more in [&[][..], &[], &["--reread"]] {
+        let (code, found) = world.verify(more);
+        assert_eq!((code, findings(&found, "fail")), (4, vec![("log-changed".to_owned(), uri_of(&log))]));
+        assert!(found["findings"][0]["detail"].as_str().unwrap().contains("a new lake is without them"), "{found}");
+    }
+    let verdicts = query(&world.path("lake"), "SELECT verdict, count(*) AS n FROM ledger GROUP BY 1 ORDER BY 1");
+    let n_others = world.corpus.objects - 1;
+    assert_eq!(verdicts, [json!({ "verdict": "changed", "n": 2 }), json!({ "verdict": "valid", "n": n_others })]);
+}
+
+#[test]
+fn a_log_file_that_was_missing_leaves_no_such_verdict_when_it_is_back() {
+    let world = World::ingested(None);
+    let path = world.path("copy/AWSLogs").join(a_log(&world));
+    let stored = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(world.verify(&[]).0, 4);
+    fs::write(&path, stored).unwrap();
+    assert_eq!(world.verify(&[]).0, 0);
+    let verdicts = query(&world.path("lake"), "SELECT DISTINCT verdict FROM ledger");
+    assert_eq!(verdicts, [json!({ "verdict": "valid" })]);
+}
+
+#[test]
+fn digests_that_the_lake_knows_are_missed_whatever_is_left() {
+    let world = World::ingested(None);
+    let (_, proven) = world.verify(&[]);
+    let uris = valid(&proven);
+    let top = |uri: &str| uri.split('/').nth(4).unwrap().to_owned();
+    let first = top(uris.first().unwrap());
+    let (gone, kept) = (world.path("copy/AWSLogs").join(&first), world.path("kept"));
+    let (lost, left): (Vec<&str>, Vec<&str>) = uris.iter().partition(|uri| top(uri) == first);
+    let account = left[0].rsplit('/').next().unwrap().split('_').next().unwrap();
+    fs::rename(&gone, &kept).unwrap();
+    for more in [&[][..], &[], &["--reread"]] {
+        let (code, found) = world.verify(more);
+        let missing = findings(&found, "fail").into_iter().filter(|(kind, _)| kind == "digest-missing").count();
+        assert!(code == 4 && 0 < missing && missing < lost.len(), "{found}");
+        assert!(found["hours"]["proven"].as_u64() < found["hours"]["total"].as_u64(), "{found}");
+    }
+    assert_eq!(world.verify(&["--account", account]).0, 0, "the other is not asked for");
+    fs::rename(&kept, &gone).unwrap();
+    assert_eq!(world.verify(&[]), (0, proven.clone()));
+}
+
+#[test]
+fn a_place_that_is_asked_for_and_has_no_digest_is_named_beside_others() {
+    let world = World::ingested(None);
+    let (_, proven) = world.verify(&[]);
+    let name = valid(&proven).first().unwrap().rsplit('/').next().unwrap();
+    let account = name.split('_').next().unwrap();
+    for more in [["--account", account, "--account", "999999999999"], ["--account", account, "--region", "sa-east-1"]] {
+        let (code, found) = world.verify(&more);
+        assert!(code == 5 && findings(&found, "fail").iter().any(|(kind, _)| kind == "no-digests"), "{found}");
+    }
 }
 
 #[test]
@@ -266,7 +363,8 @@ fn a_source_may_be_named_by_another_path_than_the_lake_read_it_by() {
     let keys = format!("copy/{PUBLIC_KEYS}");
     let metadata = format!("copy/{DIGEST_METADATA}");
     let proof = ["--bucket", BUCKET, "--public-keys", &keys, "--digest-metadata", &metadata];
-    for source in ["copy/AWSLogs", "./copy", "copy/../copy/AWSLogs"] {
+    symlink(world.path("copy/AWSLogs"), world.path("link")).unwrap();
+    for source in ["copy/AWSLogs", "./copy", "copy/../copy/AWSLogs", "link"] {
         assert_eq!(
             relative(&[&["verify", "--source", source, "--lake", "lake"], &proof[..]].concat()),
             Some(0),
@@ -281,6 +379,11 @@ fn a_source_may_be_named_by_another_path_than_the_lake_read_it_by() {
     let absolute = world.path("copy/AWSLogs");
     assert_eq!(relative(&[&["verify", "--source", utf8(&absolute), "--lake", "lake"], &proof[..]].concat()), Some(0));
     assert_eq!(verdicts(), [json!({ "verdict": "valid" })]);
+    // By a link to a folder above.
+    fs::remove_dir_all(world.path("lake")).unwrap();
+    symlink(world.path("copy"), world.path("other")).unwrap();
+    assert_eq!(relative(&["ingest", "--source", "other/AWSLogs", "--lake", "lake"]), Some(0));
+    assert_eq!(relative(&[&["verify", "--source", "copy", "--lake", "lake"], &proof[..]].concat()), Some(0));
 }
 
 #[test]
