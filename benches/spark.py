@@ -29,16 +29,18 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while Path(f"/proc/{self.process}").exists():
-            parents, rss = {}, {}
-            for it in filter(str.isdigit, os.listdir("/proc")):
+            parents, cpu, rss = {}, {}, {}
+            for it in map(int, filter(str.isdigit, os.listdir("/proc"))):
                 try:
                     found = Path(f"/proc/{it}/stat").read_text().rsplit(")", 1)[1].split()
                 except OSError:
                     continue
-                parents[int(it)], rss[int(it)] = int(found[1]), int(found[21]) * PAGE
-                if self.is_below(int(it), parents):
-                    self.cpu[int(it)] = (int(found[11]) + int(found[12])) / HERTZ
-            self.rss = max(self.rss, sum(rss[it] for it in self.cpu if it in rss))
+                parents[it], rss[it] = int(found[1]), int(found[21]) * PAGE
+                cpu[it] = (int(found[11]) + int(found[12])) / HERTZ
+            # Numbers of processes are used again, so those of a moment count.
+            below = [it for it in parents if self.is_below(it, parents)]
+            self.cpu |= {it: cpu[it] for it in below}
+            self.rss = max(self.rss, sum(rss[it] for it in below))
             self.bytes = max(self.bytes, sum(size(folder) for folder in self.scratch))
             time.sleep(0.5)
 
