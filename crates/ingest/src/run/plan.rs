@@ -28,7 +28,7 @@ use crate::source::listing::ObjectRef;
 use crate::source::shard::Shard;
 
 /// Neighbours share a batch up to this size. Every batch costs files, and every column of a file a codec: with half of it
-/// `run` takes a tenth more CPU on a busy account, with twice as much a tenth more memory.
+/// `run` takes a tenth more CPU on a busy account, with twice as much a quarter more memory.
 const SHARED_BATCH_BYTES: u64 = 16 << 20;
 /// Objects in a batch, which bounds what a batch keeps in memory about each of them.
 const BATCH_OBJECTS: usize = 8192;
