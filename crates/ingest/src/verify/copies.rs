@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_the_same_by_any_path_and_another_in_another_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, link, other] = ["one", "link", "other"].map(|name| folder.path().join(name));
+        fs::create_dir(&one).unwrap();
+        fs::create_dir(&other).unwrap();
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        let sources = [link.clone(), other.clone()].map(Source::Local);
+        let copies = Copies::new(&sources, &["b".to_owned()]).unwrap();
+        let [one, link, other] = [one, link, other].map(|folder| folder.join("AWSLogs/1.gz"));
+        let [one, link, other] = [one, link, other].map(|path| copies.identity(path.to_str().unwrap(), "7-8"));
+        assert!(one == link && one != other);
+    }
+
+    #[test]
     fn a_folder_without_a_bucket_is_refused() {
         let local = |path: &str| Source::Local(path.into());
         let two = [local("a"), local("b")];
