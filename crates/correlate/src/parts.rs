@@ -18,11 +18,8 @@ use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ArrowPredicate;
-use parquet::arrow::arrow_reader::ArrowPredicateFn;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use parquet::arrow::arrow_reader::RowFilter;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
@@ -355,27 +352,23 @@ fn joined_rows(
     selection: Option<RowSelection>,
     time: Option<Range<i64>>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
-    let schema = metadata.parquet_schema();
-    let is_joined = |rows: RecordBatch| Ok(each_text(&rows, "event_source", is_joined).into());
-    let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+    let mut reader = Reader::new_with_metadata(file, metadata.clone())
+        .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns()))
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_ROWS);
+    if let Some(selection) = selection {
+        reader = reader.with_row_selection(selection);
+    }
     if let Some(time) = time {
-        let is_then = ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_time"]), move |rows| {
+        reader = reader.with_rows_that(&["event_time"], |rows| {
             let times = rows.column(0).as_primitive::<TimestampMicrosecondType>().values();
-            Ok(times.iter().map(|it| Some(time.contains(&ms_of_time(*it)))).collect())
-        });
-        filters.push(Box::new(is_then));
+            times.iter().map(|it| Some(time.contains(&ms_of_time(*it)))).collect()
+        })?;
     }
     // All rows of `sessions` are joined.
     if leaf(metadata, "event_source").is_some() {
-        filters.push(Box::new(ArrowPredicateFn::new(ProjectionMask::columns(schema, ["event_source"]), is_joined)));
+        let is_joined = |rows: &RecordBatch| each_text(rows, "event_source", is_joined).into();
+        reader = reader.with_rows_that(&["event_source"], is_joined)?;
     }
-    let reader = Reader::new_with_metadata(file, metadata.clone())
-        .with_projection(ProjectionMask::columns(schema, columns()))
-        .with_row_groups(vec![group])
-        .with_row_filter(RowFilter::new(filters))
-        .with_batch_size(BATCH_ROWS);
-    match selection {
-        Some(selection) => reader.with_row_selection(selection).build(),
-        None => reader.build(),
-    }
+    reader.build()
 }

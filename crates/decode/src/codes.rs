@@ -1,6 +1,5 @@
 //! A text column of few values: each row holds the number of its value.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -13,6 +12,7 @@ use arrow::buffer::NullBuffer;
 use arrow::buffer::OffsetBuffer;
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::Int32Type;
+use hashbrown::HashTable;
 
 /// The number of a row without a value.
 pub(crate) const NONE: i32 = -1;
@@ -25,15 +25,23 @@ pub(crate) struct Codes {
     text: String,
     /// Where each value ends in `text`; the first is 0.
     ends: Vec<i32>,
-    positions: HashMap<Box<str>, i32, RandomState>,
+    positions: HashTable<i32>,
+    /// Keyed, because trails may be hostile.
+    hasher: RandomState,
     /// The last one that was looked for: neighbours are often alike.
     last: i32,
 }
 
 impl Default for Codes {
     fn default() -> Self {
-        let positions = HashMap::default();
-        Self { keys: Vec::new(), text: String::new(), ends: vec![0], positions, last: NONE }
+        Self {
+            keys: Vec::new(),
+            text: String::new(),
+            ends: vec![0],
+            positions: HashTable::new(),
+            hasher: RandomState::default(),
+            last: NONE,
+        }
     }
 }
 
@@ -41,25 +49,26 @@ impl Codes {
     /// Returns the number of a value, which holds until the rows are taken.
     pub(crate) fn code(&mut self, value: &str) -> i32 {
         if self.last == NONE || self.value(self.last) != value {
-            self.last = match self.positions.get(value) {
-                Some(code) => *code,
-                None => self.add(value),
-            };
+            self.last = self.find_or_add(value);
         }
         self.last
     }
 
-    fn add(&mut self, value: &str) -> i32 {
+    fn find_or_add(&mut self, value: &str) -> i32 {
+        let hash = self.hasher.hash_one(value);
+        if let Some(code) = self.positions.find(hash, |code| self.value(*code) == value) {
+            return *code;
+        }
         let code = number(self.ends.len() - 1);
         self.text.push_str(value);
         self.ends.push(number(self.text.len()));
-        self.positions.insert(value.into(), code);
+        let Self { text, ends, positions, hasher, .. } = self;
+        positions.insert_unique(hash, code, |code| hasher.hash_one(value_of(text, ends, *code)));
         code
     }
 
     fn value(&self, code: i32) -> &str {
-        let at = |code: i32| usize::try_from(code).expect("codes are positions");
-        &self.text[at(self.ends[at(code)])..at(self.ends[at(code) + 1])]
+        value_of(&self.text, &self.ends, code)
     }
 
     pub(crate) fn push(&mut self, row: usize, code: i32) {
@@ -74,14 +83,14 @@ impl Codes {
         self.keys.truncate(n_rows);
         // Numbers are given in order.
         let n_values = self.keys.iter().max().map_or(0, |last| last + 1);
-        self.positions.retain(|_, code| *code < n_values);
+        self.positions.retain(|code| *code < n_values);
         self.ends.truncate(usize::try_from(n_values).expect("codes are positions") + 1);
         self.text.truncate(usize::try_from(self.ends[self.ends.len() - 1]).expect("ends are positions"));
         self.last = NONE;
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
-        2 * self.text.capacity()
+        self.text.capacity()
     }
 
     /// Returns the column as an array of `n_rows`; rows and values are forgotten.
@@ -99,6 +108,11 @@ impl Codes {
         self.last = NONE;
         DictionaryArray::new(Int32Array::new(keys, nulls), Arc::new(values))
     }
+}
+
+fn value_of<'t>(text: &'t str, ends: &[i32], code: i32) -> &'t str {
+    let at = |code: i32| usize::try_from(code).expect("codes are positions");
+    &text[at(ends[at(code)])..at(ends[at(code) + 1])]
 }
 
 fn number(n: usize) -> i32 {

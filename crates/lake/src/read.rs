@@ -5,6 +5,9 @@
 //!         (most hold none)                  (false hits fall out)
 //! ```
 
+mod pages;
+mod reader;
+
 use std::collections::HashSet;
 use std::iter;
 use std::path::Path;
@@ -25,7 +28,6 @@ use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
@@ -45,6 +47,8 @@ const BATCH_ROWS: usize = 1 << 16;
 const GIVEN_ROWS: usize = 1 << 14;
 
 pub use crate::keys::Keys;
+pub use reader::Reader;
+pub use reader::load;
 
 /// A question for rows that have one of `keys` in `column`, which holds texts or lists of texts.
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +77,6 @@ pub struct Among {
     pub passes: fn(&RecordBatch) -> Vec<bool>,
 }
 
-/// A reader of the rows of a file, to be built.
-pub type Reader = ParquetRecordBatchReaderBuilder<LakeFile>;
-
 /// Begins to read some columns of a file. One that the file lacks is left out.
 pub fn columns<'c>(file: LakeFile, columns: impl IntoIterator<Item = &'c str>) -> Result<Reader, ParquetError> {
     let reader = Reader::try_new(file)?;
@@ -97,11 +98,6 @@ pub fn filled(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, ArrowErr
         }
     };
     RecordBatch::try_new(table.schema(), table.columns.iter().map(column).collect::<Result<_, _>>()?)
-}
-
-/// Reads the end of a file.
-pub fn load(file: &LakeFile) -> Result<ArrowReaderMetadata, ParquetError> {
-    ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
 }
 
 /// Reads the end of a file, whose columns of few values, which `is_shared` takes, are read as dictionaries.

@@ -10,7 +10,7 @@ use trailweave_table::GRANTS;
 use crate::choice::Choice;
 use crate::grid::{Cell, Grid};
 use crate::passes::read_all;
-use crate::texts::{micros, text};
+use crate::texts::{micros, texts, value};
 
 const MAX_GRANTS: usize = 50;
 
@@ -63,21 +63,28 @@ impl Grants {
     }
 
     fn add(&mut self, rows: &RecordBatch, is_chosen: bool, choice: &Choice, asked: &Keys) {
+        let [grants, accounts, regions] =
+            ["grant_id", "recipient_account_id", "aws_region"].map(|column| texts(rows, column));
+        let shown = ["key_arn", "grantee_principal", "instance_id", "volume_id"].map(|column| texts(rows, column));
+        let ends = &rows["ended_at"];
         for row in 0..rows.num_rows() {
-            let of = |column| text(rows, column, row);
-            let Some(grant) = of("grant_id") else { continue };
-            if rows["ended_at"].is_valid(row) {
+            let Some(grant) = value(grants, row) else { continue };
+            if ends.is_valid(row) {
                 if asked.contains(grant) {
                     self.ended.insert(grant);
                 }
                 continue;
             }
-            let [account, region] = ["recipient_account_id", "aws_region"].map(|it| of(it).unwrap_or_default());
+            let [account, region] = [accounts, regions].map(|column| value(column, row).unwrap_or_default());
             if is_chosen && choice.takes_place(account, region) {
                 self.n_alive += 1;
-                let texts = ["key_arn", "grantee_principal", "instance_id", "volume_id"];
-                let texts = texts.map(|column| of(column).map(str::to_owned));
-                self.alive.insert((micros(rows, "created_at", row), grant.to_owned()), texts);
+                let created = micros(rows, "created_at", row);
+                let last = self.alive.last_key_value().filter(|_| self.alive.len() == MAX_GRANTS);
+                if last.is_some_and(|((last, id), _)| (*last, id.as_str()) < (created, grant)) {
+                    continue;
+                }
+                let texts = shown.map(|column| value(column, row).map(str::to_owned));
+                self.alive.insert((created, grant.to_owned()), texts);
                 if self.alive.len() > MAX_GRANTS {
                     self.alive.pop_last();
                 }
