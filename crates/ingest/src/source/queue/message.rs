@@ -19,6 +19,8 @@ pub(super) enum Foreign {
     Json(#[from] serde_json::Error),
     #[error("it tells of a new object without its size or ETag")]
     Incomplete,
+    #[error("it is an event of EventBridge that S3 does not send of objects")]
+    OtherEvent,
     #[error("its key is not encoded as S3 encodes one")]
     Key(#[from] Utf8Error),
 }
@@ -88,6 +90,12 @@ struct NotifiedObject {
 /// CloudTrail's text when it is given a topic.
 const VALIDATION: &str = "CloudTrail validation message.";
 
+/// What `EventBridge` calls a new object of S3, in `detail-type`
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html>).
+const CREATED: &str = "Object Created";
+/// How it begins to call all that becomes of objects: `Object Deleted`, `Object Tags Added`.
+const OF_OBJECTS: &str = "Object ";
+
 /// The `ETag` of an object that is only named. No object has it.
 const NAMED: &str = "named";
 
@@ -114,10 +122,13 @@ pub(super) fn listing(body: &str, filter: &Filter) -> Result<Listing, Foreign> {
             }
         }
         // Here a key stands as it is.
-        Body::EventBridge { kind, detail: Entity { bucket, object } } if kind == "NotifiedObject Created" => {
+        Body::EventBridge { kind, detail: Entity { bucket, object } } if kind == CREATED => {
             push(&mut listing, bucket.name, object.key.clone(), &object, filter)?;
         }
-        Body::EventBridge { detail, .. } => listing.skipped.add_object(SkipReason::NotCreated, detail.object.key),
+        Body::EventBridge { kind, detail } if kind.starts_with(OF_OBJECTS) => {
+            listing.skipped.add_object(SkipReason::NotCreated, detail.object.key);
+        }
+        Body::EventBridge { .. } => return Err(Foreign::OtherEvent),
         // Here too.
         Body::CloudTrail { bucket, keys } => {
             for key in keys {
@@ -180,8 +191,7 @@ mod tests {
             "bucket": { "name": "b" },
             "object": { "key": KEY.replace('+', " "), "size": 7, "etag": "abc" },
         });
-        let event =
-            json!({ "version": "0", "detail-type": "NotifiedObject Created", "source": "aws.s3", "detail": detail });
+        let event = json!({ "version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": detail });
         let of_sns = json!({ "Type": "Notification", "Message": event.to_string() });
         for body in [notification, wrapped, event, of_sns] {
             assert_eq!(told(&body), (expected.clone(), 0), "{body}");
@@ -205,13 +215,19 @@ mod tests {
         let records = [record("ObjectRemoved:Delete", KEY), record("ObjectCreated:Put", &digest)];
         assert_eq!(told(&json!({ "Records": records })), (vec![], 2));
         let object = json!({ "bucket": { "name": "b" }, "object": { "key": "k" } });
-        assert_eq!(told(&json!({ "detail-type": "NotifiedObject Deleted", "detail": object })), (vec![], 1));
+        assert_eq!(told(&json!({ "detail-type": "Object Deleted", "detail": object })), (vec![], 1));
         let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b" });
         assert_eq!(told(&test), (vec![], 0));
         for text in [&test.to_string(), VALIDATION] {
             assert_eq!(told(&json!({ "Type": "Notification", "Message": text })), (vec![], 0));
         }
         assert!(listing(VALIDATION).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_recipe_sends_the_events_that_are_read() {
+        let recipe = include_str!("../../../../../deploy/aws/hourly.yaml");
+        assert!(recipe.contains(&format!("detail-type: [{CREATED}]")));
     }
 
     #[test]
@@ -226,6 +242,7 @@ mod tests {
             json!({ "s3Bucket": "b", "s3ObjectKey": null }),
             json!({ "Records": [without_etag] }),
             json!({ "Records": [record("ObjectCreated:Put", "%ff")] }),
+            json!({ "detail-type": "Created", "detail": record("", KEY)["s3"] }),
         ] {
             assert!(listing(&body.to_string()).is_err(), "{body}");
         }
