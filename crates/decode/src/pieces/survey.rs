@@ -107,7 +107,8 @@ fn records(
                 if end == 0 && goes_on && rest.len() > MAX_RECORD_BYTES {
                     text.pass(first);
                     let start = text.at();
-                    if !text.pass_container(may_wrap)? {
+                    // A record that is no giant was too odd for the quick pass, and another looks at all of them.
+                    if !text.pass_container(may_wrap)? || text.at() - start <= MAX_RECORD_BYTES {
                         return Ok(None);
                     }
                     cutter.take_giant(start..text.at());

@@ -274,6 +274,20 @@ fn rows_that_take_more_than_their_room_are_left_to_pieces() {
 }
 
 #[test]
+fn a_small_record_that_the_quick_pass_does_not_take_is_a_row_of_a_large_object_too() {
+    // So many brackets open in one block of 64 bytes that it cannot tell how deep they are.
+    let deep = format!("{}{}{}", "[".repeat(108), "[],".repeat(60), "1");
+    let odd = LEAST.replacen('{', &format!("{{\"requestParameters\":{{\"a\":{deep}{}}},", "]".repeat(108)), 1);
+    let many = vec![LEAST; (5 << 20) / LEAST.len()].join(",");
+    let object = format!("{{\"Records\":[{odd},{many}]}}");
+    let mut decoder = trailweave_decode::Decoder::new(DecodeOptions::default());
+    let Survey::Cut(cuts) = decoder.survey(object.as_bytes(), 1 << 20).unwrap() else { panic!("it is not cut") };
+    let pieces = cuts.pieces(object.clone().into_bytes());
+    let tally: Tally = pieces.map(|piece| decoder.read_piece("a", &piece).tally).sum();
+    assert_eq!((tally, tally.rejects), (decode(Selection::Relevant, &object).unwrap().tally, 0));
+}
+
+#[test]
 fn a_giant_record_is_passed_over_and_the_others_are_rows() {
     let giant = LEAST.replacen('{', &format!("{{\"a\":\"}}]\\\"{}\",", "x".repeat(5 << 20)), 1);
     for (head, end) in [("{\"Records\":[", "]}"), ("[", "]"), ("{\"a\":{},\"Events\":[", "],\"b\":1}")] {
