@@ -115,8 +115,11 @@ impl<'a> Change<'a> {
             self.note.touched().check(self.lake, &iceberg)?;
         }
         let note = serde_json::to_vec(&self.note).expect("a note is plain data");
+        // Where the answer is an error, the note may stand all the same, and then its files are needed.
+        let staged = mem::take(&mut self.staged);
         self.lake.write(&path, &note)?;
-        self.staged.retain(|staged| !self.note.appear.values().any(|it| it == self.lake.below(staged)));
+        let is_needed = |staged: &Path| self.note.appear.values().any(|it| it == self.lake.below(staged));
+        self.staged = staged.into_iter().filter(|staged| !is_needed(staged)).collect();
         Ok(HeldChange { lake: self.lake, note: mem::take(&mut self.note), path })
     }
 }
@@ -139,10 +142,8 @@ impl Drop for Change<'_> {
 
 /// Carries out every change that holds and that no process has finished.
 pub(crate) fn finish_all(lake: &Lake) -> Result<(), LakeError> {
-    for path in lake.files(&folder(lake))?.into_iter().map(|file| file.path) {
-        if path.extension().is_some_and(|extension| extension == "json") {
-            carry_out(lake, &read(lake, &path)?, &path)?;
-        }
+    for path in notes(lake)? {
+        carry_out(lake, &read(lake, &path)?, &path)?;
     }
     Ok(())
 }
@@ -205,7 +206,13 @@ fn folders<'f>(lake: &Lake, files: impl IntoIterator<Item = &'f PathBuf>) -> BTr
 
 /// Tells whether a change is being carried out, or was cut in the midst of it.
 pub fn is_changing(lake: &Lake) -> Result<bool, LakeError> {
-    Ok(!lake.files(&folder(lake))?.is_empty())
+    Ok(!notes(lake)?.is_empty())
+}
+
+/// Lists the changes that hold. One that is being noted has no name yet.
+fn notes(lake: &Lake) -> Result<Vec<PathBuf>, LakeError> {
+    let is_note = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    Ok(lake.files(&folder(lake))?.into_iter().map(|file| file.path).filter(is_note).collect())
 }
 
 fn folder(lake: &Lake) -> PathBuf {

@@ -1,4 +1,4 @@
-//! The parts of `events` of which the products of a lake were made.
+//! The parts of `events`, `sessions` and `remembered` of which the products of a lake were made.
 //!
 //! It is written in the same change as the products, so it never says more than they hold. The footer of a part says
 //! what it was merged from, so merging changes nothing about what is covered.
@@ -18,7 +18,7 @@ use crate::LakeError;
 use crate::Merged;
 use crate::Part;
 
-/// The parts of `events` that the products of a lake were made of, and by which rules.
+/// The parts that the products of a lake were made of, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Covered {
     /// The version of the rules that made the products.

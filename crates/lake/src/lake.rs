@@ -322,15 +322,7 @@ impl Lake {
     pub fn parts(&self, table: &Table) -> Result<Vec<Part>, LakeError> {
         let folder = self.table_dir(table);
         let mut parts = Vec::new();
-        let retired = self.retired()?;
-        for Listed { path, bytes, .. } in self.files(&folder)? {
-            if retired.has(self.below(&path)) {
-                continue;
-            }
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if !name.ends_with(".parquet") || name.starts_with(['.', '_']) {
-                continue;
-            }
+        for Listed { path, bytes, .. } in self.held_files(&folder)? {
             let above = path.parent().and_then(|above| above.strip_prefix(&folder).ok()).and_then(Path::to_str);
             let date = above.and_then(|above| above.strip_prefix(DATE_PARTITION)?.strip_prefix('='));
             match (table.dated_by, date) {
@@ -341,6 +333,17 @@ impl Lake {
         }
         parts.sort();
         Ok(parts)
+    }
+
+    /// Lists the files below a folder of a table whose rows the table has: not those that wait for their names, nor those
+    /// that older snapshots alone name.
+    pub fn held_files(&self, folder: &Path) -> Result<Vec<Listed>, LakeError> {
+        let retired = self.retired()?;
+        let is_held = |file: &Listed| {
+            let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.ends_with(".parquet") && !name.starts_with(['.', '_']) && !retired.has(self.below(&file.path))
+        };
+        Ok(self.files(folder)?.into_iter().filter(is_held).collect())
     }
 
     /// Lists everything below a folder of the lake, hidden or not, in the order of the paths.

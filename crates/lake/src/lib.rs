@@ -51,7 +51,7 @@ pub use listed::Listed;
 pub use lock::LakeLock;
 pub use merged::{Merged, read_once};
 pub use open::{LakeFile, LakeRead};
-pub use publish::expire::expire;
+pub use publish::expire::{expire, forget};
 pub use publish::{publish, published_elsewhere};
 pub use remote::{RemoteFile, RemoteRead};
 pub use requests::RequestThread;

@@ -51,9 +51,11 @@ impl Retired {
         self.0.iter().filter(|(_, time_ms)| **time_ms < before_ms).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Forgets files that were removed.
-    pub(crate) fn forget(&mut self, files: &BTreeSet<PathBuf>) {
+    /// Forgets files that were removed; tells whether it knew any.
+    pub(crate) fn forget(&mut self, files: &BTreeSet<PathBuf>) -> bool {
+        let n_known = self.0.len();
         self.0.retain(|path, _| !files.contains(path));
+        self.0.len() < n_known
     }
 
     /// Iterates over the files, by their paths below the lake.

@@ -46,11 +46,8 @@ pub(crate) fn known_to_lake(
 }
 
 fn other_parts(lake: &Lake, partition: &Path, own_batch_id: &str) -> Result<Vec<PathBuf>, LakeError> {
-    let is_other = |path: &PathBuf| {
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        !is_hidden && path.extension().is_some_and(|it| it == "parquet") && batch_id(path) != Some(own_batch_id)
-    };
-    Ok(lake.files(partition)?.into_iter().map(|file| file.path).filter(is_other).collect())
+    let held = lake.held_files(partition)?.into_iter().map(|file| file.path);
+    Ok(held.filter(|path| batch_id(path) != Some(own_batch_id)).collect())
 }
 
 /// Ids to look for, with their keys, by account.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::expire;
+use trailweave_lake::forget;
 use trailweave_table::AUDIT;
 use trailweave_table::LEDGER;
 use trailweave_table::LOGGED;
@@ -46,6 +47,8 @@ pub fn gc(lake: &Lake, is_dry: bool, with_orphans: bool) -> Result<Vec<PathBuf>,
     let ended = ended_long_ago(lake)?;
     if !is_dry {
         remove_all(lake, &useless)?;
+        // A part that is written anew may get the name of one.
+        forget(lake, &useless)?;
         lake.remove_all(&ended)?;
     }
     useless.extend(ended);

@@ -1,11 +1,18 @@
 //! A record is kept once, however often and wherever it is delivered.
 
+use std::num::NonZeroUsize;
+
+use trailweave_ingest::CompactOptions;
 use trailweave_ingest::IngestError;
 use trailweave_ingest::IngestOptions;
 use trailweave_ingest::Progress;
+use trailweave_ingest::compact;
 use trailweave_lake::LakeError;
+use trailweave_lake::PublishOptions;
+use trailweave_lake::publish;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
+use trailweave_table::TABLES;
 
 use crate::ingest;
 use crate::options;
@@ -96,4 +103,31 @@ async fn a_damaged_part_is_named_and_its_remedy_works() {
     ingest(&lake, &IngestOptions { again: true, ..options(&trail) }).await;
     ingest(&lake, &options(&trail)).await;
     assert_eq!(texts(&lake, &EVENTS, "event_id"), ids(0..15));
+}
+
+/// Files that older snapshots keep have the same rows, and no reader of the lake counts them.
+#[tokio::test]
+async fn rows_that_only_a_snapshot_keeps_come_back() {
+    let trail = Trail::new();
+    let lake = trail.lake("lake");
+    let options_of_lake = PublishOptions { keep_secs: Some(3_600), ..PublishOptions::default() };
+    lake.begin_publishing(&options_of_lake).unwrap();
+    for (name, first) in [("a", 0), ("b", 5)] {
+        trail.put(&format!("{name}.json"), &object(&events(first..first + 5)));
+        ingest(&trail.lake("lake"), &options(&trail)).await;
+    }
+    let lake = trail.lake("lake");
+    for table in TABLES {
+        publish(&lake, table, &lake.parts(table).unwrap(), "publish").unwrap();
+    }
+    {
+        let _lock = lake.lock().unwrap();
+        compact(&lake, &CompactOptions { memory_bytes: 64 << 20, threads: NonZeroUsize::MIN }).unwrap();
+    }
+    let parts = lake.parts(&EVENTS).unwrap();
+    assert_eq!((parts.len(), texts(&lake, &EVENTS, "event_id")), (1, ids(0..10)));
+    std::fs::remove_file(&parts[0].path).unwrap();
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ids(0..0));
+    ingest(&lake, &IngestOptions { again: true, ..options(&trail) }).await;
+    assert_eq!(texts(&lake, &EVENTS, "event_id"), ids(0..10));
 }

@@ -30,8 +30,7 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
         for path in &found {
             lake.remove(path)?;
         }
-        if !gone.is_empty() {
-            retired.forget(&gone);
+        if retired.forget(&gone) {
             retired.write(store, &state_dir)?;
         }
         if iceberg.keep_secs == Some(0) && retired.files().next().is_none() {
@@ -39,6 +38,21 @@ pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
         }
     }
     Ok(found)
+}
+
+/// Notes of files that were removed that no snapshot keeps them.
+///
+/// Needs: the lake's lock.
+pub fn forget(lake: &Lake, removed: &[PathBuf]) -> Result<(), LakeError> {
+    if !lake.keeps_snapshots() {
+        return Ok(());
+    }
+    let (store, state_dir) = (lake.store(), lake.state_dir());
+    let mut retired = Retired::read(store, &state_dir)?;
+    if retired.forget(&removed.iter().map(|path| lake.below(path).to_owned()).collect()) {
+        retired.write(store, &state_dir)?;
+    }
+    Ok(())
 }
 
 impl Place<'_> {

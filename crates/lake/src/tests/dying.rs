@@ -1,4 +1,5 @@
-//! An object store of a process that is killed: after so many writes, removals and copies none succeeds.
+//! An object store of a process that is killed: after so many writes, removals and copies none succeeds. Or one whose answer
+//! to one write is lost, though it was carried out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,14 +30,24 @@ use object_store::path::Path;
 pub(crate) struct Dying {
     store: Arc<dyn ObjectStore>,
     left: AtomicUsize,
+    /// True if it lives on, and loses the answer to the next write.
+    pub(crate) loses_answer: bool,
 }
 
 impl Dying {
     pub(crate) fn new(store: &Arc<dyn ObjectStore>, left: usize) -> Self {
-        Self { store: Arc::clone(store), left: AtomicUsize::new(left) }
+        Self { store: Arc::clone(store), left: AtomicUsize::new(left), loses_answer: false }
+    }
+
+    /// Tells of a write whether its answer is lost. The number wraps, so no other's is.
+    fn is_answer_lost(&self) -> bool {
+        self.loses_answer && self.left.fetch_sub(1, Ordering::SeqCst) == 0
     }
 
     fn live(&self) -> Result<()> {
+        if self.loses_answer {
+            return Ok(());
+        }
         let less = |left: usize| left.checked_sub(1);
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
             Ok(_) => Ok(()),
@@ -55,7 +66,9 @@ impl fmt::Display for Dying {
 impl ObjectStore for Dying {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         self.live()?;
-        self.store.put_opts(location, payload, opts).await
+        let is_lost = self.is_answer_lost();
+        let answer = self.store.put_opts(location, payload, opts).await?;
+        if is_lost { Err(Error::Generic { store: "dying", source: "no answer".into() }) } else { Ok(answer) }
     }
 
     async fn put_multipart_opts(&self, at: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {

@@ -30,6 +30,8 @@ use crate::PublishOptions;
 use crate::TableWriter;
 use crate::change::finish_all;
 use crate::expire;
+use crate::forget;
+use crate::is_changing;
 use crate::metrics::Metrics;
 use crate::publish;
 
@@ -127,6 +129,61 @@ fn a_process_that_is_killed_at_any_step_leaves_one_snapshot_for_each_change() {
         }
     }
     assert_eq!(n_seen.len(), 2);
+}
+
+#[test]
+fn a_change_is_made_or_never_was_whichever_answer_is_lost() {
+    let mut seen = BTreeSet::new();
+    for left in 0.. {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let before = lake_in(Arc::clone(&store));
+        write(&before, &part(&before, "template"));
+        write(&before, &part(&before, "old"));
+        let mut losing = Dying::new(&store, left);
+        losing.loses_answer = true;
+        let outcome = replace(&lake_in(Arc::new(losing)), "new", &["old"]);
+        let lake = lake_in(store);
+        finish_all(&lake).unwrap();
+        let files = in_folder(&lake);
+        assert!(files == ["old", "template"] || files == ["new", "template"], "{left}: {files:?}");
+        seen.insert(files);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 2);
+}
+
+#[test]
+fn a_change_that_is_being_noted_is_none_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    let note = lake.state_dir().join("changes/.products.json.tmp");
+    std::fs::create_dir_all(note.parent().unwrap()).unwrap();
+    std::fs::write(&note, "{}").unwrap();
+    assert!(!is_changing(&lake).unwrap());
+    std::fs::rename(&note, note.with_file_name("products.json")).unwrap();
+    assert!(is_changing(&lake).unwrap());
+}
+
+/// A part that is written anew may get the name of one that a snapshot kept.
+#[test]
+fn a_file_that_was_removed_is_retired_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = PublishOptions { keep_secs: Some(3_600), ..PublishOptions::default() };
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    write(&lake, &part(&lake, "template"));
+    write(&lake, &part(&lake, "old"));
+    lake.begin_publishing(&options).unwrap();
+    publish(&lake, &EVENTS, &lake.parts(&EVENTS).unwrap(), "publish").unwrap();
+    let lake = Lake::open_or_create(folder.path(), None).unwrap();
+    replace(&lake, "new", &["old"]).unwrap();
+    let old = part(&lake, "old");
+    assert!(old.exists() && in_folder(&lake) == ["new", "template"]);
+    lake.remove(&old).unwrap();
+    forget(&lake, std::slice::from_ref(&old)).unwrap();
+    write(&lake, &old);
+    assert_eq!(in_folder(&lake), ["new", "old", "template"]);
 }
 
 #[test]
