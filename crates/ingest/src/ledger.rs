@@ -103,8 +103,8 @@ pub(crate) struct Ledger {
     again: HashMap<u128, u32>,
     /// How often earlier runs have quarantined an object.
     quarantined: HashMap<u128, u32>,
-    /// Those of them that were dismissed.
-    dismissed: HashSet<u128>,
+    /// How many of these quarantines were dismissed.
+    dismissed: HashMap<u128, u32>,
     /// Objects that this run has read and may be asked for.
     fresh: BTreeSet<u128>,
     batches: HashSet<String>,
@@ -225,7 +225,7 @@ impl Ledger {
             _ => {
                 *self.quarantined.entry(read).or_default() += 1;
                 if is_dismissed {
-                    self.dismissed.insert(read);
+                    *self.dismissed.entry(read).or_default() += 1;
                 }
             }
         }
@@ -252,7 +252,8 @@ impl Ledger {
         match self.quarantined.get(&read) {
             _ if self.fresh.contains(&read) => Known::Fresh,
             _ if self.done.contains(&read) => Known::Done,
-            Some(times) if self.dismissed.contains(&read) => Known::Dismissed(*times),
+            // One that was refused again since stands in quarantine.
+            Some(times) if self.dismissed.get(&read) == Some(times) => Known::Dismissed(*times),
             Some(times) => Known::Quarantined(*times),
             None => Known::New,
         }
@@ -423,13 +424,14 @@ pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeErr
     read_columns(lake, path, &columns)?.map(|rows| read::filled(&LEDGER, &rows?).map_err(damaged)).collect()
 }
 
-/// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`.
+/// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`. An entry of an
+/// object that was read again repeats what another says, and stays.
 fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut Lost) -> RecordBatch {
     let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
     let text = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
-    let (objects, batches) = (text("source_object"), text(BATCH_ID));
+    let (objects, statuses, batches) = (text("source_object"), text("status"), text(BATCH_ID));
     let (mut n_rows, mut n_duplicates) = (number("rows"), number("duplicates"));
-    for row in 0..rows.num_rows() {
+    for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) != AGAIN) {
         let Some(n) = leaving.get_mut(objects.value(row)) else { continue };
         let moved = n_rows[row].min(i64::try_from(*n).unwrap_or(i64::MAX));
         if moved > 0 {

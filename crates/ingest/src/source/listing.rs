@@ -34,7 +34,7 @@ pub(crate) struct ObjectRef {
     pub(crate) version: Box<str>,
     /// Its size as stored.
     pub(crate) bytes: u64,
-    /// How often it was read before and quarantined.
+    /// How often it was read before, and quarantined or read again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) attempt: u32,
     /// Where it stands in a trail; a plan does not keep it.

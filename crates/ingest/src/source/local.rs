@@ -361,7 +361,7 @@ fn entries(folder: &Path, limit: usize) -> Result<Option<Vec<FolderEntry>>, Inge
     Ok(Some(entries))
 }
 
-fn is_hidden(name: &OsStr) -> bool {
+pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().starts_with(b"_")
 }
 
@@ -413,7 +413,7 @@ fn see(folder: &LocalFolder, entry: FolderEntry, names: Names) -> Result<Option<
 }
 
 /// Tells whether an entry is gone, or a link that leads nowhere or to itself.
-fn leads_nowhere(kind: FileType, error: &io::Error) -> bool {
+pub(super) fn leads_nowhere(kind: FileType, error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || (kind.is_symlink() && error.kind() != io::ErrorKind::PermissionDenied)
 }
 

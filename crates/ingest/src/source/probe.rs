@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use super::Location;
 use super::Source;
+use super::local::is_hidden;
+use super::local::leads_nowhere;
 use super::queue::Queue;
 use super::s3::S3;
 use super::s3::remedy_or;
@@ -65,7 +67,8 @@ fn is_other_than_digest(name: &str) -> bool {
     !name.contains("CloudTrail-Digest")
 }
 
-/// Opens the first file in a folder and those below whose names `takes` takes, and reads no more than it takes to find it.
+/// Opens the first file in a folder and those below whose names `takes` takes, and reads no more than it takes to find it. What
+/// a listing passes over is passed over: hidden files, and links that lead nowhere or to a folder above.
 fn first_file(path: &Path, takes: fn(&str) -> bool) -> Result<Option<String>, ProbeError> {
     let failed = |source| ProbeError::File { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(failed)?.is_dir() {
@@ -74,8 +77,16 @@ fn first_file(path: &Path, takes: fn(&str) -> bool) -> Result<Option<String>, Pr
     }
     for entry in fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if !takes(&entry.file_name().to_string_lossy()) {
+        if is_hidden(&entry.file_name()) || !takes(&entry.file_name().to_string_lossy()) {
             continue;
+        }
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_symlink() {
+            match fs::canonicalize(entry.path()) {
+                Ok(target) if fs::canonicalize(path).is_ok_and(|folder| folder.starts_with(&target)) => continue,
+                Err(error) if leads_nowhere(kind, &error) => continue,
+                _ => {}
+            }
         }
         if let Some(found) = first_file(&entry.path(), takes)? {
             return Ok(Some(found));

@@ -123,6 +123,8 @@ fn what_was_dismissed_is_read_again_only_by_its_name() {
     // It is as it was, and stands again.
     assert_eq!(world.say(&["quarantine", "retry", &name]).code, 3);
     assert_eq!(world.list(&[])[0]["attempts"], 2);
+    assert_eq!(world.say(&["quarantine", "retry"]).code, 3);
+    assert_eq!(world.list(&[])[0]["attempts"], 3);
 }
 
 #[test]
