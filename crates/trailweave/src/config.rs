@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
     pub(crate) filter: Filter,
+    /// What `from` and `to` say, for verbs that go by the time and not by days.
+    pub(crate) days: [String; 2],
     pub(crate) events: Option<String>,
     /// The columns that are left out, where the configuration names any.
     pub(crate) omit: Option<Omit>,
@@ -168,6 +170,7 @@ impl Config {
                 regions: regions(all(&ingest.place.region, &file.region))?,
                 names: if ingest.all_names.unwrap_or(file.all_names) { Names::All } else { Names::OfTrails },
             })?,
+            days: [or(&ingest.from, &file.from), or(&ingest.to, &file.to)],
             events: events(&or(&ingest.events, &file.events))?,
             omit: omit(&file.omit)?,
             memory,

@@ -92,8 +92,7 @@ impl Verification<'_> {
     /// Counts the hours.
     pub(super) fn hours(&self, digests: &[Digest], judged: &Judged, logs: &Logs, had: &HadLogs) -> HoursProven {
         let mut hours = Hours::default();
-        let mut is_proven: Vec<bool> =
-            judged.verdicts.iter().map(|verdict| verdict.state.is_trusted() && verdict.is_linked()).collect();
+        let mut is_proven: Vec<bool> = judged.verdicts.iter().map(|verdict| verdict.state.is_trusted()).collect();
         for log in logs.asked(judged) {
             is_proven[log.digest as usize] &= log.verdict == LogVerdict::Valid;
         }

@@ -37,7 +37,9 @@ fn outcome(verified: &Verified) -> Outcome {
 }
 
 fn verified(job: &Job, args: &VerifyArgs) -> anyhow::Result<Verified> {
-    let range = config::range(("from", args.from.as_deref()), ("to", args.to.as_deref()), job.began)?;
+    let [from, to] = &job.config.days;
+    let (from, to) = (args.from.as_ref().unwrap_or(from), args.to.as_ref().unwrap_or(to));
+    let range = config::range(("from", Some(from)), ("to", Some(to)), job.began)?;
     if job.config.sources.is_empty() {
         return Err(ConfigError::NoTrail.into());
     }

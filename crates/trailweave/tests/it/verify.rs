@@ -425,4 +425,12 @@ fn a_range_reads_the_windows_that_it_touches_in_any_zone() {
     assert_eq!((&covered["from"], &covered["to"]), (&json!("2026-03-02T06:10:00Z"), &json!("2026-03-02T07:50:00Z")));
     let (code, found) = world.verify(&["--from", "2026-03-01", "--to", "2026-03-02"]);
     assert_eq!((code, findings(&found, "fail")[0].0.as_str()), (5, "not-covered"));
+    // The days of a configuration, unless others are typed.
+    let config = world.path("daily.toml");
+    fs::write(&config, "from = \"2026-03-01\"\nto = \"2026-03-01\"\n").unwrap();
+    let of_config = ["--config", utf8(&config)];
+    assert_eq!(world.verify(&of_config).0, 5);
+    let (code, found) = world
+        .verify(&[&of_config[..], &["--from", "2026-03-02T07:10:00+01:00", "--to", "2026-03-02T07:50:00Z"]].concat());
+    assert_eq!((code, &found["hours"]), (0, &json!({ "proven": 2, "total": 2 })));
 }

@@ -242,14 +242,19 @@ def systemd():
     # It passes over a key that it does not know, with a warning.
     ours = [line for line in said.stderr.splitlines() if str(units) in line or "trailweave" in line]
     demand(said.returncode == 0 and not ours, "\n".join(ours) or said.stderr)
+    users, first_days = set(), set()
     for unit in ["trailweave", "trailweave-daily"]:
         text = (DEPLOY / "systemd" / f"{unit}.service").read_text()
+        users.add(re.search("(?m)^User=(.*)$", text)[1])
         [limit] = re.findall("(?m)^MemoryMax=(.*)$", text)
         for command in re.findall("(?m)^ExecStart=/usr/bin/trailweave (.*)$", text):
             command = shlex.split(command)
-            memory = tomllib.loads((DEPLOY / "systemd" / pathlib.Path(command[-1]).name).read_text())["memory"]
-            demand_room(memory, limit, unit)
+            settings = tomllib.loads((DEPLOY / "systemd" / pathlib.Path(command[-1]).name).read_text())
+            first_days.add(settings["from"])
+            demand_room(settings["memory"], limit, unit)
             desk.run(command)
+    demand(len(users) == 1, f"the units take the lake from each other: {users}")
+    demand(len(first_days) == 1, f"`verify` misses what `run` does not read: {first_days}")
     desk.demand_rows()
 
 
