@@ -78,11 +78,12 @@ $(READERS): $(DUCKDB)
 		'duckdb-extension-avro==1.5.5' 'duckdb-extension-httpfs==1.5.5' 'duckdb-extension-iceberg==1.5.5'
 	touch $@
 
-# The join on Apache Spark, the newest and an old one, and the lake as Spark reads it: some ten minutes. One test after the
-# other, as each has a JVM for both cores.
+# The join on Apache Spark, the newest and an old one, and the lake as Spark reads it and answers `ask`: some ten minutes.
+# One test after the other, as each has a JVM for both cores.
 test-spark: spark
 	cargo test --locked --workspace $(ALL) --test it -- --test-threads 1 spark::
 	target/spark-4.3/bin/python crates/trailweave/tests/readers/compare.py target/debug/trailweave spark
+	target/spark-4.3/bin/python crates/trailweave/tests/readers/ask.py target/debug/trailweave spark
 
 # Two versions of Spark with their own pythons, and Java.
 spark: java $(SPARKS)

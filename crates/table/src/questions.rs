@@ -159,7 +159,7 @@ pub const QUESTIONS: [Question; 9] = [
         parameters: &[Parameter { name: "instance", kind: ParameterKind::Instance }],
         limited: None,
         template: include_str!("questions/behind.sql"),
-        order_by: "launched_at, key_arn",
+        order_by: "launched_at, key_arn, caller_instance_id",
     },
     Question {
         name: "alive-grants",

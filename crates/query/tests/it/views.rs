@@ -10,6 +10,10 @@ use trailweave_correlate::correlate;
 use trailweave_lake::Lake;
 use trailweave_oracle::Event;
 use trailweave_oracle::products;
+use trailweave_table::Dialect;
+use trailweave_table::Limits;
+use trailweave_table::Question;
+use trailweave_table::Value;
 
 use crate::lakes::event;
 use crate::lakes::lake_of;
@@ -20,7 +24,13 @@ const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56e
 
 #[tokio::test]
 async fn a_key_that_the_role_of_an_instance_used_is_told_of_its_caller_alone() {
-    let launch = Event { instance_ids: vec!["i-0000000a".into()], ..event("ec2", "run", 0, "RunInstances") };
+    // As the first records are, which do not say in whose trail they are.
+    let launch = Event {
+        instance_ids: vec!["i-0000000a".into()],
+        recipient_account_id: None,
+        principal_account_id: Some("111111111111".into()),
+        ..event("ec2", "run", 0, "RunInstances")
+    };
     let of_role = Event {
         user_identity_type: Some("AssumedRole".into()),
         session_name: Some("i-0000000a".into()),
@@ -46,6 +56,10 @@ async fn a_key_that_the_role_of_an_instance_used_is_told_of_its_caller_alone() {
     let view = "SELECT * FROM keys_by_instance ORDER BY caller_instance_id NULLS LAST";
     assert_eq!(asked(view, "instance_id").await, ["-", "i-0000000a"]);
     assert_eq!(asked(view, "caller_instance_id").await, ["i-0000000a", "-"]);
+    let behind = Question::named("behind").unwrap();
+    let behind = behind.sql(Dialect::DuckDb, &[Value::Text("i-0000000a".into())], &Limits::default());
+    assert_eq!(asked(&behind, "caller_instance_id").await, ["i-0000000a", "-"]);
+    assert_eq!(asked(&behind, "launched_by").await, ["RunInstances", "RunInstances"]);
     // The question about volumes in docs/readers.md.
     let page = include_str!("../../../../docs/readers.md");
     let first = page.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();

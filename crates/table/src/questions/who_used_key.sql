@@ -4,7 +4,9 @@ SELECT
   min(used.event_time) AS first_call_at, max(used.event_time) AS last_call_at
 FROM (
   SELECT
-    event_id, event_time, event_name, error_code, recipient_account_id, principal_arn, invoked_by,
+    event_id, event_time, event_name, error_code, principal_arn, invoked_by,
+    -- The first records do not say in whose trail they are.
+    coalesce(recipient_account_id, principal_account_id) AS account_id,
     -- The source of a ReEncrypt is used, too.
     CASE WHEN key_arn = $key OR substr(key_arn, position(':key/' IN key_arn) + 5) = $key THEN key_arn ELSE source_key_arn END
       AS used_key_arn
@@ -14,6 +16,6 @@ FROM (
       OR source_key_arn = $key OR substr(source_key_arn, position(':key/' IN source_key_arn) + 5) = $key)$limits
 ) AS used
 LEFT JOIN correlated AS joined
-  ON joined.kms_event_id = used.event_id AND joined.recipient_account_id = used.recipient_account_id
+  ON joined.kms_event_id = used.event_id AND joined.recipient_account_id = used.account_id
 GROUP BY
   used.used_key_arn, used.principal_arn, used.invoked_by, joined.instance_id, joined.root_principal_arn, used.event_name

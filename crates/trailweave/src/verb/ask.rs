@@ -72,7 +72,8 @@ fn values(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Vec<Val
                     let (key, expected) = (parameter.name, kind.expected());
                     return Err(ConfigError::Value { key, value: value.clone(), expected });
                 }
-                Value::Text(value.clone())
+                // CloudTrail logs ids in lower case.
+                Value::Text(value.to_ascii_lowercase())
             }
         });
     }

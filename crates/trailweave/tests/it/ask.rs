@@ -54,9 +54,11 @@ fn a_question_is_printed_in_the_words_of_an_engine_without_a_lake() {
 }
 
 #[test]
-fn duckdb_answers_the_printed_sql_of_every_question_with_the_rows_of_ask() {
+fn duckdb_and_clickhouse_answer_the_printed_sql_of_every_question_with_the_rows_of_ask() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers/ask.py");
-    let output = Command::new(PYTHON).arg(&script).arg(env!("CARGO_BIN_EXE_trailweave")).output().unwrap();
+    let mut command = Command::new(PYTHON);
+    command.arg(&script).arg(env!("CARGO_BIN_EXE_trailweave")).args(["duckdb", "clickhouse"]);
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{said}");
 }

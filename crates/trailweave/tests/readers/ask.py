@@ -1,57 +1,90 @@
-"""Asks every question of a demo's lake by `trailweave ask`, and of DuckDB by what --sql prints: ask.py TRAILWEAVE.
+"""Asks every question of a lake by `trailweave ask`, and of ENGINE by what --sql prints: ask.py TRAILWEAVE ENGINE..
 
-Exits with 1 where the rows differ, or where a question that must have rows has none.
+An ENGINE is duckdb, clickhouse or spark. Exits with 1 where the rows differ, or where a question that must have rows has
+none.
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 
-import duckdb
-from compare import canonical, statements
+import compare
+import engines
+from engines import canonical
 
-# The demo has no key that is used while it is disabled.
-MAY_BE_EMPTY = {"uses-of-disabled-keys"}
+KEYLESS = """\
+SELECT instance_id AS found
+FROM instances
+WHERE instance_id NOT IN (SELECT instance_id FROM correlated WHERE instance_id IS NOT NULL AND key_arn IS NOT NULL)
+LIMIT 1"""
 
 
-def main(trailweave: str) -> int:
-    run = lambda *typed: subprocess.run([trailweave, *typed], stdout=subprocess.PIPE, check=True, text=True).stdout
+def main(trailweave: str, asked: list[str]) -> int:
+    run = lambda *typed: subprocess.run([trailweave, *typed], stdout=subprocess.PIPE, check=True, text=True).stdout.rstrip(";\n")
     lines = lambda text: [json.loads(line) for line in text.splitlines()]
     with tempfile.TemporaryDirectory() as folder:
-        run("demo", "--dir", folder, "--records", "6000", "--seed", "3")
-        lake = pathlib.Path(folder) / "lake"
-        db = duckdb.connect()
-        db.execute(statements(trailweave, "duckdb", lake))
-        one = lambda column, where: str(db.execute(f"SELECT {column} FROM correlated WHERE {where} LIMIT 1").fetchall()[0][0])
-        key = one("key_arn", "kms_event_name = 'Decrypt' AND instance_id IS NOT NULL AND kms_error_code IS NULL")
-        told = {
-            "EVENT": one("kms_event_id", "link = 'request_id'"),
-            "KEY": key.split(":key/")[1],
-            "INSTANCE": one("instance_id", "instance_id IS NOT NULL AND launch_event_id IS NOT NULL AND key_arn IS NOT NULL"),
-            "WHEN": one("CAST(max(CAST(kms_event_time AS DATE)) OVER () AS VARCHAR)", "true"),
-        }
-        asked = [it["usage"] for it in lines(run("ask", "--json"))]
-        asked += ["who-used-key ARN", "launchers-of-key ARN"]
-        of_day = f"kms_event_time >= '{told['WHEN']}' ORDER BY kms_event_time, kms_event_id"
-        # Every answer but those to one thing, narrowed to a last day, an account and a region.
-        narrow = ["--since", told["WHEN"], "--account", one("recipient_account_id", of_day), "--region", one("aws_region", of_day)]
-        asked += [f"{it} {' '.join(narrow)}" for it in asked if not it.startswith(("cause-of", "behind"))]
-        failed = []
-        for usage in asked:
-            words = [(told | {"ARN": key}).get(it, it) for it in usage.replace("[", "").replace("]", "").split()]
-            ours = canonical(lines(run("ask", *words, "--json", "--lake", str(lake))))
-            theirs = canonical(db.sql(run("ask", *words, "--sql", "duckdb")).to_arrow_table().to_pylist())
-            if ours != theirs or not (ours or words[0] in MAY_BE_EMPTY or "--since" in words):
-                failed.append(f"{words}: {len(ours)} rows, DuckDB has {len(theirs)}: {ours[:2]} {theirs[:2]}")
-        limits = f"kms_event_time >= '{narrow[1]}' AND recipient_account_id = '{narrow[3]}' AND aws_region = '{narrow[5]}'"
-        expected = int(one("count(*)", limits))
-        if sum(it["calls"] for it in lines(run("ask", "links", *narrow, "--json", "--lake", str(lake)))) != expected or expected == 0:
-            failed.append(f"links {narrow}: not the {expected} calls of {limits}")
-        print(*failed, sep="\n")
-    return int(bool(failed))
+        lake = compare.make_lake(trailweave, pathlib.Path(folder) / compare.PLAIN_FOLDER)
+        query = lambda sql: lines(run("query", "--json", "--lake", str(lake), sql))
+        questions = of_lake(query, [it["usage"] for it in lines(run("ask", "--json"))])
+        ours = {words: canonical(lines(run("ask", *words, "--json", "--lake", str(lake)))) for words in questions}
+        faults = [f"{words} has no row" for words in questions if not (ours[words] or "--since" in words)]
+        faults += totals(query, ours)
+        for engine in asked:
+            _, answer = engines.ENGINES[engine](trailweave, lake)
+            for words in questions:
+                if fault := differs(ours[words], lambda: answer(run("ask", *words, "--sql", engine))):
+                    faults.append(f"{words}: {engine} {fault}")
+        print(*faults, sep="\n")
+    return int(bool(faults))
+
+
+def differs(ours: list[str], answer: Callable[[], list[dict]]) -> str | None:
+    """Says what an engine has otherwise."""
+    try:
+        theirs = canonical(answer())
+    except Exception as error:  # Each engine has its own.
+        return f"says {error}"
+    only = lambda one, other: [it for it in one if it not in other][:2]
+    return None if ours == theirs else f"has {len(theirs)} rows for {len(ours)}: {only(theirs, ours)} for {only(ours, theirs)}"
+
+
+def of_lake(query: engines.Answer, usages: list[str]) -> list[tuple[str, ...]]:
+    """Every question as it is typed: of things in the lake, and narrowed to the last day of a key, an account and a region."""
+    one = lambda column, where: query(f"SELECT {column} AS found FROM correlated WHERE {where} LIMIT 1")[0]["found"]
+    key = one("key_arn", "kms_event_name = 'Decrypt' AND instance_id IS NOT NULL AND kms_error_code IS NULL")
+    last = one("max(kms_event_time)", f"key_arn = '{key}'")[:10]
+    of_day = f"key_arn = '{key}' AND kms_event_time >= TIMESTAMP '{last}T00:00:00Z'"
+    told = {
+        "EVENT": one("kms_event_id", "link = 'request_id'"),
+        "KEY": key.split(":key/")[1],
+        "ARN": key,
+        "INSTANCE": one("instance_id", "instance_id IS NOT NULL AND launch_event_id IS NOT NULL AND key_arn IS NOT NULL"),
+        # Launched before the lake begins; without a key.
+        "UNKNOWN": one("instance_id", "instance_id IS NOT NULL AND launch_event_id IS NULL"),
+        "KEYLESS": query(KEYLESS)[0]["found"],
+        "WHEN": one("max(kms_event_time)", "true")[:10],
+    }
+    usages = [*usages, "who-used-key ARN", "launchers-of-key ARN", "behind UNKNOWN", "behind KEYLESS"]
+    narrow = f" --since {last} --account {one('recipient_account_id', of_day)} --region {one('aws_region', of_day)}"
+    usages += [it + narrow for it in usages if not it.startswith(("cause-of", "behind"))]
+    return [tuple(told.get(it, it) for it in usage.replace("[", "").replace("]", "").split()) for usage in usages]
+
+
+def totals(query: engines.Answer, ours: dict[tuple[str, ...], list[str]]) -> list[str]:
+    """Holds the calls of `links` against a count."""
+    narrowed, rows = next((words, rows) for words, rows in ours.items() if words[0] == "links" and "--since" in words)
+    _, _, since, _, account, _, region = narrowed
+    limits = f"kms_event_time >= TIMESTAMP '{since}T00:00:00Z' AND recipient_account_id = '{account}' AND aws_region = '{region}'"
+    expected = query(f"SELECT count(*) AS found FROM correlated WHERE {limits}")[0]["found"]
+    found = sum(json.loads(it)["calls"] for it in rows)
+    return [] if found == expected > 0 else [f"{narrowed}: {found} calls, and {expected} of {limits}"]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    if len(sys.argv) < 3 or not set(sys.argv[2:]) <= set(engines.ENGINES):
+        sys.exit(__doc__)
+    sys.exit(main(os.path.abspath(sys.argv[1]), sys.argv[2:]))

@@ -6,8 +6,6 @@ by the statements of `trailweave ddl`, polars, pyarrow and pandas by the line th
 Exits with 1 where any cell differs.
 """
 
-import datetime
-import decimal
 import gzip
 import json
 import math
@@ -18,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import engines
+from engines import canonical
 
 TABLES = ["events", "sessions", "correlated", "instances", "volumes", "attachments", "grants", "rejects", "ledger"]
 VIEWS = [
@@ -46,7 +47,7 @@ def main(trailweave: str, readers: list[str]) -> int:
         failed = False
         for reader in readers:
             began = time.monotonic()
-            seen = READERS[reader](trailweave, misleading if reader in BY_DDL else plain)
+            seen = READERS[reader](trailweave, misleading if reader in engines.ENGINES else plain)
             differences = [it for name, rows in seen.items() for it in compare(name, expected[name], rows, reader)]
             failed |= bool(differences) or set(seen) < set(TABLES)
             print(f"{reader}: {len(seen)} tables and views in {time.monotonic() - began:.1f} s", *differences, sep="\n  ")
@@ -84,12 +85,27 @@ def context(**entries) -> dict:
     return {"requestParameters": {"encryptionContext": {"aws:ebs:id": "vol-0000000000000000a", **entries}}}
 
 
-# Times at both ends of a day, texts with what SQL, CSV and JSON escape, null values in a map.
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/00000000-0000-4000-8000-00000000000a"
+
+
+def of_key(n: int, second: int, **fields) -> dict:
+    resources = [{"ARN": KEY, "accountId": "111122223333", "type": "AWS::KMS::Key"}]
+    return record(n, f"2026-03-03T05:00:{second:02}Z", resources=resources, **fields)
+
+
+# Times at both ends of a day, texts with what SQL, CSV and JSON escape, null values in a map; a key that is used while it is
+# disabled, after it is enabled again, and after it is to be deleted.
 ODD = [
     record(1, "2026-03-02T23:59:59Z", **context(nothing=None, empty="")),
     record(2, "2026-03-03T00:00:00Z", **context(text="it's \"a\" \\ \t\r\n, ü ☃ 𝄞")),
     record(3, "2026-03-03T00:00:00.123Z", **context(), userAgent="\\N NULL null '' \u0000\u2028"),
     record(4, "2026-03-03T04:59:59Z", **context(), errorCode="AccessDenied", errorMessage="", readOnly=True),
+    of_key(5, 0, eventName="DisableKey"),
+    of_key(6, 1, **context(), errorCode="DisabledException"),
+    of_key(7, 2, eventName="EnableKey"),
+    of_key(8, 3, **context()),
+    of_key(9, 4, eventName="ScheduleKeyDeletion"),
+    of_key(10, 5, **context(), errorCode="KMSInvalidStateException"),
     {"eventID": "no time"},
 ]
 
@@ -105,7 +121,7 @@ def compare(name: str, expected: list[dict], seen: list[dict], reader: str) -> l
         kinds = {column: type(it) for row in seen for column, it in row.items() if isinstance(it, (list, dict))}
         expected = [{k: kinds[k]() if v is None and k in kinds else v for k, v in row.items()} for row in expected]
     ours, theirs = canonical(expected), canonical(seen)
-    if not ours and name in TABLES:
+    if not ours:
         return [f"{name} has no row: nothing was compared"]
     if len(ours) != len(theirs):
         return [f"{name} has {len(ours)} rows, {reader} sees {len(theirs)}"]
@@ -117,93 +133,36 @@ def compare(name: str, expected: list[dict], seen: list[dict], reader: str) -> l
     return cells[:N_SHOWN]
 
 
-def canonical(rows: list[dict]) -> list[str]:
-    return sorted(json.dumps({name: value(it) for name, it in row.items()}, sort_keys=True) for row in rows)
-
-
-def value(it):
-    """A cell as `query --json` prints it."""
-    if isinstance(it, datetime.datetime):
-        assert it.tzinfo is not None, f"{it} has no zone"
-        text = it.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return text.replace(".000Z", "Z")
-    if isinstance(it, datetime.date):
-        return it.isoformat()
-    if isinstance(it, decimal.Decimal):  # DuckDB's sum of integers
-        return int(it)
-    if isinstance(it, dict):
-        return {key: value(entry) for key, entry in it.items()}
-    if hasattr(it, "tolist"):
-        it = it.tolist()
-    if isinstance(it, (list, tuple)):
-        is_map = bool(it) and all(isinstance(entry, tuple) for entry in it)
-        return {key: value(entry) for key, entry in it} if is_map else [value(entry) for entry in it]
-    return it
-
-
-def statements(trailweave: str, engine: str, lake: pathlib.Path) -> str:
-    """The statements for the lake, which is named as seen from its own folder."""
-    asked = [trailweave, "ddl", engine, "--lake", lake.name]
-    return subprocess.run(asked, cwd=lake.parent, stdout=subprocess.PIPE, check=True, text=True).stdout
-
-
 def duckdb(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
-    import duckdb
-
-    print(f"duckdb is {duckdb.__version__}")
-    db = duckdb.connect()
-    db.execute("SET TimeZone = 'America/New_York'")
-    db.execute(statements(trailweave, "duckdb", lake))
+    db, answer = engines.duckdb(trailweave, lake)
     assert db.execute("SELECT min(event_time)::VARCHAR FROM events").fetchone()[0].endswith("+00")
     kinds = "SELECT typeof(event_time), typeof(volume_ids), typeof(encryption_context), typeof(event_date) FROM events LIMIT 1"
     assert db.execute(kinds).fetchone() == ("TIMESTAMP WITH TIME ZONE", "VARCHAR[]", "MAP(VARCHAR, VARCHAR)", "DATE")
     plan = db.execute("EXPLAIN ANALYZE SELECT count(event_id) FROM events WHERE event_date = '2026-03-03'").fetchone()[1]
     n_read, n_files = map(int, re.search(r"Scanning Files: (\d+)/(\d+)", plan).groups())
     assert n_read < n_files, plan
-    return {name: db.sql(f"SELECT * FROM {name}").to_arrow_table().to_pylist() for name in TABLES + VIEWS}
+    return all_rows(answer)
 
 
 def clickhouse(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
-    from chdb.session import Session
-
-    db = Session()
-    db.query("SET session_timezone = 'America/New_York'")
-    db.query(statements(trailweave, "clickhouse", lake))
-    form = "SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0"
-    seen = {}
-    for name in TABLES + VIEWS:
-        lines = db.query(f"SELECT * FROM {name} {form}", "JSONEachRow").bytes().splitlines()
-        seen[name] = [shortened(json.loads(line)) for line in lines]
+    db, answer = engines.clickhouse(trailweave, lake)
     n_all, n_day = (db.query(f"SELECT max(event_id) FROM events {it}").storage_rows_read() for it in ("", ONE_DAY))
     assert 0 < n_day < n_all, f"{n_day} of {n_all} rows read for a day"
-    return seen
+    return all_rows(answer)
 
 
 ONE_DAY = "WHERE event_date = '2026-03-03'"
 
 
-def shortened(row: dict) -> dict:
-    """The row with times as `query` prints them: without empty milliseconds and microseconds."""
-    is_time = lambda it: isinstance(it, str) and len(it) == 27 and it.endswith("000Z")
-    return {name: value(datetime.datetime.fromisoformat(it)) if is_time(it) else it for name, it in row.items()}
-
-
 def spark(trailweave: str, lake: pathlib.Path) -> dict[str, list[dict]]:
-    from pyspark.sql import SparkSession
-
-    os.environ["TZ"] = "UTC"  # in which python shows times
-    time.tzset()
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", False)
-    session = builder.config("spark.sql.session.timeZone", "America/New_York").getOrCreate()
-    print(f"spark is {session.version}")
-    for statement in statements(trailweave, "spark", lake).split(";\n"):
-        if statement.strip():
-            session.sql(statement)
+    session, answer = engines.spark(trailweave, lake)
     plan = session.sql(f"SELECT * FROM events {ONE_DAY}")._jdf.queryExecution().toString()
     assert "PartitionFilters: [isnotnull(event_date" in plan, plan
-    zoned = lambda it: it.replace(tzinfo=datetime.timezone.utc) if isinstance(it, datetime.datetime) else it
-    rows = lambda name: session.table(name).collect()
-    return {name: [{key: zoned(it) for key, it in row.asDict().items()} for row in rows(name)] for name in TABLES + VIEWS}
+    return all_rows(answer)
+
+
+def all_rows(answer: engines.Answer) -> dict[str, list[dict]]:
+    return {name: answer(f"SELECT * FROM {name}") for name in TABLES + VIEWS}
 
 
 def folder_of(lake: pathlib.Path, table: str) -> str:
@@ -244,7 +203,6 @@ def of_pandas(it):
     return int(it) if isinstance(it, float) else it
 
 
-BY_DDL = ("duckdb", "clickhouse", "spark")
 READERS = {it.__name__: it for it in (duckdb, clickhouse, spark, polars, pyarrow, pandas)}
 
 if __name__ == "__main__":

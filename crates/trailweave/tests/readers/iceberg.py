@@ -18,6 +18,7 @@ import threading
 import time
 
 import compare
+import engines
 
 TABLES = [name for name in compare.TABLES if name != "ledger"]
 DUCKDB = os.environ.get("DUCKDB_WITH_ICEBERG", "")
@@ -149,7 +150,7 @@ def clickhouse(lake: pathlib.Path, name: str, where: str = "", snapshot: int | N
     of = f", iceberg_snapshot_id = {snapshot}" if snapshot else ""
     form = f"SETTINGS date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0{of}"
     asked = f"SELECT * FROM icebergLocal('{table_of(lake, name)}') {condition(where)} {form}"
-    return [compare.shortened(json.loads(line)) for line in db.query(asked, "JSONEachRow").bytes().splitlines()]
+    return [engines.shortened(json.loads(line)) for line in db.query(asked, "JSONEachRow").bytes().splitlines()]
 
 
 def snapshots(trailweave: str, folder: pathlib.Path) -> list[str]:
