@@ -98,7 +98,7 @@ impl Sought {
             Kind::Image => self.asks(&["image_ids"]),
             Kind::Key | Kind::Alias => self.asks(&["key_arn", "source_key_arn"]),
             Kind::Principal => self.asks(&["session_issuer_arn"]),
-            Kind::Other => self.asks(&["grant_id", "event_id", "issued_access_key_id"]),
+            Kind::Other => self.asks(&["grant_id", "event_id", "access_key_id", "issued_access_key_id"]),
         };
         let keys = self.keys(lake, &EVENTS)?;
         let principals = self.principals(lake, &EVENTS, &["principal_arn"])?;

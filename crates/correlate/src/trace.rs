@@ -19,7 +19,7 @@ use trailweave_table::Table;
 use trailweave_table::date_of_day;
 
 use crate::CorrelateError;
-use crate::chain::{Call, Cause, Chain, Missing};
+use crate::chain::{Call, Cause, Chain, Event, Missing};
 use crate::copies::{self, Found};
 use crate::found::{Rows, When, Window, find};
 use crate::pool::pool;
@@ -90,7 +90,7 @@ fn causes(calls: Vec<Found>) -> Vec<Cause> {
     let mut causes = Vec::<Cause>::new();
     let mut positions = HashMap::new();
     for Found { cause: event, unmatched_reason, call } in calls {
-        let key = (event.as_ref().map(|event| event.event_id.clone()), unmatched_reason.clone());
+        let key = (event.as_ref().map(identity), unmatched_reason.clone());
         let position = *positions.entry(key).or_insert(causes.len());
         if position == causes.len() {
             causes.push(Cause { event, unmatched_reason, calls: Vec::new() });
@@ -98,6 +98,15 @@ fn causes(calls: Vec<Found>) -> Vec<Cause> {
         causes[position].calls.push(call);
     }
     causes
+}
+
+/// What tells a cause from others: its id or, as the first records have none, its time and its object beside its name.
+fn identity(event: &Event) -> [String; 3] {
+    if event.event_id.is_empty() {
+        [event.name.clone(), event.time.clone(), event.source_object.clone().unwrap_or_default()]
+    } else {
+        [event.event_id.clone(), String::new(), String::new()]
+    }
 }
 
 /// Says what the lake lacks: about calls that succeeded, and the launches of the instances of all, and of that `asked` for.

@@ -1,6 +1,6 @@
 //! *Chains*: the calls around one identifier, as rows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -10,7 +10,7 @@ use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::CORRELATED;
 
 use crate::choice::{Choice, quoted};
-use crate::texts::{micros, text};
+use crate::texts::{micros, text, texts, value};
 
 /// The calls of a chain that are shown.
 pub(crate) const MAX_CALLS: usize = 25;
@@ -95,16 +95,21 @@ struct First {
     most: usize,
     n: usize,
     kept: Vec<(Order, At)>,
+    /// The time of the last one, where enough are kept.
+    last: Option<i64>,
 }
 
 impl First {
     fn new(most: usize) -> Self {
-        Self { most, n: 0, kept: Vec::new() }
+        Self { most, n: 0, kept: Vec::new(), last: None }
     }
 
-    fn add(&mut self, order: Order, at: At) {
+    fn add(&mut self, [event, account]: [Option<&str>; 2], time: Option<i64>, at: At) {
         self.n += 1;
-        self.kept.push((order, at));
+        if time.zip(self.last).is_some_and(|(time, last)| time > last) {
+            return;
+        }
+        self.kept.push(((time, event.map(str::to_owned), account.map(str::to_owned)), at));
         if self.kept.len() > 8 * self.most {
             self.cut();
         }
@@ -119,6 +124,7 @@ impl First {
     fn cut(&mut self) {
         self.kept.sort_unstable();
         self.kept.truncate(self.most);
+        self.last = self.kept.get(self.most - 1).and_then(|((time, ..), _)| *time);
     }
 }
 
@@ -184,11 +190,6 @@ impl Chain {
             self.first.most
         )
     }
-
-    fn matches(&self, rows: &RecordBatch, row: usize) -> bool {
-        let has = |value: &str| self.values.iter().any(|it| it == value);
-        self.columns.iter().any(|column| text(rows, column, row).is_some_and(has))
-    }
 }
 
 /// Finds the calls of the chains: first the places of those that are shown, then what is shown of them.
@@ -241,14 +242,16 @@ fn find_places_in(
     (part_nth, part): (usize, &Part),
     chains: &[&Chain],
 ) -> Result<Vec<First>, LakeError> {
-    let columns: BTreeSet<&'static str> = chains.iter().flat_map(|chain| chain.columns).copied().collect();
-    let keys_of = |column: &&'static str| {
-        let of_column = chains.iter().filter(|chain| chain.columns.contains(column));
-        of_column.flat_map(|chain| &chain.values).collect::<Keys>()
-    };
-    let keys: Vec<Keys> = columns.iter().map(keys_of).collect();
-    let asks: Vec<_> = columns.iter().zip(&keys).map(|(column, keys)| Ask::all(column, keys)).collect();
-    let wanted: Vec<&str> = ORDER.iter().chain(&["aws_region"]).chain(&columns).copied().collect();
+    let mut askers: BTreeMap<&'static str, HashMap<&str, Vec<usize>>> = BTreeMap::new();
+    for (nth, chain) in chains.iter().enumerate() {
+        for column in chain.columns {
+            let of_column = askers.entry(column).or_default();
+            chain.values.iter().for_each(|value| of_column.entry(value).or_default().push(nth));
+        }
+    }
+    let keys: Vec<Keys> = askers.values().map(|by_value| by_value.keys().collect()).collect();
+    let asks: Vec<_> = askers.keys().zip(&keys).map(|(column, keys)| Ask::all(column, keys)).collect();
+    let wanted: Vec<&str> = ORDER.iter().chain(&["aws_region"]).chain(askers.keys()).copied().collect();
     let file = lake.open_listed(part)?;
     let find = || {
         let end = load(&file)?;
@@ -260,17 +263,19 @@ fn find_places_in(
             }
             let mut hit = hits.iter();
             for rows in rows_at(&file, &end, group, &hits, &wanted)? {
+                let [_, events, accounts] = ORDER.map(|column| texts(&rows, column));
+                let regions = texts(&rows, "aws_region");
+                let asked: Vec<_> = askers.iter().map(|(column, by_value)| (texts(&rows, column), by_value)).collect();
                 for (nth, row) in (0..rows.num_rows()).zip(&mut hit) {
-                    let [time, event, account] = ORDER;
-                    let account = text(&rows, account, nth);
-                    let region = text(&rows, "aws_region", nth).unwrap_or_default();
-                    if !choice.takes_place(account.unwrap_or_default(), region) {
+                    let [event, account] = [events, accounts].map(|column| value(column, nth));
+                    if !choice.takes_place(account.unwrap_or_default(), value(regions, nth).unwrap_or_default()) {
                         continue;
                     }
-                    let time = micros(&rows, time, nth);
-                    for (_, first) in chains.iter().zip(&mut found).filter(|(chain, _)| chain.matches(&rows, nth)) {
-                        let order = (time, text(&rows, event, nth).map(str::to_owned), account.map(str::to_owned));
-                        first.add(order, At { part: part_nth, group, row: *row });
+                    let asking = asked.iter().filter_map(|(column, by_value)| by_value.get(value(*column, nth)?));
+                    // A chain may ask for one row by two columns.
+                    for chain in asking.flatten().collect::<BTreeSet<_>>() {
+                        let at = At { part: part_nth, group, row: *row };
+                        found[*chain].add([event, account], micros(&rows, ORDER[0], nth), at);
                     }
                 }
             }

@@ -164,7 +164,7 @@ pub(crate) fn reasons(uses: &Uses, choice: &Choice) -> Grid {
             "external_service" => "a service made it that logs no EC2 event for it",
             "instance_role" => "software on an instance made it, with the role of the instance",
             "denied" => "KMS refused it",
-            "outside_lookback" => "the EC2 event would be older than the lake",
+            "outside_lookback" => "it ends a grant that it does not name, or that was made before the lake begins",
             _ => "",
         };
         let mut shown = Cell::text(Some(reason)).leads_to(Some(format!("why-{reason}")));

@@ -101,23 +101,41 @@ fn grid(chain: &Chain, choice: &Choice) -> Grid {
     }
 }
 
+/// What tells an event from others: its id or, as the first records have none, its time and its object beside its name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct CauseId<'c> {
+    id: Option<&'c str>,
+    nameless: Option<(Option<i64>, &'c str, Option<&'c str>)>,
+}
+
+/// Returns what tells the cause of a call from others, if it has one.
+fn cause_id(call: &Call) -> Option<CauseId<'_>> {
+    let name = call.text("ec2_event_name")?;
+    let id = call.text("ec2_event_id");
+    let nameless = id.is_none().then(|| (call.time("ec2_event_time"), name, call.text("ec2_source_object")));
+    Some(CauseId { id, nameless })
+}
+
 /// Puts causes and calls one below the other in time, a cause before its calls.
-fn marks(calls: &[Call]) -> Vec<Mark> {
-    let mut causes: BTreeMap<&str, &Call> = BTreeMap::new();
+fn marks<'c>(calls: &'c [Call]) -> Vec<Mark> {
+    let mut causes: BTreeMap<CauseId<'_>, &Call> = BTreeMap::new();
     for call in calls {
-        if let Some(id) = call.text("ec2_event_id") {
+        if let Some(id) = cause_id(call) {
             causes.entry(id).or_insert(call);
         }
     }
-    let mut lines: Vec<(Option<i64>, bool, &str, &Call)> = Vec::new();
+    let mut lines: Vec<(Option<i64>, bool, CauseId<'_>, &Call)> = Vec::new();
     lines.extend(causes.iter().map(|(id, call)| (call.time("ec2_event_time"), false, *id, *call)));
-    let line = |call| (Call::time(call, "kms_event_time"), true, call.text("kms_event_id").unwrap_or_default(), call);
+    let line = |call: &'c Call| {
+        let id = CauseId { id: call.text("kms_event_id"), ..CauseId::default() };
+        (call.time("kms_event_time"), true, id, call)
+    };
     lines.extend(calls.iter().map(line));
     lines.sort_by(|one, other| (one.0, one.1, one.2).cmp(&(other.0, other.1, other.2)));
     let y = |nth: usize| nth * LINE + LINE / 2;
-    let causes: BTreeMap<&str, usize> =
+    let causes: BTreeMap<CauseId<'_>, usize> =
         lines.iter().enumerate().filter(|(_, line)| !line.1).map(|(nth, line)| (line.2, y(nth))).collect();
-    let mark = |(nth, (time, is_call, _, call)): (usize, &(Option<i64>, bool, &str, &Call))| {
+    let mark = |(nth, (time, is_call, _, call)): (usize, &(Option<i64>, bool, CauseId<'_>, &Call))| {
         let what = if *is_call { call_says(call) } else { cause_says(call) };
         let name = call.text(if *is_call { "kms_event_name" } else { "ec2_event_name" }).unwrap_or_default();
         let error = call.text("kms_error_code").filter(|_| *is_call);
@@ -125,7 +143,7 @@ fn marks(calls: &[Call]) -> Vec<Mark> {
             y: y(nth),
             time: Cell::time(*time).shown,
             is_cause: !is_call,
-            from: call.text("ec2_event_id").filter(|_| *is_call).and_then(|id| causes.get(id).copied()),
+            from: cause_id(call).filter(|_| *is_call).and_then(|id| causes.get(&id).copied()),
             confidence: call.text("confidence").filter(|_| *is_call).unwrap_or("none").to_owned(),
             name: name.to_owned(),
             is_failed: error.is_some(),
