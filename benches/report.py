@@ -1,12 +1,12 @@
 """Times `report` on a lake of a million rows of `correlated`, beside the least that it could take.
 
-That is: `query "SELECT count(*) FROM correlated"`, and the columns that the report reads of `correlated` read once by
-DuckDB, which keeps the least value of each. Prints seconds, the peak of memory, and the size of the page. The lake is
-made once, of the corpus. Needs the release build and DuckDB (`make bench-report` makes both).
+That is: `query "SELECT count(*) FROM correlated"`, and the columns that the report reads read once by DuckDB, which keeps
+the least value of each: those of `correlated`, and those of all tables that it passes over. Prints seconds, the peak of
+memory, and the size of the page. The lake is made once, of the corpus. Needs the release build and DuckDB
+(`make bench-report` makes both).
 """
 
 import argparse
-import glob
 import os
 import re
 import subprocess
@@ -20,10 +20,21 @@ from day import measured
 from peers import RELEASE, ROOT, WORK, corpus
 
 
-def columns() -> list[str]:
-    """The columns of the pass over `correlated`."""
-    source = (ROOT / "crates/report/src/uses.rs").read_text()
-    return re.findall(r'"(\w+)"', re.search(r"const COLUMNS: .*?\];", source, re.S)[0])
+# Where the files of a table stand, and what names the columns that are read of it.
+CORRELATED = ("correlated/*/*.parquet", "uses.rs", "COLUMNS")
+OTHERS = [
+    ("_trailweave/ledger/*.parquet", "reading.rs", "COLUMNS"),
+    ("events/*/*.parquet", "keys.rs", "COUNTED_BY"),
+    ("grants/*/*.parquet", "grants.rs", "COLUMNS"),
+]
+
+
+def reading(lake: Path, files: str, source: str, name: str) -> str:
+    """The SQL that reads the columns of a table once."""
+    text = (ROOT / "crates/report/src" / source).read_text()
+    columns = re.findall(r'"(\w+)"', re.search(rf"const {name}: .*?\];", text, re.S)[0])
+    least = ", ".join(f"min({it})" for it in columns)
+    return f"SELECT {least} FROM read_parquet('{lake / files}')"
 
 
 def lake_of(records: int) -> Path:
@@ -62,22 +73,24 @@ def main() -> None:
     lake = asked.lake or lake_of(asked.records)
     page = WORK / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    files = sorted(glob.glob(f"{lake}/correlated/*/*.parquet"))
-    rows = duckdb.sql(f"SELECT count(*) FROM read_parquet({files})").fetchall()[0][0]
+    sql = f"SELECT count(*) FROM read_parquet('{lake / CORRELATED[0]}')"
+    rows = duckdb.sql(sql).fetchall()[0][0]
     if rows < 1_000_000:
         print(f"only {rows} rows of correlated: name more --records")
-    least = ", ".join(f"min({it})" for it in columns())
-    sql = f"SET threads = 2; SELECT {least} FROM read_parquet({files})"
-    read = least_of_rounds(asked.rounds, [sys.executable, "-c", f"import duckdb; duckdb.sql({sql!r}).fetchall()"])
+    read = []
+    for tables in ([CORRELATED], [CORRELATED, *OTHERS]):
+        asked_of = "; ".join(f"duckdb.sql({reading(lake, *it)!r}).fetchall()" for it in tables)
+        read.append(least_of_rounds(asked.rounds, [sys.executable, "-c", f"import duckdb; duckdb.sql('SET threads = 2'); {asked_of}"]))
     start = least_of_rounds(asked.rounds, [sys.executable, "-c", "import duckdb"])
     count = [asked.program, "query", "--threads", "2", "--lake", str(lake), "SELECT count(*) FROM correlated"]
     counted = least_of_rounds(asked.rounds, count)
     report = least_of_rounds(asked.rounds, [asked.program, "report", "--threads", "2", "--lake", str(lake), "--out", str(page)])
     print(f"{rows} rows of correlated, page {page.stat().st_size / 1e6:.2f} MB, {report[2]:.0f} MiB")
     for what, at in (("wall", 0), ("CPU", 1)):
-        columns_read = read[at] - start[at]
-        print(f"{what}: report {report[at]:.2f} s; count(*) {counted[at]:.2f} s + columns {columns_read:.2f} s; "
-              f"ratio {report[at] / (counted[at] + columns_read):.2f}")
+        for which, of_tables in zip(("correlated", "all tables"), read):
+            columns_read = of_tables[at] - start[at]
+            print(f"{what}: report {report[at]:.2f} s; count(*) {counted[at]:.2f} s + columns of {which} {columns_read:.2f} s; "
+                  f"ratio {report[at] / (counted[at] + columns_read):.2f}")
 
 
 if __name__ == "__main__":
