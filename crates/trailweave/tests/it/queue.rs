@@ -181,6 +181,32 @@ fn only_what_is_settled_is_deleted() {
 }
 
 /// Writes what CloudTrail says of objects that it has delivered.
+#[test]
+fn what_eventbridge_tells_of_is_read_once_and_what_became_of_others_is_passed_over() {
+    let world = World::new(30);
+    let pattern = json!({ "source": ["aws.s3"], "detail": { "bucket": { "name": ["trail"] } } }).to_string();
+    let target = json!([{ "Id": "queue", "Arn": "arn:aws:sqs:us-east-1:123456789012:trail" }]);
+    world.aws.call(&[
+        // The bucket tells the queue itself no more.
+        (
+            "s3",
+            "put_bucket_notification_configuration",
+            json!({ "Bucket": "trail", "NotificationConfiguration": { "EventBridgeConfiguration": {} } }),
+        ),
+        ("events", "put_rule", json!({ "Name": "objects", "EventPattern": pattern })),
+        ("events", "put_targets", json!({ "Rule": "objects", "Targets": target })),
+    ]);
+    let (kept, gone) = (key("a+b"), key("gone"));
+    world.upload(&[(&kept, "a"), (&gone, "b")]);
+    world.aws.call(&[("s3", "delete_object", json!({ "Bucket": "trail", "Key": gone }))]);
+    let (code, summary, logged) = world.drain();
+    assert_eq!(code, 0, "{logged}");
+    let counts = ["objects_done", "objects_gone", "objects_skipped", "messages_received", "messages_deleted"];
+    // It also tells of the rights to each object, and the bucket had said that it would tell.
+    assert_eq!(numbers(&summary, &counts), [1, 1, 3, 6, 6], "{logged}");
+    assert_eq!(world.events(), [json!({ "event_id": "a" })]);
+}
+
 fn delivered(bucket: &str, keys: &[&str]) -> String {
     json!({ "s3Bucket": bucket, "s3ObjectKey": keys }).to_string()
 }
