@@ -100,7 +100,7 @@ fn causes(calls: Vec<Found>) -> Vec<Cause> {
     causes
 }
 
-/// What tells a cause from others: its id or, as the first records have none, its time and its object beside its name.
+/// Returns what tells a cause from others: its id or, as the first records have none, its name, its time and its object.
 fn identity(event: &Event) -> [String; 3] {
     if event.event_id.is_empty() {
         [event.name.clone(), event.time.clone(), event.source_object.clone().unwrap_or_default()]

@@ -541,6 +541,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_repeats_another_loses_no_rows() {
+        let rows_of = |n_rows: u64| Tally { records: n_rows, rows: n_rows, ..Tally::default() };
+        let again = LedgerEntry { is_again: true, tally: rows_of(3), ..entry("1", None) };
+        let entries = [again, LedgerEntry { tally: rows_of(10), ..entry("1", None) }];
+        let (mut leaving, mut lost) = (BTreeMap::from([("a.json.gz".to_owned(), 1)]), Lost::new());
+        let left = without(&rows(&entries, "batch", "run"), &mut leaving, &mut lost);
+        let n_rows = left.column(LEDGER.position("rows")).as_primitive::<Int64Type>();
+        assert_eq!((n_rows.values().to_vec(), leaving["a.json.gz"]), (vec![3, 9], 0));
+    }
+
+    #[test]
     fn an_object_is_known_by_name_and_version_and_done_outweighs_quarantined() {
         let folder = tempfile::tempdir().unwrap();
         let lake = Lake::open_or_create(folder.path(), None).unwrap();

@@ -101,7 +101,7 @@ fn grid(chain: &Chain, choice: &Choice) -> Grid {
     }
 }
 
-/// What tells an event from others: its id or, as the first records have none, its time and its object beside its name.
+/// An event as it is told from others: by its id or, as the first records have none, by its time, its name and its object.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct CauseId<'c> {
     id: Option<&'c str>,

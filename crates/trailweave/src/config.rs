@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) s3: S3Options,
     pub(crate) lake: Source,
     pub(crate) filter: Filter,
-    /// What `from` and `to` say, for verbs that go by the time and not by days.
+    /// The texts of `from` and `to`, for verbs that go by the time and not by days.
     pub(crate) days: [String; 2],
     pub(crate) events: Option<String>,
     /// The columns that are left out, where the configuration names any.

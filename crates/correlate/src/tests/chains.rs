@@ -141,3 +141,29 @@ fn an_instance_that_was_not_seen_launched_lacks_its_launch() {
     assert_eq!(lacks(std::slice::from_ref(&start)), std::slice::from_ref(&launch));
     assert!(lacks(&[start, infrastructure(kms("decrypt", 5, "Decrypt"))]).contains(&launch));
 }
+
+#[test]
+fn causes_without_an_id_are_told_apart() {
+    let requested = |request: &str, event: Event| Event {
+        request_id: Some(request.into()),
+        instance_ids: vec![INSTANCE.into()],
+        ..event
+    };
+    let nameless = |event: Event| Event { event_id: None, ..event };
+    let events = [
+        nameless(requested("r1", ec2("", 0, "RunInstances"))),
+        requested("r1", kms("of-launch", 1, "CreateGrant")),
+        nameless(requested("r2", ec2("", 1_000, "StartInstances"))),
+        requested("r2", kms("of-start", 1_001, "CreateGrant")),
+    ];
+    let (_folder, lake) = lake_of(&events);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    assert_eq!(chain(&lake, INSTANCE), expected(&[("", &["of-launch"]), ("", &["of-start"])]));
+}
+
+#[test]
+fn events_of_an_access_key_are_found() {
+    let by_key = Event { access_key_id: Some("AKIA0000000000000000".into()), ..ec2("run", 0, "RunInstances") };
+    let (_folder, lake) = lake_of(&[by_key]);
+    assert_eq!(chain(&lake, "AKIA0000000000000000"), expected(&[("run", &[])]));
+}

@@ -142,7 +142,8 @@ fn inflate(stored: &[u8], n_plain: usize) -> Result<Bytes> {
         return Ok(plain.iter().copied().chain(rest).collect());
     };
     // The header of a page says its size in 31 bits.
-    let n_bytes = usize::try_from(i32::try_from(n_bytes)?)?;
+    let n_bytes = i32::try_from(n_bytes).map_err(|_| damaged(format!("it says that it holds {n_bytes} bytes")))?;
+    let n_bytes = usize::try_from(n_bytes)?;
     DECOMPRESSOR.with_borrow_mut(|made| {
         let decompressor = match made {
             Some(decompressor) => decompressor,

@@ -102,14 +102,20 @@ fn lake_in(store: Arc<dyn ObjectStore>) -> Lake {
     Lake::open_or_create_at(&place, None).unwrap()
 }
 
+/// A lake of two parts, in a store.
+fn lake_of_two() -> (Arc<dyn ObjectStore>, Lake) {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let lake = lake_in(Arc::clone(&store));
+    write(&lake, &part(&lake, "template"));
+    write(&lake, &part(&lake, "old"));
+    (store, lake)
+}
+
 #[test]
 fn a_process_that_is_killed_at_any_step_leaves_one_snapshot_for_each_change() {
     let mut n_seen = BTreeSet::new();
     for left in 0.. {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let before = lake_in(Arc::clone(&store));
-        write(&before, &part(&before, "template"));
-        write(&before, &part(&before, "old"));
+        let (store, before) = lake_of_two();
         assert!(publish_all(&before).unwrap());
         let killed = lake_in(Arc::new(Dying::new(&store, left)));
         let outcome = replace(&killed, "new", &["old"]);
@@ -135,10 +141,7 @@ fn a_process_that_is_killed_at_any_step_leaves_one_snapshot_for_each_change() {
 fn a_change_is_made_or_never_was_whichever_answer_is_lost() {
     let mut seen = BTreeSet::new();
     for left in 0.. {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let before = lake_in(Arc::clone(&store));
-        write(&before, &part(&before, "template"));
-        write(&before, &part(&before, "old"));
+        let (store, _) = lake_of_two();
         let mut losing = Dying::new(&store, left);
         losing.loses_answer = true;
         let outcome = replace(&lake_in(Arc::new(losing)), "new", &["old"]);

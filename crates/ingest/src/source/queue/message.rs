@@ -90,10 +90,10 @@ struct NotifiedObject {
 /// CloudTrail's text when it is given a topic.
 const VALIDATION: &str = "CloudTrail validation message.";
 
-/// What `EventBridge` calls a new object of S3, in `detail-type`
+/// The `detail-type` of a new object of S3 in an event of `EventBridge`
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html>).
 const CREATED: &str = "Object Created";
-/// How it begins to call all that becomes of objects: `Object Deleted`, `Object Tags Added`.
+/// The beginning of every `detail-type` that tells what became of an object: `Object Deleted`, `Object Tags Added`.
 const OF_OBJECTS: &str = "Object ";
 
 /// The `ETag` of an object that is only named. No object has it.
