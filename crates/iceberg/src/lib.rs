@@ -20,7 +20,7 @@ mod value;
 pub use error::FormatError;
 pub use manifest::{ColumnMetrics, DataFile, is_measured, lower_bound, upper_bound};
 pub use metadata::{Metadata, Snapshot, file_name, version_of};
-pub use prepare::{Commit, Delta, Prepared, live_files, names_below, prepare};
+pub use prepare::{COMPACTION, Commit, Delta, Prepared, live_files, names_below, prepare};
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,9 @@ use crate::metadata::New;
 /// A manifest that is larger is not written again for a file that is added: the file gets a manifest beside it.
 const LARGE_BYTES: i64 = 256 << 10;
 
+/// The changes that write rows into other files and leave them as they are have names that begin so.
+pub const COMPACTION: &str = "compact-";
+
 /// The files that come into a table and those that leave it. A file that is there already is not added again, and one
 /// that is not there does not leave: so a change that was made before is no change.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +112,7 @@ pub fn prepare<E: From<FormatError>>(
         manifest_list: &manifest_list,
         change: commit.change,
         now_ms: commit.now_ms,
-        summary: summary(&manifests, id),
+        summary: summary(&manifests, commit),
     })?;
     Ok(Some(Prepared { files, metadata: next }))
 }
@@ -244,8 +247,9 @@ fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Counts the files and rows of a snapshot, and those that it changes.
-fn summary(manifests: &[ManifestFile], id: i64) -> Map<String, Value> {
+/// Counts the files and rows of a snapshot, and those that it changes. Readers that follow a table pass over a
+/// `replace`, which holds the rows that were there.
+fn summary(manifests: &[ManifestFile], commit: &Commit<'_>) -> Map<String, Value> {
     let sum = |count: &dyn Fn(&ManifestFile) -> Count| {
         manifests
             .iter()
@@ -253,10 +257,17 @@ fn summary(manifests: &[ManifestFile], id: i64) -> Map<String, Value> {
             .fold(Count::default(), |it, other| Count { files: it.files + other.files, rows: it.rows + other.rows })
     };
     let ours = |count: fn(&ManifestFile) -> Count| {
-        sum(&move |manifest| if manifest.snapshot_id == id { count(manifest) } else { Count::default() })
+        sum(&move |manifest| {
+            if manifest.snapshot_id == commit.snapshot_id { count(manifest) } else { Count::default() }
+        })
     };
     let (added, deleted, total) = (ours(|it| it.added), ours(|it| it.deleted), sum(&ManifestFile::live));
-    let operation = if deleted.files == 0 { "append" } else { "overwrite" };
+    let operation = match (added.files, deleted.files) {
+        (_, 0) => "append",
+        (0, _) => "delete",
+        _ if commit.change.starts_with(COMPACTION) => "replace",
+        _ => "overwrite",
+    };
     let mut summary = Map::new();
     summary.insert("operation".to_owned(), json!(operation));
     for (name, count) in [

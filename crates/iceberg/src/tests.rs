@@ -40,19 +40,23 @@ impl World {
 
     /// Commits files of a date that come and others that go; tells whether that took a snapshot.
     fn commit(&mut self, added: &[(&str, &str)], removed: &[(&str, &str)]) -> bool {
+        self.commit_as("test", added, removed)
+    }
+
+    fn commit_as(&mut self, change: &str, added: &[(&str, &str)], removed: &[(&str, &str)]) -> bool {
         let added = added.iter().map(|(name, date)| self.file(name, date)).collect();
         let removed = removed.iter().map(|(name, date)| self.file(name, date)).map(|it| (it.path, it.day)).collect();
         let location = self.location();
-        let change = Commit {
+        let commit = Commit {
             table: self.table,
             location: &location,
             root: &self.root,
-            change: "test",
+            change,
             snapshot_id: self.last_id + 1,
             now_ms: 0,
         };
         let read = |path: &str| Ok::<_, FormatError>(self.files[path].clone());
-        let Some(prepared) = prepare(&change, &self.metadata, Delta { added, removed }, read).unwrap() else {
+        let Some(prepared) = prepare(&commit, &self.metadata, Delta { added, removed }, read).unwrap() else {
             return false;
         };
         self.last_id += 1;
@@ -81,6 +85,24 @@ fn a_commit_is_made_once_however_often_it_is_tried() {
         assert!(!world.commit(&[("c", "2026-09-01")], &[("a", "2026-09-01")]));
         assert_eq!(world.metadata.snapshots().unwrap().len(), 2);
         assert_eq!(world.metadata.current().unwrap().unwrap().change.as_deref(), Some("test"));
+    }
+}
+
+/// Readers that follow a table stop at an `overwrite` or read all of it again, and pass over a `replace`.
+#[test]
+fn the_operation_says_what_becomes_of_the_rows() {
+    let mut world = World::new(&EVENTS);
+    for (change, added, removed, operation) in [
+        ("publish", Some("a"), None, "append"),
+        ("settle", Some("b"), Some("a"), "overwrite"),
+        ("compact-0123", Some("c"), Some("b"), "replace"),
+        ("prune", None, Some("c"), "delete"),
+    ] {
+        let dated = |name: Option<&'static str>| Vec::from_iter(name.map(|name| (name, "2026-09-01")));
+        assert!(world.commit_as(change, &dated(added), &dated(removed)));
+        let metadata: serde_json::Value = serde_json::from_slice(&world.metadata.text()).unwrap();
+        let newest = metadata["snapshots"].as_array().unwrap().last().unwrap();
+        assert_eq!(newest["summary"]["operation"], operation, "{change}");
     }
 }
 

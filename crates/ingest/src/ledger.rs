@@ -284,6 +284,15 @@ impl Ledger {
         self.fresh.extend(entries.iter().map(|entry| identity(&entry.source_object, &entry.version)));
     }
 
+    /// Tells whether objects gave rows that were read before in the same version: the lake had lost these.
+    pub(crate) fn brings_back(&self, entries: &[LedgerEntry]) -> bool {
+        entries.iter().any(|entry| entry.tally.rows > 0 && self.is_read(entry))
+    }
+
+    fn is_read(&self, entry: &LedgerEntry) -> bool {
+        self.done.contains(&identity(&entry.source_object, &entry.version))
+    }
+
     /// Commits a batch: from here on its objects are known and its parts count.
     pub(crate) fn commit(
         &mut self,
@@ -294,7 +303,7 @@ impl Ledger {
     ) -> Result<(), LakeError> {
         entries.sort_by(|a, b| a.source_object.cmp(&b.source_object));
         for entry in &mut entries {
-            entry.is_again = self.done.contains(&identity(&entry.source_object, &entry.version));
+            entry.is_again = self.is_read(entry);
         }
         let path = lake.table_dir(&LEDGER).join(part_name(batch_id, 0));
         let mut writer = TableWriter::new(lake.create_file(&path)?, &LEDGER)?;

@@ -61,5 +61,8 @@ pub use upkeep::status::{Status, status};
 pub use verify::{CoveredTime, HoursProven, LogFileCounts, Verified, VerifyOptions, proven, verify};
 
 #[cfg(test)]
+#[path = "../../lake/src/tests/dying.rs"]
+mod dying;
+#[cfg(test)]
 #[path = "../tests/it/trail.rs"]
 mod trail;

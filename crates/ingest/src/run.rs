@@ -26,7 +26,7 @@ use trailweave_lake::LakeError;
 use crate::cpu::{Cpu, Panicked};
 use crate::error::chain;
 use crate::kept_days::KeptDays;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerEntry};
 use crate::progress::add;
 use crate::run::budget::Shares;
 use crate::run::choice::{Chosen, choose};
@@ -118,12 +118,6 @@ pub(crate) async fn ingest_until(
         }
     }
     run.summary.close();
-    if options.again && options.shard.is_none() && run.summary.tally.rows > 0 {
-        // Rows came back for parts that are gone, so the tables are made anew, and not followed.
-        let mut change = Change::new(lake, "again");
-        Covered::forget(lake, &mut change);
-        change.commit()?;
-    }
     run.count_standing(lake).await?;
     Ok(run.summary)
 }
@@ -170,6 +164,8 @@ struct Run<'a> {
     beyond: Span,
     /// True if another listing follows the one that is read.
     is_listed_again: bool,
+    /// True once the tables of the join are to be made anew.
+    is_covered_forgotten: bool,
     /// Objects that were deleted before they were read.
     gone: HashSet<Box<str>>,
     /// Objects of S3 whose content was replaced before it was read.
@@ -216,6 +212,7 @@ impl<'a> Run<'a> {
             is_matched: false,
             beyond: Span::default(),
             is_listed_again: true,
+            is_covered_forgotten: false,
             gone: HashSet::new(),
             changed: Vec::new(),
         })
@@ -311,10 +308,25 @@ impl<'a> Run<'a> {
             if self.is_listed_again {
                 self.ledger.note_fresh(&finished.entries);
             }
+            self.forget_covered(&finished.entries)?;
             let run_id = &self.options.run_id;
+            open.keep();
             self.ledger.commit(&self.outflow.lake, &batch.batch_id, run_id, finished.entries)?;
         }
         self.outflow.crash_points.pass()
+    }
+
+    /// Lets the tables of the join be made anew, and not followed, before rows come back for parts that are gone.
+    fn forget_covered(&mut self, entries: &[LedgerEntry]) -> Result<(), LakeError> {
+        if self.is_covered_forgotten || self.options.shard.is_some() || !self.ledger.brings_back(entries) {
+            return Ok(());
+        }
+        let lake = &self.outflow.lake;
+        let mut change = Change::new(lake, "again");
+        Covered::forget(lake, &mut change);
+        change.commit()?;
+        self.is_covered_forgotten = true;
+        Ok(())
     }
 
     /// Counts the objects that stand in quarantine; of a shard, those of its share.

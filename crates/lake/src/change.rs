@@ -189,7 +189,7 @@ fn publish(lake: &Lake, note: &Note, path: &Path) -> Result<bool, LakeError> {
     let Some(iceberg) = lake.iceberg()? else { return Ok(false) };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let time_ms = note.touched().commit(lake, &iceberg, &name)?;
-    let keeps = iceberg.keep_secs.is_some_and(|secs| secs > 0);
+    let keeps = iceberg.keeps_files();
     if iceberg.keep_secs.is_some() {
         let gone = note.vanish.iter().filter(|file| keeps && is_part(file));
         let (store, state_dir) = (lake.store(), lake.state_dir());

@@ -87,6 +87,28 @@ pub enum LakeError {
         /// The lake.
         root: PathBuf,
     },
+    /// The lake was published with `--keep` between its opening and its lock.
+    #[error("the lake `{}` keeps older snapshots since a moment ago; run the command again", root.display())]
+    KeepsNow {
+        /// The lake.
+        root: PathBuf,
+    },
+    /// A change of the whole lake is to be finished before a share of a job may write.
+    #[error("a killed run left a change of the lake `{}` unfinished; let `gc` finish it, then run the share again", root.display())]
+    Unfinished {
+        /// The lake.
+        root: PathBuf,
+    },
+    /// The prefix of a lake has characters that an object store's library writes in another way.
+    #[error(
+        "the lake `{}` cannot stand there: in S3 its prefix may have letters, digits and `-_.!'()=$@&+,:;`, and single `/`; \
+         name another with --lake",
+        root.display()
+    )]
+    OddPrefix {
+        /// The URL that was named.
+        root: PathBuf,
+    },
     /// Another run took the lake, because this one did not renew its lease for too long.
     #[error("cannot write `{}`: this run has lost its lease of the lake to another; run again later", path.display())]
     LeaseLost {

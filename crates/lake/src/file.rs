@@ -8,6 +8,8 @@ use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,6 +60,16 @@ impl WholeFile {
         Ok(Self { path: path.to_owned(), target, known_to: WrittenFiles::default() })
     }
 
+    /// Lets every user read a local file, whatever the process's mask says.
+    pub fn readable_by_all(self) -> Result<Self, LakeError> {
+        #[cfg(unix)]
+        if let Target::Local { temporary, .. } = &self.target {
+            let permissions = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(temporary, permissions).map_err(LakeError::file("let others read", temporary))?;
+        }
+        Ok(self)
+    }
+
     /// Does the same in an object store.
     pub(crate) fn upload(remote: &Arc<Remote>, path: &Path) -> Self {
         let target = Target::Remote(Upload::new(remote, path));
@@ -81,7 +93,7 @@ impl WholeFile {
     }
 
     /// Writes `content` as the whole file.
-    pub(crate) fn write_whole(mut self, content: &[u8]) -> Result<(), LakeError> {
+    pub fn write_whole(mut self, content: &[u8]) -> Result<(), LakeError> {
         Write::write_all(&mut self, content).map_err(LakeError::file("write", &self.path))?;
         self.commit()
     }

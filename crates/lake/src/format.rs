@@ -96,8 +96,18 @@ pub enum GlueTables {
 }
 
 impl Iceberg {
-    pub(crate) fn keep_ms(&self) -> i64 {
-        i64::try_from(self.keep_secs.unwrap_or(0)).unwrap_or(i64::MAX).saturating_mul(1000)
+    /// Returns the time, in milliseconds since the epoch, from which on snapshots are kept. Where none but the current one
+    /// is, it is past all times, also past those of a clock that was ahead.
+    pub(crate) fn kept_from_ms(&self, now_ms: i64) -> i64 {
+        match self.keep_secs {
+            None | Some(0) => i64::MAX,
+            Some(secs) => now_ms.saturating_sub(i64::try_from(secs).unwrap_or(i64::MAX).saturating_mul(1000)),
+        }
+    }
+
+    /// Tells whether files stay that a change replaces.
+    pub(crate) fn keeps_files(&self) -> bool {
+        self.keep_secs.is_some_and(|secs| secs > 0)
     }
 }
 

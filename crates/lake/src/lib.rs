@@ -55,6 +55,7 @@ pub use publish::expire::{expire, forget};
 pub use publish::{publish, published_elsewhere};
 pub use remote::{RemoteFile, RemoteRead};
 pub use requests::RequestThread;
+pub use trailweave_iceberg::COMPACTION;
 pub use writer::{ColumnEncoder, EncodedColumn, GroupWriter, TableWriter, Written};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::Choices;
 use crate::Lake;
 use crate::LakeError;
+use crate::PublishOptions;
 use crate::change;
 use crate::lease::Claim;
 use crate::lease::Lease;
@@ -30,11 +31,22 @@ impl Lake {
     /// Takes the right to write, or says that another run has it. A change that a killed run left unfinished is
     /// finished.
     pub fn lock(&self) -> Result<LakeLock, LakeError> {
+        self.lock_and(|_| Ok(()))
+    }
+
+    /// Takes the right to write as [`Self::lock`] does, and says how the lake is published before it finishes a change,
+    /// which a catalogue may be in the way of.
+    pub fn lock_to_publish(&self, options: &PublishOptions) -> Result<LakeLock, LakeError> {
+        self.lock_and(|lake| lake.begin_publishing(options))
+    }
+
+    fn lock_and(&self, first: impl FnOnce(&Self) -> Result<(), LakeError>) -> Result<LakeLock, LakeError> {
         let held = match self.store() {
             Store::Local => Held::Files { _files: vec![self.lock_file("lock", File::try_lock)?] },
             Store::Remote(remote) => self.lease(remote, &Claim::Whole)?,
         };
         let lock = self.locked(held)?;
+        first(self)?;
         change::finish_all(self)?;
         Ok(lock)
     }
@@ -44,7 +56,13 @@ impl Lake {
     fn locked(&self, held: Held) -> Result<LakeLock, LakeError> {
         let now = Self::open_at(&self.place())?;
         let ours = Choices { events: Some(&self.format().events), omit: Some(&self.format().omit) };
-        if ours.are_those_of(now.format()) { Ok(LakeLock { _held: held }) } else { Err(now.other_choices(ours)) }
+        if !ours.are_those_of(now.format()) {
+            return Err(now.other_choices(ours));
+        }
+        if now.keeps_snapshots() && !self.keeps_snapshots() {
+            return Err(LakeError::KeepsNow { root: self.root().to_owned() });
+        }
+        Ok(LakeLock { _held: held })
     }
 
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
@@ -52,7 +70,7 @@ impl Lake {
     pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
         if let Store::Remote(remote) = self.store() {
             let claim = Claim::Share { name: name.to_owned(), count };
-            return self.locked(self.lease(remote, &claim)?);
+            return self.locked_share(self.lease(remote, &claim)?);
         }
         let whole = self.lock_file("lock", File::try_lock_shared)?;
         let ours = format!("lock-shards-of-{count}");
@@ -64,7 +82,16 @@ impl Lake {
             }
         }
         let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
-        self.locked(Held::Files { _files: vec![share, counted, whole] })
+        self.locked_share(Held::Files { _files: vec![share, counted, whole] })
+    }
+
+    /// Does the same for a share, which finishes no change of the whole lake, and must not miss one.
+    fn locked_share(&self, held: Held) -> Result<LakeLock, LakeError> {
+        let lock = self.locked(held)?;
+        if change::is_changing(self)? {
+            return Err(LakeError::Unfinished { root: self.root().to_owned() });
+        }
+        Ok(lock)
     }
 
     fn lease(&self, remote: &Arc<Remote>, claim: &Claim) -> Result<Held, LakeError> {

@@ -130,11 +130,15 @@ impl<'a> Touched<'a> {
         Ok(())
     }
 
-    /// Commits the change to the tables. Returns the time of the last snapshot.
+    /// Commits the change to the tables that are published. Returns the time of the last snapshot.
     pub(crate) fn commit(&self, lake: &Lake, iceberg: &Iceberg, change: &str) -> Result<i64, LakeError> {
         let mut time_ms = 0;
         for TouchedTable { table, appear, vanish } in self.tables.values() {
             let place = Place::new(lake, table, iceberg.clone())?;
+            // One that is still to be published gets all files at once: readers never see those of the change alone.
+            if place.newest()?.is_none() {
+                continue;
+            }
             let added = |below: &&Path| {
                 let path = lake.root().join(below);
                 let bytes = lake.open_part(&path)?.len();
@@ -175,8 +179,8 @@ fn date_of(below: &Path) -> Option<&str> {
 struct Newest {
     version: u64,
     metadata: Metadata,
-    /// True if the hint says so.
-    is_hinted: bool,
+    /// The version that the hint names.
+    hinted: Option<u64>,
 }
 
 /// The place of a table's metadata.
@@ -232,7 +236,9 @@ impl<'a> Place<'a> {
             let prepared = prepare(&self.commit(change), &before, delta(&before)?, |path| self.read(path));
             let Some(mut prepared) = prepared.map_err(|error| self.failed(error))? else {
                 // A commit that was cut may have left readers with the version before.
-                if let Some(Newest { version, is_hinted: false, .. }) = newest {
+                if let Some(Newest { version, hinted, .. }) = newest
+                    && hinted != Some(version)
+                {
                     self.hint(version)?;
                 }
                 self.follow()?;
@@ -257,7 +263,9 @@ impl<'a> Place<'a> {
 
     /// Makes a version of the metadata the newest, unless there is one of its number.
     fn put(&self, version: u64, metadata: &Metadata) -> Result<bool, LakeError> {
-        let is_ours = self.lake.create_new(&self.folder.join(file_name(version)), &metadata.text())?;
+        let (path, text) = (self.folder.join(file_name(version)), metadata.text());
+        // A request that was answered too late is made again, and then finds what it wrote.
+        let is_ours = self.lake.create_new(&path, &text)? || self.lake.read(&path)?.as_deref() == Some(&*text);
         if is_ours {
             self.hint(version)?;
             self.follow()?;
@@ -279,17 +287,12 @@ impl<'a> Place<'a> {
     /// Reads the newest metadata and its version; `None` before the first. Refuses one that somebody else has committed.
     fn newest(&self) -> Result<Option<Newest>, LakeError> {
         let hint = self.lake.read(&self.folder.join(HINT))?;
-        let hint: Option<u64> = hint.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
-        let mut version: Option<u64> = match hint {
-            Some(version) => Some(version),
-            None => self.versions()?.last().copied(),
+        let hinted: Option<u64> = hint.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
+        // A hint that was written late may name a version that is kept no longer.
+        let newest = match hinted.map(|hinted| self.newest_since(hinted)).transpose()?.flatten() {
+            Some(newest) => Some(newest),
+            None => self.versions()?.last().map(|last| self.newest_since(*last)).transpose()?.flatten(),
         };
-        let mut newest = None;
-        while let Some(at) = version {
-            let Some(text) = self.lake.read(&self.folder.join(file_name(at)))? else { break };
-            newest = Some((at, text));
-            version = Some(at + 1);
-        }
         let Some((version, text)) = newest else { return Ok(None) };
         let metadata = Metadata::parse(&text).map_err(|error| self.damaged(error))?;
         match metadata.current().map_err(|error| self.damaged(error))? {
@@ -297,8 +300,18 @@ impl<'a> Place<'a> {
                 let path = self.folder.join(file_name(version));
                 Err(LakeError::ForeignSnapshot { path, snapshot_id: snapshot.id })
             }
-            _ => Ok(Some(Newest { version, metadata, is_hinted: hint == Some(version) })),
+            _ => Ok(Some(Newest { version, metadata, hinted })),
         }
+    }
+
+    /// Reads the newest of the metadata that follow each other from a version on, and its version.
+    fn newest_since(&self, first: u64) -> Result<Option<(u64, Vec<u8>)>, LakeError> {
+        let mut newest = None;
+        for version in first.. {
+            let Some(text) = self.lake.read(&self.folder.join(file_name(version)))? else { break };
+            newest = Some((version, text));
+        }
+        Ok(newest)
     }
 
     /// Lists the versions of the metadata.

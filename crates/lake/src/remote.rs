@@ -49,6 +49,10 @@ impl Remote {
     pub(crate) fn start(url: &str, store: Arc<dyn ObjectStore>) -> Result<Arc<Self>, LakeError> {
         let url = url.trim_end_matches('/');
         let prefix = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, key)| key);
+        // Its keys would be others than those that readers of the lake are told.
+        if Key::from(prefix).as_ref() != prefix {
+            return Err(LakeError::OddPrefix { root: url.into() });
+        }
         let thread = RequestThread::start("lake").map_err(LakeError::file("start a thread for", url))?;
         let loss = Mutex::default();
         Ok(Arc::new(Self { store, url: url.into(), prefix: prefix.into(), thread, loss }))

@@ -363,7 +363,9 @@ fn shard(value: &str) -> Result<Option<Shard>, ConfigError> {
                     environment variables that hold them";
     let numbers: Vec<String> = value.split('/').map(number_of_variable).collect();
     let parsed = numbers.join("/").parse();
-    parsed.map(Some).map_err(|_| ConfigError::Value { key: "shard", value: value.to_owned(), expected })
+    // One share of one is all.
+    let share = |shard: Shard| Some(shard).filter(|shard| shard.count() > 1);
+    parsed.map(share).map_err(|_| ConfigError::Value { key: "shard", value: value.to_owned(), expected })
 }
 
 /// Returns what the variable of this name holds, else the text itself.

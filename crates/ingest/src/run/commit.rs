@@ -72,7 +72,7 @@ pub(crate) struct OpenBatch {
     /// The memory of all buffers.
     buffered_bytes: u64,
     writes: JoinSet<Result<Written, IngestError>>,
-    /// Every part that was begun.
+    /// Every part that was begun and that no ledger knows.
     paths: Vec<PathBuf>,
     written_rows: u64,
     n_parts: u64,
@@ -382,6 +382,12 @@ impl OpenBatch {
         let mut event_dates: Vec<String> = dates.map(|(day, _)| date_of_day(day.day)).collect();
         event_dates.dedup();
         Ok(Committable { entries, n_parts: self.n_parts, event_dates })
+    }
+
+    /// Keeps the parts whatever follows, because the ledger may know of them from here on, also where its writing ends
+    /// with an error. Those that it does not know are removed by the next run.
+    pub(crate) fn keep(&mut self) {
+        self.paths.clear();
     }
 
     /// Waits until nothing is being written any more.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use trailweave_lake::LakePlace;
 use trailweave_lake::LeaseTimes;
@@ -12,6 +13,7 @@ use trailweave_table::LEDGER;
 
 use super::*;
 use crate::Source;
+use crate::dying::Dying;
 use crate::trail::ACCOUNT;
 use crate::trail::Trail;
 use crate::trail::event;
@@ -125,6 +127,56 @@ async fn kill_at_every_crash_point(
         assert_eq!(again.objects_listed, 4, "killed at crash point {crash_points}");
         assert!(files(&lake) == files(&whole), "killed at crash point {crash_points}");
         crash_points += 1;
+    }
+}
+
+#[tokio::test]
+async fn whichever_answer_is_lost_the_next_run_makes_the_lake_whole() {
+    let trail = trail();
+    let options = options(&trail);
+    let whole = lake_in_memory("lake");
+    ingest(&whole, &options, &Progress::default()).await.unwrap();
+    let lake_in = |store| {
+        let place = LakePlace::remote("s3://bucket/lake", store, LeaseTimes::default()).unwrap();
+        Lake::open_or_create_at(&place, Some("all")).unwrap()
+    };
+    for left in 0.. {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        lake_in(Arc::clone(&store));
+        let mut losing = Dying::new(&store, left);
+        losing.loses_answer = true;
+        let outcome = ingest(&lake_in(Arc::new(losing)), &options, &Progress::default()).await;
+        let lake = lake_in(store);
+        ingest(&lake, &options, &Progress::default()).await.unwrap();
+        assert!(files(&lake) == files(&whole), "answer {left} lost");
+        if outcome.is_ok() {
+            assert!(left > 10, "{left}");
+            break;
+        }
+    }
+}
+
+/// Rows that come back for a part that is gone: the tables of the join are to be made anew, whenever the run is killed.
+#[tokio::test]
+async fn a_run_that_brings_rows_back_and_is_killed_has_the_tables_made_anew() {
+    let trail = trail();
+    let options = options(&trail);
+    let again = IngestOptions { again: true, run_id: "again".to_owned(), ..options.clone() };
+    for end in 0.. {
+        let lake = trail.lake(&format!("killed-{end}"));
+        ingest(&lake, &options, &Progress::default()).await.unwrap();
+        let covered = lake.state_dir().join("covered.json");
+        fs::write(&covered, "{}").unwrap();
+        let rows = || texts(&lake, &EVENTS, "event_id");
+        let before = rows();
+        lake.remove(&lake.parts(&EVENTS).unwrap()[0].path).unwrap();
+        let killed = ingest_until(CrashPoints::end_after(end), &lake, None, &again, &Progress::default()).await;
+        ingest(&lake, &again, &Progress::default()).await.unwrap();
+        assert!(rows() == before && !covered.exists(), "killed at crash point {end}");
+        if killed.is_ok() {
+            assert!(end > 2, "{end}");
+            break;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use serde::Serialize;
+use trailweave_lake::COMPACTION;
 use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
@@ -138,7 +139,7 @@ impl Compacted {
 /// Makes one part of each group, all in one change; returns their rows and bytes.
 fn merge_all(lake: &Lake, groups: &[Group]) -> Result<Vec<(u64, u64)>, IngestError> {
     let ids: Vec<String> = groups.iter().map(|group| id(lake, group)).collect();
-    let mut change = Change::new(lake, &format!("compact-{}", short_hex(ids.iter().map(String::as_bytes))));
+    let mut change = Change::new(lake, &format!("{COMPACTION}{}", short_hex(ids.iter().map(String::as_bytes))));
     let path = |(group, id): (&Group, &String)| group.parts[0].path.with_file_name(merged_part_name(id));
     let paths: Vec<PathBuf> = groups.iter().zip(&ids).map(path).collect();
     let staged: Vec<PathBuf> = paths.iter().map(|path| change.promise(path)).collect();

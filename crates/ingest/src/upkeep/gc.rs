@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::expire;
@@ -39,20 +40,39 @@ pub(crate) struct Found {
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn gc(lake: &Lake, is_dry: bool, with_orphans: bool) -> Result<Vec<PathBuf>, IngestError> {
-    let found = find_all(lake)?;
-    let mut useless = if with_orphans { [found.leftovers, found.orphans].concat() } else { found.without_orphans()? };
-    useless.extend(expire(lake, is_dry)?);
+    let Found { leftovers, orphans } = find_all(lake)?;
+    if let Some(path) = orphans.first().filter(|_| !with_orphans) {
+        return Err(IngestError::LedgerLost { path: path.clone() });
+    }
+    if !is_dry {
+        // Parts that are written anew may get these names. So no published table names them any more, and no snapshot is
+        // said to keep them, before they go.
+        let_go(lake, &orphans)?;
+        forget(lake, &[&leftovers[..], &orphans].concat())?;
+        remove_all(lake, &leftovers)?;
+        remove_all(lake, &orphans)?;
+    }
+    let mut useless = [leftovers, orphans, expire(lake, is_dry)?].concat();
     useless.sort();
     useless.dedup();
     let ended = ended_long_ago(lake)?;
     if !is_dry {
-        remove_all(lake, &useless)?;
-        // A part that is written anew may get the name of one.
-        forget(lake, &useless)?;
         lake.remove_all(&ended)?;
     }
     useless.extend(ended);
     Ok(useless)
+}
+
+/// Takes files out of the tables.
+fn let_go(lake: &Lake, files: &[PathBuf]) -> Result<(), LakeError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut change = Change::new(lake, "orphans");
+    for file in files {
+        change.remove(file);
+    }
+    change.commit()
 }
 
 /// Finds, in every table and the lake's state, what killed runs left behind, and what the ledger has lost.

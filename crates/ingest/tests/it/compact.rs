@@ -14,10 +14,12 @@ use trailweave_ingest::Progress;
 use trailweave_ingest::compact;
 use trailweave_ingest::dismiss;
 use trailweave_ingest::gc;
+use trailweave_ingest::publish;
 use trailweave_ingest::quarantined;
 use trailweave_ingest::reconcile;
 use trailweave_ingest::status;
 use trailweave_lake::Lake;
+use trailweave_lake::PublishOptions;
 use trailweave_table::EVENTS;
 use trailweave_table::LEDGER;
 use trailweave_table::REJECTS;
@@ -260,4 +262,23 @@ async fn parts_that_a_lost_ledger_told_of_are_kept_until_somebody_says_otherwise
     let _lock = lake.lock().unwrap();
     let found = reconcile(&lake).unwrap();
     assert_eq!((found.lacking_rows(), found.surplus_rows(), found.orphans.len()), (0, 0, 0));
+}
+
+/// A file that is written anew under the name of an orphan is another one to those who read the Iceberg tables.
+#[tokio::test]
+async fn orphans_leave_the_published_tables() {
+    let trail = Trail::new();
+    lake_of_small_parts(&trail).await;
+    let before = texts(&trail.lake("lake"), &EVENTS, "event_id");
+    let keeping = PublishOptions { keep_secs: Some(3_600), ..PublishOptions::default() };
+    publish(&trail.lake("lake"), &keeping).unwrap();
+    let lake = trail.lake("lake");
+    fs::remove_file(&lake.parts(&LEDGER).unwrap()[0].path).unwrap();
+    let _lock = lake.lock().unwrap();
+    assert_eq!(gc(&lake, false, true).unwrap().len(), 3);
+    let summary = trailweave_ingest::ingest(&lake, &options(&trail), &Progress::default()).await.unwrap();
+    assert_eq!((summary.objects_done, texts(&lake, &EVENTS, "event_id")), (1, before));
+    let published = publish(&lake, &PublishOptions::default()).unwrap();
+    let events = published.iter().find(|it| it.table == "events").unwrap();
+    assert!(events.committed, "the same names, other files");
 }

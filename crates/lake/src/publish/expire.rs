@@ -17,7 +17,7 @@ use crate::retired::Retired;
 /// Needs: the lake's lock.
 pub fn expire(lake: &Lake, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
     let Some(iceberg) = lake.iceberg()? else { return Ok(Vec::new()) };
-    let before_ms = lake.now_ms().saturating_sub(iceberg.keep_ms());
+    let before_ms = iceberg.kept_from_ms(lake.now_ms());
     let mut found = Vec::new();
     for table in TABLES {
         found.extend(Place::new(lake, table, iceberg.clone())?.expire(before_ms, is_dry)?);
@@ -58,7 +58,7 @@ pub fn forget(lake: &Lake, removed: &[PathBuf]) -> Result<(), LakeError> {
 impl Place<'_> {
     /// Forgets the snapshots whose successor is older, and returns the files of metadata that no other snapshot needs.
     fn expire(&self, before_ms: i64, is_dry: bool) -> Result<Vec<PathBuf>, LakeError> {
-        let Some(Newest { mut version, mut metadata, .. }) = self.newest()? else { return Ok(Vec::new()) };
+        let Some(Newest { mut version, mut metadata, hinted }) = self.newest()? else { return Ok(Vec::new()) };
         if metadata.location().map_err(|error| self.damaged(error))? != self.location {
             tracing::warn!(table = self.table.name, "the lake was moved; publish it anew, which gc waits for");
             return Ok(Vec::new());
@@ -71,8 +71,8 @@ impl Place<'_> {
             }
         }
         let mut needed = names_below(&metadata, |path| self.read(path)).map_err(|error| self.failed(error))?;
-        // A reader may just have read that the version before is the newest.
-        let versions = [version, version.saturating_sub(1)];
+        // A reader may just have read that the version before is the newest, or the one that the hint names.
+        let versions = [version, version.saturating_sub(1), hinted.unwrap_or(version)];
         needed.extend(versions.map(file_name));
         needed.insert(HINT.to_owned());
         let is_needed = |path: &PathBuf| path.file_name().is_some_and(|name| needed.contains(&*name.to_string_lossy()));

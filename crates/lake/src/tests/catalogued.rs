@@ -14,6 +14,7 @@ use super::dying::Dying;
 use super::published::{part, replace, table, write};
 use crate::Catalog;
 use crate::CatalogEntry;
+use crate::Change;
 use crate::GlueTables;
 use crate::Lake;
 use crate::LakeError;
@@ -132,6 +133,22 @@ fn a_process_that_is_killed_at_any_step_leaves_a_catalogue_that_the_next_lets_fo
             break;
         }
     }
+}
+
+/// A change that holds, and that a catalogue is in the way of.
+#[test]
+fn a_lake_whose_catalogue_refuses_goes_on_without_it() {
+    let (store, _, lake) = published();
+    let mut change = Change::new(&lake, "cut");
+    change.remove(&part(&lake, "template"));
+    drop(change.hold().unwrap());
+    let place = LakePlace::remote("s3://bucket/lake", store, LeaseTimes::default()).unwrap();
+    let without = Lake::open_at(&place).unwrap();
+    assert!(matches!(without.lock(), Err(LakeError::NoCatalog { .. })));
+    let options = PublishOptions { keep_secs: None, glue: GlueTables::Leave };
+    drop(without.lock_to_publish(&options).unwrap());
+    assert!(table(&without).1.is_empty());
+    without.lock().unwrap();
 }
 
 #[test]

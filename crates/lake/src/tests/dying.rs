@@ -18,6 +18,7 @@ use object_store::ListResult;
 use object_store::MultipartUpload;
 use object_store::ObjectMeta;
 use object_store::ObjectStore;
+use object_store::PutMode;
 use object_store::PutMultipartOptions;
 use object_store::PutOptions;
 use object_store::PutPayload;
@@ -67,8 +68,14 @@ impl ObjectStore for Dying {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         self.live()?;
         let is_lost = self.is_answer_lost();
+        let is_new = matches!(opts.mode, PutMode::Create);
         let answer = self.store.put_opts(location, payload, opts).await?;
-        if is_lost { Err(Error::Generic { store: "dying", source: "no answer".into() }) } else { Ok(answer) }
+        match is_lost {
+            false => Ok(answer),
+            // The client asks again, and is told what it has made itself.
+            true if is_new => Err(Error::AlreadyExists { path: location.to_string(), source: "made before".into() }),
+            true => Err(Error::Generic { store: "dying", source: "no answer".into() }),
+        }
     }
 
     async fn put_multipart_opts(&self, at: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {

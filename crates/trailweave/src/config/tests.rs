@@ -148,7 +148,8 @@ fn a_share_may_be_told_by_the_names_of_variables() {
         resolve(&Common::default(), &ingest).map(|config| config.shard.map(String::from))
     };
     // Cargo tells every test the numbers of its version: 0.1.0.
-    assert_eq!(share("CARGO_PKG_VERSION_MAJOR/CARGO_PKG_VERSION_MINOR").unwrap().as_deref(), Some("0/1"));
+    assert_eq!(share("CARGO_PKG_VERSION_MAJOR/2").unwrap().as_deref(), Some("0/2"));
+    assert_eq!(share("CARGO_PKG_VERSION_MAJOR/CARGO_PKG_VERSION_MINOR").unwrap(), None, "one share of one is all");
     assert_eq!(share("CARGO_PKG_VERSION_PATCH/8").unwrap().as_deref(), Some("0/8"));
     assert!(matches!(share("NO_SUCH_VARIABLE/8"), Err(ConfigError::Value { key: "shard", .. })));
 }
