@@ -14,8 +14,7 @@ FROM (
     nullif(
       CASE
         WHEN user_identity_type = 'AWSService' THEN invoked_by
-        WHEN session_issuer_arn LIKE '%:role/aws-service-role/%'
-        THEN split_part(split_part(session_issuer_arn, ':role/aws-service-role/', 2), '/', 1)
+        ELSE regexp_extract(session_issuer_arn, '^([^:]*:){5}role/aws-service-role/([^/]*)', 2)
       END,
       ''
     ) AS service,

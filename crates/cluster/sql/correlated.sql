@@ -26,6 +26,8 @@ SELECT
   r.link,
   CASE
     WHEN r.link IN ('request_id', 'grant') THEN 'exact'
+    -- An event that took a snapshot calls no KMS itself.
+    WHEN r.link = 'resource' AND r.ec2_event_name IN ('CreateSnapshot', 'CreateSnapshots') THEN 'inferred'
     WHEN r.link = 'resource' AND r.delta_ms BETWEEN -10000 AND 600000 THEN 'exact'
     WHEN r.link = 'instance' AND r.delta_ms BETWEEN -10000 AND 600000 THEN 'strong'
     WHEN r.link IN ('instance', 'resource', 'volume') THEN 'inferred'

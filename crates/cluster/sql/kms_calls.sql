@@ -32,8 +32,8 @@ SELECT
     infrastructure
       OR by_service
       OR service IS NOT NULL
-      OR source_ip_address = 'AWS Internal'
-      OR user_agent IN ('AWS Internal', '&AWS; Internal') AND coalesce(event_version, '1.0') IN ('1.0', '1.01', '1.02'),
+      OR source_ip_address = 'AWS Internal' AND (of_old OR user_identity_type = 'AWSAccount')
+      OR user_agent IN ('AWS Internal', '&AWS; Internal') AND of_old,
     false
   ) AS trusted,
   coalesce(
@@ -89,7 +89,6 @@ FROM (
       error_code,
       principal_arn,
       invoked_by,
-      event_version,
       user_agent,
       source_ip_address,
       source_object,
@@ -114,16 +113,23 @@ FROM (
         OR source_ip_address IN ('ec2-frontend-api.amazonaws.com', 'ec2-frontend-api.amazonaws.com.cn') AS forwarded,
       coalesce(user_identity_type = 'AWSService', false) AS by_service,
       coalesce(user_identity_type = 'AssumedRole', false) AS assumed_role,
+      coalesce(event_version, '1.0') IN ('1.0', '1.01', '1.02') AS of_old,
+      -- The resource of an ARN stands after the fifth colon. The path in it, of a user or role, may be any text.
       coalesce(
-        principal_id LIKE '%:aws:ec2-infrastructure:%'
-          OR principal_arn LIKE '%/aws:ec2-infrastructure/%'
-          OR session_issuer_arn LIKE '%:role/aws:ec2-infrastructure',
+        regexp_like(principal_id, '^[^:]*:aws:ec2-infrastructure:')
+          OR regexp_like(principal_arn, '^([^:]*:){5}(assumed-)?role/aws:ec2-infrastructure/')
+          OR regexp_like(session_issuer_arn, r'^([^:]*:){5}role/aws:ec2-infrastructure\z'),
         false
       ) AS infrastructure,
       coalesce(array_contains(map_keys(encryption_context), 'aws:ebs:id'), false) AS names_ebs,
-      exists(map_keys(encryption_context), key -> regexp_like(key, '^aws:(ecs|rds|workspaces):')) AS of_others,
+      -- EC2 and EBS give no other key. A principal gives S3 and other services a context of its own choice.
+      exists(
+        map_keys(encryption_context),
+        key -> regexp_like(key, '^aws:(ecs|rds|workspaces):')
+          OR key NOT LIKE 'aws:ebs:%' AND array_contains(map_keys(encryption_context), 'aws:ebs:id')
+      ) AS of_others,
       -- The service whose role a grant is for.
-      split_part(split_part(grantee_principal, ':role/aws-service-role/', 2), '/', 1) AS grantee_service
+      regexp_extract(grantee_principal, '^([^:]*:){5}role/aws-service-role/([^/]*)', 2) AS grantee_service
     FROM events
     WHERE event_source IN ('kms.amazonaws.com', 'kms.amazonaws.com.cn') AND event_time IS NOT NULL
   )

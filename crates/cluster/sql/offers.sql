@@ -59,7 +59,7 @@ SELECT explode(array('1|grant|' || account || '|' || region || '|' || id, '2|gra
 FROM (
   SELECT account, region, own_instance || '|' || own_volume AS id, t, at
   FROM rows
-  WHERE creates_grant AND error_code IS NULL
+  WHERE creates_grant AND error_code IS NULL AND trusted
   UNION ALL
   SELECT account, region, explode(array(own_volume, own_snapshot)), t, at
   FROM rows

@@ -20,19 +20,23 @@ SELECT
   d.volume,
   nullif(d.account, ''),
   nullif(d.region, ''),
-  CASE WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_event_id END,
-  CASE
-    WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_event_time
-    ELSE k.event_time
-  END,
-  CASE WHEN k.ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask') THEN k.ec2_principal_arn END,
+  CASE WHEN k.made_by_cause THEN k.ec2_event_id END,
+  CASE WHEN k.made_by_cause THEN k.ec2_event_time ELSE k.event_time END,
+  CASE WHEN k.made_by_cause THEN k.ec2_principal_arn END,
   CAST(NULL AS STRING),
   true,
   d.key_arn,
   d.made_by,
   d.account || '/' || d.region
 FROM data_keys d
-JOIN caused k ON k.rid = d.rid
+JOIN (
+  -- A launch of long ago did not make the volume.
+  SELECT
+    *,
+    ec2_event_name IN ('RunInstances', 'CreateReplaceRootVolumeTask')
+      AND (link = 'request_id' OR delta_ms BETWEEN -10000 AND 600000) AS made_by_cause
+  FROM caused
+) k ON k.rid = d.rid
 LEFT JOIN (
   SELECT DISTINCT volume FROM created WHERE NOT of_another_account
 ) c ON c.volume = d.volume

@@ -21,9 +21,6 @@ use trailweave_table::ms_of_time;
 
 use crate::id::{Id, IdValues};
 
-/// The path of roles that services assume for themselves.
-pub(crate) const SERVICE_ROLE_PATH: &str = ":role/aws-service-role/";
-
 /// A text column that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
@@ -391,10 +388,10 @@ impl Batch {
         event_source.flag(flags, Flags::KMS, |source| source.starts_with("kms."));
         event_source.flag(flags, Flags::EC2, is_ec2);
         event_source.flag(flags, Flags::STS, |source| source.starts_with("sts."));
-        text(Text::PrincipalId).flag(flags, Flags::INFRASTRUCTURE, |id| id.contains(":aws:ec2-infrastructure:"));
-        text(Text::PrincipalArn).flag(flags, Flags::INFRASTRUCTURE, |arn| arn.contains("/aws:ec2-infrastructure/"));
+        text(Text::PrincipalId).flag(flags, Flags::INFRASTRUCTURE, is_infrastructure_id);
+        text(Text::PrincipalArn).flag(flags, Flags::INFRASTRUCTURE, is_infrastructure_arn);
         let issuer = text(Text::SessionIssuerArn);
-        issuer.flag(flags, Flags::INFRASTRUCTURE, |arn| arn.ends_with(":role/aws:ec2-infrastructure"));
+        issuer.flag(flags, Flags::INFRASTRUCTURE, |arn| resource(arn) == Some("role/aws:ec2-infrastructure"));
         let identity_type = text(Text::UserIdentityType);
         identity_type.flag(flags, Flags::BY_SERVICE, |it| it == "AWSService");
         identity_type.flag(flags, Flags::ASSUMED_ROLE, |it| it == "AssumedRole");
@@ -405,12 +402,14 @@ impl Batch {
             flags.0 |= if flags.has(Flags::INFRASTRUCTURE | Flags::BY_SERVICE) { Flags::TRUSTED } else { 0 };
             flags.0 |= if flags.has(Flags::INFRASTRUCTURE) { Flags::TOUCHES } else { 0 };
         }
-        address.flag(flags, Flags::TRUSTED, |it| it == "AWS Internal");
-        // In old records only the user agent tells of AWS; in others anybody may have said it.
+        // In old records nothing else may tell of AWS. In others anybody may have sent the agent, and users' own calls
+        // come from the address, too. A key's owner sees nothing but the address of another account's call.
         let is_old = event_version.each(|it| matches!(it, None | Some("1.0" | "1.01" | "1.02")));
-        let is_by_aws = user_agent.each(|it| matches!(it, Some("AWS Internal" | "&AWS; Internal")));
-        for (flags, (is_old, is_by_aws)) in flags.iter_mut().zip(is_old.into_iter().zip(is_by_aws)) {
-            flags.0 |= if is_old && is_by_aws { Flags::TRUSTED } else { 0 };
+        let is_agent = user_agent.each(|it| matches!(it, Some("AWS Internal" | "&AWS; Internal")));
+        let is_address = address.each(|it| it == Some("AWS Internal"));
+        for (row, flags) in flags.iter_mut().enumerate() {
+            let is_address = is_address[row] && (is_old[row] || flags.has(Flags::OF_ANOTHER_ACCOUNT));
+            flags.0 |= if is_address || is_old[row] && is_agent[row] { Flags::TRUSTED } else { 0 };
         }
         let told = |service: &str| (is_family(service), amazon_name(service) == Some("ebs"));
         let by_address = address.each(|it| it.filter(|it| amazon_name(it).is_some()).map(told));
@@ -443,11 +442,12 @@ impl Batch {
         let offsets = contexts.value_offsets();
         for (row, flags) in self.flags.iter_mut().enumerate().filter(|(row, _)| contexts.is_valid(*row)) {
             let position = |at: i32| usize::try_from(at).expect("offsets are positions");
-            for key in (position(offsets[row])..position(offsets[row + 1])).map(|at| keys.value(at)) {
-                let is_other = ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|other| key.starts_with(other));
-                flags.0 |= if is_other { Flags::EXTERNAL | Flags::APART } else { 0 };
-                flags.0 |= if key == "aws:ebs:id" { Flags::TOUCHES } else { 0 };
-            }
+            let mut keys = (position(offsets[row])..position(offsets[row + 1])).map(|at| keys.value(at));
+            let names_ebs = keys.clone().any(|key| key == "aws:ebs:id");
+            // EC2 and EBS give no other key. A principal gives S3 and other services a context of its own choice.
+            let is_apart = keys.any(|key| is_of_another_service(key) || names_ebs && !key.starts_with("aws:ebs:"));
+            flags.0 |= if is_apart { Flags::EXTERNAL | Flags::APART } else { 0 };
+            flags.0 |= if names_ebs { Flags::TOUCHES } else { 0 };
         }
     }
 
@@ -486,8 +486,33 @@ fn is_family(invoked_by: &str) -> bool {
 
 /// Tells whether a principal is the role that a service which launches instances has in an account.
 fn is_role_of_family(principal: &str) -> bool {
-    let role = principal.split_once(SERVICE_ROLE_PATH).and_then(|(_, role)| role.split('/').next());
-    role.is_some_and(|service| amazon_name(service).is_some() && is_family(service))
+    service_of_role(principal).is_some_and(|service| amazon_name(service).is_some() && is_family(service))
+}
+
+/// Returns the service of an ARN that is of a role which services assume for themselves.
+pub(crate) fn service_of_role(arn: &str) -> Option<&str> {
+    resource(arn)?.strip_prefix("role/aws-service-role/")?.split('/').next()
+}
+
+/// Returns the resource of an ARN. It begins with its kind; the path of a user or role follows, and may be any text.
+fn resource(arn: &str) -> Option<&str> {
+    arn.splitn(6, ':').nth(5)
+}
+
+/// Tells whether a principal id is of a session of EC2's own role.
+fn is_infrastructure_id(id: &str) -> bool {
+    id.split_once(':').is_some_and(|(_, role)| role.starts_with("aws:ec2-infrastructure:"))
+}
+
+/// Tells whether an ARN is of a session of EC2's own role.
+fn is_infrastructure_arn(arn: &str) -> bool {
+    let role = resource(arn).map(|resource| resource.strip_prefix("assumed-").unwrap_or(resource));
+    role.is_some_and(|role| role.starts_with("role/aws:ec2-infrastructure/"))
+}
+
+/// Tells whether a key of an encryption context is given by a service that keeps volumes of its own.
+fn is_of_another_service(key: &str) -> bool {
+    ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Tells whether a text has the form of an instance id.

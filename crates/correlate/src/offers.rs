@@ -116,7 +116,7 @@ impl<'r, 'a> Offers<'r, 'a> {
                 continue;
             }
             let (instance, volume, snapshot) = (rows.instances[at], rows.volumes[at], rows.snapshots[at]);
-            if instance != NONE && volume != NONE {
+            if call.trusted && instance != NONE && volume != NONE {
                 grants.push(under(granted_pairs.number((instance, volume)), row));
             }
             if instance == NONE && call.teaches() {

@@ -247,10 +247,8 @@ impl<'a> Products<'_, 'a> {
         }
         let data_keys = self.join.data_keys.iter().filter(is_own);
         for &(volume, row) in data_keys.filter(|(volume, _)| !created[*volume as usize]) {
-            let cause = self.join.calls[self.join.positions[row as usize] as usize].cause;
-            let makes_volumes =
-                |row: u32| matches!(self.rows.kind(row), Kind::RunInstances | Kind::CreateReplaceRootVolumeTask);
-            let maker = if cause != NONE && makes_volumes(cause) { cause } else { NONE };
+            let call = &self.join.calls[self.join.positions[row as usize] as usize];
+            let maker = if self.is_made_by_cause(call) { call.cause } else { NONE };
             let created_at = self.rows.times[if maker == NONE { row } else { maker } as usize];
             volumes.push(Volume { id: volume, row, maker, data_key: row, is_created: false, created_at });
         }
@@ -347,12 +345,25 @@ impl<'a> Products<'_, 'a> {
         Some(self.time(call.row)? - self.time(call.cause)?)
     }
 
+    /// Tells whether a call and its cause are of about one time.
+    fn is_near(&self, call: &Call) -> bool {
+        self.delta_ms(call).is_some_and(|ms| (-LATE_MS..=FRESH_MS).contains(&ms))
+    }
+
+    /// Tells whether the cause of a data key's event made the volume. A launch of long ago did not.
+    fn is_made_by_cause(&self, call: &Call) -> bool {
+        call.cause != NONE
+            && matches!(self.rows.kind(call.cause), Kind::RunInstances | Kind::CreateReplaceRootVolumeTask)
+            && (call.link == Link::RequestId || self.is_near(call))
+    }
+
     fn confidence(&self, call: &Call) -> Option<&'static str> {
-        let is_near = self.delta_ms(call).is_some_and(|ms| (-LATE_MS..=FRESH_MS).contains(&ms));
+        // An event that took a snapshot calls no KMS itself.
+        let took_snapshot = || self.rows.kind(call.cause) == Kind::CreateSnapshot;
         match call.link {
             Link::RequestId | Link::Grant => Some("exact"),
-            Link::Resource if is_near => Some("exact"),
-            Link::Instance if is_near => Some("strong"),
+            Link::Resource if self.is_near(call) && !took_snapshot() => Some("exact"),
+            Link::Instance if self.is_near(call) => Some("strong"),
             Link::Instance | Link::Resource | Link::Volume => Some("inferred"),
             Link::None => None,
         }

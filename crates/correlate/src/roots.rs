@@ -1,6 +1,6 @@
 //! The principal behind an EC2 event: its caller, followed through the STS events that issued the access keys.
 
-use crate::events::{Flags, SERVICE_ROLE_PATH, Text};
+use crate::events::{Flags, Text, service_of_role};
 use crate::ids::{Ids, NONE};
 use crate::rows::Rows;
 
@@ -77,8 +77,7 @@ impl<'r, 'a> Roots<'r, 'a> {
         let name = if self.rows.has(row, Flags::BY_SERVICE) {
             self.rows.text(Text::InvokedBy, row as usize)
         } else {
-            let issuer = self.rows.text(Text::SessionIssuerArn, row as usize);
-            issuer.and_then(|arn| arn.split(SERVICE_ROLE_PATH).nth(1)?.split('/').next())
+            self.rows.text(Text::SessionIssuerArn, row as usize).and_then(service_of_role)
         };
         name.filter(|name| !name.is_empty())
     }

@@ -98,7 +98,7 @@ pub(crate) fn is_instance_id(text: &str) -> bool {
 /// Finds the instance for which EC2 itself acts, from a principal id `A:aws:ec2-infrastructure:i-..` or an ARN
 /// `..role/aws:ec2-infrastructure/i-..`. An ordinary role's session named `i-..` is none.
 pub(crate) fn infrastructure_instance(principal: &str) -> Option<Cow<'_, str>> {
-    let (_, session) = infrastructure_session(principal)?;
+    let session = infrastructure_session(principal)?;
     is_instance_id(session).then(|| lower(session))
 }
 
@@ -107,14 +107,21 @@ pub(crate) fn is_infrastructure(principal: &str) -> bool {
     infrastructure_session(principal).is_some()
 }
 
-/// Splits a principal into what stands before the infrastructure role's name, and the session after it.
-fn infrastructure_session(principal: &str) -> Option<(&str, &str)> {
+/// Returns the session of EC2's own role, from a principal id or an ARN; it is empty where they name the role alone.
+/// The name of the role counts only in its place: the path of a user or role may be any text.
+fn infrastructure_session(principal: &str) -> Option<&str> {
     static ROLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(INFRASTRUCTURE_ROLE));
-    let at = ROLE.find(principal.as_bytes())?;
-    let (before, after) = (&principal[..at], &principal[at + INFRASTRUCTURE_ROLE.len()..]);
-    let is_role = if before.starts_with("arn:") { before.ends_with("role/") } else { before.ends_with(':') };
-    let session = if after.is_empty() { after } else { after.strip_prefix([':', '/'])? };
-    is_role.then_some((before, session))
+    // Few have the name anywhere, so this look is all that most cost.
+    ROLE.find(principal.as_bytes())?;
+    let (role, separator) = match principal.strip_prefix("arn:") {
+        Some(arn) => {
+            let resource = arn.splitn(5, ':').nth(4)?;
+            (resource.strip_prefix("assumed-").unwrap_or(resource).strip_prefix("role/")?, '/')
+        }
+        None => (principal.split_once(':')?.1, ':'),
+    };
+    let session = role.strip_prefix(INFRASTRUCTURE_ROLE)?;
+    if session.is_empty() { Some(session) } else { session.strip_prefix(separator) }
 }
 
 /// Returns the session of an assumed role's ARN. The role's own name may contain `:`.

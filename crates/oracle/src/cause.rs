@@ -21,14 +21,23 @@ pub(crate) struct Cause<'a> {
 impl Cause<'_> {
     /// The confidence in the link.
     pub(crate) fn confidence(&self, of: &Event) -> &'static str {
-        let delta_ms = of.event_time - self.event.event_time;
-        let is_near = (-SKEW_MS..=NEAR_MS).contains(&delta_ms);
         match self.link {
             "request_id" | "grant" => "exact",
-            "resource" if is_near => "exact",
-            "instance" if is_near => "strong",
+            "resource" if takes_snapshot(self.event) => "inferred",
+            "resource" if self.is_near(of) => "exact",
+            "instance" if self.is_near(of) => "strong",
             _ => "inferred",
         }
+    }
+
+    /// Tells whether the cause of a data key's event made the volume, too: a far one did only with the same request.
+    pub(crate) fn makes_volume(&self, of: &Event) -> bool {
+        matches!(self.event.name(), "RunInstances" | "CreateReplaceRootVolumeTask")
+            && (self.link == "request_id" || self.is_near(of))
+    }
+
+    fn is_near(&self, of: &Event) -> bool {
+        (-SKEW_MS..=NEAR_MS).contains(&(of.event_time - self.event.event_time))
     }
 }
 
@@ -140,10 +149,13 @@ fn by_snapshot<'a>(trail: &Trail<'a>, kms: &Kms<'a>, choice: Choice<'a>) -> Opti
 /// Finds the event that took a snapshot, which calls no KMS itself.
 fn by_taking<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let snapshot = kms.snapshot().filter(|_| kms.volume().is_none())?;
-    let takes =
-        |event: &&Event| matches!(event.name(), "CreateSnapshot" | "CreateSnapshots") && event.names_snapshot(snapshot);
+    let takes = |event: &&Event| takes_snapshot(event) && event.names_snapshot(snapshot);
     let offers: Vec<&Event> = trail.successes.iter().copied().filter(takes).collect();
     scoped(kms.event, &offers)
+}
+
+fn takes_snapshot(event: &Event) -> bool {
+    matches!(event.name(), "CreateSnapshot" | "CreateSnapshots")
 }
 
 /// Rule 5.

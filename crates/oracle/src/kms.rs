@@ -86,10 +86,26 @@ pub(crate) fn first(ids: &[String]) -> Option<&str> {
 
 /// Tells whether the session of an instance's infrastructure role made the call.
 pub(crate) fn is_infrastructure(event: &Event) -> bool {
-    let contains = |text: &Option<String>, part: &str| text.as_ref().is_some_and(|text| text.contains(part));
-    contains(&event.principal_id, ":aws:ec2-infrastructure:")
-        || contains(&event.principal_arn, "/aws:ec2-infrastructure/")
-        || event.session_issuer_arn.as_ref().is_some_and(|arn| arn.ends_with(":role/aws:ec2-infrastructure"))
+    let begins = |text: Option<&str>, role: &str| text.is_some_and(|text| text.starts_with(role));
+    let id = after_colons(1, event.principal_id.as_deref());
+    let resource = after_colons(5, event.principal_arn.as_deref());
+    begins(id, "aws:ec2-infrastructure:")
+        || begins(resource, "assumed-role/aws:ec2-infrastructure/")
+        || begins(resource, "role/aws:ec2-infrastructure/")
+        || after_colons(5, event.session_issuer_arn.as_deref()) == Some("role/aws:ec2-infrastructure")
+}
+
+/// The text after so many colons, if there are as many. After five of an ARN stands its resource.
+fn after_colons(n: usize, text: Option<&str>) -> Option<&str> {
+    let text = text?;
+    let (at, _) = text.match_indices(':').nth(n - 1)?;
+    Some(&text[at + 1..])
+}
+
+/// The service that has an ARN's role for itself: what follows the path of such roles, up to a slash.
+pub(crate) fn service_of_role(arn: Option<&str>) -> Option<&str> {
+    let role = after_colons(5, arn)?.strip_prefix("role/aws-service-role/")?;
+    Some(role.split_once('/').map_or(role, |(service, _)| service))
 }
 
 /// Tells whether EC2 forwarded a principal's call.
@@ -127,8 +143,7 @@ fn is_family(service: &str) -> bool {
 
 /// Tells whether a grant goes to the role that a service which launches instances has in an account.
 pub(crate) fn is_to_family(event: &Event) -> bool {
-    let role = event.grantee_principal.as_deref().and_then(|grantee| grantee.split_once(":role/aws-service-role/"));
-    let service = role.and_then(|(_, role)| role.split('/').next());
+    let service = service_of_role(event.grantee_principal.as_deref());
     service.is_some_and(|service| service_name(service).is_some() && is_family(service))
 }
 
@@ -155,7 +170,13 @@ fn is_apart(event: &Event) -> bool {
     let other_context = |key: &String| {
         ["aws:ecs:", "aws:rds:", "aws:workspaces:"].iter().any(|of_other_service| key.starts_with(of_other_service))
     };
-    is_ebs_direct(event) || event.encryption_context.keys().any(other_context)
+    is_ebs_direct(event) || event.encryption_context.keys().any(other_context) || has_key_beside_ebs(event)
+}
+
+/// Tells whether the context that names a volume or a snapshot has a key that EC2 and EBS do not give.
+fn has_key_beside_ebs(event: &Event) -> bool {
+    event.encryption_context.contains_key("aws:ebs:id")
+        && !event.encryption_context.keys().all(|key| key.starts_with("aws:ebs:"))
 }
 
 fn is_trusted(event: &Event) -> bool {
@@ -163,10 +184,11 @@ fn is_trusted(event: &Event) -> bool {
         || is_by_aws_service(event)
         || service(event).is_some()
         || event.source_ip_address.as_deref() == Some("AWS Internal")
+            && (is_of_old(event) || event.is_of_another_account())
         || matches!(event.user_agent.as_deref(), Some("AWS Internal" | "&AWS; Internal")) && is_of_old(event)
 }
 
-/// Tells whether the record is of a time when only the user agent told that AWS called.
+/// Tells whether the record is of a time when only the address or the user agent told that AWS called.
 fn is_of_old(event: &Event) -> bool {
     matches!(event.event_version.as_deref(), None | Some("1.0" | "1.01" | "1.02"))
 }

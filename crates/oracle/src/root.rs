@@ -1,6 +1,7 @@
 //! The principal behind an EC2 event.
 
 use crate::Event;
+use crate::kms::service_of_role;
 use crate::trail::Trail;
 
 /// The last caller in the chain of access keys, at most nine of them, and how it is known.
@@ -38,11 +39,7 @@ fn issuer<'a>(trail: &Trail<'a>, event: &Event) -> Option<&'a Event> {
 fn service(event: &Event) -> Option<String> {
     let name = match &event.user_identity_type {
         Some(kind) if kind == "AWSService" => event.invoked_by.clone(),
-        _ => {
-            let (_, rest) = event.session_issuer_arn.as_deref()?.split_once(":role/aws-service-role/")?;
-            let rest = rest.split(":role/aws-service-role/").next().unwrap_or_default();
-            Some(rest.split('/').next().unwrap_or_default().to_owned())
-        }
+        _ => service_of_role(event.session_issuer_arn.as_deref()).map(str::to_owned),
     };
     filled(name.as_ref())
 }

@@ -155,7 +155,7 @@ fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let matching: Vec<&Event> = match (kms.own_instance(), kms.own_volume()) {
         (Some(instance), Some(volume)) => {
             let names_both = |it: &&Kms<'_>| it.own_instance() == Some(instance) && it.own_volume() == Some(volume);
-            granted.filter(names_both).map(|it| it.event).collect()
+            granted.filter(|it| it.trusted).filter(names_both).map(|it| it.event).collect()
         }
         (Some(_), None) => Vec::new(),
         (None, volume) => {
@@ -237,8 +237,7 @@ fn created_volume(trail: &Trail<'_>, volume: &str, event: &Event) -> Row {
 
 fn launched_volume(trail: &Trail<'_>, volume: &str, data_key: &Kms<'_>) -> Row {
     let event = data_key.event;
-    let cause = cause(trail, data_key).map(|cause| cause.event);
-    let launch = cause.filter(|cause| matches!(cause.name(), "RunInstances" | "CreateReplaceRootVolumeTask"));
+    let launch = cause(trail, data_key).filter(|cause| cause.makes_volume(event)).map(|cause| cause.event);
     home_columns(event)
         .with("volume_id", Some(volume))
         .with("created_event_id", launch.and_then(|launch| launch.event_id.as_ref()))

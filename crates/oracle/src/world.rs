@@ -172,15 +172,15 @@ fn actor() -> impl Strategy<Value = Actor> {
 impl Actor {
     fn of(self, event: Event) -> Event {
         let Self { kind, detail, access_key, source_identity } = self;
-        let role = format!("arn:aws:iam::111122223333:role/role-{detail}");
-        let service_linked = format!("arn:aws:iam::111122223333:role/aws-service-role/{detail}.amazonaws.com/Linked");
+        let path = match detail % 5 {
+            0 => format!("aws-service-role/{detail}.amazonaws.com/"),
+            1 => format!("x:role/aws-service-role/{detail}.amazonaws.com/"),
+            _ => String::new(),
+        };
+        let role = format!("arn:aws:iam::111122223333:role/{path}role-{detail}");
         let is_service = kind.as_deref() == Some("AWSService");
         Event {
-            session_issuer_arn: (kind.as_deref() == Some("AssumedRole")).then_some(if detail % 5 == 0 {
-                service_linked
-            } else {
-                role
-            }),
+            session_issuer_arn: (kind.as_deref() == Some("AssumedRole")).then_some(role),
             invoked_by: (is_service && detail % 7 != 0).then(|| format!("{detail}.amazonaws.com")),
             principal_arn: (detail % 6 != 0).then(|| format!("arn:{detail}")),
             principal_id: (detail % 4 != 0).then(|| format!("id:{detail}")),
@@ -273,8 +273,8 @@ fn kms_event() -> impl Strategy<Value = Event> {
     )
 }
 
-/// Services, and roles of services in an account: of some that launch instances, of another.
-const GRANTEES: [&str; 7] = [
+/// Services, and roles of services in an account: of some that launch instances, of another, of none.
+const GRANTEES: [&str; 8] = [
     "ec2.eu-west-1.amazonaws.com",
     "ec2.eu-west-1.amazonaws.com",
     "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
@@ -282,6 +282,7 @@ const GRANTEES: [&str; 7] = [
     "arn:aws:iam::111122223333:role/aws-service-role/ec2fleet.amazonaws.com",
     "arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",
     "arn:aws:iam::111122223333:role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+    "arn:aws:iam::111122223333:role/x:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
 ];
 
 /// Removes the constraints of a grant to a role, as a real one has none.
@@ -322,6 +323,8 @@ fn context() -> impl Strategy<Value = BTreeMap<String, String>> {
         6 => Just(vec![]),
         1 => select(vec![
             vec!["aws:ebs:id", "aws:rds:db-id"],
+            vec!["aws:ebs:id", "aws:s3:arn"],
+            vec!["aws:ebs:id", "aws:ebs:kind"],
             vec!["aws:ecs:clusterName"],
             vec!["aws:s3:arn"],
             vec!["aws:workspaces:sid-directoryid"],
@@ -345,6 +348,7 @@ enum Identity {
     UserAgent(&'static str),
     Address(&'static str),
     OwnerFrom(&'static str),
+    Named(&'static str),
     Unknown,
 }
 
@@ -356,6 +360,16 @@ const ADDRESSES: [&str; 7] = [
     "ec2-frontend-api.amazonaws.com.cn",
     "ec2.eu-west-1.amazonaws.com.cn",
     "rds.amazonaws.com",
+];
+
+/// Names of EC2's own role, and some that hold its name elsewhere.
+const NAMES: [&str; 6] = [
+    "arn:aws:sts::111122223333:assumed-role/aws:ec2-infrastructure/i-0000000a",
+    "arn:aws:iam::111122223333:role/aws:ec2-infrastructure",
+    "arn:aws:iam::111122223333:role/x:role/aws:ec2-infrastructure",
+    "arn:aws:iam::111122223333:user/assumed-role/aws:ec2-infrastructure/i-0000000a",
+    "111122223333:aws:ec2-infrastructure:i-0000000a",
+    "111122223333:x:aws:ec2-infrastructure:i-0000000a",
 ];
 
 fn identity() -> impl Strategy<Value = Identity> {
@@ -385,6 +399,7 @@ fn identity() -> impl Strategy<Value = Identity> {
             .prop_map(Identity::UserAgent),
         2 => select(ADDRESSES.to_vec()).prop_map(Identity::Address),
         2 => select(ADDRESSES.to_vec()).prop_map(Identity::OwnerFrom),
+        2 => select(NAMES.to_vec()).prop_map(Identity::Named),
     ]
 }
 
@@ -421,6 +436,13 @@ impl Identity {
             Self::UserAgent(agent) => Event { user_agent: some(agent), ..typed("IAMUser") },
             Self::Address(address) => Event { source_ip_address: some(address), ..typed("IAMUser") },
             Self::OwnerFrom(address) => Event { source_ip_address: some(address), ..typed("AWSAccount") },
+            Self::Named(name) => Event {
+                principal_id: some(name),
+                principal_arn: some(name),
+                session_issuer_arn: some(name),
+                session_name: some("i-0000000a"),
+                ..typed("AssumedRole")
+            },
             Self::Unknown => event,
         }
     }

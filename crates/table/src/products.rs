@@ -98,7 +98,7 @@ pub const GRANTS: Table = Table {
         text("retiring_principal", "who may retire it"),
         text("end_event_id", "event_id of the RetireGrant or RevokeGrant that ended it").written(Plain),
         column("ended_at", Time, "event_time of that event; null where the lake has none").written(Plain),
-        text("ended_by_arn", "who ended it; null where AWS retired it by itself"),
+        text("ended_by_arn", "who ended it; null where AWS retired it by itself, or only a key owner's copy is there"),
     ],
     dated_by: Some("created_at"),
     sort_by: &["grant_id", "created_at"],

@@ -84,6 +84,8 @@ fn who_took_a_snapshot_is_blamed_last() {
     let found = correlated(&events);
     assert_link(&found, "of-the-copy", "resource", Some("copy"));
     assert_link(&found, "of-no-copy", "resource", Some("take-alone"));
+    let confidence = |event| row(&found, event).value("confidence");
+    assert_eq!([confidence("of-the-copy"), confidence("of-no-copy")], [Some("exact"), Some("inferred")]);
 }
 
 #[test]
@@ -132,6 +134,38 @@ fn the_grant_of_a_call_is_that_of_its_own_account_first() {
     ];
     let found = correlated(&events);
     assert_eq!(row(&found, "decrypt").value("grant_event_id"), Some("own"));
+}
+
+#[test]
+fn a_grant_that_nobody_vouches_for_allowed_nothing() {
+    let grant = |event: Event| with_volume(Event { instance_ids: vec![INSTANCE.into()], ..event });
+    let events = [
+        forwarded(grant(kms("by-ec2", 0, "CreateGrant"))),
+        grant(kms("by-hand", 5, "CreateGrant")),
+        infrastructure(with_volume(kms("decrypt", 6, "Decrypt"))),
+    ];
+    assert_eq!(row(&correlated(&events), "decrypt").value("grant_event_id"), Some("by-ec2"));
+}
+
+#[test]
+fn a_launch_makes_the_volumes_of_its_request_and_of_its_time() {
+    let of_instance = |event: Event| Event { instance_ids: vec![INSTANCE.into()], ..event };
+    for (seconds, request, maker) in [(600, None, Some("run")), (601, None, None), (601, Some("r1"), Some("run"))] {
+        let requested = |event: Event| Event { request_id: request.map(str::to_owned), ..event };
+        let data_key = kms("data-key", seconds, "GenerateDataKeyWithoutPlaintext");
+        let found = correlated(&[
+            requested(of_instance(ec2("run", 0, "RunInstances"))),
+            requested(with_volume(forwarded(data_key))),
+            // The CreateVolume between them is not in the lake.
+            with_volume(of_instance(ec2("attach", seconds + 20, "AttachVolume"))),
+        ]);
+        let data_key = row(&found, "data-key");
+        assert_eq!(data_key.value("ec2_event_id"), Some("run"), "{seconds} {request:?}");
+        let made = if maker.is_some() { "ec2_event_time" } else { "kms_event_time" };
+        let volume = &found.volumes[0];
+        assert_eq!(volume.value("created_event_id"), maker, "{seconds} {request:?}");
+        assert_eq!(volume.value("created_at"), data_key.value(made), "{seconds} {request:?}");
+    }
 }
 
 #[test]

@@ -48,12 +48,23 @@ fn only_the_infrastructure_role_gives_an_instance() {
         ("arn:aws:sts::210987654321:assumed-role/not-aws:ec2-infrastructure/i-0a1b2c3d4e5f60718", None),
         ("210987654321:aws:ec2-infrastructure", None),
         ("210987654321:aws:ec2-infrastructure:vol-0f1e2d3c4b5a69788", None),
+        ("AIDAEXAMPLEEXAMPLE01:x:aws:ec2-infrastructure:i-0a1b2c3d4e5f60718", None),
+        ("arn:aws:iam::210987654321:user/role/aws:ec2-infrastructure/i-0a1b2c3d4e5f60718", None),
+        ("arn:aws:iam::210987654321:user/assumed-role/aws:ec2-infrastructure/i-0a1b2c3d4e5f60718", None),
+        ("arn:aws:iam::210987654321:user/x:role/aws:ec2-infrastructure/i-0a1b2c3d4e5f60718", None),
         ("i-0a1b2c3d4e5f60718", None),
     ] {
         assert_eq!(infrastructure_instance(text), expected, "{text}");
     }
-    assert!(is_infrastructure("arn:aws:iam::210987654321:role/aws:ec2-infrastructure"));
-    assert!(!is_infrastructure("arn:aws:iam::210987654321:role/aws:ec2-infrastructure-like"));
+    for (text, expected) in [
+        ("210987654321:aws:ec2-infrastructure", true),
+        ("arn:aws:iam::210987654321:role/aws:ec2-infrastructure", true),
+        ("arn:aws:iam::210987654321:role/aws:ec2-infrastructure-like", false),
+        ("arn:aws:iam::210987654321:role/x:role/aws:ec2-infrastructure", false),
+        ("arn:aws:iam::210987654321:user/role/aws:ec2-infrastructure", false),
+    ] {
+        assert_eq!(is_infrastructure(text), expected, "{text}");
+    }
 }
 
 #[test]

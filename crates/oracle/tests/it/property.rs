@@ -27,7 +27,7 @@ fn the_oracle_does_not_depend_on_the_order_of_events() {
 #[test]
 fn worlds_have_every_link_and_every_reason() {
     let counts: RefCell<BTreeMap<String, usize>> = RefCell::default();
-    let outcome = runner(64).run(&world(60..160), |events| {
+    let outcome = runner(128).run(&world(60..160), |events| {
         let products = correlate(&events);
         let count = |what: &str| *counts.borrow_mut().entry(what.to_owned()).or_default() += 1;
         let is_of_role = |row: &&Row| row.value("grantee_principal").is_some_and(|it| it.contains("/autoscaling."));
