@@ -104,8 +104,8 @@ Examples:
     /// Say whether a run can do its work here and whether the lake adds up, with the command that mends what does not
     ///
     /// It looks at memory, open files, disk and clock; reads an object of each source; takes the right to write the lake;
-    /// and compares the rows that the ledger counts with those of the parts, day by day. It changes nothing. The exit code
-    /// is 1 where something is at fault: a run fails, or rows are lost.
+    /// and compares the rows that the ledger counts with those of the parts, day by day. It changes nothing but what a killed
+    /// change left to do. The exit code is 1 where something is at fault: a run fails, or rows are lost.
     #[command(mut_args(|arg| hide(arg, "doctor")))]
     #[command(after_help = "\
 Examples:
@@ -509,8 +509,8 @@ pub(crate) struct IngestArgs {
     /// Read the objects again that earlier runs quarantined
     #[arg(long, env = "TRAILWEAVE_RETRY_QUARANTINED", value_parser = FalseyValueParser::new())]
     pub(crate) retry_quarantined: bool,
-    /// Read the objects from --from to --to again whose rows the lake has, as its ledger says: those that are gone, with a
-    /// lost part say, come back
+    /// Read the objects from --from to --to again that the ledger counts as done. Rows that the lake has lost, such as those
+    /// of a lost part, come back
     #[arg(long)]
     pub(crate) again: bool,
     /// Read only a share of the objects, while other processes read theirs: 0/8 is the first of eight. A number may be

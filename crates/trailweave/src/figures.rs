@@ -17,8 +17,9 @@ use crate::report::Report;
 /// The job that figures are of. Their names say it, so that a collector can take the files of several jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// `run`, `ingest` or `correlate`.
+    /// `run` or `ingest`.
     Run,
+    Correlate,
     Verify,
     Status,
 }
@@ -64,6 +65,7 @@ pub(crate) fn of(
     all.extend(figures);
     let subject = match subject {
         Subject::Run => "run",
+        Subject::Correlate => "correlate",
         Subject::Verify => "verify",
         Subject::Status => "status",
     };

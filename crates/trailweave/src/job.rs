@@ -230,7 +230,7 @@ impl Job {
     }
 
     /// Prints a report, as text or as JSON.
-    fn print(&self, report: &Report) -> io::Result<()> {
+    pub(crate) fn print(&self, report: &Report) -> io::Result<()> {
         let elapsed = (self.now)().duration_since(self.began);
         self.put(&report.timed(elapsed), |out, _| report.write_text(out, elapsed))
     }

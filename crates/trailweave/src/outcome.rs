@@ -74,7 +74,7 @@ impl Outcome {
             }
             Self::Harmed => "`verify`: something is missing or was changed",
             Self::Unproven => "`verify`: something is not proven",
-            Self::Unread => "done, but objects were left unread, or a run that died is to be finished: run again",
+            Self::Unread => "done, but objects were left unread, or a run died before its end: run again",
             Self::NothingMatched => {
                 "nothing matched: the sources, for `status` the lake, hold no trail object of these days, accounts, regions and names"
             }
@@ -110,9 +110,13 @@ mod tests {
     #[test]
     fn every_code_has_an_alert_rule() {
         let operations = include_str!("../../../docs/operations.md");
+        let rules = include_str!("../../../deploy/prometheus/alerts.yaml");
         for outcome in Outcome::ALL {
-            let row = format!("| {} | ", outcome.exit_code());
+            let code = outcome.exit_code();
+            let row = format!("| {code} | ");
             assert!(operations.lines().any(|line| line.starts_with(&row)), "{outcome:?}");
+            let rule = if code <= 2 { "<= 2 > 0".to_owned() } else { format!("_exit_code == {code}\n") };
+            assert!(rules.contains(&rule), "{outcome:?}");
         }
     }
 

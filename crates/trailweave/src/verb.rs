@@ -54,7 +54,7 @@ pub(crate) fn carry_out(cli: Cli, now: fn() -> Timestamp) -> anyhow::Result<Outc
             let scope = if whole { Scope::Whole } else { Scope::New };
             let set_up =
                 |common| Ok(Job::new(common, &IngestArgs::default(), now)?.publishing(publish)?.waiting(&lock)?);
-            let job = Job::telling(Subject::Run, common, now, set_up)?;
+            let job = Job::telling(Subject::Correlate, common, now, set_up)?;
             match engine.engine {
                 JoinEngine::Memory => job.report(|job| correlate::correlate(job, scope)),
                 JoinEngine::Spark => spark::correlate(&job, scope, &engine),

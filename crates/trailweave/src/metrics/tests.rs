@@ -61,9 +61,12 @@ fn the_text_of_a_run_is_this_to_the_byte() {
 
 #[test]
 fn a_job_that_failed_tells_so_and_nothing_else() {
-    for (subject, name, is_timed) in
-        [(Subject::Run, "run", true), (Subject::Verify, "verify", true), (Subject::Status, "status", false)]
-    {
+    for (subject, name, is_timed) in [
+        (Subject::Run, "run", true),
+        (Subject::Correlate, "correlate", true),
+        (Subject::Verify, "verify", true),
+        (Subject::Status, "status", false),
+    ] {
         let expected = ["exit_code 1", "end_timestamp_seconds 1790000090", "duration_seconds 90.25"];
         let expected = expected.map(|line| format!("trailweave_last_{name}_{line}"));
         let text = told(subject, Outcome::Failed, Vec::new());

@@ -23,6 +23,7 @@ use super::publish::publish_locked;
 use crate::args::EngineArgs;
 use crate::config;
 use crate::config::ConfigError;
+use crate::figures;
 use crate::job;
 use crate::job::Job;
 use crate::outcome::Outcome;
@@ -44,29 +45,48 @@ struct Staged {
     is_done: bool,
 }
 
+/// The end of a verb that leaves a job to Spark.
+enum Ended {
+    Staged(Staged),
+    /// The lake has its tables.
+    Correlated(Box<Report>),
+}
+
 /// Stages a job, submits it, and adopts what came of it, as far as that is asked for.
 pub(super) fn correlate(job: &Job, scope: Scope, args: &EngineArgs) -> anyhow::Result<Outcome> {
+    let figures = |ended: &Ended| match ended {
+        Ended::Staged(_) => (Outcome::Done, Vec::new()),
+        Ended::Correlated(report) => (report.outcome(), figures::of_report(report)),
+    };
+    let (ended, outcome) = job.told(|job| carry_out(job, scope, args), figures)?;
+    match ended {
+        Ended::Staged(staged) => job.put(&staged, |out, staged| write_staged(out, staged, args.submit.is_some()))?,
+        Ended::Correlated(report) => job.print(&report)?,
+    }
+    Ok(outcome)
+}
+
+fn carry_out(job: &Job, scope: Scope, args: &EngineArgs) -> anyhow::Result<Ended> {
     if scope == Scope::Whole {
         return Err(ConfigError::WholeSpark.into());
     }
     let stage = args.stage.as_deref().filter(|stage| !stage.is_empty()).ok_or(ConfigError::NoStage)?;
     let stage = absolute(config::place("stage", stage)?)?;
     if args.adopt && args.submit.is_none() {
-        return job.report(|job| adopt_one(job, &stage, None));
+        return Ok(Ended::Correlated(adopt_one(job, &stage, None)?.into()));
     }
     let staged = plan(job, &stage, args.submit.as_deref())?;
     let Some(staged) = staged else {
         // As `correlate` ends where nothing is new.
-        return job.report(|job| super::correlate::correlate(job, scope));
+        return Ok(Ended::Correlated(super::correlate::correlate(job, scope)?.into()));
     };
     if args.submit.is_some() && !staged.is_done {
         submit(&staged.submit)?;
     }
     if args.adopt {
-        return job.report(|job| adopt_one(job, &stage, Some(&staged.run)));
+        return Ok(Ended::Correlated(adopt_one(job, &stage, Some(&staged.run))?.into()));
     }
-    job.put(&staged, |out, staged| write_staged(out, staged, args.submit.is_some()))?;
-    Ok(Outcome::Done)
+    Ok(Ended::Staged(staged))
 }
 
 /// Stages the run of all events; none where the products know them all.

@@ -61,7 +61,7 @@ fn an_object_without_room_is_refused_by_name_and_read_with_the_memory_that_is_sa
     assert_eq!(said.code, 0, "{}", said.stderr);
 }
 
-/// Makes objects, each with the exit code of a run that reads it alone, which is 1 where all records are rejected, and
+/// Makes objects, each with the exit code of a run that reads it alone, which is 3 where all records are rejected, and
 /// the rows that it brings.
 fn objects() -> Vec<(&'static str, Vec<u8>, i32, usize)> {
     let records = records(INFLATED_BYTES);

@@ -29,6 +29,7 @@ VIEWS = [
     "volumes_with_foreign_key",
     "key_use_after_disabling",
     "decrypts_without_launch",
+    "issued_access_keys",
 ]
 FOLDER = "aws_region=nowhere/event_date=2001-01-01/it's a[b]*c? {d} $"
 # Readers by folder take partitions from above the folder, and globs from its name.

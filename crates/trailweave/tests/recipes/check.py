@@ -236,14 +236,14 @@ def systemd():
     for path in sorted((DEPLOY / "systemd").iterdir()):
         if path.suffix == ".toml":
             desk.write(path.name, path.read_text())
-        else:
+        elif path.suffix != ".conf":
             (units / path.name).write_text(path.read_text().replace("/usr/bin/trailweave", PROGRAM))
     said = subprocess.run(["systemd-analyze", "verify", *map(str, units.iterdir())], capture_output=True, text=True)
     # It passes over a key that it does not know, with a warning.
     ours = [line for line in said.stderr.splitlines() if str(units) in line or "trailweave" in line]
     demand(said.returncode == 0 and not ours, "\n".join(ours) or said.stderr)
     users, first_days = set(), set()
-    for unit in ["trailweave", "trailweave-daily"]:
+    for unit in ["trailweave", "trailweave-daily", "trailweave-verify"]:
         text = (DEPLOY / "systemd" / f"{unit}.service").read_text()
         users.add(re.search("(?m)^User=(.*)$", text)[1])
         [limit] = re.findall("(?m)^MemoryMax=(.*)$", text)
@@ -254,6 +254,12 @@ def systemd():
             demand_room(settings["memory"], limit, unit)
             desk.run(command)
     demand(len(users) == 1, f"the units take the lake from each other: {users}")
+    said = subprocess.run(
+        ["systemd-sysusers", "--dry-run", f"--root={desk.root}", (DEPLOY / "systemd/sysusers.conf").resolve()],
+        capture_output=True,
+        text=True,
+    )
+    demand(f"Creating user '{users.pop()}'" in said.stderr + said.stdout, f"the units' user is not made: {said.stderr}")
     demand(len(first_days) == 1, f"`verify` misses what `run` does not read: {first_days}")
     desk.demand_rows()
 
@@ -267,11 +273,12 @@ def grafana():
     """Asks a real Prometheus, which has what runs of the program told, each query of the dashboard."""
     desk = Desk()
     (desk.root / "metrics").mkdir()
-    runs = {"run": [], "verify": desk.proof, "status": []}
+    source = ["--source", desk.trail]
+    runs = {"run": source, "correlate": [], "verify": [*source, *desk.proof], "status": source}
     lines, n_series = [], 0
     for verb, arguments in runs.items():
         file = desk.root / f"metrics/{verb}.prom"
-        tool(PROGRAM, verb, "--quiet", "--source", desk.trail, *arguments, "--lake", desk.lake, "--metrics-file", file)
+        tool(PROGRAM, verb, "--quiet", *arguments, "--lake", desk.lake, "--metrics-file", file)
         lines += file.read_text().splitlines()
     [end] = [int(line.split()[1]) for line in lines if line.startswith("trailweave_last_run_end_timestamp_seconds ")][:1]
     samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
