@@ -35,9 +35,9 @@ use trailweave_table::part_name;
 use trailweave_table::time_of_ms;
 
 use crate::fingerprint::{fingerprint, hex};
+use crate::rows::amendment::Amendment;
+use crate::rows::amendment::Amendments;
 use crate::source::listing::ObjectRef;
-use crate::upkeep::amendment::Amendment;
-use crate::upkeep::amendment::Amendments;
 
 /// The columns that say whether an object is known, and by which batch.
 const IDENTITY: [&str; 4] = ["source_object", "version", "status", BATCH_ID];

@@ -17,17 +17,18 @@
 //! It is not a decoder (`trailweave-decode`) nor a file format (`trailweave-lake`), and knows nothing of the join.
 
 mod cpu;
+mod crash_points;
 mod error;
 mod fingerprint;
 mod kept_days;
 mod ledger;
 mod options;
 mod progress;
-mod row_key;
+mod quarantine;
+mod rows;
 mod run;
 mod source;
 mod summary;
-mod texts;
 mod upkeep;
 mod verify;
 
@@ -35,9 +36,12 @@ pub use cpu::Panicked;
 pub use error::IngestError;
 pub use options::{IngestOptions, Retry};
 pub use progress::Progress;
+pub use quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
+pub use run::leftovers::{lost_parts, remove_uncommitted};
+pub use run::listed::{ListedSources, list_sources};
+pub use run::settle::settle;
 pub use run::{ingest, ingest_listed, plan};
 pub use source::filter::{Filter, Names};
-pub use source::listed::{ListedSources, list_sources};
 pub use source::probe::{ProbeError, Probed, probe};
 pub use source::s3::store::object_store;
 pub use source::s3::uploads::cut_uploads;
@@ -50,13 +54,11 @@ pub use summary::{InQuarantine, PlanSummary, Quarantined, Summary};
 pub use trailweave_digest::{Finding, Kind, Range, Severity, rfc3339};
 pub use upkeep::compact::{CompactOptions, Compacted, compact};
 pub use upkeep::coverage::Coverage;
-pub use upkeep::gc::{gc, lost_parts, remove_uncommitted};
+pub use upkeep::gc::gc;
 pub use upkeep::prune::{prunable_rejects, prune};
 pub use upkeep::publish::{PublishedTable, publish};
-pub use upkeep::quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
 pub use upkeep::reconcile::{LackingDay, Reconciled, reconcile};
 pub use upkeep::runs::UnfinishedRun;
-pub use upkeep::settle::settle;
 pub use upkeep::status::{Status, status};
 pub use verify::{CoveredTime, HoursProven, LogFileCounts, Verified, VerifyOptions, proven, verify};
 

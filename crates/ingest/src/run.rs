@@ -2,14 +2,14 @@
 
 pub(crate) mod budget;
 pub(crate) mod choice;
-pub(crate) mod chunk;
 pub(crate) mod commit;
-pub(crate) mod crash_points;
 mod drain;
+pub(crate) mod leftovers;
+pub(crate) mod listed;
 mod omit;
-pub(crate) mod part;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
+pub(crate) mod settle;
 
 use std::collections::HashSet;
 use std::mem;
@@ -24,25 +24,24 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
 use crate::cpu::{Cpu, Panicked};
+use crate::crash_points::CrashPoints;
 use crate::error::chain;
 use crate::kept_days::KeptDays;
 use crate::ledger::{Ledger, LedgerEntry};
 use crate::progress::add;
+use crate::quarantine::quarantined;
 use crate::run::budget::Shares;
 use crate::run::choice::{Chosen, choose};
 use crate::run::commit::{OpenBatch, Outflow};
-use crate::run::crash_points::CrashPoints;
+use crate::run::listed::ListedSources;
 use crate::run::pipeline::inflow::{Arrived, Inflow, ObjectOutcome};
 use crate::run::plan::{Batch, Extent, Plan, batches};
 use crate::source::fetch::FetchError;
 use crate::source::key::{Origin, origin};
 use crate::source::list::list;
-use crate::source::listed::ListedSources;
 use crate::source::listing::{Listing, ObjectRef};
 use crate::source::s3::S3;
 use crate::source::span::Span;
-use crate::upkeep::quarantine::quarantined;
-use crate::upkeep::{gc, settle};
 use crate::{IngestError, IngestOptions, Location, PlanSummary, Progress, Shard, Summary};
 
 /// Below this a single part could not be written.
@@ -194,8 +193,8 @@ impl<'a> Run<'a> {
         let ledger = cpu.run(move || {
             let ledger = Ledger::read(&of_ledger)?;
             match ours {
-                Some(ours) => gc::remove_ours(&of_ledger, ledger.batches(), &ours)?,
-                None => gc::remove(&of_ledger, ledger.batches())?,
+                Some(ours) => leftovers::remove_ours(&of_ledger, ledger.batches(), &ours)?,
+                None => leftovers::remove(&of_ledger, ledger.batches())?,
             }
             Ok::<_, IngestError>(ledger)
         });

@@ -5,7 +5,6 @@ pub(crate) mod filter;
 pub(crate) mod inventory;
 pub(crate) mod key;
 pub(crate) mod list;
-pub(crate) mod listed;
 pub(crate) mod listing;
 pub(crate) mod local;
 pub(crate) mod probe;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use trailweave_table::Tally;
 
 use crate::ledger::LedgerEntry;
+use crate::quarantine::QuarantinedObject;
 use crate::source::skipped::Skipped;
 use crate::source::span::Span;
-use crate::upkeep::quarantine::QuarantinedObject;
 
 /// How many quarantined objects a summary names; the ledger names all.
 const NAMED: usize = 20;

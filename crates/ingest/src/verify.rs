@@ -42,7 +42,7 @@ use crate::Filter;
 use crate::IngestError;
 use crate::IngestOptions;
 use crate::cpu::Cpu;
-use crate::run::crash_points::CrashPoints;
+use crate::crash_points::CrashPoints;
 use crate::source::list::list;
 use crate::source::s3::S3;
 use crate::verify::copies::Copies;

@@ -23,18 +23,18 @@ use trailweave_table::partition_dir;
 
 use crate::IngestError;
 use crate::cpu::Cpu;
+use crate::crash_points::CrashPoints;
 use crate::kept_days::KeptDays;
 use crate::ledger::{Ledger, LedgerEntry};
-use crate::row_key::RowKeys;
+use crate::rows::amendment::{Amendment, Amendments};
+use crate::rows::chunk::{Buffer, Chunk, Dated, DecodedRows};
+use crate::rows::duplicates::known_to_lake;
+use crate::rows::part;
+use crate::rows::row_key::RowKeys;
+use crate::rows::texts::Texts;
 use crate::run::budget::{Budget, Shares};
-use crate::run::chunk::{Buffer, Chunk, Dated, DecodedRows};
-use crate::run::crash_points::CrashPoints;
 use crate::run::omit::Omissions;
-use crate::run::part;
 use crate::source::listing::ObjectRef;
-use crate::texts::Texts;
-use crate::upkeep::amendment::{Amendment, Amendments};
-use crate::upkeep::duplicates::known_to_lake;
 
 /// A part ends where its rows take this much memory; as Parquet they take about a tenth.
 const PART_BYTES: u64 = 128 << 20;

@@ -14,7 +14,7 @@ use trailweave_lake::{Format, Lake, Omission, Omit};
 use trailweave_table::Table;
 
 use crate::fingerprint::fingerprint;
-use crate::run::chunk::Chunk;
+use crate::rows::chunk::Chunk;
 
 /// An access key that STS issues is one that calls are made with, so both are hashed or neither.
 const ISSUED: [&str; 2] = ["issued_access_key_id", "access_key_id"];

@@ -15,6 +15,7 @@
 //! what a text behind it has. So the object that the writer waits for never waits for one behind it, and a full budget
 //! cannot lock up.
 
+mod files;
 pub(crate) mod inflow;
 mod large;
 
@@ -40,7 +41,7 @@ use crate::run::pipeline::inflow::{
 };
 use crate::run::pipeline::large::open_large;
 use crate::run::plan::Batch;
-use crate::source::fetch::{FetchError, NoRoom, read};
+use crate::source::fetch::{FetchError, NoRoom};
 use crate::source::listing::ObjectRef;
 use crate::source::s3::S3;
 
@@ -235,7 +236,7 @@ async fn fetch_into(s3: &S3, planned: Planned, paid: Result<Vec<Reservation>, No
     };
     let stored = match planned.objects() {
         [object] if object.is_in_s3() => vec![s3.get(object).await],
-        _ => read(&planned.batch, planned.positions.clone()).await,
+        _ => files::read(&planned.batch, planned.positions.clone()).await,
     };
     reservations[0].shrink_to(planned.objects().iter().map(|object| object.bytes).sum());
     let borrowed_bytes = reservations[1..].iter().map(Reservation::bytes).sum();

@@ -45,19 +45,22 @@ pub(crate) fn skips_folder(folder: &str) -> Option<SkipReason> {
 
 /// Reads a `/`-separated key.
 pub(crate) fn origin(key: &str) -> Origin {
-    let mut folders: Vec<&str> = key.split('/').collect();
-    let name = folders.pop().unwrap_or_default();
-    match folders.iter().rposition(|folder| *folder == "AWSLogs") {
-        Some(root) => in_layout(&folders[root + 1..], name),
+    let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
+    match below_trail(prefix) {
+        Some(folders) => in_layout(&folders, name),
         None => by_name(name),
     }
 }
 
+/// Returns the folders of a prefix below those of the trail and its organization; `None` where it is of no trail.
+pub(crate) fn below_trail(prefix: &str) -> Option<Vec<&str>> {
+    let folders: Vec<&str> = prefix.split_terminator('/').collect();
+    let root = folders.iter().rposition(|folder| *folder == "AWSLogs")?;
+    let is_organization = folders.get(root + 1).is_some_and(|folder| folder.starts_with("o-"));
+    Some(folders.into_iter().skip(root + 1 + usize::from(is_organization)).collect())
+}
+
 fn in_layout(folders: &[&str], name: &str) -> Origin {
-    let folders = match folders {
-        [organization, rest @ ..] if organization.starts_with("o-") => rest,
-        all => all,
-    };
     match folders {
         [account, folder, rest @ ..] if is_account(account) => match (skips_folder(folder), rest) {
             (Some(reason), _) => Origin::Other(reason),

@@ -34,9 +34,9 @@ use crate::IngestError;
 use crate::fingerprint::short_hex;
 use crate::ledger::committed;
 use crate::ledger::is_committed;
-use crate::run::chunk::Chunk;
-use crate::run::part;
-use crate::upkeep::settle::settle;
+use crate::rows::chunk::Chunk;
+use crate::rows::part;
+use crate::run::settle::settle;
 
 /// A part of this size is left alone, and no merged part is made larger: engines read files of this size well.
 const TARGET_BYTES: u64 = 128 << 20;

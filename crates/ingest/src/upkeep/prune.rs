@@ -14,8 +14,8 @@ use trailweave_lake::read::columns;
 use trailweave_table::REJECTS;
 
 use crate::kept_days::KeptDays;
+use crate::run::settle::rewrite;
 use crate::source::key::{Origin, origin};
-use crate::upkeep::settle::rewrite;
 
 /// Lets the rejects of objects that were delivered before `before` leave the lake as a part of `change`, and nothing of
 /// these days come in once it holds. Returns how many rejects leave. Those of objects whose names tell no day stay.

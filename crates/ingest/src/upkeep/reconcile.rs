@@ -22,11 +22,11 @@ use trailweave_table::date_of_day;
 use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 
-use super::gc::{Found, find_all};
 use crate::IngestError;
 use crate::kept_days::KeptDays;
 use crate::ledger::DONE;
 use crate::ledger::read_columns;
+use crate::run::leftovers::{Found, find_all};
 use crate::source::key::Origin;
 use crate::source::key::origin;
 

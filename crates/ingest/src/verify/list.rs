@@ -15,7 +15,7 @@ use crate::Filter;
 use crate::IngestError;
 use crate::Location;
 use crate::Source;
-use crate::source::key::{is_account, skips_folder};
+use crate::source::key::{below_trail, is_account, skips_folder};
 use crate::source::local::version;
 use crate::source::s3;
 use crate::source::s3::S3;
@@ -203,14 +203,9 @@ fn is_below_region(prefix: &str) -> bool {
 }
 
 fn may_hold_digests(prefix: &str, filter: &Filter) -> bool {
-    let folders: Vec<&str> = prefix.split_terminator('/').collect();
-    let Some(root) = folders.iter().rposition(|folder| *folder == "AWSLogs") else { return true };
-    let folders = match &folders[root + 1..] {
-        [organization, rest @ ..] if organization.starts_with("o-") => rest,
-        all => all,
-    };
+    let Some(folders) = below_trail(prefix) else { return true };
     let takes = |chosen: &std::collections::BTreeSet<String>, name: &str| chosen.is_empty() || chosen.contains(name);
-    match folders {
+    match &folders[..] {
         [] => true,
         [account] => is_account(account) && takes(&filter.accounts, account),
         [_, folder] => *folder == FOLDER,

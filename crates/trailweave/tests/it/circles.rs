@@ -1,4 +1,4 @@
-//! No file of a crate imports from a file that imports from it, by however many steps.
+//! No file of a crate imports from a file that imports from it, by however many steps, and no folder from such a folder.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,8 +21,10 @@ fn no_files_of_a_crate_import_from_each_other() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         let imports = imports(&sources(&entry.path().join("src")));
-        for circle in circles(&imports) {
-            found.push(format!("{name}: {}\n    {}", files(&circle, " "), files_around(&imports, &circle)));
+        for imports in [&imports, &rooms(&imports)] {
+            for circle in circles(imports) {
+                found.push(format!("{name}: {}\n    {}", files(&circle, " "), files_around(imports, &circle)));
+            }
         }
     }
     assert!(found.is_empty(), "files import from each other:\n{}", found.join("\n"));
@@ -104,6 +106,20 @@ fn imports(sources: &BTreeMap<Names, String>) -> BTreeMap<Names, BTreeSet<Names>
         imports.insert(module.clone(), found);
     }
     imports
+}
+
+/// Takes each folder below the crate's root, with the file of its name, as one module, and leaves out the other files.
+fn rooms(imports: &BTreeMap<Names, BTreeSet<Names>>) -> BTreeMap<Names, BTreeSet<Names>> {
+    let folders: BTreeSet<&String> =
+        imports.keys().filter(|module| module.len() > 1).map(|module| &module[0]).collect();
+    let room = |module: &Names| module.first().filter(|name| folders.contains(name)).map(|name| vec![name.clone()]);
+    let mut rooms: BTreeMap<Names, BTreeSet<Names>> = BTreeMap::new();
+    for (module, imported) in imports {
+        let Some(of) = room(module) else { continue };
+        let imported: BTreeSet<Names> = imported.iter().filter_map(room).filter(|it| *it != of).collect();
+        rooms.entry(of).or_default().extend(imported);
+    }
+    rooms
 }
 
 /// Resolves a path that a module writes; `None` where it leads out of the crate.

@@ -13,8 +13,8 @@ use trailweave_decode::Survey;
 use super::inflow::{Arrived, DECODE_FACTOR, Done, Inflow, LargePiece, ObjectOutcome, OpenedObject, Planned, origin};
 use crate::cpu::Panicked;
 use crate::error::chain;
+use crate::rows::chunk::DecodedRows;
 use crate::run::budget::{Reservation, Shares};
-use crate::run::chunk::DecodedRows;
 use crate::source::fetch::NoRoom;
 
 /// A large object after the survey.

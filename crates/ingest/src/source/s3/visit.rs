@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use jiff::civil::Date;
 
 use crate::Filter;
+use crate::source::key::below_trail;
 use crate::source::key::is_account;
 use crate::source::key::skips_folder;
 use crate::source::skipped::SkipReason;
@@ -40,14 +41,6 @@ pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
         },
         _ => Visit::Filtered,
     }
-}
-
-/// Returns the folders of a prefix below those of the trail and its organization; `None` where it is of no trail.
-pub(super) fn below_trail(prefix: &str) -> Option<Vec<&str>> {
-    let folders: Vec<&str> = prefix.split_terminator('/').collect();
-    let root = folders.iter().rposition(|folder| *folder == "AWSLogs")?;
-    let is_organization = folders.get(root + 1).is_some_and(|folder| folder.starts_with("o-"));
-    Some(folders.into_iter().skip(root + 1 + usize::from(is_organization)).collect())
 }
 
 fn asks_for_account(filter: &Filter, account: &str) -> bool {

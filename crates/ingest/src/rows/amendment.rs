@@ -18,11 +18,11 @@ use serde::Serialize;
 use trailweave_table::Table;
 
 use crate::fingerprint::fingerprint;
-use crate::row_key::ACCOUNT;
-use crate::row_key::EVENT_ID;
-use crate::row_key::row_key;
-use crate::run::chunk::event_times_ms;
-use crate::texts::Texts;
+use crate::rows::chunk::event_times_ms;
+use crate::rows::row_key::ACCOUNT;
+use crate::rows::row_key::EVENT_ID;
+use crate::rows::row_key::row_key;
+use crate::rows::texts::Texts;
 
 /// Where a record was logged, which its copies differ in, and what is compared by itself.
 const NOT_DIGESTED: [&str; 3] = ["source_object", "source_index", "event_time"];

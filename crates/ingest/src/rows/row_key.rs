@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use trailweave_table::Table;
 
-use crate::texts::Texts;
+use crate::rows::texts::Texts;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const ACCOUNT: &str = "recipient_account_id";

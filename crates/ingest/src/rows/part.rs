@@ -21,9 +21,9 @@ use trailweave_table::Kind;
 use trailweave_table::Table;
 
 use crate::IngestError;
-use crate::run::chunk::Chunk;
-use crate::run::chunk::places;
-use crate::texts::{Texts, gathered};
+use crate::rows::chunk::Chunk;
+use crate::rows::chunk::places;
+use crate::rows::texts::{Texts, gathered};
 
 /// By these of its columns, rows of equal place in a table's order are told apart; the last two are the ledger's.
 const TIE_BREAKERS: [&str; 4] = ["source_object", "source_index", "version", "batch_id"];

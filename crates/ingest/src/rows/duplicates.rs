@@ -18,12 +18,12 @@ use trailweave_lake::read::{Reader, is_in_range, leaf, load, may_hold};
 use trailweave_table::Table;
 use trailweave_table::batch_id;
 
-use crate::row_key::ACCOUNT;
-use crate::row_key::EVENT_ID;
-use crate::row_key::keys;
-use crate::run::chunk::Chunk;
-use crate::texts::Texts;
-use crate::upkeep::amendment::EventId;
+use crate::rows::amendment::EventId;
+use crate::rows::chunk::Chunk;
+use crate::rows::row_key::ACCOUNT;
+use crate::rows::row_key::EVENT_ID;
+use crate::rows::row_key::keys;
+use crate::rows::texts::Texts;
 
 /// Finds the keys of `chunks` that parts of other batches in `partition` hold. Every part's Bloom filter and statistics
 /// are asked, and where they do not exclude an id, those two columns of that row group are read.

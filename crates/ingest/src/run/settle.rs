@@ -35,16 +35,16 @@ use trailweave_table::Table;
 use trailweave_table::settled_part_name;
 
 use crate::IngestError;
+use crate::crash_points::CrashPoints;
 use crate::ledger::Ledger;
 use crate::ledger::Lost;
 use crate::ledger::is_committed;
 use crate::ledger::move_to_duplicates;
-use crate::row_key::ACCOUNT;
-use crate::row_key::EVENT_ID;
-use crate::row_key::keys;
-use crate::run::crash_points::CrashPoints;
-use crate::upkeep::amendment::Families;
-use crate::upkeep::duplicates::Sought;
+use crate::rows::amendment::Families;
+use crate::rows::duplicates::Sought;
+use crate::rows::row_key::ACCOUNT;
+use crate::rows::row_key::EVENT_ID;
+use crate::rows::row_key::keys;
 
 /// Rows of a part that are read, and written again, at once.
 const COPY_ROWS: usize = 8192;

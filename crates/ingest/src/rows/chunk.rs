@@ -16,8 +16,8 @@ use trailweave_table::Table;
 use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 
-use crate::row_key::row_keys;
-use crate::texts::{Texts, gathered_rows};
+use crate::rows::row_key::row_keys;
+use crate::rows::texts::{Texts, gathered_rows};
 
 /// The memory that a row takes of a column beside its text.
 const VALUE_BYTES: usize = 8;
