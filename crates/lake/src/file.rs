@@ -3,8 +3,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
-use std::hash::BuildHasher;
-use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
@@ -19,6 +17,7 @@ use trailweave_table::Table;
 
 use crate::LakeError;
 use crate::metrics::WrittenFiles;
+use crate::random::random;
 use crate::remote::Remote;
 use crate::remote::Upload;
 
@@ -101,7 +100,7 @@ impl WholeFile {
     /// Writes `content` as the whole file, unless there is one, and tells whether there was none. Others may try at the
     /// same time.
     pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<bool, LakeError> {
-        let whose = format!("{:016x}.", RandomState::new().hash_one(std::process::id()));
+        let whose = format!("{:016x}.", random());
         let mut file = Self::create_as(path, &whose)?;
         file.write_all(content).map_err(LakeError::file("write", path))?;
         let mut is_new = true;
@@ -112,7 +111,10 @@ impl WholeFile {
                 fs::remove_file(temporary)
             }
             // Not all file systems have links; a rename is as good but for a file that has just come.
-            Err(_) => fs::rename(temporary, path),
+            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+                fs::rename(temporary, path)
+            }
+            Err(error) => Err(error),
         })?;
         Ok(is_new)
     }

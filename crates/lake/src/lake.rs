@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io::BufReader;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -35,6 +34,7 @@ use crate::Omit;
 use crate::PublishOptions;
 use crate::WholeFile;
 use crate::metrics::WrittenFiles;
+use crate::random::random;
 use crate::remote::Remote;
 use crate::retired::Retired;
 use crate::store::Store;
@@ -465,8 +465,7 @@ impl Lake {
 
 /// Makes a random text of 128 bits.
 fn salt() -> String {
-    let half = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", half(), half())
+    format!("{:016x}{:016x}", random(), random())
 }
 
 fn format_file(root: &Path) -> PathBuf {

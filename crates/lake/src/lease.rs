@@ -16,8 +16,6 @@
 mod condition;
 pub(crate) mod loss;
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +33,7 @@ use self::condition::NotTaken;
 use self::condition::Renewals;
 use crate::LakeError;
 use crate::lease::loss::Loss;
+use crate::random::random;
 use crate::remote::Remote;
 use crate::remote::failed;
 
@@ -96,7 +95,7 @@ impl Lease {
         times: LeaseTimes,
     ) -> Result<Self, LakeError> {
         let folder = state.join("leases");
-        let id = RandomState::new().hash_one(claim.name());
+        let id = random();
         let path = folder.join(format!("{}.{id:016x}.json", claim.name()));
         let (folder, key) = (remote.key(&folder), remote.key(&path));
         let (claim, mine) = (claim.clone(), key.clone());

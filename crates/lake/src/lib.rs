@@ -29,6 +29,7 @@ mod metrics;
 mod open;
 mod pruned;
 mod publish;
+mod random;
 pub mod read;
 mod remote;
 mod requests;

@@ -16,8 +16,6 @@ pub(crate) mod expire;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
-use std::hash::BuildHasher;
-use std::hash::RandomState;
 use std::path::Path;
 use std::path::PathBuf;
 use std::thread;
@@ -35,6 +33,7 @@ use crate::Lake;
 use crate::LakeError;
 use crate::Part;
 use crate::publish::data_file::data_file;
+use crate::random::random;
 use crate::store::Store;
 
 /// A commit that another one forestalls is prepared anew so often.
@@ -355,10 +354,6 @@ impl From<FormatError> for PlaceError {
     fn from(error: FormatError) -> Self {
         Self::Format(error)
     }
-}
-
-fn random() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }
 
 /// Makes a random UUID.

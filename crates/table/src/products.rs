@@ -125,7 +125,10 @@ const CORRELATED_COLUMNS: &[Column] = &[
     )
     .written(Plain),
     id("snapshot_id", "the snapshot, found the same way"),
-    id("caller_instance_id", "the instance whose role made the call; never taken for instance_id"),
+    id(
+        "caller_instance_id",
+        "the instance whose role made the call, by the name of its session, which other callers of AssumeRole may choose as they like; never taken for instance_id",
+    ),
     id("ec2_event_id", "event_id of the EC2 event that caused the call, or null").written(Plain),
     column("ec2_event_time", Time, "its event_time").written(Plain),
     text("ec2_event_name", "its event_name"),
