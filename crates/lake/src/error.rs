@@ -99,10 +99,10 @@ pub enum LakeError {
         /// The lake.
         root: PathBuf,
     },
-    /// The prefix of a lake has characters that an object store's library writes in another way.
+    /// A prefix has characters that an object store's library writes in another way.
     #[error(
-        "the lake `{}` cannot stand there: in S3 its prefix may have letters, digits and `-_.!'()=$@&+,:;`, and single `/`; \
-         name another with --lake",
+        "nothing can be written below `{}` as it is named: in S3 the prefix of a lake or a stage may have letters, digits and \
+         `-_.!'()=$@&+,:;`, and single `/`; name another",
         root.display()
     )]
     OddPrefix {
