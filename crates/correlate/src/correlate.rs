@@ -84,11 +84,11 @@ pub(crate) fn refuse_gone(covered: &Covered, covers: &Covered) -> Result<(), Cor
     }
 }
 
-/// Tells whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone or
-/// is another now: what is not there any more leads nowhere.
+/// Tells whether the parts that `covered` lacks are few enough to be followed through the lake, and none of its own is gone,
+/// is another now, or was merged with others: what is not there any more leads nowhere.
 fn is_worth_it(lake: &Lake, covered: &Covered, parts: &[Part]) -> bool {
     let (old, new): (Vec<&Part>, Vec<&Part>) =
         parts.iter().partition(|part| covered.has(lake.below(&part.path), part.bytes));
     let bytes = |parts: &[&Part]| parts.iter().map(|part| part.bytes).sum::<u64>();
-    old.len() == covered.len() && (bytes(&new) < MANY_BYTES || bytes(&new) < bytes(&old) / 2)
+    !covered.is_mixed() && old.len() == covered.len() && (bytes(&new) < MANY_BYTES || bytes(&new) < bytes(&old) / 2)
 }

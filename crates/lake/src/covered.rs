@@ -25,6 +25,9 @@ pub struct Covered {
     pub rules: u32,
     /// The size of each part by its path below the lake's folder.
     parts: BTreeMap<PathBuf, u64>,
+    /// The merged parts that hold covered ones beside others, by such paths: of their rows the products know some.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    mixed: BTreeSet<PathBuf>,
     /// The files of the products, by such paths.
     products: BTreeSet<PathBuf>,
 }
@@ -33,7 +36,7 @@ impl Covered {
     /// Covers all of `parts`.
     pub fn of(lake: &Lake, rules: u32, parts: &[Part]) -> Self {
         let parts = parts.iter().map(|part| (lake.below(&part.path).to_owned(), part.bytes)).collect();
-        Self { rules, parts, products: BTreeSet::new() }
+        Self { rules, parts, mixed: BTreeSet::new(), products: BTreeSet::new() }
     }
 
     /// Tells whether the same parts are covered.
@@ -44,6 +47,12 @@ impl Covered {
     /// Tells whether all parts are covered that the other covers.
     pub fn has_all_of(&self, other: &Self) -> bool {
         other.parts.iter().all(|(path, bytes)| self.has(path, *bytes))
+            && other.mixed.iter().all(|path| self.parts.contains_key(path))
+    }
+
+    /// Tells whether a part holds rows that the products know beside others. What is new cannot be followed then.
+    pub fn is_mixed(&self) -> bool {
+        !self.mixed.is_empty()
     }
 
     /// Tells whether the files of the products are still the ones that were made.
@@ -57,23 +66,31 @@ impl Covered {
         Ok(lake.read(&path(lake))?.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
-    /// Puts merged parts in the place of those that they hold: covered where all of these were.
+    /// Puts merged parts in the place of those that they hold: covered where all of these were, mixed where some were.
     pub fn follow(&mut self, lake: &Lake, parts: &[Part]) -> Result<(), LakeError> {
-        let mut gone = Vec::new();
-        let mut come = Vec::new();
+        let (mut gone, mut come, mut mixed) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts.iter().filter(|part| !self.has(lake.below(&part.path), part.bytes)) {
+            let below = lake.below(&part.path).to_owned();
             let merged = Merged::read(lake, &part.path)?;
-            if !merged.is_empty() && merged.iter().all(|it| self.has_merged(it)) {
-                come.push((lake.below(&part.path).to_owned(), part.bytes));
-            }
+            let mut knows_any = false;
             for it in &merged {
-                it.visit(&mut |path| gone.push(path.to_owned()));
+                it.visit(&mut |path| {
+                    knows_any |= self.parts.contains_key(path) || self.mixed.contains(path);
+                    gone.push(path.to_owned());
+                });
+            }
+            if !merged.is_empty() && merged.iter().all(|it| self.has_merged(it)) {
+                come.push((below, part.bytes));
+            } else if knows_any {
+                mixed.push(below);
             }
         }
         for path in gone {
             self.parts.remove(&path);
+            self.mixed.remove(&path);
         }
         self.parts.extend(come);
+        self.mixed.extend(mixed);
         Ok(())
     }
 

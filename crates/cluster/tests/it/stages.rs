@@ -51,6 +51,25 @@ fn a_lake_knows_how_far_its_runs_have_come_and_forgets_those_that_nobody_needs()
 }
 
 #[test]
+fn a_run_whose_parts_were_merged_with_later_ones_is_not_done_for_that() {
+    let it = adoptable();
+    let lake = &it.it.lake;
+    deliver_more(lake);
+    let options = CompactOptions { memory_bytes: 64 << 20, threads: THREADS };
+    assert!(trailweave_ingest::compact(lake, &options).unwrap().parts_after > 0);
+    assert_eq!(it.stage.progress(lake, &it.run).unwrap(), Progress::Done, "it waits to be adopted");
+    assert!(adopt(lake, &it.stage, &it.run, THREADS).unwrap().files > 0);
+    assert!(named(lake) == it.it.expected, "it has the events of the run alone");
+    join_in_memory(lake);
+    let all = Unjoined::new("all", "relevant", |other| {
+        crate::lakes::copy(&lake.root().join("events"), &other.root().join("events"));
+        crate::lakes::copy(&lake.root().join("sessions"), &other.root().join("sessions"));
+    });
+    assert!(named(lake) == all.expected, "what came since is not there twice");
+    assert_eq!(it.stage.progress(lake, &it.run).unwrap(), Progress::Dead);
+}
+
+#[test]
 fn parts_may_be_merged_and_events_may_come_while_spark_is_at_work() {
     let it = adoptable();
     let lake = &it.it.lake;

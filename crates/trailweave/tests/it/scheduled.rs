@@ -73,6 +73,32 @@ fn merging_parts_changes_no_answer_and_only_new_events_are_followed() {
     assert_eq!(done(&["gc"], &lake), "0 files removed\n");
 }
 
+/// Merged with parts that came later, parts that the tables know lead to rows that stand already.
+#[test]
+fn merging_parts_that_are_joined_with_others_doubles_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let default = trailweave_corpus::CorpusOptions::default();
+    let options = trailweave_corpus::CorpusOptions { records: 4_000, days: 4, flows: 0.5, ..default };
+    trailweave_corpus::generate(&options, folder.path()).unwrap();
+    let (source, whole) = (folder.path().join("AWSLogs"), folder.path().join("whole"));
+    let lake = folder.path().join("lake");
+    run(&source, &whole, 0);
+    done(&["run", "--source", utf8(&source), "--to", "2026-03-03"], &lake);
+    // Merged once with parts that are not joined, then twice.
+    for days in [&["2026-03-04"][..], &["2026-03-05", "2026-03-06"]] {
+        for day in days {
+            done(&["ingest", "--source", utf8(&source), "--to", day], &lake);
+            done(&["compact"], &lake);
+        }
+        done(&["correlate"], &lake);
+        let followed = rows(&lake);
+        done(&["correlate", "--whole"], &lake);
+        assert!(followed == rows(&lake), "{days:?}: {} rows, not {}", followed.len(), rows(&lake).len());
+    }
+    run(&source, &lake, 0);
+    assert_eq!(rows(&lake), rows(&whole));
+}
+
 #[test]
 fn a_run_leaves_its_figures_whether_it_ends_well_or_not() {
     let folder = tempfile::tempdir().unwrap();
