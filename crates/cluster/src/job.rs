@@ -102,6 +102,11 @@ impl Job {
         self.inputs.iter().map(|input| input.files.len()).sum()
     }
 
+    /// Tells whether it reads the lake that Spark finds at `root`, and not one that this was copied from.
+    pub fn is_of(&self, root: &str) -> bool {
+        self.inputs.iter().all(|input| input.root == root)
+    }
+
     /// Returns what the products cover that it makes, of the parts that there are now: parts may have been merged since.
     pub fn covers(&self, lake: &Lake) -> Result<Covered, LakeError> {
         let files = self.inputs.iter().flat_map(|input| &input.files);

@@ -129,6 +129,13 @@ impl Stage {
         for path in self.own_files(run)? {
             self.folder.remove(&path)?;
         }
+        self.forget(lake, run)
+    }
+
+    /// Removes the note of a run alone.
+    ///
+    /// Needs: the lake's lock, held by the caller.
+    pub fn forget(&self, lake: &Lake, run: &str) -> Result<(), LakeError> {
         lake.remove(&note_of(lake, run))
     }
 

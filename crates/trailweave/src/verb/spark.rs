@@ -17,6 +17,7 @@ use trailweave_cluster::adopt;
 use trailweave_cluster::staged_runs;
 use trailweave_correlate::Scope;
 use trailweave_ingest::Source;
+use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 
 use super::publish::publish_locked;
@@ -141,19 +142,29 @@ fn adopt_one(job: &Job, place: &Source, run: Option<&str>) -> anyhow::Result<Rep
     Ok(Report { correlated: Some(correlated), published, ..Report::default() })
 }
 
-/// Finds the run of a stage that waits to be adopted; of several the one that covers most.
+/// Finds the run of a stage that waits to be adopted; of several the one that covers what the others do, else most files.
 fn waiting(lake: &Lake, stage: &Stage, place: &Source) -> anyhow::Result<String> {
     let mut runs = Vec::new();
     for staged in staged_runs(lake)?.into_iter().filter(|it| Path::new(&it.stage) == stage.root()) {
-        let files = stage.job(&staged.run).map_or(0, |job| job.n_files());
         let rank = match stage.progress(lake, &staged.run)? {
             Progress::Done => 2,
             Progress::Running { .. } => 1,
             Progress::Dead => 0,
         };
-        runs.push((rank, files, staged.run));
+        let of = stage.job(&staged.run).ok();
+        let covers = of.as_ref().map(|of| of.covers(lake)).transpose()?;
+        runs.push((rank, covers, of.map_or(0, |of| of.n_files()), staged.run));
     }
-    let (_, _, run) = runs.into_iter().max().with_context(|| {
+    let has_all = |one: &Option<Covered>, other: &Option<Covered>| match (one, other) {
+        (Some(one), Some(other)) => one.has_all_of(other),
+        (one, _) => one.is_some(),
+    };
+    let best = runs.into_iter().reduce(|best, next| {
+        let by_events = has_all(&next.1, &best.1).cmp(&has_all(&best.1, &next.1));
+        let order = next.0.cmp(&best.0).then(by_events).then((next.2, &next.3).cmp(&(best.2, &best.3)));
+        if order.is_gt() { next } else { best }
+    });
+    let (.., run) = best.with_context(|| {
         format!("the lake has staged no run in `{place}`; stage one, by the same command without --adopt")
     })?;
     Ok(run)
@@ -183,9 +194,18 @@ pub(super) fn dead(job: &Job, lake: &Lake, is_dry: bool) -> anyhow::Result<Vec<P
     let mut found = Vec::new();
     for StagedState { staged, .. } in states(job, lake)?.into_iter().filter(|it| it.progress == Progress::Dead) {
         let stage = stage(job, &place_of(&staged)?)?;
-        found.extend(stage.files(lake, &staged.run)?);
-        if !is_dry {
-            stage.remove(lake, &staged.run)?;
+        // A lake that was copied knows the runs of the other, which may still need them.
+        let is_ours = match stage.job(&staged.run) {
+            Ok(of) => of.is_of(&for_spark(&job.config.lake)?),
+            Err(_) => true,
+        };
+        if is_ours {
+            found.extend(stage.files(lake, &staged.run)?);
+        }
+        match (is_dry, is_ours) {
+            (true, _) => {}
+            (false, true) => stage.remove(lake, &staged.run)?,
+            (false, false) => stage.forget(lake, &staged.run)?,
         }
     }
     Ok(found)

@@ -59,6 +59,27 @@ fn spark_makes_of_the_demo_the_tables_that_the_join_in_memory_makes() {
 }
 
 #[test]
+fn a_copy_of_a_lake_leaves_the_files_of_the_others_runs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (demo, stage) = (folder.path().join("demo"), folder.path().join("stage"));
+    assert_eq!(trailweave(&["demo", "--dir", utf8(&demo), "--records", "2000"]).code, 0);
+    let (lake, copy) = (demo.join("lake"), demo.join("copy"));
+    forget_products(&lake);
+    let engine = ["--engine", "spark", "--stage", utf8(&stage), "--lake", utf8(&lake)];
+    assert_eq!(trailweave(&[&["correlate"], &engine[..]].concat()).code, 0);
+    let copied = std::process::Command::new("cp").arg("-r").arg(&lake).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let n_files = || fs::read_dir(fs::read_dir(&stage).unwrap().next().unwrap().unwrap().path()).unwrap().count();
+    for (lake, left) in [(&copy, 2), (&lake, 0)] {
+        assert_eq!(trailweave(&["correlate", "--lake", utf8(lake)]).code, 0);
+        assert_eq!(trailweave(&["gc", "--lake", utf8(lake)]).code, 0);
+        let is_left = fs::read_dir(&stage).unwrap().next().is_some();
+        assert_eq!(if is_left { n_files() } else { 0 }, left, "{}", lake.display());
+        assert!(!trailweave(&["status", "--lake", utf8(lake)]).stdout.contains("statements done"));
+    }
+}
+
+#[test]
 fn an_engine_that_lacks_its_stage_is_a_wrong_usage() {
     for (arguments, words) in [
         (&["correlate", "--engine", "spark"][..], "wants --stage"),
