@@ -15,15 +15,21 @@ pub struct Limits {
     pub regions: Vec<String>,
 }
 
-/// The column whose times are limited, beside `recipient_account_id` and `aws_region`.
+/// The columns that are limited, beside `aws_region`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limited {
     time: &'static str,
+    account: &'static str,
 }
 
 impl Limited {
     pub(super) const fn by(time: &'static str) -> Self {
-        Self { time }
+        Self { time, account: "recipient_account_id" }
+    }
+
+    /// Limits rows of `events`, of which the first do not say in whose trail they are.
+    pub(super) const fn of_events() -> Self {
+        Self { time: "event_time", account: "coalesce(recipient_account_id, principal_account_id)" }
     }
 }
 
@@ -43,7 +49,7 @@ impl Limits {
         let conditions = [
             self.since.map(|seconds| time(">=", seconds)),
             self.until.map(|seconds| time("<", seconds)),
-            list("recipient_account_id", &self.accounts),
+            list(limited.account, &self.accounts),
             list("aws_region", &self.regions),
         ];
         let conditions: Vec<_> = conditions.into_iter().flatten().collect();

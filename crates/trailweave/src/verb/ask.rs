@@ -41,7 +41,12 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     }
     // The engine of `query` takes the words of standard SQL, as Athena does.
     let sql = question.sql(Dialect::Athena, &values, &limits);
-    let n_rows = query::query(&Job::new(common, &IngestArgs::default(), now)?, &sql, args.format)?;
+    let job = Job::new(common, &IngestArgs::default(), now)?;
+    let n_rows = query::query(&job, &sql, args.format)?;
+    if let Some(day) = job.lake()?.pruned_before()? {
+        let before = trailweave_table::date_of_day(day);
+        tracing::warn!("days before {before} were pruned: their events are not in the answer");
+    }
     if n_rows == 0 && !args.values.is_empty() {
         tracing::warn!("no row: the lake holds nothing of `{}` that this asks for", args.values.join(" "));
     }

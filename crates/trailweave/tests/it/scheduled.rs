@@ -185,6 +185,8 @@ fn a_pruned_day_leaves_with_all_but_what_later_rows_need() {
     assert_eq!(behind["root_principal_arn"], launched["root_principal_arn"]);
     let status: Value = serde_json::from_str(&done(&["status", "--json"], &lake)).unwrap();
     assert!(status["pruned"].as_u64() > Some(0) && status["done"].as_u64() > Some(0), "{status}");
+    let asked = trailweave(&["ask", "uses-of-disabled-keys", "--lake", utf8(&lake)]);
+    assert!(asked.stderr.contains("days before 2026-03-04 were pruned"), "{}", asked.stderr);
     let ahead = trailweave(&["prune", "--lake", utf8(&lake), "--before", "2999-01-01"]);
     assert!(ahead.code == 2 && ahead.stderr.contains("not ahead"), "{ahead:?}");
 }
