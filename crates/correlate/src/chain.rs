@@ -10,10 +10,18 @@ pub struct Chain {
     /// The ARNs of the keys that it named, if it is an alias.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// The launch, if it is an instance of which the lake knows that, and no cause is it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<Event>,
+    /// The first day that the lake keeps, `YYYY-MM-DD`, if days were pruned that were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned_before: Option<String>,
     /// The parts of a whole chain that the lake does not hold.
     pub missing: Vec<Missing>,
     /// The causes, earliest call first.
     pub causes: Vec<Cause>,
+    /// Events after those of `causes` that are left out, each copy counted. Only events without calls are.
+    pub more_events: u64,
 }
 
 /// A part of a chain that is missing.

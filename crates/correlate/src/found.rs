@@ -64,6 +64,16 @@ pub(crate) const EVENT_COLUMNS: [&str; 10] = [
     "user_identity_type",
 ];
 
+/// The columns of `instances` that a launch is read from.
+pub(crate) const LAUNCH_COLUMNS: [&str; 6] = [
+    "recipient_account_id",
+    "launch_event_id",
+    "launched_at",
+    "launch_principal_arn",
+    "root_principal_arn",
+    "root_source",
+];
+
 /// The time that is asked about, in milliseconds: from the first until before the second. What is open has no end there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Window {
@@ -173,6 +183,22 @@ impl Rows<'_> {
             recipient_account_id: None,
             copies: Vec::new(),
         })
+    }
+
+    pub(crate) fn launch(self, row: usize) -> Event {
+        Event {
+            event_id: self.text("launch_event_id", row).unwrap_or_default(),
+            time: self.time("launched_at", row),
+            name: "RunInstances".to_owned(),
+            principal_arn: self.text("launch_principal_arn", row),
+            root_principal_arn: self.text("root_principal_arn", row),
+            root_source: self.text("root_source", row),
+            source_ip_address: None,
+            error_code: None,
+            source_object: None,
+            recipient_account_id: self.text("recipient_account_id", row),
+            copies: Vec::new(),
+        }
     }
 
     pub(crate) fn call(self, row: usize) -> Call {

@@ -89,8 +89,8 @@ impl Sought {
     }
 
     /// Finds the first events that name an identifier of which no row of `correlated` knows: an instance without encrypted
-    /// volumes, or an event that is no part of a chain.
-    pub(crate) fn events(&self, lake: &Lake, window: Window) -> Result<Vec<Event>, CorrelateError> {
+    /// volumes, or an event that is no part of a chain. Tells how many more there are.
+    pub(crate) fn events(&self, lake: &Lake, window: Window) -> Result<(Vec<Event>, u64), CorrelateError> {
         let mut asks = match self.kind {
             Kind::Instance => self.asks(&["instance_ids"]),
             Kind::Volume => self.asks(&["volume_ids"]),
@@ -103,19 +103,22 @@ impl Sought {
         let keys = self.keys(lake, &EVENTS)?;
         let principals = self.principals(lake, &EVENTS, &["principal_arn"])?;
         asks.extend([Ask::all("key_arn", &keys), Ask::all("principal_arn", &principals)]);
-        let first_of = |part: &Part| -> Result<Vec<(When, Logged)>, CorrelateError> {
+        let first_of = |part: &Part| {
             let mut events = Vec::new();
             for batch in seek(lake, part, &EVENT_COLUMNS, &asks)? {
                 let rows = Rows { batch: &batch };
                 let of_window = (0..batch.num_rows()).filter(|row| window.has(rows.millis("event_time", *row)));
                 events.extend(of_window.map(|row| (rows.when("event", row), logged(rows, row))));
             }
-            Ok(first(events, Vec::new()))
+            let n_events = events.len();
+            Ok::<_, CorrelateError>((first(events, Vec::new()), n_events))
         };
         let mut parts = window.parts(lake, &EVENTS)?;
         parts.extend(window.parts(lake, &SESSIONS)?);
-        let found = parts.par_iter().map(first_of).try_reduce(Vec::new, |a, b| Ok(first(a, b)))?;
-        Ok(of_events(found.into_iter().map(|(_, logged)| logged).collect()))
+        let of_parts = parts.par_iter().map(first_of);
+        let (found, n_events) = of_parts.try_reduce(Default::default, |(a, n), (b, m)| Ok((first(a, b), n + m)))?;
+        let n_more = (n_events - found.len()) as u64;
+        Ok((of_events(found.into_iter().map(|(_, logged)| logged).collect()), n_more))
     }
 
     fn asks(&self, columns: &[&'static str]) -> Vec<Ask<'_>> {
@@ -176,35 +179,30 @@ fn sessions_of(arn: &str) -> Option<String> {
     }
 }
 
-/// Finds the keys that an alias named, by its name or its ARN: those that it was made for, else those of the calls that
-/// used it. It may have been pointed at several.
+/// Finds the keys that an alias named, by its name or its ARN: those that it was pointed at, and those of the calls that
+/// used it. It may have named several.
 fn keys_of_alias(lake: &Lake, id: &str) -> Result<Keys, CorrelateError> {
     let at = id.find("alias/").unwrap_or_default();
     let (home, name) = id.split_at(at);
     // In the text of the parameters it ends with a quote, and begins after one, or as a part of an ARN.
     let ends = [format!("\"{name}\""), format!(":{name}\"")];
     let is_named = |parameters: &str| ends.iter().any(|end| parameters.contains(end.as_str()));
-    let columns = ["key_arn", "event_source", "request_parameters"];
-    let of_asks = |asks: &[Ask<'_>]| -> Result<Keys, CorrelateError> {
-        let mut keys = Keys::default();
-        for batch in find(lake, &EVENTS, &columns, asks, Window::default())? {
-            let rows = Rows { batch: &batch };
-            let is_of = |row: &usize| {
-                rows.text("event_source", *row).is_some_and(|source| source.starts_with("kms."))
-                    && rows.text("request_parameters", *row).is_some_and(|parameters| is_named(&parameters))
-            };
-            let arns = (0..batch.num_rows()).filter(is_of).filter_map(|row| rows.text("key_arn", row));
-            keys.extend(arns.filter(|arn| arn.starts_with(home)));
-        }
-        Ok(keys)
-    };
-    let names: Keys = ["CreateAlias", "UpdateAlias"].into_iter().collect();
-    let made = of_asks(&[Ask::all("event_name", &names)])?;
-    if !made.is_empty() {
-        return Ok(made);
+    let named = all_values(lake, &EVENTS, "request_parameters", is_named)?;
+    let columns = ["key_arn", "event_source", "event_name", "error_code"];
+    let mut keys = Keys::default();
+    for batch in find(lake, &EVENTS, &columns, &[Ask::all("request_parameters", &named)], Window::default())? {
+        let rows = Rows { batch: &batch };
+        let is_of = |row: &usize| {
+            let name = rows.text("event_name", *row);
+            // One that was refused names a key that the alias was never pointed at.
+            let points = matches!(name.as_deref(), Some("CreateAlias" | "UpdateAlias"));
+            rows.text("event_source", *row).is_some_and(|source| source.starts_with("kms."))
+                && !(points && rows.text("error_code", *row).is_some())
+        };
+        let arns = (0..batch.num_rows()).filter(is_of).filter_map(|row| rows.text("key_arn", row));
+        keys.extend(arns.filter(|arn| arn.starts_with(home)));
     }
-    let used = all_values(lake, &EVENTS, "request_parameters", is_named)?;
-    of_asks(&[Ask::all("request_parameters", &used)])
+    Ok(keys)
 }
 
 /// Reads the values of a column that pass, from all parts of a table.

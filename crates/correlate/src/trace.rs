@@ -17,11 +17,12 @@ use trailweave_table::INSTANCES;
 use trailweave_table::REMEMBERED;
 use trailweave_table::Table;
 use trailweave_table::date_of_day;
+use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
 use crate::chain::{Call, Cause, Chain, Event, Missing};
 use crate::copies::{self, Found};
-use crate::found::{Rows, When, Window, find};
+use crate::found::{LAUNCH_COLUMNS, Rows, When, Window, find};
 use crate::pool::pool;
 use crate::sought::{Kind, Sought};
 
@@ -54,18 +55,41 @@ fn chain(lake: &Lake, question: &Question<'_>) -> Result<Chain, CorrelateError> 
     let window = Window { since: millis(question.since), until: millis(question.until) };
     let sought = Sought::new(lake, question.id)?;
     let mut causes = causes(copies::of_calls(lake, in_time(&sought.calls(lake, window)?, window))?);
+    let mut more_events = 0;
     if causes.is_empty() {
-        let events = sought.events(lake, window)?.into_iter();
-        causes = events.map(|event| Cause { event: Some(event), unmatched_reason: None, calls: Vec::new() }).collect();
+        let (events, n_more) = sought.events(lake, window)?;
+        let cause = |event| Cause { event: Some(event), unmatched_reason: None, calls: Vec::new() };
+        causes = events.into_iter().map(cause).collect();
+        more_events = n_more;
     }
+    let is_asked = |day: &i32| window.since.is_none_or(|since| day_of_time(since) < *day);
+    let pruned_before = lake.pruned_before()?.filter(is_asked).map(date_of_day);
     if causes.is_empty() {
-        let pruned_before = lake.pruned_before()?.map(date_of_day);
         return Err(CorrelateError::NothingKnown { id: question.id.to_owned(), pruned_before });
     }
     let keys = if sought.kind == Kind::Alias { sought.ids.iter().map(str::to_owned).collect() } else { Vec::new() };
     let asked = if sought.kind == Kind::Instance { Some(&sought.ids) } else { None };
     let missing = missing(lake, asked, causes.iter().flat_map(|cause| &cause.calls))?;
-    Ok(Chain { id: question.id.to_owned(), keys, missing, causes })
+    let launch = match asked {
+        Some(instance) => launch(lake, instance)?.filter(|launch| !is_among(launch, &causes)),
+        None => None,
+    };
+    Ok(Chain { id: question.id.to_owned(), keys, launch, pruned_before, missing, causes, more_events })
+}
+
+/// Finds the first launch of an instance.
+fn launch(lake: &Lake, instance: &Keys) -> Result<Option<Event>, CorrelateError> {
+    let mut launches = Vec::new();
+    for batch in find(lake, &INSTANCES, &LAUNCH_COLUMNS, &[Ask::all("instance_id", instance)], Window::default())? {
+        let rows = Rows { batch: &batch };
+        launches.extend((0..batch.num_rows()).map(|row| rows.launch(row)));
+    }
+    Ok(launches.into_iter().min_by(|one, other| (&one.time, &one.event_id).cmp(&(&other.time, &other.event_id))))
+}
+
+fn is_among(launch: &Event, causes: &[Cause]) -> bool {
+    let mut events = causes.iter().filter_map(|cause| cause.event.as_ref());
+    events.any(|event| (&event.event_id, &event.time) == (&launch.event_id, &launch.time))
 }
 
 /// Reads the rows of `correlated` in the order of the calls.

@@ -18,7 +18,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap_complete::Shell;
 
-pub(crate) use narrowing::PlaceArgs;
+pub(crate) use narrowing::{PlaceArgs, TimeArgs};
 pub(crate) use reading::{AskArgs, Engine, Format, ReportArgs, SqlEngine, TraceArgs};
 pub(crate) use s3::S3Args;
 pub(crate) use writing::{EngineArgs, GlueArgs, JoinEngine, LockArgs, PublishArgs};
@@ -118,7 +118,7 @@ Examples:
         #[command(flatten)]
         lock: LockArgs,
     },
-    /// Work off the objects that gave no row: refused as a whole, or of nothing but rejects
+    /// List, read again or dismiss objects of which no record could be used
     Quarantine {
         #[command(subcommand)]
         verb: QuarantineVerb,

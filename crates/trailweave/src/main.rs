@@ -10,6 +10,7 @@ mod allocator;
 mod args;
 mod config;
 mod coverage;
+mod escape;
 mod figures;
 mod freshness;
 #[cfg_attr(not(feature = "glue"), path = "glue/lacking.rs")]

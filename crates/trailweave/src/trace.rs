@@ -18,21 +18,27 @@ use trailweave_correlate::Chain;
 use trailweave_correlate::Copy;
 use trailweave_correlate::Event;
 
+use crate::escape::escape;
+use crate::report::counted;
+
 pub(crate) use line::Look;
 
 use line::{BAD, DOUBTFUL, FAINT, GOOD, Line, PLAIN, STRONG};
 use missing::{said, said_together};
 
-/// Draws `chain`: what is missing of it, then below its identifier the causes in time, below each cause the KMS calls
-/// that it made.
+/// Draws `chain`: below its identifier what is to be known of it and what is missing, then the causes in time, below each
+/// cause the KMS calls that it made.
 pub(crate) fn draw(out: &mut impl Write, chain: &Chain, look: Look) -> io::Result<()> {
     Line::default().name(&chain.id).write(out, look)?;
     for key in &chain.keys {
         Line::default().with(PLAIN, "is an alias of ").name(key).write(out, look)?;
     }
+    for note in notes(chain) {
+        Line::default().name(note).write(out, look)?;
+    }
     let missing = if look.is_full { chain.missing.iter().map(said).collect() } else { said_together(&chain.missing) };
-    for missing in missing {
-        Line::default().with(BAD, "missing: ").name(missing).write(out, look)?;
+    for (sign, lack) in missing {
+        Line::default().with(BAD, sign).name(lack).write(out, look)?;
     }
     for (position, cause) in chain.causes.iter().enumerate() {
         let last = position + 1 == chain.causes.len();
@@ -48,12 +54,12 @@ pub(crate) fn dot(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
     writeln!(out, "digraph {} {{\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];", quoted(&chain.id))?;
     let mut touched = BTreeSet::new();
     for (position, cause) in chain.causes.iter().enumerate() {
-        let (id, label) = match &cause.event {
-            Some(event) => {
-                let by = actor(event);
-                (event.event_id.clone(), format!("{}\n{}\n{by}", event.name, event.time))
-            }
-            None => (format!("cause {position}"), unmatched(cause)),
+        // The first records have no ids.
+        let id = cause.event.as_ref().map(|event| event.event_id.clone()).filter(|id| !id.is_empty());
+        let id = id.unwrap_or_else(|| format!("cause {position}"));
+        let label = match &cause.event {
+            Some(event) => format!("{}\n{}\n{}", event.name, event.time, actor(event)),
+            None => unmatched(cause),
         };
         writeln!(out, "  {} [shape=box, label={}];", quoted(&id), quoted(&label))?;
         for (n, call) in cause.calls.iter().enumerate() {
@@ -73,20 +79,30 @@ pub(crate) fn dot(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
     for it in touched {
         writeln!(out, "  {} [shape=note];", quoted(it))?;
     }
-    for (n, missing) in chain.missing.iter().enumerate() {
-        let label = format!("missing: {}", said(missing));
-        writeln!(
-            out,
-            "  {} [shape=plaintext, fontcolor=red, label={}];",
-            quoted(&format!("missing {n}")),
-            quoted(&label)
-        )?;
+    let lacks = chain.missing.iter().map(said).map(|(sign, lack)| (format!("{sign}{lack}"), "red"));
+    let labels = notes(chain).into_iter().map(|note| (note, "black")).chain(lacks);
+    for (n, (label, colour)) in labels.enumerate() {
+        let (id, label) = (quoted(&format!("note {n}")), quoted(&label));
+        writeln!(out, "  {id} [shape=plaintext, fontcolor={colour}, label={label}];")?;
     }
     writeln!(out, "}}")
 }
 
+/// Says which launch is not among the causes, which days are gone, and how much is left out.
+fn notes(chain: &Chain) -> Vec<String> {
+    let launch = chain.launch.as_ref().map(|launch| format!("launched by {} at {}", actor(launch), launch.time));
+    let pruned = chain.pruned_before.as_ref().map(|day| format!("days before {day} were pruned"));
+    let more = (chain.more_events > 0).then(|| {
+        let events = counted(chain.more_events, "later event", "later events");
+        format!("left out: {events}; --since and --until choose a time")
+    });
+    [launch, pruned, more].into_iter().flatten().collect()
+}
+
+/// Quotes a text of which line breaks remain, and no other control character.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    let lines = text.split('\n').map(|line| escape(line).replace('\\', "\\\\").replace('"', "\\\""));
+    format!("\"{}\"", lines.collect::<Vec<_>>().join("\\n"))
 }
 
 fn unmatched(cause: &Cause) -> String {

@@ -1,5 +1,8 @@
 //! Chains of identifiers of every kind.
 
+use trailweave_lake::Change;
+use trailweave_table::day_of_date;
+
 use super::*;
 use crate::Cause;
 use crate::Copy;
@@ -51,6 +54,40 @@ fn events_without_calls_are_the_first_hundred_of_all_parts() {
     days.sort_by_key(|n| (n % 3, *n));
     let first: Vec<_> = days.iter().take(100).map(|n| (format!("start-{n:03}"), Vec::new())).collect();
     assert_eq!(found, first);
+    assert_eq!(trace(&lake, OPTIONS.threads, &Question::of(INSTANCE)).unwrap().more_events, 50);
+}
+
+#[test]
+fn a_launch_before_the_time_of_a_chain_is_told_once() {
+    const DAY: i64 = 86_400;
+    let restarted =
+        |event: Event| Event { request_id: Some("r2".into()), instance_ids: vec![INSTANCE.into()], ..event };
+    let mut events = published_launch();
+    events[0].principal_arn = Some("arn:alice".into());
+    let since = Some(events[0].event_time / 1000 + DAY);
+    events.push(restarted(ec2("start", DAY, "StartInstances")));
+    events.push(restarted(kms("of-start", DAY + 1, "CreateGrant")));
+    let (_folder, lake) = lake_of(&events);
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    let launch = |question: Question<'_>| trace(&lake, OPTIONS.threads, &question).unwrap().launch;
+    let later = launch(Question { since, ..Question::of(INSTANCE) }).unwrap();
+    assert_eq!((later.event_id.as_str(), later.principal_arn.as_deref()), ("run", Some("arn:alice")));
+    for shown in [Question::of(INSTANCE), Question { since, ..Question::of("start") }] {
+        assert_eq!(launch(shown), None, "{shown:?}");
+    }
+}
+
+#[test]
+fn a_chain_of_a_pruned_lake_says_which_days_are_gone() {
+    let (_folder, lake) = lake_of(&published_launch());
+    correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+    let mut change = Change::new(&lake, "prune");
+    lake.stage_pruned(day_of_date("2026-08-01").unwrap(), &mut change).unwrap();
+    change.commit().unwrap();
+    let pruned = |question: Question<'_>| trace(&lake, OPTIONS.threads, &question).unwrap().pruned_before;
+    assert_eq!(pruned(Question::of(VOLUME)).as_deref(), Some("2026-08-01"));
+    let since = Some(published_launch()[0].event_time / 1000);
+    assert_eq!(pruned(Question { since, ..Question::of(VOLUME) }), None);
 }
 
 #[test]

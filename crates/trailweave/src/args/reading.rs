@@ -15,7 +15,7 @@ pub(crate) struct TraceArgs {
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) time: TimeArgs,
-    /// Print every call and whole names, also on a terminal
+    /// Draw calls and lacks that are alike one by one, and on a terminal lines that are wider than it
     #[arg(long)]
     pub(crate) full: bool,
     /// Print the chain as a graph for Graphviz, whatever --json says
@@ -63,7 +63,7 @@ pub(crate) struct AskArgs {
     /// Events of this region; repeatable
     #[arg(long, value_delimiter = ',', value_name = "REGION")]
     pub(crate) region: Vec<String>,
-    /// Print the question in the words of an engine, and ask nothing
+    /// Print the SQL for this engine instead of running it
     #[arg(long, value_name = "ENGINE")]
     pub(crate) sql: Option<SqlEngine>,
     /// The form of the answer [default: a table, or vertical where a terminal is too narrow for it]

@@ -169,6 +169,15 @@ fn a_time_of_day_is_refused_where_objects_are_chosen_by_days() {
 }
 
 #[test]
+fn a_time_in_which_no_event_can_be_is_refused() {
+    let asked = |until| range(("since", Some("2026-03-05")), ("until", Some(until)), now());
+    assert!(asked("2026-03-05").is_ok());
+    for until in ["2026-03-04", "2026-03-01", "2026-03-05T00:00:00Z"] {
+        assert!(matches!(asked(until), Err(ConfigError::Value { key: "until", .. })), "{until}");
+    }
+}
+
+#[test]
 fn a_time_to_wait_is_of_seconds_up_to_weeks() {
     for (value, secs) in [("", 0), ("0s", 0), ("30s", 30), ("10m", 600), ("2h", 7_200), ("1d", 86_400)] {
         assert_eq!(wait(value).unwrap(), Duration::from_secs(secs), "{value}");

@@ -76,9 +76,11 @@ pub(crate) fn range((first, from): End<'_>, (key, to): End<'_>, now: Timestamp) 
         from: instant(first, from.unwrap_or_default(), false, now)?,
         to: instant(key, to.unwrap_or_default(), true, now)?,
     };
-    let expected = if first == "from" { "a time after --from is expected" } else { "a time after --since is expected" };
+    let is_of_events = first == "since";
+    let expected = if is_of_events { "a time after --since is expected" } else { "a time after --from is expected" };
     match (range.from, range.to, to) {
-        (Some(from), Some(to), Some(value)) if from > to => {
+        // A digest can span one instant. No event lies between an instant and itself.
+        (Some(from), Some(to), Some(value)) if from > to || is_of_events && from == to => {
             Err(ConfigError::Value { key, value: value.to_owned(), expected })
         }
         _ => Ok(range),

@@ -8,6 +8,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use terminal_size::{Width, terminal_size_of};
 
+use crate::escape::escape;
+
 pub(crate) const PLAIN: Style = Style::new();
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
@@ -40,7 +42,7 @@ impl Look {
     }
 }
 
-/// Pieces of text, of which names may be shortened.
+/// Pieces of text, of which names may be shortened. Control characters of a trail are written out.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     spans: Vec<Span>,
@@ -55,13 +57,13 @@ struct Span {
 
 impl Line {
     pub(crate) fn with(mut self, style: Style, text: impl Into<String>) -> Self {
-        self.spans.push(Span { text: text.into(), style, is_name: false });
+        self.spans.push(Span { text: escape(&text.into()), style, is_name: false });
         self
     }
 
     /// Adds a text that is shortened in the middle where the line is too long.
     pub(crate) fn name(mut self, text: impl Into<String>) -> Self {
-        self.spans.push(Span { text: text.into(), style: PLAIN, is_name: true });
+        self.spans.push(Span { text: escape(&text.into()), style: PLAIN, is_name: true });
         self
     }
 

@@ -35,7 +35,31 @@ fn chain(calls: Vec<Call>) -> Chain {
     let begins = Some("2026-01-01".to_owned());
     let missing = |id: &str| Missing::Launch { instance_id: id.to_owned(), lake_begins: begins.clone() };
     let cause = Cause { event: None, unmatched_reason: Some("no_ec2_event".to_owned()), calls };
-    Chain { id: ARN.to_owned(), keys: Vec::new(), missing: vec![missing("i-0000000a")], causes: vec![cause] }
+    Chain {
+        id: ARN.to_owned(),
+        keys: Vec::new(),
+        launch: None,
+        pruned_before: None,
+        missing: vec![missing("i-0000000a")],
+        causes: vec![cause],
+        more_events: 0,
+    }
+}
+
+fn launch(time: &str) -> Event {
+    Event {
+        event_id: String::new(),
+        time: time.to_owned(),
+        name: "RunInstances".to_owned(),
+        principal_arn: Some("arn:alice".to_owned()),
+        root_principal_arn: None,
+        root_source: None,
+        source_ip_address: None,
+        error_code: None,
+        source_object: None,
+        recipient_account_id: None,
+        copies: Vec::new(),
+    }
 }
 
 fn drawn(chain: &Chain, look: Look) -> Vec<String> {
@@ -44,11 +68,73 @@ fn drawn(chain: &Chain, look: Look) -> Vec<String> {
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
 }
 
+fn graph(chain: &Chain) -> String {
+    let mut out = Vec::new();
+    dot(&mut out, chain).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn the_missing_stands_before_what_is_there() {
     let lines = drawn(&chain(vec![call(0, "vol-0000000a", ARN)]), Look::default());
     assert_eq!(lines[..2], [ARN, "missing: the launch of i-0000000a: nothing before 2026-01-01 was read"]);
     assert_eq!(lines.len(), 5, "{lines:#?}");
+}
+
+#[test]
+fn what_is_not_drawn_is_said() {
+    let chain = Chain {
+        launch: Some(launch("2026-08-01T12:00:00Z")),
+        pruned_before: Some("2026-08-15".to_owned()),
+        more_events: 50,
+        ..chain(vec![call(0, "vol-0000000a", ARN)])
+    };
+    let notes = [
+        "launched by arn:alice at 2026-08-01T12:00:00Z",
+        "days before 2026-08-15 were pruned",
+        "left out: 50 later events; --since and --until choose a time",
+    ];
+    assert_eq!(drawn(&chain, Look::default())[1..4], notes);
+    let graph = graph(&chain);
+    assert!(notes.iter().all(|note| graph.contains(&format!("label=\"{note}\""))), "{graph}");
+}
+
+#[test]
+fn a_lack_that_may_be_none_is_not_called_missing() {
+    let grant = |n: usize| Missing::Retirement { grant_id: format!("g{n}") };
+    let volume = |n: usize| Missing::Decrypt { volume_id: format!("vol-{n}") };
+    let lacks = |n: usize| {
+        let missing = (0..n).map(grant).chain((0..n).map(volume)).collect();
+        drawn(&Chain { missing, ..chain(Vec::new()) }, Look::default())[1..3].to_vec()
+    };
+    let open = "grant g0 is still open: the lake has no RetireGrant or RevokeGrant";
+    assert_eq!(lacks(1), [open, "not seen: a Decrypt for vol-0; it was never attached, or that is not in the lake"]);
+    let many = lacks(4);
+    assert!(many[0].starts_with("4 grants are still open, such as g0"), "{many:#?}");
+    assert!(many[1].starts_with("not seen: Decrypts for 4 volumes, such as vol-0"), "{many:#?}");
+}
+
+#[test]
+fn control_characters_of_a_trail_are_written_out() {
+    let evil = Call { name: "De\u{1b}[31m\ncrypt".to_owned(), ..call(0, "vol-\u{7}", "arn:\u{9b}\"") };
+    let chain = chain(vec![evil]);
+    let lines = drawn(&chain, Look::default());
+    assert!(lines[3].ends_with("De\\u{1b}[31m\\ncrypt  by arn:\\u{9b}\""), "{lines:#?}");
+    assert!(lines[4].contains("vol-\\u{7}"), "{lines:#?}");
+    assert!(graph(&chain).contains("\"De\\\\u{1b}[31m\\ncrypt\\n2026"), "{}", graph(&chain));
+}
+
+#[test]
+fn causes_without_an_id_are_nodes_of_their_own() {
+    let cause = |time: &str, second| {
+        let call = Call { event_id: None, ..call(second, "vol-0000000a", ARN) };
+        Cause { event: Some(launch(time)), unmatched_reason: None, calls: vec![call] }
+    };
+    let causes = vec![cause("2014-01-01T00:00:00Z", 0), cause("2014-01-02T00:00:00Z", 1)];
+    let graph = graph(&Chain { causes, ..chain(Vec::new()) });
+    for arrow in ["\"cause 0\" -> \"cause 0 0\"", "\"cause 1\" -> \"cause 1 0\""] {
+        assert!(graph.contains(arrow), "{graph}");
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::io;
 use std::io::Write;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
+use trailweave_correlate::CorrelateError;
 use trailweave_correlate::Question;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
@@ -12,7 +13,7 @@ use trailweave_table::Dialect;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
-use crate::args::{Engine, TraceArgs};
+use crate::args::{Engine, TimeArgs, TraceArgs};
 use crate::config;
 use crate::config::ConfigError;
 use crate::freshness;
@@ -25,17 +26,37 @@ use crate::trace::Look;
 
 /// Draws a chain.
 pub(super) fn trace(job: &Job, args: &TraceArgs) -> anyhow::Result<Outcome> {
+    let id = args.id.trim();
+    if id.is_empty() || id.ends_with(['/', ':']) {
+        let expected = "an id or an ARN is expected, such as i-0a1b2c3d4e5f60718";
+        return Err(ConfigError::Value { key: "id", value: args.id.clone(), expected }.into());
+    }
+    let range = config::range(("since", args.time.since.as_deref()), ("until", args.time.until.as_deref()), job.began)?;
     let lake = job.lake()?;
     freshness::warn(&lake, true);
-    let range = config::range(("since", args.time.since.as_deref()), ("until", args.time.until.as_deref()), job.began)?;
-    let question = Question { id: &args.id, since: range.from, until: range.to };
-    let chain = trailweave_correlate::trace(&lake, job.config.threads, &question)?;
+    let question = Question { id, since: range.from, until: range.to };
+    let chain = trailweave_correlate::trace(&lake, job.config.threads, &question);
+    let chain = chain.map_err(|error| with_time(error, &args.time))?;
     if args.dot {
         trace::dot(&mut io::stdout().lock(), &chain)?;
     } else {
         job.put(&chain, |out, chain| trace::draw(out, chain, Look::of_stdout(args.full)))?;
     }
     Ok(Outcome::Done)
+}
+
+/// Names the time that was asked about, where nothing was found in it.
+fn with_time(error: CorrelateError, time: &TimeArgs) -> anyhow::Error {
+    let CorrelateError::NothingKnown { id, pruned_before } = &error else { return error.into() };
+    let is_typed = |it: &&str| !it.is_empty();
+    let (when, flags) = match (time.since.as_deref().filter(is_typed), time.until.as_deref().filter(is_typed)) {
+        (Some(since), Some(until)) => (format!("between {since} and {until}"), "--since and --until"),
+        (Some(since), None) => (format!("since {since}"), "--since"),
+        (None, Some(until)) => (format!("until {until}"), "--until"),
+        (None, None) => return error.into(),
+    };
+    let pruned = pruned_before.as_ref().map(|day| format!(", and days before {day} were pruned")).unwrap_or_default();
+    anyhow!("no event of `{id}` {when}{pruned}; leave out {flags} to look at all days")
 }
 
 /// Prints statements; they may name a lake in S3 that cannot be reached from here, of which no table is taken to be empty.

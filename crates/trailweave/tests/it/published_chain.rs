@@ -64,14 +64,15 @@ fn a_trace_says_what_the_lake_lacks() {
             vec![launch(), decrypt()],
             "missing: the CreateGrant that allowed the Decrypt of 2014-11-05T21:35:47Z".to_owned(),
         ),
-        (vec![launch(), data_key()], "missing: a use of the data key of vol-f67bafb2: no Decrypt".to_owned()),
-        (vec![launch(), unretired], format!("missing: the end of grant {}", "0".repeat(64))),
+        (vec![launch(), data_key()], "not seen: a Decrypt for vol-f67bafb2; it was never attached".to_owned()),
+        (vec![launch(), unretired], format!("\ngrant {} is still open: the lake has no ", "0".repeat(64))),
     ] {
         let lake = tempfile::tempdir().unwrap();
         ingest(lake.path(), &records);
         let said = trailweave(&["trace", "--lake", utf8(&lake.path().join("lake")), "vol-f67bafb2"]);
-        assert_eq!(said.stdout.matches("missing: ").count(), 1, "{}", said.stdout);
         assert!(said.stdout.contains(&lacks), "{}", said.stdout);
+        // No other lack stands between the id and the causes.
+        assert_eq!(said.stdout.lines().position(|line| line.starts_with("└─ ")), Some(2), "{}", said.stdout);
     }
 }
 
@@ -115,8 +116,33 @@ fn a_trace_follows_an_alias_a_user_and_the_days_that_are_asked_for() {
     }
     let later = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2", "--since", "2014-11-06"]);
     assert_eq!(later.code, 1, "{}", later.stdout);
+    let nothing = "no event of `vol-f67bafb2` since 2014-11-06; leave out --since to look at all days";
+    assert!(later.stderr.contains(nothing), "{}", later.stderr);
     let wrong = trailweave(&["trace", "--lake", utf8(&lake), "vol-f67bafb2", "--since", "soon"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("since"), "{}", wrong.stderr);
+}
+
+#[test]
+fn an_alias_stands_for_the_keys_that_it_was_pointed_at_and_those_that_calls_used_by_it() {
+    let arn = |name: &str| KEY.replace("1234abcd", name);
+    let of_key = |mut record: Value, name: &str| {
+        record["resources"] = json!([{"ARN": arn(name), "accountId": ACCOUNT}]);
+        record
+    };
+    let point = |name: &str, time: &str, key: &str| {
+        let parameters = json!({"aliasName": "alias/app", "targetKeyId": arn(key)});
+        of_key(kms(name, time, name, name, &parameters), key)
+    };
+    let mut refused = point("UpdateAlias", "2014-11-05T21:00:01Z", "cccccccc");
+    refused["errorCode"] = json!("AccessDenied");
+    let mut used = of_key(data_key(), "bbbbbbbb");
+    used["requestParameters"]["keyId"] = json!("alias/app");
+    let folder = tempfile::tempdir().unwrap();
+    ingest(folder.path(), &[launch(), point("CreateAlias", "2014-11-05T21:00:00Z", "aaaaaaaa"), refused, used]);
+    let said = trailweave(&["trace", "--lake", utf8(&folder.path().join("lake")), "alias/app"]);
+    for (name, is_named) in [("aaaaaaaa", true), ("bbbbbbbb", true), ("cccccccc", false)] {
+        assert_eq!(said.stdout.contains(&format!("is an alias of {}\n", arn(name))), is_named, "{name}: {said:?}");
+    }
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn what_was_mended_is_read_again_by_its_name_and_joined() {
     let said = world.say(&["quarantine", "retry"]);
     assert_eq!(said.code, 3, "{said:?}");
     let said = world.say(&["quarantine", "retry", &world.name("config/c.json")]);
+    assert!(said.code == 1 && said.stderr.contains("were rejected, so reading it again gives the same"), "{said:?}");
+    let said = world.say(&["quarantine", "retry", "no-such-object"]);
     assert!(said.code == 1 && said.stderr.contains("refused as a whole"), "{said:?}");
 }
 

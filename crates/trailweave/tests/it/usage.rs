@@ -27,7 +27,7 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("trailweave.toml");
     fs::write(&config, "lakes = 'typo'").unwrap();
-    let wrong: [(&[&str], &str); 7] = [
+    let wrong: [(&[&str], &str); 10] = [
         (&["run", "--sauce", "x"], "--sauce"),
         (&["run"], "--source"),
         (&["run", "--source", "x", "--from", "someday"], "invalid from `someday`"),
@@ -35,6 +35,9 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
         (&["run", "--source", "x", "--lake", "gs://bucket/lake"], "of URLs only s3://bucket/prefix"),
         (&["run", "--source", "x", "--account", "12"], "12 digits"),
         (&["correlate", "--config", utf8(&config)], "unknown field `lakes`"),
+        (&["trace", " "], "an id or an ARN is expected"),
+        (&["trace", "arn:aws:ec2:eu-west-1:111122223333:instance/"], "an id or an ARN is expected"),
+        (&["trace", "i-0a1b2c3d", "--since", "2026-03-05", "--until", "2026-03-04"], "a time after --since"),
     ];
     for (typed, hint) in wrong {
         let said = trailweave(typed);

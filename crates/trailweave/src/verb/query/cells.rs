@@ -16,6 +16,8 @@ use arrow::util::display::ArrayFormatter;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 
+use crate::escape::escape;
+
 /// A value that is none. A text of these letters looks the same; --format json and csv tell them apart.
 const NULL: &str = "NULL";
 
@@ -117,14 +119,6 @@ fn texts(column: &ArrayRef) -> Option<Box<dyn Iterator<Item = Option<&str>> + '_
         DataType::Utf8View => Some(Box::new(column.as_string_view().iter())),
         _ => None,
     }
-}
-
-/// Writes control characters as a string of Rust or JSON has them: `\n`, `\u{1b}`.
-fn escape(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    text.chars().flat_map(|it| if it.is_control() { it.escape_default().collect() } else { vec![it] }).collect()
 }
 
 #[cfg(test)]
