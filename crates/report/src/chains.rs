@@ -18,7 +18,7 @@ pub(crate) const MAX_CALLS: usize = 25;
 pub(crate) const MAX_EXAMPLES: usize = 5;
 
 /// The columns of a call that are shown, in their order.
-pub(crate) const COLUMNS: [&str; 20] = [
+pub(crate) const COLUMNS: [&str; 21] = [
     "kms_event_time",
     "kms_event_name",
     "kms_error_code",
@@ -30,6 +30,7 @@ pub(crate) const COLUMNS: [&str; 20] = [
     "confidence",
     "ec2_event_time",
     "ec2_event_name",
+    "ec2_error_code",
     "ec2_principal_arn",
     "root_principal_arn",
     "kms_principal_arn",
@@ -41,10 +42,11 @@ pub(crate) const COLUMNS: [&str; 20] = [
     "recipient_account_id",
 ];
 /// Those that are read beside them.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 7] = [
     "aws_region",
     "caller_instance_id",
     "grant_event_id",
+    "launch_event_id",
     "launch_event_time",
     "unmatched_reason",
     "ec2_source_ip_address",
@@ -75,6 +77,11 @@ impl Call {
 
     pub(crate) fn time(&self, column: &str) -> Option<i64> {
         self.times[TIMES.iter().position(|it| *it == column)?]
+    }
+
+    /// Returns the instance that its launch is of.
+    pub(crate) fn launched(&self) -> Option<&str> {
+        self.text("instance_id").or_else(|| self.text("caller_instance_id"))
     }
 }
 
@@ -175,6 +182,11 @@ impl Chain {
         self.first.n
     }
 
+    /// Returns the instance, where the chain is of one.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.columns.contains(&"instance_id").then_some(&*self.id)
+    }
+
     pub(crate) fn is_of_reason(&self) -> bool {
         self.columns == ["unmatched_reason"]
     }
@@ -189,6 +201,14 @@ impl Chain {
             choice.rows(&[format!("({any})")]),
             self.first.most
         )
+    }
+}
+
+/// Returns the id in an ARN of EC2, such as that of an instance; any other identifier as it is.
+pub(crate) fn strip_arn(id: &str) -> &str {
+    match id.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, "ec2", _, _, name] => name.split_once('/').map_or(id, |(_, id)| id),
+        _ => id,
     }
 }
 
@@ -301,4 +321,34 @@ fn read_calls(lake: &Lake, part: &Part, places: &[At]) -> Result<Vec<(At, Call)>
         Ok(calls)
     };
     read().map_err(|source| damaged(&part.path, source))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Makes a call of these texts.
+    pub(crate) fn call(values: &[(&str, &str)]) -> Call {
+        let value = |column: &&str| values.iter().find(|(name, _)| name == column).map(|(_, text)| (*text).to_owned());
+        Call { times: [Some(0); 3], texts: COLUMNS.iter().chain(&BESIDE).map(value).collect() }
+    }
+
+    /// Makes the chain of an identifier with these calls.
+    pub(crate) fn chain(id: &str, calls: Vec<Call>) -> Chain {
+        let mut chain = Chain::of(id, "chain-1".to_owned(), std::iter::empty());
+        chain.first.n = calls.len();
+        Chain { calls, ..chain }
+    }
+
+    #[test]
+    fn an_arn_of_ec2_is_taken_by_its_id() {
+        for (given, id) in [
+            ("arn:aws:ec2:eu-west-1:111122223333:instance/i-0a", "i-0a"),
+            ("arn:aws-cn:ec2:cn-north-1::snapshot/snap-0a", "snap-0a"),
+            ("i-0a", "i-0a"),
+            ("arn:aws:iam::111122223333:role/ec2/x", "arn:aws:iam::111122223333:role/ec2/x"),
+        ] {
+            assert_eq!(strip_arn(given), id);
+        }
+    }
 }

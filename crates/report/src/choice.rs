@@ -45,7 +45,8 @@ impl Choice {
 
     /// Says the choice of rows of a table with partitions as conditions of SQL, after `conditions`.
     pub(crate) fn rows(&self, conditions: &[String]) -> String {
-        self.clause(conditions, ["event_date", "recipient_account_id", "aws_region"], str::to_owned, "<=")
+        let chosen = self.conditions(["event_date", "recipient_account_id", "aws_region"], str::to_owned, "<=");
+        clause(&[conditions, chosen.as_slice()].concat())
     }
 
     /// Says the same of a view, whose rows have a time in `column`.
@@ -53,22 +54,27 @@ impl Choice {
         let columns = [column, "recipient_account_id", "aws_region"];
         let mut until = self.clone();
         until.to = self.to.as_deref().and_then(day_of_date).map(|day| date_of_day(day + 1));
-        until.clause(conditions, columns, |day| format!("{day}T00:00:00Z"), "<")
+        let chosen = until.conditions(columns, |day| format!("{day}T00:00:00Z"), "<");
+        clause(&[conditions, chosen.as_slice()].concat())
     }
 
-    /// Says the choice of objects, whose columns `account`, `region` and `day` are.
+    /// Says the choice of objects, whose columns `account`, `region` and `day` are. Those without a place are in every choice.
     pub(crate) fn objects(&self, conditions: &[String]) -> String {
-        self.clause(conditions, ["day", "account", "region"], str::to_owned, "<=")
+        let chosen = self.conditions(["day", "account", "region"], str::to_owned, "<=");
+        let mut all = conditions.to_vec();
+        if !chosen.is_empty() {
+            all.push(format!("(day IS NULL OR {})", chosen.join(" AND ")));
+        }
+        clause(&all)
     }
 
-    fn clause(
+    fn conditions(
         &self,
-        conditions: &[String],
         [day, account, region]: [&str; 3],
         literal: impl Fn(&str) -> String,
         until: &str,
-    ) -> String {
-        let mut all = conditions.to_vec();
+    ) -> Vec<String> {
+        let mut all = Vec::new();
         all.extend(self.from.iter().map(|from| format!("{day} >= {}", quoted(&literal(from)))));
         all.extend(self.to.iter().map(|to| format!("{day} {until} {}", quoted(&literal(to)))));
         for (column, values) in [(account, &self.accounts), (region, &self.regions)] {
@@ -77,8 +83,12 @@ impl Choice {
                 all.push(format!("{column} IN ({values})"));
             }
         }
-        if all.is_empty() { String::new() } else { format!("\nWHERE {}", all.join("\n  AND ")) }
+        all
     }
+}
+
+fn clause(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join("\n  AND ")) }
 }
 
 /// Writes a text as a literal of SQL.
@@ -107,6 +117,8 @@ mod tests {
         assert!(!choice.takes_object("111122223333", "eu-west-1", "2026-10-01"));
         let sql = choice.rows_by("created_at", &["key_arn IS NOT NULL".to_owned()]);
         assert!(sql.contains("created_at < '2026-10-01T00:00:00Z'\n  AND recipient_account_id IN"), "{sql}");
-        assert_eq!(Choice::default().rows(&[]), "");
+        let sql = choice.objects(&["hour IS NULL".to_owned()]);
+        assert!(sql.starts_with("\nWHERE hour IS NULL\n  AND (day IS NULL OR day >= '2026-09-01' AND "), "{sql}");
+        assert_eq!([Choice::default().rows(&[]), Choice::default().objects(&[])], ["", ""]);
     }
 }

@@ -104,7 +104,7 @@ fn asked(options: &ReportOptions, uses: &Uses) -> Vec<Chain> {
     let instances = uses.first(uses.by(|it| (it.instance != NONE).then_some([it.instance])), MAX_CHAINS);
     let busiest = instances.iter().filter_map(|([code], _)| uses.texts.text(*code));
     let keys: Vec<_> = uses.texts.iter().filter_map(|arn| Some((arn, arn.split_once(":key/")?.1))).collect();
-    for id in options.ids.iter().map(String::as_str).chain(busiest) {
+    for id in options.ids.iter().map(|id| chains::strip_arn(id)).chain(busiest) {
         if chains.iter().all(|chain| chain.id != id) {
             let arns = keys.iter().filter(|(_, key)| *key == id).map(|(arn, _)| (*arn).to_owned());
             chains.push(Chain::of(id, format!("chain-{}", chains.len() + 1), arns));

@@ -9,9 +9,9 @@ use arrow::datatypes::Int64Type;
 use serde::Serialize;
 use trailweave_lake::read::columns;
 use trailweave_lake::{Lake, LakeError, Part, read_once};
-use trailweave_table::LEDGER;
+use trailweave_table::{LEDGER, date_of_day};
 
-use crate::choice::Choice;
+use crate::choice::{Choice, quoted};
 use crate::grid::{Cell, Grid};
 use crate::passes::read_all;
 use crate::texts::{texts, value};
@@ -19,34 +19,39 @@ use crate::texts::{texts, value};
 const COLUMNS: [&str; 9] =
     ["source_object", "status", "verdict", "note", "records", "rows", "duplicates", "filtered", "rejects"];
 /// The columns that tell whether an object was read, after all.
-const NAMES: [&str; 2] = ["source_object", "status"];
+const STATES: [&str; 4] = ["source_object", "status", "records", "rejects"];
 /// Lines of the table of days.
 const MAX_DAYS: usize = 400;
 /// Months that are drawn.
 const MAX_MONTHS: usize = 60;
 
-/// The entries of the ledger, each with the name of its object where that stands in quarantine, as a subquery.
-const ENTRIES: &str = "\
-WITH had AS (
-  SELECT DISTINCT source_object AS had_object FROM ledger WHERE status = 'done'
-), entries AS (
+/// The entries of the ledger with the places of their objects, as subqueries. The place is that of the folders, else of the
+/// name, as ingest takes it; whatever matches neither stays as it is.
+const PLACED: &str = r"WITH placed AS (
   SELECT
-    ledger.*,
-    CASE WHEN status = 'quarantined' AND note IS NULL AND had_object IS NULL THEN source_object END AS quarantined_object
-  FROM ledger LEFT JOIN had ON source_object = had_object
-)";
-/// The same with the places of the objects, as what follows.
-const OBJECTS: &str = "\
-, named AS (
-  SELECT *, split_part(source_object, '/CloudTrail/', 2) AS below, right(split_part(source_object, '/CloudTrail/', 1), 12) AS account
-  FROM entries
-  WHERE status <> 'again' AND source_object LIKE '%/CloudTrail/%'
-), objects AS (
+    *,
+    regexp_replace(regexp_replace(
+      source_object,
+      '(?s)^(?:.*/)?([0-9]{12})/CloudTrail(?:-NetworkActivity)?/([^/]+)/([0-9]{4})/([0-9]{2})/([0-9]{2})/.*$',
+      '\1/\2/\3-\4-\5'),
+      '(?s)^(?:.*/)?([0-9]{12})_CloudTrail(?:-NetworkActivity)?_([a-z0-9-]+)_([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{4}Z[^/]*$',
+      '\1/\2/\3-\4-\5') AS place,
+    status = 'quarantined' OR records > 0 AND records = rejects AS gave_no_row
+  FROM ledger
+  WHERE status <> 'again'
+), had AS (
+  SELECT DISTINCT source_object AS had_object FROM placed WHERE NOT gave_no_row
+), named AS (
   SELECT
-    *, split_part(below, '/', 1) AS region,
-    concat(split_part(below, '/', 2), '-', split_part(below, '/', 3), '-', split_part(below, '/', 4)) AS day,
-    substr(split_part(split_part(below, '/', 5), '_', 4), 10, 2) AS hour
-  FROM named
+    placed.*, gave_no_row AND note IS NULL AND had_object IS NULL AS stands,
+    CASE WHEN place <> source_object THEN split_part(place, '/', 1) END AS account,
+    CASE WHEN place <> source_object THEN split_part(place, '/', 2) END AS region,
+    CASE WHEN place <> source_object THEN split_part(place, '/', 3) END AS day,
+    CASE
+      WHEN split_part(split_part(source_object, '/', -1), '_', 2) = 'CloudTrail'
+      THEN nullif(substr(split_part(split_part(source_object, '/', -1), '_', 4), 10, 2), '')
+    END AS hour
+  FROM placed LEFT JOIN had ON source_object = had_object
 )";
 
 /// The counts of objects.
@@ -72,8 +77,10 @@ pub(crate) struct Reading {
     total: Counts,
     places: BTreeMap<Place, Counts>,
     verdicts: BTreeMap<String, u64>,
-    /// The objects that were refused, by their names.
+    /// The objects that gave no row, by their names.
     refused: BTreeMap<String, Option<Place>>,
+    /// The first day that the lake keeps.
+    pruned_before: Option<String>,
 }
 
 /// A month of a calendar.
@@ -97,6 +104,7 @@ struct Day {
 impl Reading {
     /// Reads the ledger.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
+        let pruned_before = lake.pruned_before()?.map(date_of_day);
         read_once(lake, &LEDGER, |parts| {
             let of_part = |part: &Part| {
                 let mut reading = Self::default();
@@ -105,14 +113,10 @@ impl Reading {
             };
             let mut reading = read_all(&parts, of_part, Self::merge)?;
             if !reading.refused.is_empty() {
-                parts.iter().try_for_each(|part| each(lake, part, &NAMES, |rows| reading.forgive(rows)))?;
+                parts.iter().try_for_each(|part| each(lake, part, &STATES, |rows| reading.forgive(rows)))?;
             }
-            for place in mem::take(&mut reading.refused).into_values() {
-                reading.total.quarantined += 1;
-                if let Some(place) = place {
-                    reading.places.entry(place).or_default().quarantined += 1;
-                }
-            }
+            reading.pruned_before.clone_from(&pruned_before);
+            reading.count_refused();
             Ok(reading)
         })
     }
@@ -135,14 +139,11 @@ impl Reading {
         let mut run: Option<(Option<Words<'_>>, Counts)> = None;
         for row in 0..rows.num_rows() {
             let status = value(columns.statuses, row).unwrap_or_default();
-            let name = value(columns.names, row);
-            let (words, hour) = name.and_then(words).unzip();
-            let is_taken = match &words {
-                Some(words) if chooses => choice.takes_object(words.account, words.region, &words.day()),
-                Some(_) => true,
-                None => !chooses,
-            };
-            if status == "again" || !is_taken {
+            let name = value(columns.names, row).unwrap_or_default();
+            let words = words(name);
+            // One without a place is in every choice, as in `status`.
+            let is_taken = |it: &Words<'_>| !chooses || choice.takes_object(it.account, it.region, &it.day());
+            if status == "again" || !words.as_ref().is_none_or(is_taken) {
                 continue;
             }
             match &run {
@@ -150,7 +151,7 @@ impl Reading {
                 _ => self.end(run.replace((words, Counts::default()))),
             }
             let Some((_, counts)) = &mut run else { continue };
-            counts.count(&columns, row, status == "done", hour);
+            counts.count(&columns, row, status == "done", hour(name));
             if status == "done" {
                 let verdict = value(columns.verdicts, row).unwrap_or("not looked at");
                 match self.verdicts.get_mut(verdict) {
@@ -158,7 +159,7 @@ impl Reading {
                     None => *self.verdicts.entry(verdict.to_owned()).or_default() += 1,
                 }
             }
-            if let Some(name) = name.filter(|_| status == "quarantined" && value(columns.notes, row).is_none()) {
+            if columns.gave_no_row(row) && value(columns.notes, row).is_none() {
                 self.refused.insert(name.to_owned(), words.map(Words::place));
             }
         }
@@ -173,14 +174,38 @@ impl Reading {
         }
     }
 
-    /// Lets objects stand in quarantine no more that were read before or since.
+    /// Lets objects stand in quarantine no more that gave rows before or since.
     fn forgive(&mut self, rows: &RecordBatch) {
-        let [names, statuses] = NAMES.map(|column| texts(rows, column));
-        for row in (0..rows.num_rows()).filter(|row| value(statuses, *row) == Some("done")) {
-            if let Some(name) = value(names, row) {
+        let columns = Columns::of(rows);
+        let is_read = |row: &usize| value(columns.statuses, *row) != Some("again") && !columns.gave_no_row(*row);
+        for row in (0..rows.num_rows()).filter(is_read) {
+            if let Some(name) = value(columns.names, row) {
                 self.refused.remove(name);
             }
         }
+    }
+
+    /// Counts the objects that stand in quarantine. Those of pruned days do not.
+    fn count_refused(&mut self) {
+        let before = self.pruned_before.as_deref();
+        for place in mem::take(&mut self.refused).into_values() {
+            if place.as_ref().zip(before).is_some_and(|((.., day), before)| day.as_str() < before) {
+                continue;
+            }
+            self.total.quarantined += 1;
+            if let Some(place) = place {
+                self.places.entry(place).or_default().quarantined += 1;
+            }
+        }
+    }
+
+    /// Writes the subqueries of the objects, of which those that stand in quarantine have their names there.
+    fn write_objects(&self) -> String {
+        let of_kept = self.pruned_before.as_deref().map(|day| format!(" AND (day IS NULL OR day >= {})", quoted(day)));
+        format!(
+            "{PLACED}, objects AS (\n  SELECT *, CASE WHEN stands{} THEN source_object END AS quarantined_object\n  FROM named\n)",
+            of_kept.unwrap_or_default()
+        )
     }
 
     pub(crate) fn objects(&self) -> u64 {
@@ -195,14 +220,15 @@ impl Reading {
         let done =
             |column: &str| format!("coalesce(sum(CASE WHEN status = 'done' THEN {column} ELSE 0 END), 0) AS {column}");
         let sums = ["records", "rows", "duplicates", "filtered", "rejects"].map(done).join(",\n  ");
-        let (before, from) = source(choice);
         Grid {
             id: "reconciliation".into(),
             heads: vec!["objects read", "quarantined", "records", "rows", "duplicates", "filtered", "rejects"],
             rows: vec![counts.into()],
             sql: format!(
-                "{before}\nSELECT\n  coalesce(sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END), 0) AS objects,\n  \
-                 count(DISTINCT quarantined_object) AS quarantined,\n  {sums}\n{from}"
+                "{}\nSELECT\n  coalesce(sum(CASE WHEN status = 'done' THEN 1 ELSE 0 END), 0) AS objects,\n  \
+                 count(DISTINCT quarantined_object) AS quarantined,\n  {sums}\nFROM objects{}",
+                self.write_objects(),
+                choice.objects(&[])
             ),
             left_out: 0,
         }
@@ -210,14 +236,14 @@ impl Reading {
 
     /// Shows what `verify` found.
     pub(crate) fn verdicts(&self, choice: &Choice) -> Grid {
-        let (before, from) = source(choice);
-        let and = if from.contains("WHERE") { "\n  AND status = 'done'" } else { "\nWHERE status = 'done'" };
         Grid {
             id: "verdicts".into(),
             heads: vec!["verdict", "objects"],
             rows: self.verdicts.iter().map(|(it, n)| vec![Cell::text(Some(it)), Cell::number(*n)]).collect(),
             sql: format!(
-                "{before}\nSELECT coalesce(verdict, 'not looked at') AS verdict, count(*) AS objects\n{from}{and}\nGROUP BY 1\nORDER BY 1"
+                "{}\nSELECT coalesce(verdict, 'not looked at') AS verdict, count(*) AS objects\nFROM objects{}\nGROUP BY 1\nORDER BY 1",
+                self.write_objects(),
+                choice.objects(&["status = 'done'".into()])
             ),
             left_out: 0,
         }
@@ -251,15 +277,16 @@ impl Reading {
             ],
             rows: self.places.iter().take(MAX_DAYS).map(row).collect(),
             sql: format!(
-                "{ENTRIES}{OBJECTS}\nSELECT\n  account, region, day, {} AS objects,\n  \
+                "{}\nSELECT\n  account, region, day, {} AS objects,\n  \
                  count(DISTINCT quarantined_object) AS quarantined,\n  {} AS records, {} AS rows,\n  \
                  24 - count(DISTINCT hour) AS hours_without_an_object,\n  \
                  sum(CASE WHEN status = 'done' AND verdict = 'valid' THEN 1 ELSE 0 END) AS verified\nFROM objects{}\n\
                  GROUP BY 1, 2, 3\nORDER BY 1, 2, 3\nLIMIT {MAX_DAYS}",
+                self.write_objects(),
                 done("1"),
                 done("records"),
                 done("rows"),
-                choice.objects(&[]),
+                choice.objects(&["day IS NOT NULL".into()]),
             ),
             left_out: self.places.len().saturating_sub(MAX_DAYS),
         }
@@ -291,16 +318,14 @@ impl Reading {
 
 impl Counts {
     /// Counts an object that was delivered in this hour.
-    fn count(&mut self, columns: &Columns<'_>, row: usize, is_done: bool, hour: Option<&str>) {
-        if let Some(hour) = hour.filter(|hour| !self.hours.contains(*hour)) {
+    fn count(&mut self, columns: &Columns<'_>, row: usize, is_done: bool, hour: &str) {
+        if !hour.is_empty() && !self.hours.contains(hour) {
             self.hours.insert(hour.to_owned());
         }
         if !is_done {
             return;
         }
-        let number = |numbers: Option<&Int64Array>| numbers.filter(|it| it.is_valid(row)).map_or(0, |it| it.value(row));
-        let [records, rows, duplicates, filtered, rejects] =
-            columns.counts.map(|numbers| u64::try_from(number(numbers)).unwrap_or_default());
+        let [records, rows, duplicates, filtered, rejects] = columns.numbers(row);
         self.objects += 1;
         self.records += records;
         self.rows += rows;
@@ -341,15 +366,6 @@ impl Counts {
     }
 }
 
-/// Returns what stands before a SELECT over the chosen objects, and its FROM.
-fn source(choice: &Choice) -> (String, String) {
-    if *choice == Choice::default() {
-        (ENTRIES.to_owned(), "FROM entries".to_owned())
-    } else {
-        (format!("{ENTRIES}{OBJECTS}"), format!("FROM objects{}", choice.objects(&[])))
-    }
-}
-
 /// Visits the rows of a file of the ledger.
 fn each(lake: &Lake, part: &Part, names: &[&str], mut visit: impl FnMut(&RecordBatch)) -> Result<(), LakeError> {
     let file = lake.open_listed(part)?;
@@ -379,6 +395,17 @@ impl<'r> Columns<'r> {
         let counts = counts.map(|it| rows.column_by_name(it)?.as_primitive_opt::<Int64Type>());
         Self { names, statuses, verdicts, notes, counts }
     }
+
+    fn numbers(&self, row: usize) -> [u64; 5] {
+        let number = |numbers: Option<&Int64Array>| numbers.filter(|it| it.is_valid(row)).map_or(0, |it| it.value(row));
+        self.counts.map(|numbers| u64::try_from(number(numbers)).unwrap_or_default())
+    }
+
+    /// Tells whether an object was refused as a whole, or every record of it was rejected.
+    fn gave_no_row(&self, row: usize) -> bool {
+        let [records, .., rejects] = self.numbers(row);
+        value(self.statuses, row) == Some("quarantined") || records > 0 && records == rejects
+    }
 }
 
 /// The place of an object in the words of its name.
@@ -399,16 +426,49 @@ impl Words<'_> {
     }
 }
 
-/// Returns the place of an object by its name, and the hour of its delivery, as the SQL takes them.
-fn words(name: &str) -> Option<(Words<'_>, &str)> {
-    let (above, below) = name.split_once("/CloudTrail/")?;
-    let below = below.split("/CloudTrail/").next()?;
-    let account = above.char_indices().rev().nth(11).map_or(above, |(at, _)| &above[at..]);
-    let mut pieces = below.split('/');
-    let [region, year, month, day, file] = [(); 5].map(|()| pieces.next().unwrap_or_default());
-    let time = file.split('_').nth(3).unwrap_or_default();
+/// Returns the place of an object by its folders, else by its name, as the SQL takes it.
+fn words(name: &str) -> Option<Words<'_>> {
+    by_folders(name).or_else(|| by_name(name))
+}
+
+/// Reads `..<account>/CloudTrail/<region>/YYYY/MM/DD/..`, the last such folders.
+fn by_folders(name: &str) -> Option<Words<'_>> {
+    name.rmatch_indices("/CloudTrail").find_map(|(at, folder)| {
+        let below = &name[at + folder.len()..];
+        let below = below.strip_prefix("-NetworkActivity").unwrap_or(below).strip_prefix('/')?;
+        let account = name[..at].rsplit('/').next()?;
+        let mut folders = below.split('/');
+        let [region, year, month, day] = [(); 4].map(|()| folders.next().unwrap_or_default());
+        let is_place = !region.is_empty()
+            && folders.next().is_some()
+            && [(account, 12), (year, 4), (month, 2), (day, 2)].iter().all(|(text, n)| has_digits(text, *n));
+        is_place.then_some(Words { account, region, day: [year, month, day] })
+    })
+}
+
+/// Reads `<account>_CloudTrail_<region>_<YYYYMMDDTHHmmZ>..`, as an object is named wherever it was copied to.
+fn by_name(name: &str) -> Option<Words<'_>> {
+    let mut words = name.rsplit('/').next()?.splitn(4, '_');
+    let [account, folder, region, time] = [(); 4].map(|()| words.next().unwrap_or_default());
+    let (day, clock) = (time.get(..8)?, time.get(8..14)?.strip_prefix('T')?.strip_suffix('Z')?);
+    let is_place = ["CloudTrail", "CloudTrail-NetworkActivity"].contains(&folder)
+        && !region.is_empty()
+        && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && [(account, 12), (day, 8), (clock, 4)].iter().all(|(text, n)| has_digits(text, *n));
+    is_place.then(|| Words { account, region, day: [&day[..4], &day[4..6], &day[6..]] })
+}
+
+fn has_digits(text: &str, n: usize) -> bool {
+    text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns the hour in which an object of `CloudTrail` itself was delivered, as its name says; empty where it says none.
+/// An hour may have events of network activity and lack all others.
+fn hour(name: &str) -> &str {
+    let mut words = name.rsplit('/').next().unwrap_or_default().split('_').skip(1);
+    let time = words.next().filter(|folder| *folder == "CloudTrail").and_then(|_| words.nth(1)).unwrap_or_default();
     let at = |nth| time.char_indices().nth(nth).map_or(time.len(), |(at, _)| at);
-    Some((Words { account, region, day: [year, month, day] }, &time[at(9)..at(11)]))
+    &time[at(9)..at(11)]
 }
 
 #[cfg(test)]
@@ -416,10 +476,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_by_the_name_of_an_object() {
-        let name = "s3://b/AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2026/09/01/111122223333_CloudTrail_eu-west-1_20260901T0355Z_x.json.gz";
-        let (words, hour) = words(name).unwrap();
-        assert_eq!(words.place(), ("111122223333".into(), "eu-west-1".into(), "2026-09-01".into()));
-        assert_eq!(hour, "03");
+    fn a_place_is_told_by_the_last_folders_of_a_trail_else_by_the_name() {
+        let expected: Place = ("111122223333".into(), "eu-west-1".into(), "2026-09-01".into());
+        let file = "111122223333_CloudTrail_eu-west-1_20260901T0355Z_x.json.gz";
+        for folders in [
+            "s3://b/AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "s3://b/CloudTrail/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "s3://b/444455556666/CloudTrail/x/2025/01/01/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "s3://b/AWSLogs/111122223333/CloudTrail-NetworkActivity/eu-west-1/2026/09/01/",
+            "111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "s3://b/copied/",
+            "",
+        ] {
+            let name = format!("{folders}{file}");
+            assert_eq!(words(&name).map(Words::place), Some(expected.clone()), "{name}");
+            assert_eq!(hour(&name), "03", "{name}");
+        }
+    }
+
+    #[test]
+    fn any_other_name_tells_no_place() {
+        for name in [
+            "events.json.gz",
+            "CloudTrail/events.json.gz",
+            "AWSLogs/11112222333/CloudTrail/eu-west-1/2026/09/01/x.json.gz",
+            "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/09/01/x.json.gz",
+            "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/9/1/x.json.gz",
+            "111122223333_CloudTrail_eu-west-1_2026\u{e9}901T1650Z_a.json.gz",
+            "111122223333_CloudTrail_eu-west-1_20260901T165Z_a.json.gz",
+        ] {
+            assert_eq!(words(name), None, "{name}");
+        }
     }
 }

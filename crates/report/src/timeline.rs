@@ -53,13 +53,19 @@ struct Mark {
 /// Draws a chain.
 pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
     let calls = &chain.calls;
-    let first = |column: &str| calls.iter().find_map(|call| call.text(column));
     let all = |column: &str| -> Vec<Cell> {
         let values: BTreeSet<&str> = calls.iter().filter_map(|call| call.text(column)).collect();
         values.into_iter().map(|it| Cell::id(Some(it))).collect()
     };
-    let launched_by = first("launch_principal_arn");
-    let root = first("root_principal_arn").filter(|root| Some(*root) != launched_by);
+    // Several launches may stand behind any other chain.
+    let of_instance = calls.iter().filter(|call| chain.instance().is_some() && call.launched() == chain.instance());
+    let of_instance: Vec<&Call> = of_instance.collect();
+    let launched_by = of_instance.iter().find_map(|call| call.text("launch_principal_arn"));
+    // The root of a call is that of its cause, which need not be the launch.
+    let is_of_launch =
+        |call: &&&Call| call.text("launch_event_id").is_some_and(|launch| call.text("ec2_event_id") == Some(launch));
+    let root = of_instance.iter().filter(is_of_launch).find_map(|call| call.text("root_principal_arn"));
+    let root = root.filter(|root| Some(*root) != launched_by);
     let mut objects = all("ec2_source_object");
     objects.extend(all("kms_source_object"));
     objects.sort_by(|one, other| one.value.cmp(&other.value));
@@ -70,9 +76,9 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
         element: chain.element.clone(),
         id: chain.id.clone(),
         is_why,
-        launched_by: launched_by.filter(|_| !is_why).map(|it| Cell::id(Some(it))),
-        launched_at: Cell::time(calls.iter().find_map(|call| call.time("launch_event_time"))),
-        root: root.filter(|_| !is_why).map(|it| Cell::id(Some(it))),
+        launched_by: launched_by.map(|it| Cell::id(Some(it))),
+        launched_at: Cell::time(of_instance.iter().find_map(|call| call.time("launch_event_time"))),
+        root: root.map(|it| Cell::id(Some(it))),
         keys: all("key_arn"),
         volumes: all("volume_id"),
         n_calls: chain.n_calls(),
@@ -87,9 +93,13 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
 fn grid(chain: &Chain, choice: &Choice) -> Grid {
     let cell = |call: &Call, column: &&str| match *column {
         "kms_event_time" | "ec2_event_time" => Cell::time(call.time(column)),
-        "kms_event_name" | "kms_error_code" | "link" | "confidence" | "ec2_event_name" | "recipient_account_id" => {
-            Cell::text(call.text(column))
-        }
+        "kms_event_name"
+        | "kms_error_code"
+        | "link"
+        | "confidence"
+        | "ec2_event_name"
+        | "ec2_error_code"
+        | "recipient_account_id" => Cell::text(call.text(column)),
         _ => Cell::id(call.text(column)),
     };
     Grid {
@@ -138,7 +148,7 @@ fn marks<'c>(calls: &'c [Call]) -> Vec<Mark> {
     let mark = |(nth, (time, is_call, _, call)): (usize, &(Option<i64>, bool, CauseId<'_>, &Call))| {
         let what = if *is_call { call_says(call) } else { cause_says(call) };
         let name = call.text(if *is_call { "kms_event_name" } else { "ec2_event_name" }).unwrap_or_default();
-        let error = call.text("kms_error_code").filter(|_| *is_call);
+        let error = call.text(if *is_call { "kms_error_code" } else { "ec2_error_code" });
         Mark {
             y: y(nth),
             time: Cell::time(*time).shown,
@@ -159,7 +169,8 @@ fn cause_says(call: &Call) -> String {
     let root = call.text("root_principal_arn").filter(|root| Some(*root) != call.text("ec2_principal_arn"));
     let root = root.map(|it| format!(", for {}", short(it))).unwrap_or_default();
     let from = call.text("ec2_source_ip_address").map(|it| format!(" from {it}")).unwrap_or_default();
-    format!("by {by}{root}{from}")
+    let failed = call.text("ec2_error_code").map(|code| format!("failed: {code}  ")).unwrap_or_default();
+    format!("{failed}by {by}{root}{from}")
 }
 
 fn call_says(call: &Call) -> String {
@@ -217,4 +228,47 @@ fn missing(calls: &[Call], ended: &Keys) -> Vec<String> {
         }
     }
     missing.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chains::tests::{call, chain};
+
+    fn draw_calls(id: &str, calls: Vec<Call>) -> Drawn {
+        draw(&chain(id, calls), &Choice::default(), &Keys::default())
+    }
+
+    #[test]
+    fn a_cause_that_failed_is_drawn_so() {
+        let cause = [("ec2_event_id", "run"), ("ec2_event_name", "RunInstances"), ("ec2_error_code", "Client.Denied")];
+        let drawn = draw_calls("vol-0a", vec![call(&[&cause[..], &[("kms_event_id", "decrypt")][..]].concat())]);
+        let [cause, call] = drawn.marks.as_slice() else { panic!("{:?}", drawn.marks) };
+        assert!(cause.is_cause && cause.is_failed && cause.says.starts_with("failed: Client.Denied  by "), "{cause:?}");
+        assert!(!call.is_cause && !call.is_failed, "{call:?}");
+    }
+
+    #[test]
+    fn the_principals_of_a_launch_are_those_of_the_launch_of_the_instance() {
+        let of = |instance, launcher, cause, root| {
+            call(&[
+                ("instance_id", instance),
+                ("launch_event_id", "run"),
+                ("launch_principal_arn", launcher),
+                ("ec2_event_id", cause),
+                ("root_principal_arn", root),
+            ])
+        };
+        let attached = of("i-0a", "role", "attach", "mallory");
+        let others = of("i-0b", "other", "run", "eve");
+        let principals = |id: &str, calls: &[&Call]| {
+            let drawn = draw_calls(id, calls.iter().map(|call| (*call).clone()).collect());
+            [drawn.launched_by, drawn.root].map(|it| it.map(|cell| cell.value))
+        };
+        let expected = |launcher: &str, root: Option<&str>| [Some(launcher.to_owned()), root.map(str::to_owned)];
+        assert_eq!(principals("i-0a", &[&others, &attached]), expected("role", None));
+        let launch = of("i-0a", "role", "run", "alice");
+        assert_eq!(principals("i-0a", &[&others, &attached, &launch]), expected("role", Some("alice")));
+        assert_eq!(principals("arn:aws:kms:eu-west-1:111122223333:key/k", &[&launch, &others]), [None, None]);
+    }
 }

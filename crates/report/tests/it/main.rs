@@ -14,11 +14,21 @@ fn a_lake_without_rows_gives_a_page_in_which_markup_stays_text() {
         lake: hostile.to_owned(),
         made_at: hostile.to_owned(),
         choice: Choice { accounts: vec![hostile.to_owned()], ..Choice::default() },
-        ids: vec![hostile.to_owned()],
+        ids: vec![hostile.to_owned(), "arn:aws:ec2:eu-west-1:111122223333:instance/i-0a".to_owned(), "i-0a".to_owned()],
         threads: NonZeroUsize::MIN,
     };
     let page = report(&lake, &options).unwrap();
     assert!(!page.contains("<b "), "{page}");
     assert!(page.contains("&lt;b onclick=alert(1)&gt;{{ 7 * 7 }}"), "{page}");
+    let unknown = "The lake knows no KMS call of it in the days, accounts and regions of this report.";
+    assert_eq!(page.matches(unknown).count(), 2, "{page}");
+    assert!(page.contains("IN ('i-0a')") || page.contains("IN (&#x27;i-0a&#x27;)"), "{page}");
+    for words in [
+        "Grants that were never ended",
+        "filtered (events that this lake does not keep: other services, or pruned days)",
+        "own role are not counted here",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
     assert!(page.contains("default-src &#x27;none&#x27;") || page.contains("default-src 'none'"), "{page}");
 }

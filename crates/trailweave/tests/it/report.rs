@@ -73,10 +73,7 @@ fn an_object_that_was_read_after_all_is_in_quarantine_no_more() {
         let said = trailweave(&["report", "--lake", utf8(&lake), "--out", utf8(&page)]);
         assert_eq!(said.code, 0, "{}", said.stderr);
         check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "20"]);
-        let text = fs::read_to_string(&page).unwrap();
-        let counts = text.split("id=\"reconciliation\"").nth(1).unwrap().split("<td").skip(1);
-        let counts: Vec<_> = counts.map(|it| it.split(['>', '<']).nth(1).unwrap().trim().to_owned()).collect();
-        counts[1].clone()
+        cells(&page, "reconciliation")[1].clone()
     };
     deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", b"cut");
     deliver(&trail, "111122223333", "eu-west-1", "2026-09-02", b"cut");
@@ -92,6 +89,62 @@ fn an_object_that_was_read_after_all_is_in_quarantine_no_more() {
     let said = trailweave(&["quarantine", "dismiss", "*", "--note", "no trail", "--lake", utf8(&lake)]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(quarantined(), "0");
+}
+
+#[test]
+fn objects_are_in_places_and_in_quarantine_as_in_status() {
+    let folder = tempfile::tempdir().unwrap();
+    // The name of the folder is that of a folder of the layout.
+    let (trail, lake, page) =
+        (folder.path().join("CloudTrail"), folder.path().join("lake"), folder.path().join("page.html"));
+    let rejected = br#"{"Records":[{"x":1}]}"#;
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-01", br#"{"Records":[]}"#);
+    deliver(&trail, "111122223333", "eu-west-1", "2026-09-02", rejected);
+    let layout = "AWSLogs/111122223333/CloudTrail-NetworkActivity/eu-west-1/2026/09/03";
+    for (below, name, content) in [
+        (layout, "111122223333_CloudTrail-NetworkActivity_eu-west-1_20260903T0000Z_a.json.gz", &rejected[..]),
+        ("copied", "444455556666_CloudTrail_eu-west-1_20260904T0500Z_a.json.gz", &b"cut"[..]),
+        ("copied", "events.json.gz", &rejected[..]),
+    ] {
+        fs::create_dir_all(trail.join(below)).unwrap();
+        fs::write(trail.join(below).join(name), content).unwrap();
+    }
+    let said = trailweave(&["run", "--source", utf8(&trail), "--lake", utf8(&lake), "--all-names"]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let check_choice = |choice: &[&str], expected: u64| {
+        let said = trailweave(&[&["report", "--lake", utf8(&lake), "--out", utf8(&page)][..], choice].concat());
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let said = trailweave(&[&["status", "--json", "--lake", utf8(&lake)][..], choice].concat());
+        let status: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(["quarantined", "rejected"].map(|it| status[it].as_u64().unwrap()).iter().sum::<u64>(), expected);
+        assert_eq!(cells(&page, "reconciliation")[1], expected.to_string(), "{choice:?}");
+        check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "10"]);
+    };
+    check_choice(&[], 4);
+    let days: Vec<_> =
+        cells(&page, "days").chunks(9).map(|row| [0, 2, 4].map(|at| row[at].clone()).join(" ")).collect();
+    let expected = [
+        "111122223333 2026-09-01 0",
+        "111122223333 2026-09-02 1",
+        "111122223333 2026-09-03 1",
+        "444455556666 2026-09-04 1",
+    ];
+    assert_eq!(days, expected);
+    check_choice(&["--account", "444455556666"], 2);
+    check_choice(&["--from", "2026-09-02", "--to", "2026-09-02"], 2);
+    let said = trailweave(&["prune", "--before", "2026-09-03", "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    check_choice(&[], 3);
+    let said = trailweave(&["quarantine", "dismiss", "*", "--note", "no trail", "--lake", utf8(&lake)]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    check_choice(&[], 0);
+}
+
+/// Returns the cells of a table of the page, row by row, as they are shown.
+fn cells(page: &Path, id: &str) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let table = text.split(&format!("<table id=\"{id}\"")).nth(1).unwrap().split("</table>").next().unwrap();
+    table.split("<td").skip(1).map(|it| it.split(['>', '<']).nth(1).unwrap().trim().to_owned()).collect()
 }
 
 #[test]
