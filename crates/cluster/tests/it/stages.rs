@@ -5,10 +5,12 @@ use trailweave_cluster::Progress;
 use trailweave_cluster::adopt;
 use trailweave_cluster::staged_runs;
 use trailweave_ingest::CompactOptions;
+use trailweave_lake::Lake;
 
 use crate::adopted::adoptable;
 use crate::adopted::deliver_more;
 use crate::adopted::everything;
+use crate::lakes::Files;
 use crate::lakes::THREADS;
 use crate::lakes::Unjoined;
 use crate::lakes::join_in_memory;
@@ -50,6 +52,15 @@ fn a_lake_knows_how_far_its_runs_have_come_and_forgets_those_that_nobody_needs()
     assert_eq!(progress(), Progress::Dead);
 }
 
+/// What the join in memory makes of all events that a lake has.
+fn of_all_events(lake: &Lake) -> Files {
+    let all = Unjoined::new("all", "relevant", |other| {
+        crate::lakes::copy(&lake.root().join("events"), &other.root().join("events"));
+        crate::lakes::copy(&lake.root().join("sessions"), &other.root().join("sessions"));
+    });
+    all.expected
+}
+
 #[test]
 fn a_run_whose_parts_were_merged_with_later_ones_is_not_done_for_that() {
     let it = adoptable();
@@ -61,11 +72,7 @@ fn a_run_whose_parts_were_merged_with_later_ones_is_not_done_for_that() {
     assert!(adopt(lake, &it.stage, &it.run, THREADS).unwrap().files > 0);
     assert!(named(lake) == it.it.expected, "it has the events of the run alone");
     join_in_memory(lake);
-    let all = Unjoined::new("all", "relevant", |other| {
-        crate::lakes::copy(&lake.root().join("events"), &other.root().join("events"));
-        crate::lakes::copy(&lake.root().join("sessions"), &other.root().join("sessions"));
-    });
-    assert!(named(lake) == all.expected, "what came since is not there twice");
+    assert!(named(lake) == of_all_events(lake), "what came since is not there twice");
     assert_eq!(it.stage.progress(lake, &it.run).unwrap(), Progress::Dead);
 }
 
@@ -80,9 +87,5 @@ fn parts_may_be_merged_and_events_may_come_while_spark_is_at_work() {
     assert!(adopt(lake, &it.stage, &it.run, THREADS).unwrap().files > 0);
     assert!(named(lake) == it.it.expected, "it has the events of the run alone");
     join_in_memory(lake);
-    let all = Unjoined::new("all", "relevant", |other| {
-        crate::lakes::copy(&lake.root().join("events"), &other.root().join("events"));
-        crate::lakes::copy(&lake.root().join("sessions"), &other.root().join("sessions"));
-    });
-    assert!(named(lake) == all.expected, "what came since is followed");
+    assert!(named(lake) == of_all_events(lake), "what came since is followed");
 }
