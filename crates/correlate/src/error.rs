@@ -58,7 +58,7 @@ pub enum CorrelateError {
     },
     /// No row of the lake names the identifier.
     #[error(
-        "the lake knows nothing about `{id}`{}; name an instance, volume, snapshot, image, key, alias, grant, event, access key or principal by its id or ARN, look at another time, or `correlate` what is new first",
+        "the lake knows nothing about `{id}`{}; name an instance, volume, snapshot, image, key, alias, grant, event, access key or principal by its id or ARN, or `correlate` what is new first",
         of_pruned(pruned_before.as_deref())
     )]
     NothingKnown {

@@ -50,7 +50,7 @@ pub(crate) enum Kind {
 }
 
 impl Sought {
-    pub(crate) fn new(lake: &Lake, id: &str) -> Result<Self, CorrelateError> {
+    pub(crate) fn new(lake: &Lake, id: &str, window: Window) -> Result<Self, CorrelateError> {
         let arn: Vec<&str> = id.splitn(6, ':').collect();
         let (kind, id) = match arn[..] {
             [arn, _, service, _, _, resource] if arn.eq_ignore_ascii_case("arn") => match service {
@@ -66,7 +66,8 @@ impl Sought {
             _ => (kind_of(id), id),
         };
         let lower = id.to_lowercase();
-        let ids = if kind == Kind::Alias { keys_of_alias(lake, id)? } else { [id, &lower].into_iter().collect() };
+        let ids =
+            if kind == Kind::Alias { keys_of_alias(lake, id, window)? } else { [id, &lower].into_iter().collect() };
         Ok(Self { kind, lower, ids })
     }
 
@@ -180,28 +181,35 @@ fn sessions_of(arn: &str) -> Option<String> {
 }
 
 /// Finds the keys that an alias named, by its name or its ARN: those that it was pointed at, and those of the calls that
-/// used it. It may have named several.
-fn keys_of_alias(lake: &Lake, id: &str) -> Result<Keys, CorrelateError> {
+/// used it in a time. It may have named several.
+fn keys_of_alias(lake: &Lake, id: &str, window: Window) -> Result<Keys, CorrelateError> {
     let at = id.find("alias/").unwrap_or_default();
     let (home, name) = id.split_at(at);
     // In the text of the parameters it ends with a quote, and begins after one, or as a part of an ARN.
     let ends = [format!("\"{name}\""), format!(":{name}\"")];
     let is_named = |parameters: &str| ends.iter().any(|end| parameters.contains(end.as_str()));
-    let named = all_values(lake, &EVENTS, "request_parameters", is_named)?;
-    let columns = ["key_arn", "event_source", "event_name", "error_code"];
-    let mut keys = Keys::default();
-    for batch in find(lake, &EVENTS, &columns, &[Ask::all("request_parameters", &named)], Window::default())? {
-        let rows = Rows { batch: &batch };
-        let is_of = |row: &usize| {
-            let name = rows.text("event_name", *row);
-            // One that was refused names a key that the alias was never pointed at.
-            let points = matches!(name.as_deref(), Some("CreateAlias" | "UpdateAlias"));
-            rows.text("event_source", *row).is_some_and(|source| source.starts_with("kms."))
-                && !(points && rows.text("error_code", *row).is_some())
-        };
-        let arns = (0..batch.num_rows()).filter(is_of).filter_map(|row| rows.text("key_arn", row));
-        keys.extend(arns.filter(|arn| arn.starts_with(home)));
-    }
+    let columns = ["key_arn", "event_source", "event_name", "error_code", "request_parameters"];
+    let of_asks = |asks: &[Ask<'_>], window: Window| -> Result<Keys, CorrelateError> {
+        let mut keys = Keys::default();
+        for batch in find(lake, &EVENTS, &columns, asks, window)? {
+            let rows = Rows { batch: &batch };
+            let is_of = |row: &usize| {
+                let name = rows.text("event_name", *row);
+                // One that was refused names a key that the alias was never pointed at.
+                let points = matches!(name.as_deref(), Some("CreateAlias" | "UpdateAlias"));
+                rows.text("event_source", *row).is_some_and(|source| source.starts_with("kms."))
+                    && rows.text("request_parameters", *row).is_some_and(|parameters| is_named(&parameters))
+                    && !(points && rows.text("error_code", *row).is_some())
+            };
+            let arns = (0..batch.num_rows()).filter(is_of).filter_map(|row| rows.text("key_arn", row));
+            keys.extend(arns.filter(|arn| arn.starts_with(home)));
+        }
+        Ok(keys)
+    };
+    let names: Keys = ["CreateAlias", "UpdateAlias"].into_iter().collect();
+    let mut keys = of_asks(&[Ask::all("event_name", &names)], Window::default())?;
+    let used = values_of(&window.parts(lake, &EVENTS)?, lake, "request_parameters", is_named)?;
+    keys.extend(of_asks(&[Ask::all("request_parameters", &used)], window)?.iter());
     Ok(keys)
 }
 
@@ -212,7 +220,16 @@ fn all_values(
     column: &str,
     is_wanted: impl Fn(&str) -> bool + Sync,
 ) -> Result<Keys, CorrelateError> {
-    let parts = lake.parts(table)?;
+    values_of(&lake.parts(table)?, lake, column, is_wanted)
+}
+
+/// Does the same with some parts.
+fn values_of(
+    parts: &[Part],
+    lake: &Lake,
+    column: &str,
+    is_wanted: impl Fn(&str) -> bool + Sync,
+) -> Result<Keys, CorrelateError> {
     let found: Vec<_> =
         parts.par_iter().map(|part| values(lake, part, column, &is_wanted)).collect::<Result<_, _>>()?;
     Ok(found.iter().flat_map(Keys::iter).collect())

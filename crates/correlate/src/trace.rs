@@ -53,7 +53,7 @@ pub fn trace(lake: &Lake, threads: NonZeroUsize, question: &Question<'_>) -> Res
 fn chain(lake: &Lake, question: &Question<'_>) -> Result<Chain, CorrelateError> {
     let millis = |seconds: Option<i64>| seconds.map(|it| it.saturating_mul(1000));
     let window = Window { since: millis(question.since), until: millis(question.until) };
-    let sought = Sought::new(lake, question.id)?;
+    let sought = Sought::new(lake, question.id, window)?;
     let mut causes = causes(copies::of_calls(lake, in_time(&sought.calls(lake, window)?, window))?);
     let mut more_events = 0;
     if causes.is_empty() {

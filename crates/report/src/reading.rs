@@ -32,9 +32,9 @@ const PLACED: &str = r"WITH placed AS (
     *,
     regexp_replace(regexp_replace(
       source_object,
-      '(?s)^(?:.*/)?([0-9]{12})/CloudTrail(?:-NetworkActivity)?/([^/]+)/([0-9]{4})/([0-9]{2})/([0-9]{2})/.*$',
+      '(?s)^(?:.*/)?AWSLogs/(?:o-[^/]+/)?([0-9]{12})/CloudTrail(?:-NetworkActivity)?/([^/]+)/([0-9]{4})/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])/.*$',
       '\1/\2/\3-\4-\5'),
-      '(?s)^(?:.*/)?([0-9]{12})_CloudTrail(?:-NetworkActivity)?_([a-z0-9-]+)_([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{4}Z[^/]*$',
+      '(?s)^(?:.*/)?([0-9]{12})_CloudTrail(?:-NetworkActivity)?_([a-z0-9-]+)_([0-9]{4})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])T[0-9]{4}Z[^/]*$',
       '\1/\2/\3-\4-\5') AS place,
     status = 'quarantined' OR records > 0 AND records = rejects AS gave_no_row
   FROM ledger
@@ -431,17 +431,21 @@ fn words(name: &str) -> Option<Words<'_>> {
     by_folders(name).or_else(|| by_name(name))
 }
 
-/// Reads `..<account>/CloudTrail/<region>/YYYY/MM/DD/..`, the last such folders.
+/// Reads `..AWSLogs/[o-id/]<account>/CloudTrail/<region>/YYYY/MM/DD/..`, the last such folders.
 fn by_folders(name: &str) -> Option<Words<'_>> {
     name.rmatch_indices("/CloudTrail").find_map(|(at, folder)| {
         let below = &name[at + folder.len()..];
         let below = below.strip_prefix("-NetworkActivity").unwrap_or(below).strip_prefix('/')?;
-        let account = name[..at].rsplit('/').next()?;
+        let mut above = name[..at].rsplit('/');
+        let account = above.next()?;
+        let root = above.next().filter(|folder| !folder.starts_with("o-")).or_else(|| above.next());
         let mut folders = below.split('/');
         let [region, year, month, day] = [(); 4].map(|()| folders.next().unwrap_or_default());
-        let is_place = !region.is_empty()
+        let is_place = root == Some("AWSLogs")
+            && !region.is_empty()
             && folders.next().is_some()
-            && [(account, 12), (year, 4), (month, 2), (day, 2)].iter().all(|(text, n)| has_digits(text, *n));
+            && has_digits(account, 12)
+            && is_day(year, month, day);
         is_place.then_some(Words { account, region, day: [year, month, day] })
     })
 }
@@ -455,7 +459,13 @@ fn by_name(name: &str) -> Option<Words<'_>> {
         && !region.is_empty()
         && region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && [(account, 12), (day, 8), (clock, 4)].iter().all(|(text, n)| has_digits(text, *n));
-    is_place.then(|| Words { account, region, day: [&day[..4], &day[4..6], &day[6..]] })
+    let (year, month, day) = (day.get(..4)?, day.get(4..6)?, day.get(6..)?);
+    (is_place && is_day(year, month, day)).then_some(Words { account, region, day: [year, month, day] })
+}
+
+fn is_day(year: &str, month: &str, day: &str) -> bool {
+    let is_of = |text: &str, last: u32| has_digits(text, 2) && text.parse().is_ok_and(|n: u32| (1..=last).contains(&n));
+    has_digits(year, 4) && is_of(month, 12) && is_of(day, 31)
 }
 
 fn has_digits(text: &str, n: usize) -> bool {
@@ -482,9 +492,9 @@ mod tests {
         for folders in [
             "s3://b/AWSLogs/o-1/111122223333/CloudTrail/eu-west-1/2026/09/01/",
             "s3://b/CloudTrail/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
-            "s3://b/444455556666/CloudTrail/x/2025/01/01/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "s3://b/AWSLogs/444455556666/CloudTrail/x/2025/01/01/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
             "s3://b/AWSLogs/111122223333/CloudTrail-NetworkActivity/eu-west-1/2026/09/01/",
-            "111122223333/CloudTrail/eu-west-1/2026/09/01/",
+            "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/09/01/",
             "s3://b/copied/",
             "",
         ] {
@@ -502,6 +512,8 @@ mod tests {
             "AWSLogs/11112222333/CloudTrail/eu-west-1/2026/09/01/x.json.gz",
             "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/09/01/x.json.gz",
             "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/9/1/x.json.gz",
+            "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/13/01/x.json.gz",
+            "111122223333/CloudTrail/eu-west-1/2026/09/01/x.json.gz",
             "111122223333_CloudTrail_eu-west-1_2026\u{e9}901T1650Z_a.json.gz",
             "111122223333_CloudTrail_eu-west-1_20260901T165Z_a.json.gz",
         ] {

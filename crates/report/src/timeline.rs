@@ -61,9 +61,11 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
     let of_instance = calls.iter().filter(|call| chain.instance().is_some() && call.launched() == chain.instance());
     let of_instance: Vec<&Call> = of_instance.collect();
     let launched_by = of_instance.iter().find_map(|call| call.text("launch_principal_arn"));
-    // The root of a call is that of its cause, which need not be the launch.
-    let is_of_launch =
-        |call: &&&Call| call.text("launch_event_id").is_some_and(|launch| call.text("ec2_event_id") == Some(launch));
+    // The root of a call is that of its cause, which need not be the launch; without a cause it is that of the launch.
+    let is_of_launch = |call: &&&Call| {
+        let launch = call.text("launch_event_id");
+        launch.is_some() && call.text("ec2_event_id").is_none_or(|cause| launch == Some(cause))
+    };
     let root = of_instance.iter().filter(is_of_launch).find_map(|call| call.text("root_principal_arn"));
     let root = root.filter(|root| Some(*root) != launched_by);
     let mut objects = all("ec2_source_object");
@@ -214,14 +216,14 @@ fn missing(calls: &[Call], ended: &Keys) -> Vec<String> {
                 missing.extend(
                     grant
                         .filter(|it| !ended.contains(it))
-                        .map(|it| format!("the end of grant {it}: no RetireGrant or RevokeGrant")),
+                        .map(|it| format!("grant {it} is still open: the lake has no RetireGrant or RevokeGrant")),
                 );
             }
             name if name.starts_with("GenerateDataKey") => {
                 missing.extend(
-                    volume
-                        .filter(|it| !is_decrypted(it))
-                        .map(|it| format!("a use of the data key of {it}: no Decrypt")),
+                    volume.filter(|it| !is_decrypted(it)).map(|it| {
+                        format!("a Decrypt for {it}: it was never attached, or its Decrypt is not in the lake")
+                    }),
                 );
             }
             _ => {}
@@ -269,6 +271,13 @@ mod tests {
         assert_eq!(principals("i-0a", &[&others, &attached]), expected("role", None));
         let launch = of("i-0a", "role", "run", "alice");
         assert_eq!(principals("i-0a", &[&others, &attached, &launch]), expected("role", Some("alice")));
+        let causeless = call(&[
+            ("instance_id", "i-0a"),
+            ("launch_event_id", "run"),
+            ("launch_principal_arn", "role"),
+            ("root_principal_arn", "alice"),
+        ]);
+        assert_eq!(principals("i-0a", &[&attached, &causeless]), expected("role", Some("alice")));
         assert_eq!(principals("arn:aws:kms:eu-west-1:111122223333:key/k", &[&launch, &others]), [None, None]);
     }
 }

@@ -127,7 +127,7 @@ const CORRELATED_COLUMNS: &[Column] = &[
     id("snapshot_id", "the snapshot, found the same way"),
     id(
         "caller_instance_id",
-        "the instance whose role made the call, by the name of its session, which other callers of AssumeRole may choose as they like; never taken for instance_id",
+        "the instance whose role made the call, by the name of its session; other callers of AssumeRole may choose that name; never taken for instance_id",
     ),
     id("ec2_event_id", "event_id of the EC2 event that caused the call, or null").written(Plain),
     column("ec2_event_time", Time, "its event_time").written(Plain),

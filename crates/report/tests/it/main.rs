@@ -24,8 +24,8 @@ fn a_lake_without_rows_gives_a_page_in_which_markup_stays_text() {
     assert_eq!(page.matches(unknown).count(), 2, "{page}");
     assert!(page.contains("IN ('i-0a')") || page.contains("IN (&#x27;i-0a&#x27;)"), "{page}");
     for words in [
-        "Grants that were never ended",
-        "filtered (events that this lake does not keep: other services, or pruned days)",
+        "Grants whose end is not in the lake",
+        "filtered (not kept when it was read: other services, or days that were pruned before)",
         "own role are not counted here",
     ] {
         assert!(page.contains(words), "{words}: {page}");

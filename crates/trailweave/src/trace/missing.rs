@@ -24,7 +24,7 @@ pub(crate) fn said(missing: &Missing) -> Lack {
             ("", format!("grant {grant_id} is still open: the lake has no RetireGrant or RevokeGrant"))
         }
         Missing::Decrypt { volume_id } => {
-            (NOT_SEEN, format!("a Decrypt for {volume_id}; it was never attached, or that is not in the lake"))
+            (NOT_SEEN, format!("a Decrypt for {volume_id}; it was never attached, or its Decrypt is not in the lake"))
         }
     }
 }

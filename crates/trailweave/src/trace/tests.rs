@@ -108,7 +108,10 @@ fn a_lack_that_may_be_none_is_not_called_missing() {
         drawn(&Chain { missing, ..chain(Vec::new()) }, Look::default())[1..3].to_vec()
     };
     let open = "grant g0 is still open: the lake has no RetireGrant or RevokeGrant";
-    assert_eq!(lacks(1), [open, "not seen: a Decrypt for vol-0; it was never attached, or that is not in the lake"]);
+    assert_eq!(
+        lacks(1),
+        [open, "not seen: a Decrypt for vol-0; it was never attached, or its Decrypt is not in the lake"]
+    );
     let many = lacks(4);
     assert!(many[0].starts_with("4 grants are still open, such as g0"), "{many:#?}");
     assert!(many[1].starts_with("not seen: Decrypts for 4 volumes, such as vol-0"), "{many:#?}");

@@ -43,9 +43,12 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     let sql = question.sql(Dialect::Athena, &values, &limits);
     let job = Job::new(common, &IngestArgs::default(), now)?;
     let n_rows = query::query(&job, &sql, args.format)?;
-    if let Some(day) = job.lake()?.pruned_before()? {
+    let is_asked = |day: &i32| limits.since.is_none_or(|since| since < i64::from(*day) * 86_400);
+    if let Some(day) = job.lake()?.pruned_before()?.filter(is_asked) {
         let before = trailweave_table::date_of_day(day);
-        tracing::warn!("days before {before} were pruned: their events are not in the answer");
+        tracing::warn!(
+            "days before {before} were pruned: their events are not in the answer, instances, volumes and grants are"
+        );
     }
     if n_rows == 0 && !args.values.is_empty() {
         tracing::warn!("no row: the lake holds nothing of `{}` that this asks for", args.values.join(" "));

@@ -102,11 +102,9 @@ fn retry(job: &Job, patterns: &[NamePattern]) -> anyhow::Result<Outcome> {
     let refused = found.iter().filter(|it| it.is_refused);
     let names: Vec<String> = refused.map(|it| it.source_object.clone()).collect();
     if let Some(name) = without_object(patterns, &names) {
-        if found.iter().any(|it| NamePattern::from(name).takes(&it.source_object)) {
-            bail!(
-                "all records of `{name}` were rejected, so reading it again gives the same; `trailweave quarantine \
-                 dismiss` takes it off the list"
-            );
+        if let Some(it) = found.iter().find(|it| NamePattern::from(name).takes(&it.source_object)) {
+            let way = if it.stands() { "; `trailweave quarantine dismiss` takes it off the list" } else { "" };
+            bail!("all records of `{}` were rejected, so reading it again gives the same{way}", it.source_object);
         }
         bail!("no object that was refused as a whole is called `{name}`; `trailweave quarantine list` names them");
     }
