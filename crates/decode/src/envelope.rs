@@ -16,6 +16,8 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) depth: usize,
     /// Its fields, none if it is not an object; `None`: its structure is broken.
     pub(crate) fields: Option<&'a [Field]>,
+    /// The account that the wrapper says it was delivered to, for records that do not say so themselves.
+    pub(crate) account: Option<&'a str>,
 }
 
 /// A value, looked into as far as needed to know whether it is a record.
@@ -33,6 +35,8 @@ enum Contents {
 #[derive(Debug, Default)]
 pub(crate) struct Envelope {
     fields: Vec<Field>,
+    /// The account of the event of `EventBridge` that is open.
+    account: Option<String>,
 }
 
 impl Envelope {
@@ -115,7 +119,7 @@ impl Envelope {
     pub(crate) fn document(&mut self, document: &[u8], depth: usize, each: &mut impl FnMut(RawRecord<'_>)) {
         match self.open_document(document) {
             Ok(opened) => self.unwrap(document, depth, opened, MAX_WRAPPERS, each),
-            Err(_) => each(RawRecord { raw: document, depth, fields: None }),
+            Err(_) => each(RawRecord { raw: document, depth, fields: None, account: None }),
         }
     }
 
@@ -147,7 +151,7 @@ impl Envelope {
     fn element(&mut self, value: &[u8], depth: usize, wrappers_left: usize, each: &mut impl FnMut(RawRecord<'_>)) {
         match self.open(value, wrappers_left) {
             Ok(opened) => self.unwrap(value, depth, opened, wrappers_left, each),
-            Err(_) => each(RawRecord { raw: value, depth, fields: None }),
+            Err(_) => each(RawRecord { raw: value, depth, fields: None, account: None }),
         }
     }
 
@@ -161,7 +165,7 @@ impl Envelope {
         each: &mut impl FnMut(RawRecord<'_>),
     ) {
         match opened {
-            Contents::Object | Contents::Other => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
+            Contents::Object | Contents::Other => each(self.found(value, depth)),
             Contents::Records(spans) => {
                 for span in spans {
                     self.element(span.of(value), span.depth, wrappers_left - 1, each);
@@ -172,9 +176,19 @@ impl Envelope {
                     self.log_event(span.of(value), span.depth, each);
                 }
             }
-            Contents::Detail(span) => self.element(span.of(value), span.depth, 0, each),
+            Contents::Detail(span) => {
+                self.account = last(value, &self.fields, b"account", b'"').map(|span| unescaped(span.of(value)));
+                self.element(span.of(value), span.depth, 0, each);
+                self.account = None;
+            }
             Contents::Text(span) => self.text(value, depth, span, 0, each),
         }
+    }
+
+    /// Returns a value as a record. Needs: `self.fields` are its fields.
+    fn found<'a>(&'a self, raw: &'a [u8], depth: usize) -> RawRecord<'a> {
+        let account = self.account.as_deref().filter(|account| is_account_id(account));
+        RawRecord { raw, depth, fields: Some(&self.fields), account }
     }
 
     /// Calls `each` for the record that an event of CloudWatch Logs holds, or for what stands in its place.
@@ -183,10 +197,10 @@ impl Envelope {
             Ok(Contents::Object) => match last(value, &self.fields, b"message", b'"') {
                 // EventBridge writes its events to log groups, too.
                 Some(message) => self.text(value, depth, message, 1, each),
-                None => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
+                None => each(self.found(value, depth)),
             },
-            Ok(_) => each(RawRecord { raw: value, depth, fields: Some(&self.fields) }),
-            Err(_) => each(RawRecord { raw: value, depth, fields: None }),
+            Ok(_) => each(self.found(value, depth)),
+            Err(_) => each(RawRecord { raw: value, depth, fields: None, account: None }),
         }
     }
 
@@ -202,7 +216,7 @@ impl Envelope {
         let text = unescaped(span.of(value));
         match split::documents(text.as_bytes()).as_deref() {
             Ok([record]) => self.element(record.of(text.as_bytes()), record.depth, wrappers_left, each),
-            _ => each(RawRecord { raw: value, depth, fields: None }),
+            _ => each(RawRecord { raw: value, depth, fields: None, account: None }),
         }
     }
 }
@@ -242,6 +256,10 @@ fn holds_object(value: &[u8]) -> bool {
         [b'"', text @ ..] => text.get(split::skip_space(text, 0)) == Some(&b'{'),
         _ => false,
     }
+}
+
+fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns the content of a JSON string; empty where it is broken.

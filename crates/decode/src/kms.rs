@@ -158,10 +158,16 @@ fn append_keys_of_reencrypt(record: &Record<'_>, rows: &mut RowBuilder) {
     let source = normalise::first_key_arn(record.called(), parameters.get("sourceKeyId").string().into_iter());
     let destination =
         normalise::first_key_arn(record.called(), parameters.get("destinationKeyId").string().into_iter());
-    let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let refused = key_in_refusal(record).map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
     let is_source = refusal(record).is_some_and(|refusal| refusal.contains(RE_ENCRYPT_FROM));
     let (of_source, of_destination) = if is_source { (refused, None) } else { (None, refused) };
-    rows.text(SOURCE_KEY_ARN, source.or(of_source));
+    let source = source.or(of_source);
+    // One key in `resources` is what the other names leave to it.
+    let other = in_resources.into_iter().next().map(Cow::into_owned).filter(|key| Some(key) != source.as_ref());
+    let (source, other) = match (source, &destination) {
+        (None, Some(destination)) if other.as_ref() != Some(destination) => (other, None),
+        (source, _) => (source, other),
+    };
+    rows.text(SOURCE_KEY_ARN, source);
     rows.text(KEY_ARN, destination.or(other).or(of_destination));
 }

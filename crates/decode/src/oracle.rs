@@ -158,17 +158,21 @@ fn event(selection: Selection, item: &Item) -> Result<(Fate, Row), Fault> {
         return Err(INVALID_JSON);
     }
     if item.raw[0] != b'{' {
-        return Err(("not_an_object", "the record is no JSON object"));
+        return Err(("not_an_object", "the record is not a JSON object"));
     }
     if envelope::depth(&item.raw) > 128 {
         return Err(("too_deep", "the record nests deeper than 128"));
     }
     let text = std::str::from_utf8(&item.raw).map_err(|_| INVALID_JSON)?;
-    let record = row::RecordTree::parse(text).ok_or(INVALID_JSON)?;
+    let record = row::RecordTree::parse(text, item.account.as_deref()).ok_or(INVALID_JSON)?;
+    if record.is_of("Insight") || record.is_of("Aggregated") {
+        return Ok((Fate::Filtered, Row::new()));
+    }
     let event_time_ms = record.validate()?;
+    let is_kept = record.is_relevant() && (!record.is_of("NetworkActivity") || record.is_refused());
     let fate = match record.amended_event_id() {
-        _ if selection == Selection::All || record.is_relevant() && !record.is_sts() => Fate::Row,
-        _ if record.is_relevant() && record.issues() => Fate::Session,
+        _ if selection == Selection::All || is_kept && !record.is_sts() => Fate::Row,
+        _ if is_kept && record.issues() => Fate::Session,
         Some(_) => Fate::Amendment,
         None => Fate::Filtered,
     };

@@ -46,6 +46,8 @@ const N_FIELDS: usize = FieldName::VpcEndpointId as usize + 1;
 pub(crate) struct Record<'t> {
     known: [(Json<'t>, &'t str); N_FIELDS],
     extra: Vec<(&'t str, Extra<'t>)>,
+    /// The account that its wrapper was delivered to.
+    account: Option<&'t str>,
 }
 
 /// A field as logged that `extra` may have to hold.
@@ -104,9 +106,9 @@ impl FieldName {
 
 impl<'t> Record<'t> {
     /// Joins the values on `tape` with their bytes as logged, `raw`, which `fields` divides.
-    /// Needs: all three are of the same object.
-    pub(crate) fn new(tape: &'t [Node<'t>], raw: &'t str, fields: &[Field]) -> Self {
-        let mut record = Self { known: [(Json::NULL, "null"); N_FIELDS], extra: Vec::new() };
+    /// `account` is that of the wrapper. Needs: all three are of the same object.
+    pub(crate) fn new(tape: &'t [Node<'t>], raw: &'t str, fields: &[Field], account: Option<&'t str>) -> Self {
+        let mut record = Self { known: [(Json::NULL, "null"); N_FIELDS], extra: Vec::new(), account };
         for ((key, json), field) in Json::root(tape).fields().zip(fields) {
             let raw_value = &raw[field.value.start..field.value.end];
             let name = FieldName::of(key);
@@ -144,6 +146,24 @@ impl<'t> Record<'t> {
         self.text(name).filter(|id| !id.is_empty())
     }
 
+    /// Returns the account that the record was delivered to: as it says, or as its wrapper does where a record of an
+    /// early version does not.
+    pub(crate) fn recipient(&self) -> Option<&'t str> {
+        self.id(FieldName::RecipientAccountId).or(self.account)
+    }
+
+    /// Tells whether the record is an Insights or an aggregated event, which tells of many calls and is none itself.
+    pub(crate) fn is_of_many_calls(&self) -> bool {
+        matches!(self.json(FieldName::EventCategory).string(), Some("Insight" | "Aggregated"))
+    }
+
+    /// Tells whether the record is what a VPC endpoint saw of a call that went through: the call has an event of its own,
+    /// with its parameters. Of a call that the endpoint refused it is the only one.
+    pub(crate) fn is_of_network_alone(&self) -> bool {
+        self.json(FieldName::EventCategory).string() == Some("NetworkActivity")
+            && self.id(FieldName::ErrorCode).is_none()
+    }
+
     /// Returns the record's time, if it has all that a row must have.
     pub(crate) fn validate(&self) -> Result<i64, Reason> {
         let required = |name| self.json(name).string().filter(|text| !text.is_empty());
@@ -162,7 +182,7 @@ impl<'t> Record<'t> {
     pub(crate) fn called(&self) -> (Option<&'t str>, Option<&'t str>) {
         let identity = self.json(FieldName::UserIdentity);
         let is_copy = identity.get("type").string() == Some("AWSAccount");
-        let account = self.id(FieldName::RecipientAccountId).filter(|_| !is_copy);
+        let account = self.recipient().filter(|_| !is_copy);
         (self.json(FieldName::AwsRegion).string(), account.or_else(|| identity.get("accountId").string()))
     }
 

@@ -155,7 +155,7 @@ impl Records {
                 if seen == Glance::Session && self.push_session(source_object, found.raw, fields) {
                     return;
                 }
-                self.push(source_object, &RawRecord { raw: found.raw, depth: 1, fields: Some(fields) });
+                self.push(source_object, &RawRecord { raw: found.raw, depth: 1, fields: Some(fields), account: None });
             }
             _ => envelope.record(found.raw, &mut |found| self.push(source_object, &found)),
         }
@@ -239,11 +239,11 @@ impl Records {
         let is_json = |text: &str| !is_oversized(text.as_bytes()) && parser.parse(text.as_bytes(), |_| Ok(())).is_ok();
         let with_payloads = exported::with_payloads(raw, fields, is_json);
         let Some(record) = with_payloads.filter(|record| !is_oversized(record.as_bytes())) else {
-            return self.append_record(source_object, source_index, raw, fields);
+            return self.append_record(source_object, source_index, found.account, raw, fields);
         };
         let mut fields = Vec::new();
         split::fields(record.as_bytes(), &mut fields).map_err(|_| Reason::InvalidJson)?;
-        self.append_record(source_object, source_index, &record, &fields)
+        self.append_record(source_object, source_index, found.account, &record, &fields)
     }
 
     /// Parses a record and adds its row, if it is selected or amends another.
@@ -251,12 +251,16 @@ impl Records {
         &mut self,
         source_object: &str,
         source_index: u64,
+        account: Option<&str>,
         raw: &str,
         fields: &[Field],
     ) -> Result<RowOf, Reason> {
         let Self { selection, events, sessions, amendments, room, parser, identities, .. } = self;
         parser.parse(raw.as_bytes(), |tape| {
-            let record = Record::new(tape, raw, fields);
+            let record = Record::new(tape, raw, fields, account);
+            if record.is_of_many_calls() {
+                return Ok(RowOf::NoTable);
+            }
             let event_time_ms = record.validate()?;
             let row_of = row::row_of(&record, *selection);
             // Codes are those of one builder.

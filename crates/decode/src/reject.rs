@@ -50,12 +50,12 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidJson => "the record is not valid JSON",
-            Self::NotAnObject => "the record is no JSON object",
+            Self::NotAnObject => "the record is not a JSON object",
             Self::TooDeep => "the record nests deeper than 128",
             Self::TooLarge => "the record is larger than 4 MiB, or holds more than 131072 values",
-            Self::InvalidEventTime => "eventTime is missing, or no RFC 3339 time between 2000 and 2099",
-            Self::InvalidEventSource => "eventSource is missing, or no text",
-            Self::InvalidEventName => "eventName is missing, or no text",
+            Self::InvalidEventTime => "eventTime is missing, or not an RFC 3339 time between 2000 and 2099",
+            Self::InvalidEventSource => "eventSource is missing, or not a text",
+            Self::InvalidEventName => "eventName is missing, or not a text",
             Self::Notification => "an event notification of an AWS service, not a CloudTrail record",
         })
     }

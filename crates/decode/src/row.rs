@@ -67,7 +67,7 @@ pub(crate) fn row_of(record: &Record<'_>, selection: Selection) -> RowOf {
     let event_source = record.json(FieldName::EventSource).string().unwrap_or_default();
     match selection {
         Selection::All => RowOf::Events,
-        Selection::Relevant if !is_relevant(record) => RowOf::NoTable,
+        Selection::Relevant if record.is_of_network_alone() || !is_relevant(record) => RowOf::NoTable,
         Selection::Relevant if !relevant::is_sts(event_source.as_bytes()) => RowOf::Events,
         Selection::Relevant if session::issues(record) => RowOf::Sessions,
         Selection::Relevant => RowOf::NoTable,
@@ -109,7 +109,7 @@ pub(crate) fn append(record: &Record<'_>, event_time_ms: i64, identities: &mut I
     }
     rows.text(EVENT_ID, record.id(FieldName::EventId));
     rows.text(SHARED_EVENT_ID, record.id(FieldName::SharedEventId));
-    rows.text(RECIPIENT_ACCOUNT_ID, record.id(FieldName::RecipientAccountId));
+    rows.text(RECIPIENT_ACCOUNT_ID, record.recipient());
     rows.text(ERROR_CODE, record.id(FieldName::ErrorCode));
     rows.lower_text(REQUEST_ID, record.id(FieldName::RequestId));
     rows.truth(READ_ONLY, record.json(FieldName::ReadOnly).truth());

@@ -56,7 +56,7 @@ impl<'t> Issued<'t> {
             (EVENT_ID, text(record.id(FieldName::EventId))),
             (EVENT_NAME, text(record.text(FieldName::EventName))),
             (AWS_REGION, text(record.text(FieldName::AwsRegion))),
-            (RECIPIENT_ACCOUNT_ID, text(record.id(FieldName::RecipientAccountId))),
+            (RECIPIENT_ACCOUNT_ID, text(record.recipient())),
             (SOURCE_IP_ADDRESS, text(record.text(FieldName::SourceIpAddress))),
             (USER_IDENTITY_TYPE, identity.kind.scalar()),
             (PRINCIPAL_ID, identity.principal_id.scalar()),
@@ -75,8 +75,11 @@ impl<'t> Issued<'t> {
     /// Reads a plain record, which `fields` divides, without parsing it; odd where it did not issue a key, where it may
     /// amend another, or where what is looked at is of another type than STS gives it.
     pub(crate) fn of_plain(raw: &'t str, fields: &[Field], inner: &mut Vec<Field>) -> Result<Self, Odd> {
-        let [time, id, name, region, account, address, error, addendum, identity, request, response] =
+        let [time, category, id, name, region, account, address, error, addendum, identity, request, response] =
             picked(raw, fields, &TOP_LEVEL);
+        if !matches!(text(category)?, None | Some("Management")) {
+            return Err(Odd);
+        }
         let event_time_ms = text(time)?.and_then(normalise::event_time_ms).ok_or(Odd)?;
         let [credentials, of_role, of_user] =
             pick(response, &["credentials", "assumedRoleUser", "federatedUser"], inner)?;
@@ -132,8 +135,9 @@ fn issued_to<'t>(record: &Record<'t>) -> Option<&'t str> {
 /// The value of a field that is not there.
 const NULL: &str = "null";
 
-const TOP_LEVEL: [&str; 11] = [
+const TOP_LEVEL: [&str; 12] = [
     "eventTime",
+    "eventCategory",
     "eventID",
     "eventName",
     "awsRegion",

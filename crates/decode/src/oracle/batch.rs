@@ -65,27 +65,27 @@ fn array(column: &Column, data_type: &DataType, rows: &[Row]) -> ArrayRef {
 }
 
 fn text(cell: &Cell) -> &str {
-    let Cell::Text(text) = cell else { panic!("{cell:?} is no text") };
+    let Cell::Text(text) = cell else { panic!("{cell:?} is not a text") };
     text
 }
 
 fn integer(cell: &Cell) -> i64 {
-    let (Cell::Integer(integer) | Cell::Time(integer)) = cell else { panic!("{cell:?} is no integer") };
+    let (Cell::Integer(integer) | Cell::Time(integer)) = cell else { panic!("{cell:?} is not an integer") };
     *integer
 }
 
 fn texts(cell: &Cell) -> &[String] {
-    let Cell::TextList(texts) = cell else { panic!("{cell:?} is no list") };
+    let Cell::TextList(texts) = cell else { panic!("{cell:?} is not a list") };
     texts
 }
 
 fn entries(cell: &Cell) -> &[MapEntry] {
-    let Cell::TextMap(entries) = cell else { panic!("{cell:?} is no map") };
+    let Cell::TextMap(entries) = cell else { panic!("{cell:?} is not a map") };
     entries
 }
 
 fn list(data_type: &DataType, lists: &[Option<&[String]>]) -> ArrayRef {
-    let DataType::List(element) = data_type else { panic!("{data_type} is no list") };
+    let DataType::List(element) = data_type else { panic!("{data_type} is not a list") };
     let lengths = OffsetBuffer::from_lengths(lists.iter().map(|list| list.map_or(0, <[String]>::len)));
     let nulls = lists.iter().map(Option::is_some).collect::<NullBuffer>();
     let values = lists.iter().flatten().copied().flatten().map(Some).collect::<StringArray>();
@@ -93,8 +93,8 @@ fn list(data_type: &DataType, lists: &[Option<&[String]>]) -> ArrayRef {
 }
 
 fn map(data_type: &DataType, maps: &[Option<&[MapEntry]>]) -> ArrayRef {
-    let DataType::Map(entry, _) = data_type else { panic!("{data_type} is no map") };
-    let DataType::Struct(fields) = entry.data_type() else { panic!("{entry} is no struct") };
+    let DataType::Map(entry, _) = data_type else { panic!("{data_type} is not a map") };
+    let DataType::Struct(fields) = entry.data_type() else { panic!("{entry} is not a struct") };
     let lengths = OffsetBuffer::from_lengths(maps.iter().map(|map| map.map_or(0, <[_]>::len)));
     let nulls = maps.iter().map(Option::is_some).collect::<NullBuffer>();
     let keys = maps.iter().flatten().copied().flatten().map(|(key, _)| Some(key)).collect::<StringArray>();

@@ -8,6 +8,8 @@ pub(super) struct Item {
     pub(super) raw: Vec<u8>,
     /// True if its own fields could be told apart.
     pub(super) is_intact: bool,
+    /// The account of the event of `EventBridge` that it stands in.
+    pub(super) account: Option<String>,
 }
 
 /// The structure is not that of JSON.
@@ -115,13 +117,13 @@ fn document(document: &[u8], found: &mut Vec<Item>) {
     }
     match elements(document) {
         Ok(elements) => elements.into_iter().for_each(|element| open(element, 3, found)),
-        Err(Broken) => found.push(Item { raw: document.to_vec(), is_intact: false }),
+        Err(Broken) => found.push(Item { raw: document.to_vec(), is_intact: false, account: None }),
     }
 }
 
 /// Finds the records in `value`, which may be a wrapper as long as `wrappers_left` allows.
 fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
-    let item = |is_intact| Item { raw: value.to_vec(), is_intact };
+    let item = |is_intact| Item { raw: value.to_vec(), is_intact, account: None };
     if let Some(text) = object_text(value).filter(|_| wrappers_left > 0) {
         return open_text(&text, value, 0, found);
     }
@@ -139,7 +141,14 @@ fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
                 open(element, wrappers_left - 1, found);
             }
         }
-        Ok(Some(Wrapped::Object(detail))) => open(detail, 0, found),
+        Ok(Some(Wrapped::Object(detail))) => {
+            let before = found.len();
+            open(detail, 0, found);
+            let account = last(&fields, "account").and_then(|account| serde_json::from_slice::<String>(account).ok());
+            for item in &mut found[before..] {
+                item.account = account.clone().filter(|id| id.len() == 12 && id.chars().all(|c| c.is_ascii_digit()));
+            }
+        }
         Ok(Some(Wrapped::LogEvents(events))) => {
             for event in events {
                 log_event(event, found);
@@ -156,7 +165,7 @@ fn open(value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
 fn open_text(text: &str, value: &[u8], wrappers_left: usize, found: &mut Vec<Item>) {
     match documents(text.as_bytes()).as_deref() {
         Ok([only]) => open(only, wrappers_left, found),
-        _ => found.push(Item { raw: value.to_vec(), is_intact: false }),
+        _ => found.push(Item { raw: value.to_vec(), is_intact: false, account: None }),
     }
 }
 

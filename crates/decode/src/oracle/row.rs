@@ -15,6 +15,7 @@ pub(super) type Fault = (&'static str, &'static str);
 #[derive(Debug)]
 pub(super) struct RecordTree<'a> {
     fields: Vec<TopField<'a>>,
+    account: Option<String>,
 }
 
 #[derive(Debug)]
@@ -75,7 +76,8 @@ const IDENTITY_TEXTS: &[(&str, &[&str])] = &[
 const NULL_WHEN_EMPTY: [&str; 3] = ["recipient_account_id", "error_code", "invoked_by"];
 
 impl<'a> RecordTree<'a> {
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    /// Parses a record; `account` is that of its wrapper, and stands for a field that it does not have.
+    pub(super) fn parse(text: &'a str, account: Option<&str>) -> Option<Self> {
         Tree::parse(text)?;
         let raw_fields = envelope::raw_fields(text)?;
         let mut fields = Vec::<TopField<'_>>::new();
@@ -90,7 +92,22 @@ impl<'a> RecordTree<'a> {
             }
             fields.push(TopField { key, raw_key, raw_value, value });
         }
-        Some(Self { fields })
+        let record = Self { fields, account: account.map(str::to_owned) };
+        Some(record)
+    }
+
+    /// Tells whether the record is of a category.
+    pub(super) fn is_of(&self, category: &str) -> bool {
+        self.tree("eventCategory").text() == Some(category)
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.id(&["errorCode"]).is_some()
+    }
+
+    /// Returns the account that it was delivered to.
+    fn recipient(&self) -> Option<String> {
+        self.id(&["recipientAccountId"]).or_else(|| self.account.clone())
     }
 
     fn field(&self, keys: &[&str]) -> Option<&TopField<'a>> {
@@ -115,12 +132,12 @@ impl<'a> RecordTree<'a> {
     }
 
     pub(super) fn validate(&self) -> Result<i64, Fault> {
-        const TIME: &str = "eventTime is missing, or no RFC 3339 time between 2000 and 2099";
+        const TIME: &str = "eventTime is missing, or not an RFC 3339 time between 2000 and 2099";
         let time = self.tree("eventTime").text().and_then(normalise::event_time_ms);
         let time = time.ok_or(("invalid_event_time", TIME))?;
         for (key, reason, message) in [
-            ("eventSource", "invalid_event_source", "eventSource is missing, or no text"),
-            ("eventName", "invalid_event_name", "eventName is missing, or no text"),
+            ("eventSource", "invalid_event_source", "eventSource is missing, or not a text"),
+            ("eventName", "invalid_event_name", "eventName is missing, or not a text"),
         ] {
             if self.tree(key).text().unwrap_or_default().is_empty() {
                 return Err((reason, message));
@@ -169,6 +186,7 @@ impl<'a> RecordTree<'a> {
             put(&mut row, column, field.map(|field| field.raw_value.clone().into_owned()));
         }
         put(&mut row, "event_id", self.id(&["eventID"]));
+        put(&mut row, "recipient_account_id", self.recipient());
         put(&mut row, "shared_event_id", self.id(&["sharedEventID", "sharedEventId"]));
         put(&mut row, "request_id", self.id(&["requestID"]).map(|id| id.to_ascii_lowercase()));
         put_truth(&mut row, "read_only", self.tree("readOnly").truth());
@@ -311,14 +329,22 @@ impl<'a> RecordTree<'a> {
             put(row, "key_arn", Some(listed[1].clone()));
         } else {
             let resolve = |key| parameters.get(key).text().and_then(|text| self.resolve(&[text]));
-            let source = resolve("sourceKeyId");
-            let other = listed.first().cloned().filter(|key| Some(key) != source.as_ref());
+            let (mut source, mut destination) = (resolve("sourceKeyId"), resolve("destinationKeyId"));
             let refused = self.refused_key().filter(|key| Some(key) != source.as_ref());
             let message = self.tree("errorMessage").text().unwrap_or_default();
-            let (of_source, of_destination) =
-                if message.contains("perform: kms:ReEncryptFrom") { (refused, None) } else { (None, refused) };
-            put(row, "key_arn", resolve("destinationKeyId").or(other).or(of_destination));
-            put(row, "source_key_arn", source.or(of_source));
+            let is_source_refused = message.contains("perform: kms:ReEncryptFrom");
+            if is_source_refused {
+                source = source.or(refused.clone());
+            }
+            // The one that is listed is neither of those that are named.
+            let left = listed.first().filter(|key| ![&source, &destination].contains(&&Some((*key).clone())));
+            if destination.is_none() {
+                destination = left.cloned().or(refused.filter(|_| !is_source_refused));
+            } else if source.is_none() {
+                source = left.cloned();
+            }
+            put(row, "key_arn", destination);
+            put(row, "source_key_arn", source);
         }
     }
 
@@ -333,7 +359,7 @@ impl<'a> RecordTree<'a> {
         }
         let identity = self.tree("userIdentity");
         let principal_account = identity.get("accountId").text();
-        let account = self.id(&["recipientAccountId"]).filter(|_| identity.get("type").text() != Some("AWSAccount"));
+        let account = self.recipient().filter(|_| identity.get("type").text() != Some("AWSAccount"));
         let region = self.tree("awsRegion").text();
         named.iter().find_map(|key| normalise::complete_key_arn(key, region, account.as_deref().or(principal_account)))
     }

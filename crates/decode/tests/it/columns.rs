@@ -276,10 +276,68 @@ fn the_key_of_a_refused_call_is_found_in_what_kms_says_of_it() {
         ("ReEncrypt", refused("", "ReEncryptTo"), [KEY, "-"]),
         ("ReEncrypt", refused("", "ReEncryptFrom"), ["-", KEY]),
         ("ReEncrypt", refused(&from, "ReEncryptTo"), [KEY, OTHER_KEY]),
+        (
+            "ReEncrypt",
+            refused(r#","resources":[{"ARN":"KEY"}]"#, "ReEncryptFrom").replace("\"KEY", &format!("\"{KEY}")),
+            ["-", KEY],
+        ),
     ] {
         let batch = events(&all(kms_event(name, &fields)));
         let found = ["key_arn", "source_key_arn"].map(|column| text(&batch, column, 0));
         assert_eq!(found, expected, "{name} {fields}");
+    }
+}
+
+#[test]
+fn one_key_among_the_resources_of_a_reencrypt_is_the_one_that_is_not_named() {
+    let listed = |key: &str| format!(r#""resources":[{{"ARN":"{key}"}}]"#);
+    let asked = |side: &str, key: &str| format!(r#","requestParameters":{{"{side}KeyId":"{key}"}}"#);
+    for (fields, expected) in [
+        (listed(KEY) + &asked("destination", OTHER_KEY), [OTHER_KEY, KEY]),
+        (listed(OTHER_KEY) + &asked("destination", OTHER_KEY), [OTHER_KEY, "-"]),
+        (listed(KEY) + &asked("source", OTHER_KEY), [KEY, OTHER_KEY]),
+        (listed(OTHER_KEY) + &asked("source", OTHER_KEY), ["-", OTHER_KEY]),
+        (listed(KEY) + &asked("destination", "alias/disk"), [KEY, "-"]),
+    ] {
+        let batch = events(&all(kms_event("ReEncrypt", &fields)));
+        let found = ["key_arn", "source_key_arn"].map(|column| text(&batch, column, 0));
+        assert_eq!(found, expected, "{fields}");
+    }
+}
+
+#[test]
+fn an_event_of_eventbridge_tells_the_account_that_a_record_does_not() {
+    let bridged = |account: &str, record: &str| {
+        format!(r#"{{"detail-type":"x","account":{account},"detail":{record}}}{{"Records":[{LEAST}]}}"#)
+    };
+    let own = LEAST.replacen('{', r#"{"recipientAccountId":"222233334444","#, 1);
+    for (account, record, expected) in [
+        (r#""210987654321""#, LEAST, "210987654321"),
+        (r#""210987654321""#, &own, "222233334444"),
+        ("210987654321", LEAST, "-"),
+        (r#""somebody""#, LEAST, "-"),
+    ] {
+        let batch = events(&all(bridged(account, record)));
+        assert_eq!(text(&batch, "recipient_account_id", 0), expected, "{account} {record}");
+        assert_eq!(text(&batch, "recipient_account_id", 1), "-", "it is not that of the record behind");
+    }
+}
+
+#[test]
+fn an_event_that_is_of_many_calls_or_of_a_call_that_has_another_is_left_out() {
+    let of = |category: &str, more: &str| LEAST.replacen('{', &format!(r#"{{"eventCategory":"{category}"{more},"#), 1);
+    let refused = r#","errorCode":"VpceAccessDenied""#;
+    for (record, rows) in [
+        (of("Management", ""), [1, 1]),
+        (of("NetworkActivity", ""), [1, 0]),
+        (of("NetworkActivity", refused), [1, 1]),
+        (of("Aggregated", ""), [0, 0]),
+        (r#"{"eventTime":"2026-09-01T06:04:25Z","eventVersion":"1.07","eventCategory":"Insight"}"#.to_owned(), [0, 0]),
+    ] {
+        for (selection, rows) in [Selection::All, Selection::Relevant].into_iter().zip(rows) {
+            let tally = decode(selection, &record).unwrap().tally;
+            assert_eq!((tally.rows, tally.filtered, tally.rejects), (rows, 1 - rows, 0), "{selection:?} {record}");
+        }
     }
 }
 

@@ -201,10 +201,16 @@ fn record() -> impl Strategy<Value = String> {
         4 => any_field,
         1 => payload_as_text(),
         1 => refusal(),
+        1 => category(),
     ];
     let event = (required, prop::collection::vec(field, 0..8))
         .prop_map(|(required, fields)| format!("{{{}}}", [vec![required], fields].concat().join(", ")));
     prop_oneof![9 => event, 1 => value()]
+}
+
+fn category() -> impl Strategy<Value = String> {
+    let categories = vec!["Management", "Data", "NetworkActivity", "Insight", "Aggregated"];
+    select(categories).prop_map(|category| format!(r#""eventCategory":"{category}""#))
 }
 
 /// Makes a record of an STS event that may have issued a key, with fields of any kind around it.
@@ -227,7 +233,7 @@ fn session() -> impl Strategy<Value = String> {
     let request = fields(&["roleArn", "roleSessionName"]).prop_map(|it| format!(r#""requestParameters":{{{it}}}"#));
     let own = ["eventID", "awsRegion", "recipientAccountId", "sourceIPAddress", "errorCode", "eventVersion"];
     let own = (select(own.to_vec()), scalar()).prop_map(|(key, it)| format!("\"{key}\":{it}"));
-    let any = prop_oneof![3 => response, 2 => identity, 1 => request, 2 => own, 1 => payload(), 1 => payload_as_text()];
+    let any = prop_oneof![3 => response, 2 => identity, 1 => request, 2 => own, 1 => payload(), 1 => payload_as_text(), 1 => category()];
     prop::collection::vec(any, 1..8).prop_map(|fields| {
         let required =
             r#""eventTime":"2026-09-01T06:04:25Z","eventSource":"sts.amazonaws.com","eventName":"AssumeRole""#;
@@ -238,7 +244,7 @@ fn session() -> impl Strategy<Value = String> {
 fn object() -> impl Strategy<Value = String> {
     (prop::collection::vec(prop_oneof![3 => record(), 1 => session()], 0..4), 0..14).prop_map(|(records, shape)| {
         let wrap = |record: &String| match shape {
-            0 => format!("{{\"detail\":{record},\"detail-type\":\"x\"}}"),
+            0 => format!("{{\"detail\":{record},\"detail-type\":\"x\",\"account\":\"210987654321\"}}"),
             1 => format!("{{\"Events\":[{{\"CloudTrailEvent\":{}}}]}}", quoted(record)),
             2 => format!("{{\"Records\":[{record}]}}"),
             3 => format!("{{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{{\"message\":{}}}]}}", quoted(record)),
