@@ -8,8 +8,9 @@ use ahash::RandomState;
 use arrow::array::AsArray;
 use parquet::errors::ParquetError;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
-use trailweave_lake::read::{columns, damaged};
+use trailweave_lake::read::columns;
 use trailweave_table::CORRELATED;
 
 use crate::CorrelateError;
@@ -33,7 +34,7 @@ type Counts = BTreeMap<(Option<String>, String), (u64, HashSet<String, RandomSta
 pub fn actions(lake: &Lake) -> Result<Vec<Action>, CorrelateError> {
     let mut counts = Counts::new();
     for part in lake.parts(&CORRELATED)? {
-        count(lake.open_listed(&part)?, &mut counts).map_err(|source| damaged(&part.path, source))?;
+        count(lake.open_listed(&part)?, &mut counts).map_err(LakeError::parquet(&part.path))?;
     }
     let action = |((name, link), (calls, instances)): (_, (u64, HashSet<String, RandomState>))| Action {
         name,

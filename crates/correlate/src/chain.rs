@@ -76,6 +76,8 @@ pub struct Event {
     pub name: String,
     /// The caller.
     pub principal_arn: Option<String>,
+    /// The account of the caller; told of an event without calls alone.
+    pub principal_account_id: Option<String>,
     /// The principal behind the caller.
     pub root_principal_arn: Option<String>,
     /// The column `root_source`.
@@ -113,6 +115,7 @@ pub struct Call {
     pub name: String,
     pub error_code: Option<String>,
     pub principal_arn: Option<String>,
+    pub principal_account_id: Option<String>,
     pub invoked_by: Option<String>,
     pub recipient_account_id: Option<String>,
     pub instance_id: Option<String>,
@@ -122,6 +125,7 @@ pub struct Call {
     pub grant_id: Option<String>,
     pub grant_event_id: Option<String>,
     pub key_arn: Option<String>,
+    pub source_key_arn: Option<String>,
     pub link: String,
     pub confidence: Option<String>,
     pub source_object: Option<String>,

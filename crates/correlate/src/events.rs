@@ -44,12 +44,13 @@ pub(crate) enum Text {
     SessionIssuerArn,
     SourceIdentity,
     SourceIpAddress,
+    SourceKeyArn,
     SourceObject,
     UserIdentityType,
 }
 
 /// The columns of [`Text`], in its order, and whether few values fill them.
-const TEXTS: [(&str, bool); 22] = [
+const TEXTS: [(&str, bool); 23] = [
     ("access_key_id", true),
     ("aws_region", true),
     ("client_token", false),
@@ -70,6 +71,7 @@ const TEXTS: [(&str, bool); 22] = [
     ("session_issuer_arn", true),
     ("source_identity", true),
     ("source_ip_address", true),
+    ("source_key_arn", true),
     ("source_object", true),
     ("user_identity_type", true),
 ];

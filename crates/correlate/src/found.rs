@@ -20,14 +20,16 @@ use crate::CorrelateError;
 use crate::chain::{Call, Event};
 
 /// The columns that a call and its cause are read from.
-pub(crate) const CALL_COLUMNS: [&str; 27] = [
+pub(crate) const CALL_COLUMNS: [&str; 31] = [
     "kms_event_id",
     "kms_event_time",
     "kms_event_name",
     "kms_error_code",
     "kms_principal_arn",
+    "kms_principal_account_id",
     "kms_invoked_by",
     "kms_source_object",
+    "shared_event_id",
     "recipient_account_id",
     "instance_id",
     "caller_instance_id",
@@ -36,6 +38,8 @@ pub(crate) const CALL_COLUMNS: [&str; 27] = [
     "grant_id",
     "grant_event_id",
     "key_arn",
+    "key_account_id",
+    "source_key_arn",
     "link",
     "confidence",
     "unmatched_reason",
@@ -51,11 +55,12 @@ pub(crate) const CALL_COLUMNS: [&str; 27] = [
 ];
 
 /// The columns that an event without calls is read from.
-pub(crate) const EVENT_COLUMNS: [&str; 10] = [
+pub(crate) const EVENT_COLUMNS: [&str; 11] = [
     "event_id",
     "event_time",
     "event_name",
     "principal_arn",
+    "principal_account_id",
     "source_ip_address",
     "error_code",
     "source_object",
@@ -158,6 +163,7 @@ impl Rows<'_> {
             time: self.time("event_time", row),
             name: self.text("event_name", row).unwrap_or_default(),
             principal_arn: self.text("principal_arn", row),
+            principal_account_id: self.text("principal_account_id", row),
             root_principal_arn: None,
             root_source: None,
             source_ip_address: self.text("source_ip_address", row),
@@ -175,6 +181,7 @@ impl Rows<'_> {
             time: self.time("ec2_event_time", row),
             name,
             principal_arn: self.text("ec2_principal_arn", row),
+            principal_account_id: None,
             root_principal_arn: self.text("root_principal_arn", row),
             root_source: self.text("root_source", row),
             source_ip_address: self.text("ec2_source_ip_address", row),
@@ -191,6 +198,7 @@ impl Rows<'_> {
             time: self.time("launched_at", row),
             name: "RunInstances".to_owned(),
             principal_arn: self.text("launch_principal_arn", row),
+            principal_account_id: None,
             root_principal_arn: self.text("root_principal_arn", row),
             root_source: self.text("root_source", row),
             source_ip_address: None,
@@ -208,6 +216,7 @@ impl Rows<'_> {
             name: self.text("kms_event_name", row).unwrap_or_default(),
             error_code: self.text("kms_error_code", row),
             principal_arn: self.text("kms_principal_arn", row),
+            principal_account_id: self.text("kms_principal_account_id", row),
             invoked_by: self.text("kms_invoked_by", row),
             recipient_account_id: self.text("recipient_account_id", row),
             instance_id: self.text("instance_id", row),
@@ -217,6 +226,7 @@ impl Rows<'_> {
             grant_id: self.text("grant_id", row),
             grant_event_id: self.text("grant_event_id", row),
             key_arn: self.text("key_arn", row),
+            source_key_arn: self.text("source_key_arn", row),
             link: self.text("link", row).unwrap_or_default(),
             confidence: self.text("confidence", row),
             source_object: self.text("kms_source_object", row),

@@ -28,9 +28,10 @@ use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelIterator;
 use rayon::iter::ParallelIterator;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{Ask, Reader, damaged, leaf, load_shared, rows_with, seek_in, selection};
+use trailweave_lake::read::{Ask, Reader, leaf, load_shared, rows_with, seek_in, selection};
 use trailweave_table::Table;
 use trailweave_table::ms_of_time;
 
@@ -168,10 +169,10 @@ impl<'l> Parts<'l> {
                 if share == Share::None {
                     continue;
                 }
-                let damaged = |source| damaged(&part.part.path, source);
-                let mut found = rows_with(&file, &part.metadata, group, asks).map_err(damaged)?;
+                let failed = |source| LakeError::parquet(&part.part.path)(source);
+                let mut found = rows_with(&file, &part.metadata, group, asks).map_err(failed)?;
                 if share == Share::Some && !found.is_empty() {
-                    let times = times(&file, &part.metadata, group).map_err(damaged)?;
+                    let times = times(&file, &part.metadata, group).map_err(failed)?;
                     found.retain(|row| times[*row as usize] < until);
                 }
                 found.retain(|row| part.given[group].binary_search(row).is_err());
@@ -240,7 +241,7 @@ impl Sink {
 impl OpenPart {
     fn open(lake: &Lake, part: Part, is_new: bool) -> Result<Self, CorrelateError> {
         let file = lake.open_part(&part.path)?;
-        let metadata = load_shared(&file, is_shared).map_err(|source| damaged(&part.path, source))?;
+        let metadata = load_shared(&file, is_shared).map_err(LakeError::parquet(&part.path))?;
         let times: Vec<_> = (0..metadata.metadata().num_row_groups()).map(|group| bounds(&metadata, group)).collect();
         let given = vec![Vec::new(); times.len()];
         Ok(Self { part, metadata, is_new, times, given })
@@ -273,8 +274,8 @@ impl OpenPart {
     ) -> Result<(), CorrelateError> {
         let file = lake.open_listed(&self.part)?;
         let rows = joined_rows(file, &self.metadata, group, selection, time);
-        for rows in rows.map_err(|source| damaged(&self.part.path, source))? {
-            let rows = rows.map_err(|source| damaged(&self.part.path, source.into()))?;
+        for rows in rows.map_err(LakeError::parquet(&self.part.path))? {
+            let rows = rows.map_err(|source| LakeError::parquet(&self.part.path)(source.into()))?;
             if !push(Batch::new(rows)) {
                 break;
             }

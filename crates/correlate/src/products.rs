@@ -291,14 +291,17 @@ impl<'a> Products<'_, 'a> {
             "kms_event_name" => texts(calls, |call| Some(self.text(Text::EventName, call.row).unwrap_or_default())),
             "kms_error_code" => of_row(Text::ErrorCode),
             "kms_principal_arn" => of_row(Text::PrincipalArn),
+            "kms_principal_account_id" => of_row(Text::PrincipalAccountId),
             "kms_invoked_by" => of_row(Text::InvokedBy),
             "kms_request_id" => id_of_row(IdColumn::Request),
+            "shared_event_id" => id_of_row(IdColumn::SharedEvent),
             "recipient_account_id" => texts(calls, |call| self.account(call.row)),
             "aws_region" => texts(calls, |call| self.region(call.row)),
             "key_arn" => texts(calls, |call| self.key_arn(call)),
             "key_account_id" => texts(calls, |call| {
                 self.key_arn(call).and_then(|arn| arn.split(':').nth(4)).filter(|account| !account.is_empty())
             }),
+            "source_key_arn" => of_row(Text::SourceKeyArn),
             "grant_id" => of_row(Text::GrantId),
             "instance_id" => resource(|call| call.instance),
             "volume_id" => texts(calls, |call| rows.resource(call.volume_and_snapshot(rows).0)),

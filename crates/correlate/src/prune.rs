@@ -3,7 +3,8 @@
 //!
 //! An event of a pruned day is looked at by others as their cause, launch, grant, its end, data key or evidence, as a copy
 //! of a KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
-//! left are what they were, however they are computed again.
+//! left are what they were, however they are computed again. What disabled a key stays, too: questions about later uses ask
+//! for it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
-use trailweave_lake::read::{Keys, by_group, damaged, load_shared};
+use trailweave_lake::read::{Keys, by_group, load_shared};
 use trailweave_table::{Column, LOGGED, REMEMBERED, Table};
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
@@ -44,6 +45,9 @@ use crate::summary::rows_of;
 const DAYS_OF_USE: i32 = 2;
 /// Clocks of services differ, so around midnight it may be used on the day before.
 const DAYS_BEFORE: i32 = 1;
+/// KMS events that change the state or the policy of a key.
+const KEY_CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
+
 /// The parts that left a lake, and what stays of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Pruned {
@@ -103,7 +107,7 @@ pub fn prunable(lake: &Lake, before: i32) -> Result<Pruned, CorrelateError> {
         pruned.days += 1;
         pruned.files += parts.len() as u64;
         for (_, part) in parts {
-            pruned.rows += rows_of(lake.open_listed(part)?).map_err(|source| damaged(&part.path, source))?;
+            pruned.rows += rows_of(lake.open_listed(part)?).map_err(LakeError::parquet(&part.path))?;
         }
     }
     for table in PRUNED_PRODUCTS {
@@ -240,7 +244,7 @@ fn remember(
     Ok((n_rows, Some((Part { event_date: Some(date), path, bytes }, written.n_rows))))
 }
 
-/// Tells of each row whether a later one may look at it.
+/// Tells of each row whether a later one, or a question about one, may look at it.
 fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     let issued = rows.column_by_name("issued_access_key_id").map(AsArray::as_string::<i32>);
     let is_used = |row: usize| {
@@ -257,13 +261,15 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     let of_grant = of_kind(|kind| matches!(kind, Kind::CreateGrant | Kind::EndGrant));
     let makes_key = of_kind(makes_data_key);
     let decrypts = of_kind(|kind| kind == Kind::Decrypt);
+    let changes_key = each_text(rows, "event_name", |name| KEY_CHANGES.contains(&name));
     let names = |column: &str, row: usize| {
         let ids = rows[column].as_list::<i32>();
         ids.is_valid(row) && ids.value_length(row) > 0
     };
     let is_copy = |row: usize| rows["shared_event_id"].is_valid(row);
     let tells = |row: usize| makes_key[row] || decrypts[row] && names("instance_ids", row);
-    let kms_stays = |row: usize| of_grant[row] || is_copy(row) || names("volume_ids", row) && tells(row);
+    let kms_stays =
+        |row: usize| of_grant[row] || changes_key[row] || is_copy(row) || names("volume_ids", row) && tells(row);
     let stays = |row: usize| is_joined[row] && (is_cause[row] || is_kms[row] && kms_stays(row) || is_used(row));
     (0..rows.num_rows()).map(|row| Some(stays(row))).collect()
 }
@@ -293,7 +299,7 @@ fn each_batch(
     mut take: impl FnMut(&RecordBatch) -> Result<(), CorrelateError>,
 ) -> Result<(), CorrelateError> {
     let file = lake.open_listed(part)?;
-    let failed = |source: ParquetError| damaged(&part.path, source);
+    let failed = |source: ParquetError| LakeError::parquet(&part.path)(source);
     let end = load_shared(&file, is_shared).map_err(failed)?;
     for rows in by_group(file, end, columns.iter().copied()) {
         take(&rows.map_err(failed)?)?;

@@ -13,7 +13,7 @@ use trailweave_table::Table;
 
 use crate::CorrelateError;
 use crate::chain::Event;
-use crate::copies::{Logged, is_owners, of_events};
+use crate::copies::{Logged, together};
 use crate::found::{CALL_COLUMNS, EVENT_COLUMNS, Rows, When, Window, find};
 
 use arrow::array::AsArray;
@@ -24,6 +24,9 @@ const MAX_EVENTS: usize = 100;
 
 /// The columns of `correlated` that name principals: who called, and who stands behind.
 const PRINCIPALS: [&str; 3] = ["kms_principal_arn", "ec2_principal_arn", "root_principal_arn"];
+
+/// The columns that name keys: a ReEncrypt decrypts with the second, and encrypts with the first.
+const KEYS: [&str; 2] = ["key_arn", "source_key_arn"];
 
 /// An identifier that is looked for.
 #[derive(Debug)]
@@ -73,20 +76,21 @@ impl Sought {
 
     /// Finds the rows of `correlated` that the identifier is in.
     pub(crate) fn calls(&self, lake: &Lake, window: Window) -> Result<Vec<RecordBatch>, CorrelateError> {
-        let named = match self.kind {
+        let mut asks = match self.kind {
             Kind::Instance => self.asks(&["instance_id", "caller_instance_id"]),
             Kind::Volume => self.asks(&["volume_id"]),
             Kind::Snapshot => self.asks(&["snapshot_id"]),
             Kind::Image | Kind::Principal => Vec::new(),
-            Kind::Key | Kind::Alias => self.asks(&["key_arn"]),
+            Kind::Key | Kind::Alias => self.asks(&KEYS),
             Kind::Other => self.asks(&["grant_id", "kms_event_id", "ec2_event_id", "launch_event_id"]),
         };
         let keys = self.keys(lake, &CORRELATED)?;
         let allowed = self.created(lake)?;
         let principals = self.principals(lake, &CORRELATED, &PRINCIPALS)?;
-        let others = [Ask::all("key_arn", &keys), Ask::all("grant_event_id", &allowed)];
-        let by_principal = PRINCIPALS.map(|column| Ask::all(column, &principals));
-        find(lake, &CORRELATED, &CALL_COLUMNS, &[named, others.to_vec(), by_principal.to_vec()].concat(), window)
+        asks.push(Ask::all("grant_event_id", &allowed));
+        asks.extend(KEYS.map(|column| Ask::all(column, &keys)));
+        asks.extend(PRINCIPALS.map(|column| Ask::all(column, &principals)));
+        find(lake, &CORRELATED, &CALL_COLUMNS, &asks, window)
     }
 
     /// Finds the first events that name an identifier of which no row of `correlated` knows: an instance without encrypted
@@ -97,19 +101,21 @@ impl Sought {
             Kind::Volume => self.asks(&["volume_ids"]),
             Kind::Snapshot => self.asks(&["snapshot_ids"]),
             Kind::Image => self.asks(&["image_ids"]),
-            Kind::Key | Kind::Alias => self.asks(&["key_arn", "source_key_arn"]),
+            Kind::Key | Kind::Alias => self.asks(&KEYS),
             Kind::Principal => self.asks(&["session_issuer_arn"]),
             Kind::Other => self.asks(&["grant_id", "event_id", "access_key_id", "issued_access_key_id"]),
         };
         let keys = self.keys(lake, &EVENTS)?;
         let principals = self.principals(lake, &EVENTS, &["principal_arn"])?;
-        asks.extend([Ask::all("key_arn", &keys), Ask::all("principal_arn", &principals)]);
+        asks.push(Ask::all("principal_arn", &principals));
+        asks.extend(KEYS.map(|column| Ask::all(column, &keys)));
         let first_of = |part: &Part| {
             let mut events = Vec::new();
             for batch in seek(lake, part, &EVENT_COLUMNS, &asks)? {
                 let rows = Rows { batch: &batch };
                 let of_window = (0..batch.num_rows()).filter(|row| window.has(rows.millis("event_time", *row)));
-                events.extend(of_window.map(|row| (rows.when("event", row), logged(rows, row))));
+                let logged = |row| (rows.when("event", row), Logged::event(rows, row, rows.event(row)));
+                events.extend(of_window.map(logged));
             }
             let n_events = events.len();
             Ok::<_, CorrelateError>((first(events, Vec::new()), n_events))
@@ -119,7 +125,8 @@ impl Sought {
         let of_parts = parts.par_iter().map(first_of);
         let (found, n_events) = of_parts.try_reduce(Default::default, |(a, n), (b, m)| Ok((first(a, b), n + m)))?;
         let n_more = (n_events - found.len()) as u64;
-        Ok((of_events(found.into_iter().map(|(_, logged)| logged).collect()), n_more))
+        let told = together(found.into_iter().map(|(_, logged)| logged));
+        Ok((told.into_iter().map(|(event, copies)| Event { copies, ..event }).collect(), n_more))
     }
 
     fn asks(&self, columns: &[&'static str]) -> Vec<Ask<'_>> {
@@ -132,7 +139,11 @@ impl Sought {
             return Ok(Keys::default());
         }
         let is_of = |arn: &str| arn.split(":key/").nth(1).is_some_and(|id| id.to_lowercase() == self.lower);
-        all_values(lake, table, "key_arn", is_of)
+        let mut keys = Keys::default();
+        for column in KEYS {
+            keys.extend(all_values(lake, table, column, is_of)?.iter());
+        }
+        Ok(keys)
     }
 
     /// Finds the events that created the grant that it is.
@@ -235,12 +246,11 @@ fn values_of(
     Ok(found.iter().flat_map(Keys::iter).collect())
 }
 
-fn logged(rows: Rows<'_>, row: usize) -> Logged {
-    Logged { event: rows.event(row), shared: rows.text("shared_event_id", row), is_owners: is_owners(rows, row) }
-}
+/// An event with its place in time.
+type Placed = (When, Logged<Event>);
 
 /// Returns the first of two lists of events together.
-fn first(mut events: Vec<(When, Logged)>, others: Vec<(When, Logged)>) -> Vec<(When, Logged)> {
+fn first(mut events: Vec<Placed>, others: Vec<Placed>) -> Vec<Placed> {
     events.extend(others);
     events.sort_by(|(one, _), (other, _)| one.cmp(other));
     events.truncate(MAX_EVENTS);

@@ -13,9 +13,10 @@ use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
 use serde::Serialize;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
 use trailweave_lake::LakeFile;
 use trailweave_lake::Part;
-use trailweave_lake::read::{by_group, damaged, load, load_shared};
+use trailweave_lake::read::{by_group, load, load_shared};
 use trailweave_table::CORRELATED;
 use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
@@ -79,7 +80,7 @@ fn over_parts<T: Default + Send>(
     count: impl Fn(LakeFile) -> Result<T, ParquetError> + Sync,
     sum: impl Fn(T, T) -> T + Sync,
 ) -> Result<T, CorrelateError> {
-    let count = |part: &Part| count(lake.open_listed(part)?).map_err(|source| damaged(&part.path, source));
+    let count = |part: &Part| count(lake.open_listed(part)?).map_err(LakeError::parquet(&part.path));
     let counts = lake.parts(table)?.par_iter().map(count).try_reduce(T::default, |a, b| Ok(sum(a, b)));
     Ok(counts?)
 }

@@ -20,8 +20,8 @@ use trailweave_table::date_of_day;
 use trailweave_table::day_of_time;
 
 use crate::CorrelateError;
-use crate::chain::{Call, Cause, Chain, Event, Missing};
-use crate::copies::{self, Found};
+use crate::chain::{Call, Cause, Chain, Copy, Event, Missing};
+use crate::copies::{Logged, together};
 use crate::found::{LAUNCH_COLUMNS, Rows, When, Window, find};
 use crate::pool::pool;
 use crate::sought::{Kind, Sought};
@@ -54,7 +54,7 @@ fn chain(lake: &Lake, question: &Question<'_>) -> Result<Chain, CorrelateError> 
     let millis = |seconds: Option<i64>| seconds.map(|it| it.saturating_mul(1000));
     let window = Window { since: millis(question.since), until: millis(question.until) };
     let sought = Sought::new(lake, question.id, window)?;
-    let mut causes = causes(copies::of_calls(lake, in_time(&sought.calls(lake, window)?, window))?);
+    let mut causes = causes(together(in_time(&sought.calls(lake, window)?, window)));
     let mut more_events = 0;
     if causes.is_empty() {
         let (events, n_more) = sought.events(lake, window)?;
@@ -92,8 +92,16 @@ fn is_among(launch: &Event, causes: &[Cause]) -> bool {
     events.any(|event| (&event.event_id, &event.time) == (&launch.event_id, &launch.time))
 }
 
+/// A call with its cause, or why it has none.
+#[derive(Debug)]
+struct Found {
+    cause: Option<Event>,
+    unmatched_reason: Option<String>,
+    call: Call,
+}
+
 /// Reads the rows of `correlated` in the order of the calls.
-fn in_time(found: &[RecordBatch], window: Window) -> Vec<Found> {
+fn in_time(found: &[RecordBatch], window: Window) -> Vec<Logged<Found>> {
     let mut rows: Vec<(When, Rows<'_>, usize)> = Vec::new();
     for batch in found {
         let of_batch = Rows { batch };
@@ -101,25 +109,24 @@ fn in_time(found: &[RecordBatch], window: Window) -> Vec<Found> {
         rows.extend(in_window.map(|row| (of_batch.when("kms_event", row), of_batch, row)));
     }
     rows.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-    let found = |(_, rows, row): (When, Rows<'_>, usize)| Found {
-        cause: rows.cause(row),
-        unmatched_reason: rows.text("unmatched_reason", row),
-        call: rows.call(row),
+    let found = |(_, rows, row): (When, Rows<'_>, usize)| {
+        let unmatched_reason = rows.text("unmatched_reason", row);
+        Logged::call(rows, row, Found { cause: rows.cause(row), unmatched_reason, call: rows.call(row) })
     };
     rows.into_iter().map(found).collect()
 }
 
 /// Puts calls below their causes, in the order of the calls.
-fn causes(calls: Vec<Found>) -> Vec<Cause> {
+fn causes(calls: Vec<(Found, Vec<Copy>)>) -> Vec<Cause> {
     let mut causes = Vec::<Cause>::new();
     let mut positions = HashMap::new();
-    for Found { cause: event, unmatched_reason, call } in calls {
+    for (Found { cause: event, unmatched_reason, call }, copies) in calls {
         let key = (event.as_ref().map(identity), unmatched_reason.clone());
         let position = *positions.entry(key).or_insert(causes.len());
         if position == causes.len() {
             causes.push(Cause { event, unmatched_reason, calls: Vec::new() });
         }
-        causes[position].calls.push(call);
+        causes[position].calls.push(Call { copies, ..call });
     }
     causes
 }

@@ -64,6 +64,7 @@ fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
         "source_identity" => texts(events, |it| &it.source_identity),
         "issued_access_key_id" => texts(events, |it| &it.issued_access_key_id),
         "key_arn" => texts(events, |it| &it.key_arn),
+        "source_key_arn" => texts(events, |it| &it.source_key_arn),
         "grant_id" => texts(events, |it| &it.grant_id),
         "grantee_principal" => texts(events, |it| &it.grantee_principal),
         "retiring_principal" => texts(events, |it| &it.retiring_principal),

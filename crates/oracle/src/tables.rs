@@ -61,8 +61,11 @@ fn kms_columns(event: &Event) -> Row {
         .with("kms_event_name", event.event_name.as_ref())
         .with("kms_error_code", event.error_code.as_ref())
         .with("kms_principal_arn", event.principal_arn.as_ref())
+        .with("kms_principal_account_id", event.principal_account_id.as_ref())
         .with("kms_invoked_by", event.invoked_by.as_ref())
         .with("kms_request_id", event.request_id.as_ref())
+        .with("shared_event_id", event.shared_event_id.as_ref())
+        .with("source_key_arn", event.source_key_arn.as_ref())
         .with("kms_source_object", event.source_object.as_ref())
         .with("grant_id", event.grant_id.as_ref())
 }

@@ -264,8 +264,10 @@ fn kms_event() -> impl Strategy<Value = Event> {
                 _ => 0,
             };
             let grant_id = (chance.index(100) < grants_in_100).then(|| format!("grant{WORLD}-{grant}"));
-            let event = Event { event_source, event_name: some(name), error_code, grant_id, key_arn, ..event };
-            let event = identity.of(event);
+            let source_key_arn =
+                (name == "ReEncrypt" && chance.index(10) > 0).then(|| KEYS[chance.index(KEYS.len())].to_owned());
+            let event = Event { event_source, event_name: some(name), error_code, grant_id, ..event };
+            let event = identity.of(Event { key_arn, source_key_arn, ..event });
             let instance_ids = instance.into_iter().collect();
             let event = Event { instance_ids, volume_ids, snapshot_ids, encryption_context, ..event };
             if name == "CreateGrant" { with_constraints(event, chance.index(GRANTEES.len())) } else { event }

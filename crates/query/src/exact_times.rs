@@ -1,5 +1,5 @@
 //! Times finer than the lake's are refused, as the engine would cut them: `event_time = '..35.0000009Z'` would find the
-//! rows of `..35.000000Z`.
+//! rows of `..35.000000Z`. So are numbers beside dates, as it would count days: `event_date > 20260301` would find no row.
 
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use jiff::Timestamp;
 
 /// Refuses to compare a column with a constant time, or to move it by a constant interval, that has a part of a
-/// microsecond. It runs after the rule that finds types, as that rule turns a text beside a time into a time.
+/// microsecond, and to compare a date with a number. It runs after the rule that finds types, as that rule turns a text beside
+/// a time into a time, and a number beside a date into a date.
 #[derive(Debug)]
 pub(crate) struct ExactTimes;
 
@@ -37,7 +38,7 @@ impl AnalyzerRule for ExactTimes {
     }
 }
 
-/// Refuses a comparison of a column with a constant that is finer, and a sum with one.
+/// Refuses a comparison of a column with a constant that is finer, and a sum with one, and a comparison of a date with a number.
 fn check(expr: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
     let compared: Vec<&Expr> = match expr {
         Expr::BinaryExpr(binary)
@@ -55,6 +56,7 @@ fn check(expr: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
     };
     if compared.iter().any(|expr| expr.any_column_refs()) {
         for constant in compared.into_iter().filter(|expr| is_constant(expr)) {
+            refuse_number(constant)?;
             refuse_finer(constant)?;
         }
     }
@@ -69,6 +71,29 @@ fn is_constant(expr: &Expr) -> bool {
         _ => true,
     };
     !expr.exists(|expr| Ok(varies(expr))).unwrap_or(true)
+}
+
+/// Refuses a constant date that was a whole number.
+fn refuse_number(constant: &Expr) -> Result<(), DataFusionError> {
+    let Expr::Cast(cast) = constant else { return Ok(()) };
+    if *cast.field.data_type() != DataType::Date32 || !is_integer(&cast.expr) {
+        return Ok(());
+    }
+    Err(DataFusionError::Plan(format!(
+        "a date is compared with {}, which would be a number of days since 1970; write a date as '2026-03-01'",
+        cast.expr.human_display()
+    )))
+}
+
+/// Returns whether a constant is made of whole numbers.
+fn is_integer(constant: &Expr) -> bool {
+    match constant {
+        Expr::Literal(value, _) => value.data_type().is_integer(),
+        Expr::Cast(cast) => cast.field.data_type().is_integer(),
+        Expr::Negative(inner) => is_integer(inner),
+        Expr::BinaryExpr(binary) => is_integer(&binary.left) && is_integer(&binary.right),
+        _ => false,
+    }
 }
 
 const NANOS_PER_MICRO: i64 = 1000;

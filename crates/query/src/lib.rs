@@ -15,4 +15,4 @@ mod session;
 
 pub use engine_error::EngineError;
 pub use error::QueryError;
-pub use session::{Session, SessionOptions, open};
+pub use session::{Batches, Session, SessionOptions, open};

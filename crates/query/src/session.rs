@@ -1,5 +1,6 @@
 //! The engine, set up for a lake, and questions to it.
 
+use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Field;
+use arrow::datatypes::FieldRef;
 use arrow::datatypes::Schema;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -18,6 +20,7 @@ use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::listing::ListingTableConfig;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::disk_manager::DiskManagerMode;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -31,7 +34,6 @@ use trailweave_table::DATE_PARTITION;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::VIEWS;
-use trailweave_table::View;
 
 use crate::QueryError;
 use crate::exact_times::ExactTimes;
@@ -51,17 +53,22 @@ pub struct Session {
     context: SessionContext,
 }
 
-/// Opens the tables of `lake`, its ledger, and the views over them for questions. A table that has no files yet is empty.
+/// Opens the tables of `lake`, its ledger, and the views over them for questions. A table that has no files yet is empty; one
+/// that cannot be listed is an error.
 pub async fn open(lake: &Lake, options: &SessionOptions) -> Result<Session, QueryError> {
+    let mut tables = Vec::new();
+    for table in TABLES.into_iter().chain(AUDIT) {
+        tables.push((table, !lake.parts(table)?.is_empty()));
+    }
     let open = async || {
         let context = context(options)?;
         context.add_analyzer_rule(Arc::new(ExactTimes));
         register_store(&context, lake)?;
-        for table in TABLES.into_iter().chain(AUDIT) {
-            register_table(&context, lake, table)?;
+        for (table, has_files) in &tables {
+            register_table(&context, lake, table, *has_files)?;
         }
-        for View { name, sql, .. } in VIEWS {
-            context.sql(&format!("CREATE VIEW {name} AS {sql}")).await?;
+        for view in VIEWS {
+            context.sql(&format!("CREATE VIEW {} AS {}", view.name, view.sql())).await?;
         }
         Ok(Session { context })
     };
@@ -69,19 +76,57 @@ pub async fn open(lake: &Lake, options: &SessionOptions) -> Result<Session, Quer
 }
 
 impl Session {
-    /// Answers one question in SQL, as at least one batch. Whatever would change something is refused.
-    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
-        let failed = |error: DataFusionError| QueryError::Query(error.into());
+    /// Answers one question in SQL. Whatever would change something is refused.
+    pub async fn answer(&self, sql: &str) -> Result<Batches, QueryError> {
         let plan = self.context.state().create_logical_plan(sql).await.map_err(failed)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan).map_err(|source| QueryError::ReadOnly(source.into()))?;
         let answer = self.context.execute_logical_plan(plan).await.map_err(failed)?;
-        let schema = Arc::clone(answer.schema().inner());
-        let mut rows = answer.collect().await.map_err(failed)?;
-        if rows.is_empty() {
-            rows.push(RecordBatch::new_empty(schema));
+        Ok(Batches { rows: answer.execute_stream().await.map_err(failed)? })
+    }
+
+    /// Answers one question in SQL, as at least one batch.
+    pub async fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        self.answer(sql).await?.all().await
+    }
+}
+
+/// The rows of an answer, which are computed as they are taken.
+pub struct Batches {
+    rows: SendableRecordBatchStream,
+}
+
+impl Batches {
+    /// Returns the columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    /// Takes the next batch; none after the last.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        poll_fn(|context| self.rows.as_mut().poll_next(context)).await.transpose().map_err(failed)
+    }
+
+    /// Takes all batches that are left, at least one.
+    pub async fn all(mut self) -> Result<Vec<RecordBatch>, QueryError> {
+        let mut all = Vec::new();
+        while let Some(rows) = self.next().await? {
+            all.push(rows);
         }
-        Ok(rows)
+        if all.is_empty() {
+            all.push(RecordBatch::new_empty(self.schema()));
+        }
+        Ok(all)
+    }
+}
+
+fn failed(error: DataFusionError) -> QueryError {
+    QueryError::Query(error.into())
+}
+
+impl std::fmt::Debug for Batches {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Batches").finish_non_exhaustive()
     }
 }
 
@@ -141,18 +186,31 @@ fn register_store(context: &SessionContext, lake: &Lake) -> Result<(), DataFusio
 }
 
 /// Makes a table of the lake known under its name.
-fn register_table(context: &SessionContext, lake: &Lake, table: &Table) -> Result<(), DataFusionError> {
+fn register_table(
+    context: &SessionContext,
+    lake: &Lake,
+    table: &Table,
+    has_files: bool,
+) -> Result<(), DataFusionError> {
     let folder = lake.table_dir(table);
     let date = table.dated_by.map(|_| (DATE_PARTITION.to_owned(), DataType::Date32));
-    let has_files = || lake.parts(table).is_ok_and(|parts| !parts.is_empty());
-    let provider: Arc<dyn TableProvider> = if has_files() {
-        Arc::new(listing(&folder, table.schema(), date.into_iter().collect())?)
+    let mut fields: Vec<_> = table.schema().fields().iter().map(with_bare_elements).collect();
+    let provider: Arc<dyn TableProvider> = if has_files {
+        Arc::new(listing(&folder, Arc::new(Schema::new(fields)), date.into_iter().collect())?)
     } else {
-        let mut fields = table.schema().fields().to_vec();
         fields.extend(date.map(|(name, kind)| Arc::new(Field::new(name, kind, true))));
         Arc::new(EmptyTable::new(Arc::new(Schema::new(fields))))
     };
     context.register_table(table.name, provider).map(|_| ())
+}
+
+/// Takes the field id from the elements of a column of lists. The engine loses it where it holds a list as a single value, which
+/// then is of another type than its column. A column keeps its own: with another than in the file it would be cast, and no
+/// Bloom filter be asked.
+fn with_bare_elements(column: &FieldRef) -> FieldRef {
+    let DataType::List(element) = column.data_type() else { return Arc::clone(column) };
+    let element = Field::new(element.name(), element.data_type().clone(), element.is_nullable());
+    Arc::new(column.as_ref().clone().with_data_type(DataType::List(Arc::new(element))))
 }
 
 /// The Parquet files in a folder, whose schema is known.

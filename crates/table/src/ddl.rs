@@ -24,7 +24,6 @@ use crate::ddl::words::escaped;
 use crate::ddl::words::quoted;
 use crate::layout::table_dir;
 use crate::views::VIEWS;
-use crate::views::View;
 
 /// A query engine that reads the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +96,8 @@ fn write_all(out: &mut String, dialect: Dialect, root: &str, has_files: impl Fn(
         return Ok(());
     }
     let create = if dialect == Dialect::Spark { TEMPORARY_VIEW } else { VIEW };
-    for View { name, doc, sql } in VIEWS {
-        writeln!(out, "-- {doc}\n{create} {name} AS\n{};\n", sql.trim_end())?;
+    for view in VIEWS {
+        writeln!(out, "-- {}\n{create} {} AS\n{};\n", view.doc, view.name, view.sql())?;
     }
     Ok(())
 }

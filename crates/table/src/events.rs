@@ -25,7 +25,10 @@ const COLUMNS: &[Column] = &[
     text("event_type", "eventType"),
     text("event_category", "eventCategory"),
     text("aws_region", "awsRegion"),
-    text("recipient_account_id", "recipientAccountId: whose trail got this copy"),
+    text(
+        "recipient_account_id",
+        "recipientAccountId: whose trail got this copy; of an event of EventBridge without it, its account",
+    ),
     id("request_id", "requestID in lower case; compare it within one account only").written(Plain),
     id("shared_event_id", "sharedEventID, which the copies of one event in several accounts share").written(Plain),
     column("read_only", Bool, "readOnly"),
@@ -51,7 +54,7 @@ const COLUMNS: &[Column] = &[
          response, else the errorMessage of a refused call",
     ),
     id("source_key_arn", "ReEncrypt: ARN of the source key, found the same way"),
-    id("grant_id", "the KMS grant that the call created, retired or revoked"),
+    id("grant_id", "the KMS grant that the call created, or was to retire or revoke"),
     text("grantee_principal", "CreateGrant: granteePrincipal"),
     ids(
         "instance_ids",
@@ -63,7 +66,7 @@ const COLUMNS: &[Column] = &[
     column(
         "encryption_context",
         TextMap,
-        "the call's encryption context, grant constraint, or ReEncrypt's destination context",
+        "the call's encryption context, grant constraint, or ReEncrypt's destination context, else its source context",
     ),
     column("operations", TextList, "CreateGrant: the operations that it allows"),
     text("retiring_principal", "CreateGrant: retiringPrincipal"),

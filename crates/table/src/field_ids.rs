@@ -128,6 +128,9 @@ pub(crate) const CORRELATED: &[&str] = &[
     "kms_source_object",
     "ec2_source_object",
     "event_date",
+    "kms_principal_account_id",
+    "source_key_arn",
+    "shared_event_id",
 ];
 
 pub(crate) const INSTANCES: &[&str] = &[

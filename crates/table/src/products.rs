@@ -111,12 +111,19 @@ const CORRELATED_COLUMNS: &[Column] = &[
     text("kms_event_name", "its event_name"),
     text("kms_error_code", "its error_code"),
     text("kms_principal_arn", "who called KMS"),
+    text("kms_principal_account_id", "account of the caller, which a key owner's copy tells without the ARN"),
     text("kms_invoked_by", "the AWS service that forwarded the call"),
     text("kms_request_id", "its request_id").written(Plain),
+    text(
+        "shared_event_id",
+        "its shared_event_id, which copies of one call in the trails of several accounts share; null for most",
+    )
+    .written(Plain),
     text("recipient_account_id", "account of the trail; else, in old records, of the caller"),
     text("aws_region", "region of the KMS event"),
     id("key_arn", "ARN of the key"),
     text("key_account_id", "account that owns the key"),
+    id("source_key_arn", "ReEncrypt: ARN of the key that it decrypts with"),
     id("grant_id", "the grant that it created, retired or revoked").written(Plain),
     id("instance_id", "the instance that the volume or grant serves; may be learned from other events").written(Plain),
     id(

@@ -9,6 +9,8 @@ use limits::Limited;
 pub use limits::Limits;
 
 use crate::ddl::Dialect;
+use crate::views::KEY_USE_AFTER_DISABLING;
+use crate::views::numbered;
 
 /// A question with parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +24,9 @@ pub struct Question {
     /// The columns by which its rows are narrowed, which `$limits` stands for; none where it asks of one thing.
     limited: Option<Limited>,
     /// The SELECT, without an order.
-    pub template: &'static str,
+    template: &'static str,
     /// The columns by which its rows are ordered.
-    pub order_by: &'static str,
+    order_by: &'static str,
 }
 
 /// A parameter of a question.
@@ -55,25 +57,32 @@ impl ParameterKind {
         match self {
             Self::Key => {
                 "a key's ARN (arn:aws:kms:eu-west-1:111122223333:key/..) or its id (1234abcd-12ab-34cd-56ef-1234567890ab, or mrk-..) \
-                 is expected; an alias can be pointed at another key, so name the key itself"
+                 is expected; an alias can be pointed at another key, so name the key itself: `trailweave trace alias/NAME` \
+                 says which keys it named"
             }
-            Self::Instance => "an instance is expected: i- and 8 or 17 hexadecimal digits",
+            Self::Instance => "an instance is expected: i- and 8 or 17 hexadecimal digits, or its ARN",
             Self::Event => "an event id is expected, such as 1234abcd-12ab-34cd-56ef-1234567890ab",
             Self::Time => "a time is expected",
         }
     }
 
-    /// Returns whether a text is what is taken. A time is read by the caller, who knows what today is.
-    pub fn takes(self, value: &str) -> bool {
-        match self {
-            Self::Key => match value.split_once(":key/") {
-                Some((owner, id)) => is_key_owner(owner) && is_key_id(id),
-                None => is_key_id(value),
+    /// Reads what was typed as CloudTrail logs it: in lower case, and an instance by its id. Returns none where it is not what is
+    /// taken. A time is read by the caller, who knows what today is.
+    pub fn read(self, typed: &str) -> Option<String> {
+        let typed = typed.trim().to_ascii_lowercase();
+        let (is_taken, value) = match self {
+            Self::Key => match typed.split_once(":key/") {
+                Some((owner, id)) => (is_owner(owner, "kms") && is_key_id(id), typed.as_str()),
+                None => (is_key_id(&typed), typed.as_str()),
             },
-            Self::Instance => value.strip_prefix("i-").is_some_and(|hex| matches!(hex.len(), 8 | 17) && is_hex(hex)),
-            Self::Event => is_uuid(value),
-            Self::Time => false,
-        }
+            Self::Instance => match typed.split_once(":instance/") {
+                Some((owner, id)) => (is_owner(owner, "ec2") && is_instance(id), id),
+                None => (is_instance(&typed), typed.as_str()),
+            },
+            Self::Event => (is_uuid(&typed), typed.as_str()),
+            Self::Time => (false, typed.as_str()),
+        };
+        is_taken.then(|| value.to_owned())
     }
 }
 
@@ -97,11 +106,17 @@ impl Question {
         self.limited.is_some()
     }
 
+    /// Tells whether it asks of calls that a lake of relevant events does not keep.
+    pub fn is_of_all_events(&self) -> bool {
+        self.limited == EVENTS
+    }
+
     /// Writes the question in the words of an engine. The values stand in the order of the parameters.
     pub fn sql(&self, dialect: Dialect, values: &[Value], limits: &Limits) -> String {
         assert_eq!(self.parameters.len(), values.len(), "a value for each parameter");
+        let template = numbered(self.template);
         let mut sql = String::new();
-        let mut rest = self.template;
+        let mut rest = template.as_str();
         // Only the template is looked through: a value may hold what looks like a parameter.
         while let Some((before, after)) = rest.split_once('$') {
             sql.push_str(before);
@@ -123,8 +138,9 @@ impl Question {
     }
 }
 
-/// The columns of `correlated`.
+/// The columns of `correlated`, and of `events`.
 const CALLS: Option<Limited> = Some(Limited::by("kms_event_time"));
+const EVENTS: Option<Limited> = Some(Limited::of_events());
 const KEY: &[Parameter] = &[Parameter { name: "key", kind: ParameterKind::Key }];
 
 /// Every question, in the order in which they are listed.
@@ -139,11 +155,11 @@ pub const QUESTIONS: [Question; 9] = [
     },
     Question {
         name: "who-used-key",
-        doc: "Which principals and instances used a key, by which calls, how often, first and last?",
+        doc: "Which principals and instances used a key, by which of the calls that the lake keeps, how often, first and last?",
         parameters: KEY,
-        limited: Some(Limited::of_events()),
+        limited: EVENTS,
         template: include_str!("questions/who_used_key.sql"),
-        order_by: "calls DESC, principal_arn, invoked_by, instance_id, event_name, first_call_at",
+        order_by: "calls DESC, principal_arn, principal_account_id, invoked_by, instance_id, event_name, first_call_at",
     },
     Question {
         name: "launchers-of-key",
@@ -163,7 +179,8 @@ pub const QUESTIONS: [Question; 9] = [
     },
     Question {
         name: "alive-grants",
-        doc: "Which grants were made by a time, and neither retired nor revoked by then?",
+        doc: "Which grants for EC2, EBS or a role that launches instances were made by a time, and neither retired nor revoked by \
+              then?",
         parameters: &[Parameter { name: "at", kind: ParameterKind::Time }],
         limited: Some(Limited::by("created_at")),
         template: include_str!("questions/alive_grants.sql"),
@@ -171,11 +188,11 @@ pub const QUESTIONS: [Question; 9] = [
     },
     Question {
         name: "foreign-keys",
-        doc: "Which keys of other accounts are in use, by which principals and instances?",
+        doc: "Which keys do accounts use that do not own them, by which principals and instances?",
         parameters: &[],
         limited: CALLS,
         template: include_str!("questions/foreign_keys.sql"),
-        order_by: "calls DESC, key_arn, recipient_account_id, kms_principal_arn, instance_id",
+        order_by: "calls DESC, key_arn, caller_account_id, kms_principal_arn, instance_id",
     },
     Question {
         name: "unexplained-decrypts",
@@ -187,11 +204,12 @@ pub const QUESTIONS: [Question; 9] = [
     },
     Question {
         name: "uses-of-disabled-keys",
-        doc: "Which calls used a key after it was disabled or scheduled for deletion, and before it was enabled again?",
+        doc: "Which of the calls that the lake keeps used a key after it was disabled or scheduled for deletion, and before it was \
+              enabled again?",
         parameters: &[],
-        limited: CALLS,
-        template: include_str!("questions/uses_of_disabled_keys.sql"),
-        order_by: "kms_event_time, kms_event_id, disabled_at",
+        limited: EVENTS,
+        template: KEY_USE_AFTER_DISABLING.template,
+        order_by: "kms_event_time, kms_event_id, key_arn",
     },
     Question {
         name: "links",
@@ -231,18 +249,23 @@ impl Question {
     }
 }
 
-/// Returns whether a text is what stands before `:key/` in an ARN.
-fn is_key_owner(owner: &str) -> bool {
+/// Returns whether a text is what stands in an ARN of a service before `:key/`, or `:instance/`.
+fn is_owner(owner: &str, of: &str) -> bool {
     let is_word = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match owner.split(':').collect::<Vec<_>>()[..] {
-        ["arn", partition, "kms", region, account] => {
-            is_word(partition)
+        ["arn", partition, service, region, account] => {
+            service == of
+                && is_word(partition)
                 && is_word(region)
                 && account.len() == 12
                 && account.bytes().all(|it| it.is_ascii_digit())
         }
         _ => false,
     }
+}
+
+fn is_instance(id: &str) -> bool {
+    id.strip_prefix("i-").is_some_and(|hex| matches!(hex.len(), 8 | 17) && is_hex(hex))
 }
 
 fn is_key_id(id: &str) -> bool {
@@ -268,12 +291,33 @@ mod tests {
     fn a_key_is_an_arn_or_an_id_and_nothing_that_sql_could_take_for_its_own() {
         let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{ID}");
         for key in [ID, &arn, "mrk-1234abcd12ab34cd56ef1234567890ab"] {
-            assert!(ParameterKind::Key.takes(key), "{key}");
+            assert_eq!(ParameterKind::Key.read(&format!(" {} ", key.to_uppercase())).as_deref(), Some(key));
         }
         for other in ["", "alias/aws/ebs", "' OR 1 = 1 --", &format!("{ID}'"), "i-0a1b2c3d", "arn:aws:kms:x:1:key/y"] {
-            assert!(!ParameterKind::Key.takes(other), "{other}");
+            assert_eq!(ParameterKind::Key.read(other), None, "{other}");
         }
-        assert!(ParameterKind::Instance.takes("i-0a1b2c3d4e5f60718") && !ParameterKind::Instance.takes("i-'"));
+    }
+
+    #[test]
+    fn an_instance_is_an_id_or_an_arn_however_it_is_typed() {
+        let owner = "arn:aws:ec2:eu-west-1:111122223333";
+        for typed in ["i-0a1b2c3d", "I-0A1B2C3D\n", &format!("{owner}:instance/i-0a1b2c3d")] {
+            assert_eq!(ParameterKind::Instance.read(typed).as_deref(), Some("i-0a1b2c3d"), "{typed}");
+        }
+        let of_kms = format!("{}:instance/i-0a1b2c3d", owner.replace("ec2", "kms"));
+        for other in ["i-'", "i-0a1b2c3", &format!("{owner}:volume/i-0a1b2c3d"), &of_kms] {
+            assert_eq!(ParameterKind::Instance.read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn limits_and_copies_stand_inside_of_every_question_on_calls() {
+        for question in QUESTIONS.into_iter().filter(|it| it.limited == CALLS || it.limited == EVENTS) {
+            let limits = question.template.find("$limits").unwrap();
+            let numbers = question.template.find("$nth_").unwrap();
+            let once = question.template.find("nth = 1").unwrap();
+            assert!(numbers < limits && limits < once, "{}", question.name);
+        }
     }
 
     #[test]
@@ -298,10 +342,12 @@ mod tests {
     fn limits_stand_where_the_rows_are_chosen() {
         let limits = Limits {
             since: Some(1_788_220_800),
-            until: None,
+            // The last second that is meant is one of the day before.
+            until: Some(1_788_220_800 + 2 * 86_400),
             accounts: vec!["111122223333".into(), "444455556666".into()],
             regions: vec!["it's".into()],
         };
+        let days = "event_date >= DATE '2026-09-01' AND event_date <= DATE '2026-09-02'";
         for question in QUESTIONS.into_iter().filter(Question::is_limited) {
             let values = question.parameters.iter().map(|it| match it.kind {
                 ParameterKind::Time => Value::Seconds(0),
@@ -313,9 +359,11 @@ mod tests {
                 sql.contains("time >= TIMESTAMPTZ '2026-09-01 00:00:00+00'") || sql.contains("created_at >= "),
                 "{sql}"
             );
+            // Readers skip days by these.
+            assert!(sql.contains(days), "{sql}");
             // The first records do not say in whose trail they are.
             let account = match question.name {
-                "who-used-key" => "coalesce(recipient_account_id, principal_account_id)",
+                "who-used-key" | "uses-of-disabled-keys" => "coalesce(recipient_account_id, principal_account_id)",
                 _ => " recipient_account_id",
             };
             let narrowed = format!("{account} IN ('111122223333', '444455556666') AND aws_region IN ('it''s')");

@@ -3,10 +3,11 @@
 use crate::column::Table;
 use crate::events::EVENTS;
 
-/// One row per event of a pruned day that the join of later days may look at.
+/// One row per event of a pruned day that the join of later days may look at, or that changed a key.
 pub const REMEMBERED: Table = Table {
     name: "remembered",
-    doc: "One row per event of a pruned day that the join of later days may look at, such as a launch or a grant.",
+    doc: "One row per event of a pruned day that the join of later days may look at, such as a launch or a grant, or that \
+          changed the state or the policy of a key.",
     columns: EVENTS.columns,
     dated_by: EVENTS.dated_by,
     sort_by: &[],

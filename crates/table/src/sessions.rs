@@ -22,7 +22,10 @@ const COLUMNS: &[Column] = &[
     column("event_time", Time, "eventTime: when the request completed, whole seconds as logged").written(Delta),
     text("event_name", "eventName, such as AssumeRole"),
     text("aws_region", "awsRegion"),
-    text("recipient_account_id", "recipientAccountId: whose trail got this copy"),
+    text(
+        "recipient_account_id",
+        "recipientAccountId: whose trail got this copy; of an event of EventBridge without it, its account",
+    ),
     text("source_ip_address", "sourceIPAddress: an address, a service's name, or AWS Internal"),
     text("user_identity_type", "userIdentity.type"),
     text("principal_id", "userIdentity.principalId"),

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub struct Tally {
     /// Records found.
     pub records: u64,
-    /// Records that became rows of `events`.
+    /// Records that became rows of `events` or `sessions`.
     pub rows: u64,
     /// Records that the lake already had, or that others have amended.
     pub duplicates: u64,

@@ -113,6 +113,18 @@ fn a_table_without_files_is_an_empty_view_where_the_engine_needs_files() {
 }
 
 #[test]
+fn every_name_with_a_dollar_in_a_view_is_written_out() {
+    for view in VIEWS {
+        assert!(!view.sql().contains('$'), "{}", view.sql());
+    }
+    let views = ddl(Dialect::DuckDb, "/lake", |_| true);
+    assert!(
+        views.contains("keys_by_instance AS\nSELECT") && views.contains("END AS nth\n  FROM correlated\n"),
+        "{views}"
+    );
+}
+
+#[test]
 fn athena_tables_name_every_column_and_project_the_date() {
     let sql = ddl(Dialect::Athena, "s3://bucket/lake/", |_| true);
     for table in TABLES {

@@ -241,9 +241,10 @@ Examples:
   trailweave ask foreign-keys --sql duckdb | trailweave query --lake ./lake
   trailweave query --lake ./lake \"SELECT * FROM volume_readers WHERE volume_id = 'vol-0a1b2c3d4e5f60718'\"")]
     Query {
-        /// One SELECT over events, correlated, instances, volumes, attachments, grants, rejects, ledger (what became of
-        /// every object), digests (what `verify` found), or the views that `ddl` prints; - or nothing reads it from
-        /// standard input
+        /// One SELECT over events, sessions, correlated, instances, volumes, attachments, grants, rejects, ledger (what
+        /// became of every object), digests (what `verify` found), remembered (events of pruned days), or the views that
+        /// `ddl` prints; SHOW TABLES lists them all. - or nothing reads it from standard input
+        #[arg(allow_hyphen_values = true)]
         sql: Option<String>,
         /// Read the SELECT from a file
         #[arg(long, value_name = "FILE", conflicts_with = "sql")]

@@ -117,7 +117,10 @@ pub(crate) fn warn(lake: &Lake, is_of_join: bool) {
             "`events` is ahead of `correlated` and the other tables of the join; `trailweave correlate` brings them up to it"
         ),
         Ok(_) => {}
-        Err(error) => tracing::debug!(%error, "cannot tell whether the tables are up to the events"),
+        Err(error) => {
+            let error = crate::spoken::spoken(&error.into());
+            tracing::warn!(error, "cannot tell whether the tables are up to the events");
+        }
     }
 }
 

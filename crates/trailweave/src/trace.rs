@@ -26,6 +26,8 @@ pub(crate) use line::Look;
 use line::{BAD, DOUBTFUL, FAINT, GOOD, Line, PLAIN, STRONG};
 use missing::{said, said_together};
 
+const UNNAMED: &str = "an unnamed principal";
+
 /// Draws `chain`: below its identifier what is to be known of it and what is missing, then the causes in time, below each
 /// cause the KMS calls that it made.
 pub(crate) fn draw(out: &mut impl Write, chain: &Chain, look: Look) -> io::Result<()> {
@@ -70,7 +72,7 @@ pub(crate) fn dot(out: &mut impl Write, chain: &Chain) -> io::Result<()> {
             let link = call.confidence.as_deref().map(|it| format!("{}, {it}", call.link)).unwrap_or_default();
             writeln!(out, "  {} -> {} [label={}];", quoted(&id), quoted(&of_call), quoted(&link))?;
             let ids = [&call.instance_id, &call.volume_id, &call.snapshot_id, &call.grant_id, &call.key_arn];
-            for it in ids.into_iter().flatten() {
+            for it in ids.into_iter().flatten().chain(source_key(call)) {
                 writeln!(out, "  {} -> {} [style=dashed];", quoted(&of_call), quoted(it))?;
                 touched.insert(it);
             }
@@ -131,11 +133,17 @@ fn logged_in(account: Option<&str>, copies: &[Copy]) -> String {
 
 /// Names the caller of an EC2 call and the principal behind it.
 fn actor(event: &Event) -> String {
-    let by = event.principal_arn.as_deref().unwrap_or("an unnamed principal");
+    let by = named(event.principal_arn.as_ref(), event.principal_account_id.as_ref());
+    let by = by.unwrap_or_else(|| UNNAMED.to_owned());
     match &event.root_principal_arn {
-        Some(root) if root != by => format!("{by}, for {root}"),
-        _ => by.to_owned(),
+        Some(root) if *root != by => format!("{by}, for {root}"),
+        _ => by,
     }
+}
+
+/// Names a caller by its ARN, or by its account: the copy of a key's owner has no more.
+fn named(arn: Option<&String>, account: Option<&String>) -> Option<String> {
+    arn.cloned().or_else(|| Some(format!("account {}", account?)))
 }
 
 fn draw_calls(out: &mut impl Write, stem: &str, calls: &[Call], look: Look) -> io::Result<()> {
@@ -183,12 +191,17 @@ fn more(n: usize) -> String {
 }
 
 fn caller(call: &Call) -> String {
-    match (&call.principal_arn, &call.invoked_by) {
-        (Some(arn), Some(service)) => format!("{arn} through {service}"),
-        (Some(arn), None) => arn.clone(),
+    match (named(call.principal_arn.as_ref(), call.principal_account_id.as_ref()), &call.invoked_by) {
+        (Some(caller), Some(service)) => format!("{caller} through {service}"),
+        (Some(caller), None) => caller,
         (None, Some(service)) => service.clone(),
-        (None, None) => "an unnamed principal".to_owned(),
+        (None, None) => UNNAMED.to_owned(),
     }
+}
+
+/// Returns the key that a ReEncrypt decrypts with, where it is not the one that it encrypts with.
+fn source_key(call: &Call) -> Option<&String> {
+    call.source_key_arn.as_ref().filter(|arn| call.key_arn.as_ref() != Some(*arn))
 }
 
 /// Names what calls touched, the narrow first.
@@ -201,13 +214,14 @@ fn touched(group: &[&Call]) -> Vec<String> {
         let id = call.grant_id.as_ref()?;
         Some(format!("grant {}", id.get(..12).map_or_else(|| id.clone(), |head| format!("{head}.."))))
     };
-    let names: [fn(&Call) -> Option<String>; 6] = [
+    let names: [fn(&Call) -> Option<String>; 7] = [
         |call| call.instance_id.clone(),
         |call| call.volume_id.clone(),
         |call| call.snapshot_id.clone(),
         |call| call.caller_instance_id.as_ref().map(|id| format!("called from {id}")),
         grant,
         |call| call.key_arn.as_ref().map(|arn| format!("key {arn}")),
+        |call| source_key(call).map(|arn| format!("source key {arn}")),
     ];
     names.into_iter().filter_map(one_of).collect()
 }

@@ -155,8 +155,9 @@ fn copies_of_a_call_are_one_that_says_where_it_was_logged() {
         ..event
     };
     let grant = |id| shared(forwarded(with_volume(kms(id, 8, "CreateGrant"))));
+    let callers = Event { principal_arn: Some("arn:alice".into()), ..grant("callers") };
     let same_time = forwarded(with_volume(kms("other", 8, "CreateGrant")));
-    let (_folder, lake) = lake_of(&[owners(grant("a-owners")), grant("callers"), same_time]);
+    let (_folder, lake) = lake_of(&[owners(grant("a-owners")), callers, same_time]);
     correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
     let chain = trace(&lake, OPTIONS.threads, &Question::of(VOLUME)).unwrap();
     let calls: Vec<_> = chain.causes.iter().flat_map(|cause| &cause.calls).collect();
@@ -164,6 +165,65 @@ fn copies_of_a_call_are_one_that_says_where_it_was_logged() {
     assert_eq!(calls.iter().map(|call| copies(call)).collect::<Vec<_>>(), [("callers".into(), 1), ("other".into(), 0)]);
     let copy = Copy { event_id: Some("a-owners".into()), recipient_account_id: Some("222222222222".into()) };
     assert_eq!(calls[0].copies, [copy]);
+}
+
+#[test]
+fn of_the_copies_of_a_call_by_a_service_that_of_the_keys_owner_is_not_told() {
+    let decrypt = |id: &str, account: &str| Event {
+        recipient_account_id: Some(account.into()),
+        shared_event_id: Some("s1".into()),
+        ..by_service(with_volume(kms(id, 8, "Decrypt")))
+    };
+    for (owners, users) in [("a", "b"), ("b", "a")] {
+        let (_folder, lake) = lake_of(&[decrypt(owners, ACCOUNT), decrypt(users, "222222222222")]);
+        correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+        assert_eq!(chain(&lake, VOLUME), expected(&[("", &[users])]));
+        let found = trace(&lake, OPTIONS.threads, &Question::of(VOLUME)).unwrap();
+        let copy = Copy { event_id: Some(owners.into()), recipient_account_id: Some(ACCOUNT.into()) };
+        assert_eq!(found.causes[0].calls[0].copies, [copy]);
+    }
+}
+
+#[test]
+fn an_owners_copy_tells_the_account_of_its_caller() {
+    let owners = |event: Event| Event {
+        user_identity_type: Some("AWSAccount".into()),
+        principal_account_id: Some("222222222222".into()),
+        ..event
+    };
+    let account = |event: Event, id: &str| {
+        let (_folder, lake) = lake_of(&[event]);
+        correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+        let mut causes = trace(&lake, OPTIONS.threads, &Question::of(id)).unwrap().causes;
+        let Cause { event, mut calls, .. } = causes.remove(0);
+        let of_call = calls.pop().map(|call| (call.principal_arn, call.principal_account_id));
+        of_call.or_else(|| event.map(|event| (event.principal_arn, event.principal_account_id))).unwrap()
+    };
+    let known = (None, Some("222222222222".to_owned()));
+    assert_eq!(account(owners(forwarded(with_volume(kms("decrypt", 8, "Decrypt")))), VOLUME), known);
+    // A call that has to do with neither EC2 nor EBS is an event alone.
+    assert_eq!(account(owners(kms("direct", 8, "Decrypt")), "k"), known);
+}
+
+#[test]
+fn a_key_is_found_by_what_was_encrypted_anew_under_another() {
+    let source = format!("arn:aws:kms:{HOME}:{ACCOUNT}:key/source");
+    let re_encrypt = |id: &str| Event { source_key_arn: Some(source.clone()), ..kms(id, 5, "ReEncrypt") };
+    let disable = Event { key_arn: Some(source.clone()), ..kms("disable", 10, "DisableKey") };
+    let found = |events: &[Event]| {
+        let (_folder, lake) = lake_of(events);
+        correlate(&lake, &OPTIONS, &Progress::default()).unwrap();
+        let by_arn = chain(&lake, &source);
+        for id in ["source", "SOURCE", &source.to_uppercase()] {
+            assert_eq!(chain(&lake, id), by_arn, "{id}");
+        }
+        by_arn
+    };
+    let of_volume = forwarded(with_volume(re_encrypt("of-volume")));
+    assert_eq!(found(std::slice::from_ref(&of_volume)), expected(&[("", &["of-volume"])]));
+    let of_source = Event { key_arn: Some(source.clone()), ..forwarded(with_volume(kms("of-source", 1, "Decrypt"))) };
+    assert_eq!(found(&[of_source, of_volume]), expected(&[("", &["of-source", "of-volume"])]));
+    assert_eq!(found(&[re_encrypt("direct"), disable]), expected(&[("direct", &[]), ("disable", &[])]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use trailweave_correlate::{CorrelateError, Progress, Scope, correlate, prune};
 use trailweave_correlate::{CorrelateOptions, Pruned};
 use trailweave_lake::{Change, Lake, LakePlace, LeaseTimes, PublishOptions, publish};
 use trailweave_oracle::world::{runner, shuffle, worlds};
-use trailweave_oracle::{Event, batch, deliver, files};
+use trailweave_oracle::{Event, batch, deliver, events_from, files, rows_of};
 use trailweave_table::{DATE_PARTITION, JOINED, LOGGED, REMEMBERED, TABLES, Table, day_of_date, day_of_time};
 
 use crate::dying::Dying;
@@ -220,4 +220,31 @@ fn a_lake_whose_tables_lag_is_not_pruned() {
     assert!(matches!(tried(day + 1), Err(CorrelateError::Behind)));
     assert_eq!(tried(day).unwrap(), Pruned::default());
     assert_eq!(LOGGED.map(|table| lake.parts(table).unwrap().len()), [2, 0]);
+}
+
+#[test]
+fn what_changed_a_key_is_remembered_and_other_calls_of_it_are_not() {
+    const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path(), Some("all")).unwrap();
+    let event = |service: &str, name: &str| Event {
+        event_id: Some(format!("{service} {name}")),
+        event_time: FIRST,
+        event_source: Some(format!("{service}.amazonaws.com")),
+        event_name: Some(name.into()),
+        error_code: Some("AccessDenied".into()),
+        principal_arn: Some("arn:alice".into()),
+        key_arn: Some("arn:key".into()),
+        source_object: Some("object".into()),
+        source_index: Some(0),
+        ..Event::default()
+    };
+    let changes = CHANGES.map(|name| event("kms", name));
+    let others = [event("kms", "Decrypt"), event("kms", "DescribeKey"), event("events", "DisableKey")];
+    deliver(&lake, 0, &batch(&[&changes[..], &others].concat()));
+    run(&lake, Scope::New, None);
+    assert_eq!(pruned(&lake, day_of_time(FIRST) + 1).remembered, 5);
+    let mut remembered = events_from(&rows_of(&lake, &REMEMBERED));
+    remembered.sort_by(|one, other| one.event_name.cmp(&other.event_name));
+    assert_eq!(remembered, changes);
 }

@@ -2,7 +2,13 @@
 
 use std::num::NonZeroUsize;
 
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
 use tempfile::TempDir;
+use trailweave_correlate::CorrelateOptions;
+use trailweave_correlate::Progress;
+use trailweave_correlate::Scope;
+use trailweave_correlate::correlate;
 use trailweave_lake::Lake;
 use trailweave_oracle::Event;
 use trailweave_oracle::batch;
@@ -30,6 +36,19 @@ pub(crate) fn lake_of(events: &[Event]) -> (TempDir, Lake) {
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
     deliver(&lake, 0, &batch(events));
     (folder, lake)
+}
+
+/// Makes the tables of the join.
+pub(crate) fn join(lake: &Lake) {
+    let threads = NonZeroUsize::new(2).unwrap();
+    let options =
+        CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };
+    correlate(lake, &options, &Progress::default()).unwrap();
+}
+
+/// Returns the values of a column of texts, with a dash for none.
+pub(crate) fn texts<'a>(rows: &'a [RecordBatch], column: &str) -> Vec<&'a str> {
+    rows.iter().flat_map(|rows| rows[column].as_string::<i32>().iter().map(|it| it.unwrap_or("-"))).collect()
 }
 
 /// Opens a lake for questions.

@@ -1,9 +1,15 @@
 //! Questions in SQL, right and wrong.
 
+use std::fs;
+use std::num::NonZeroUsize;
+
 use arrow::array::RecordBatch;
 use tempfile::TempDir;
+use trailweave_oracle::Event;
 use trailweave_query::QueryError;
 use trailweave_query::Session;
+use trailweave_query::SessionOptions;
+use trailweave_query::open;
 
 use crate::lakes::event;
 use crate::lakes::lake_of;
@@ -107,6 +113,52 @@ async fn a_time_of_whole_microseconds_is_compared_as_it_is() {
         count(&session, "event_time < now() - INTERVAL '1 nanosecond'").await.is_ok(),
         "the time of day may be finer"
     );
+}
+
+#[tokio::test]
+async fn a_date_is_not_compared_with_a_number() {
+    let (_folder, session) = launches().await;
+    for condition in [
+        "event_date > 20260301",
+        "5 = event_date",
+        "event_date IN (-5, 20260301)",
+        "event_date BETWEEN 1 AND 20260301 + 30",
+        "CASE event_date WHEN 20260901 THEN true ELSE false END",
+    ] {
+        let answer = count(&session, condition).await;
+        assert!(answer.as_ref().is_err_and(|said| said.contains("write a date as '2026")), "{condition}: {answer:?}");
+    }
+    assert_eq!(count(&session, "event_date + 1 > DATE '2026-09-01' AND event_date > '2026-08-31'").await, Ok(4));
+}
+
+#[tokio::test]
+async fn lists_are_values_of_every_step() {
+    let launch = |n: usize| Event {
+        instance_ids: vec![format!("i-0000000{n}")],
+        ..event("ec2", &format!("e{n}"), 0, "RunInstances")
+    };
+    let (_folder, lake) = lake_of(&[launch(1), launch(2)]);
+    let session = opened(&lake).await;
+    for sql in [
+        "SELECT e.instance_ids, s.event_id FROM events e, events s",
+        "SELECT max(instance_ids) FROM events",
+        "SELECT lead(instance_ids) OVER (ORDER BY event_id) FROM events",
+        "SELECT array_concat(instance_ids, volume_ids) FROM events",
+        "SELECT e.* FROM events e CROSS JOIN (SELECT 1) one",
+        "SELECT g.operations, e.instance_ids FROM events e LEFT JOIN grants g ON true",
+    ] {
+        let answer = session.query(sql).await.map_err(|error| said(&error));
+        assert!(answer.as_ref().is_ok_and(|rows| rows[0].num_rows() > 0), "{sql}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_listed_is_not_an_empty_one() {
+    let (folder, lake) = lake_of(&[event("ec2", "run", 0, "RunInstances")]);
+    fs::write(folder.path().join("correlated"), "a file").unwrap();
+    let options = SessionOptions { memory_bytes: 256 << 20, threads: NonZeroUsize::MIN };
+    let refused = open(&lake, &options).await;
+    assert!(matches!(&refused, Err(QueryError::Lake(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -1,23 +1,20 @@
 //! Views over the products.
 
-use std::num::NonZeroUsize;
-
-use arrow::array::AsArray;
-use trailweave_correlate::CorrelateOptions;
-use trailweave_correlate::Progress;
-use trailweave_correlate::Scope;
-use trailweave_correlate::correlate;
-use trailweave_lake::Lake;
+use trailweave_correlate::prune;
+use trailweave_lake::Change;
 use trailweave_oracle::Event;
 use trailweave_oracle::products;
 use trailweave_table::Dialect;
 use trailweave_table::Limits;
 use trailweave_table::Question;
 use trailweave_table::Value;
+use trailweave_table::day_of_date;
 
 use crate::lakes::event;
+use crate::lakes::join;
 use crate::lakes::lake_of;
 use crate::lakes::opened;
+use crate::lakes::texts;
 
 /// A key that nothing else says anything about.
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -50,8 +47,7 @@ async fn a_key_that_the_role_of_an_instance_used_is_told_of_its_caller_alone() {
     let session = opened(&lake).await;
     let asked = async |sql: &str, column: &str| {
         let rows = session.query(sql).await.unwrap();
-        let values = rows.iter().flat_map(|rows| rows[column].as_string::<i32>().iter());
-        values.map(|value| value.unwrap_or("-").to_owned()).collect::<Vec<_>>()
+        texts(&rows, column).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let view = "SELECT * FROM keys_by_instance ORDER BY caller_instance_id NULLS LAST";
     assert_eq!(asked(view, "instance_id").await, ["-", "i-0000000a"]);
@@ -87,14 +83,38 @@ async fn a_grant_that_two_accounts_logged_is_one_row() {
     let session = opened(&lake).await;
     for view in ["volume_readers", "grants_never_retired"] {
         let rows = session.query(&format!("SELECT create_event_id FROM {view}")).await.unwrap();
-        let ids: Vec<_> = rows.iter().flat_map(|rows| rows["create_event_id"].as_string::<i32>().iter()).collect();
-        assert_eq!(ids, [Some("callers")], "{view}");
+        assert_eq!(texts(&rows, "create_event_id"), ["callers"], "{view}");
     }
 }
 
-fn join(lake: &Lake) {
-    let threads = NonZeroUsize::new(2).unwrap();
-    let options =
-        CorrelateOptions { memory_bytes: 256 << 20, threads, slice_rows: None, scope: Scope::Whole, give_back: || () };
-    correlate(lake, &options, &Progress::default()).unwrap();
+#[tokio::test]
+async fn what_disabled_a_key_and_what_launched_an_instance_is_told_after_its_day_was_pruned() {
+    const DAY: i64 = 86_400;
+    let launch = Event {
+        instance_ids: vec!["i-0000000a".into()],
+        user_agent: Some("cli".into()),
+        ..event("ec2", "run", -DAY, "RunInstances")
+    };
+    let of_key = |id, seconds, name| Event { key_arn: Some(KEY.into()), ..event("kms", id, seconds, name) };
+    let used = Event {
+        user_identity_type: Some("AssumedRole".into()),
+        session_name: Some("i-0000000a".into()),
+        ..of_key("used", 60, "Decrypt")
+    };
+    let (_folder, lake) = lake_of(&[launch, of_key("disabled", 60 - DAY, "DisableKey"), used]);
+    join(&lake);
+    let first_day = day_of_date("2026-09-01").unwrap();
+    let mut change = Change::new(&lake, "prune");
+    assert_eq!(prune(&lake, first_day, &mut change).unwrap().days, 1);
+    lake.stage_pruned(first_day, &mut change).unwrap();
+    change.commit().unwrap();
+    let session = opened(&lake).await;
+    let uses = session.query("SELECT disabling_event_id, kms_event_id FROM key_use_after_disabling").await.unwrap();
+    assert_eq!(texts(&uses, "disabling_event_id"), ["disabled"]);
+    assert_eq!(texts(&uses, "kms_event_id"), ["used"]);
+    let behind = Question::named("behind").unwrap();
+    let sql = behind.sql(Dialect::Athena, &[Value::Text("i-0000000a".into())], &Limits::default());
+    let rows = session.query(&sql).await.unwrap();
+    assert_eq!(texts(&rows, "launched_by"), ["RunInstances"]);
+    assert_eq!(texts(&rows, "user_agent"), ["cli"]);
 }

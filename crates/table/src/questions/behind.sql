@@ -19,18 +19,31 @@ FROM (
   ) AS seen
 ) AS asked
 LEFT JOIN instances AS launched ON launched.instance_id = asked.instance_id
-LEFT JOIN events AS launch
-  ON launch.event_id = launched.launch_event_id
-  -- The first records do not say in whose trail they are.
-  AND coalesce(launch.recipient_account_id, launch.principal_account_id) = launched.recipient_account_id
 LEFT JOIN (
-  SELECT instance_id, caller_instance_id, key_arn, calls, failed_calls, first_call_at, last_call_at
-  FROM keys_by_instance
-  WHERE instance_id = $instance
+  SELECT
+    event_id, event_name, invoked_by, user_agent, source_ip_address,
+    -- The first records do not say in whose trail they are.
+    coalesce(recipient_account_id, principal_account_id) AS account_id
+  FROM events
   UNION ALL
-  -- By software on it, with its role. ClickHouse takes a bare `instance_id` for the one that is selected.
-  SELECT caller_instance_id AS instance_id, caller_instance_id, key_arn, calls, failed_calls, first_call_at, last_call_at
-  FROM keys_by_instance AS by_key
-  WHERE by_key.caller_instance_id = $instance
-    AND (by_key.instance_id IS NULL OR by_key.instance_id <> by_key.caller_instance_id)
+  -- Those of pruned days.
+  SELECT
+    event_id, event_name, invoked_by, user_agent, source_ip_address,
+    coalesce(recipient_account_id, principal_account_id) AS account_id
+  FROM remembered
+) AS launch ON launch.event_id = launched.launch_event_id AND launch.account_id = launched.recipient_account_id
+LEFT JOIN (
+  -- By its volumes and grants, and by software on it, with its role.
+  SELECT
+    $instance AS instance_id, caller_instance_id, key_arn, count(*) AS calls,
+    sum(CASE WHEN kms_error_code IS NULL THEN 0 ELSE 1 END) AS failed_calls,
+    min(kms_event_time) AS first_call_at, max(kms_event_time) AS last_call_at
+  FROM (
+    SELECT
+      *, $nth_call
+    FROM correlated
+    WHERE instance_id = $instance OR caller_instance_id = $instance
+  ) AS logged
+  WHERE nth = 1 AND key_arn IS NOT NULL
+  GROUP BY caller_instance_id, key_arn
 ) AS used ON used.instance_id = asked.instance_id

@@ -1,6 +1,9 @@
 //! Limits of an answer: a time, accounts, regions.
 
+use crate::day::date_of_day;
+use crate::day::day_of_time;
 use crate::ddl::Dialect;
+use crate::layout::DATE_PARTITION;
 
 /// The limits of an answer. Without any, all rows are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +45,10 @@ impl Limits {
     /// Writes what follows the other conditions of a WHERE.
     pub(super) fn sql(&self, dialect: Dialect, limited: &Limited) -> String {
         let time = |sign: &str, seconds: i64| format!("{} {sign} {}", limited.time, dialect.time(seconds));
+        // Readers skip days by the partition alone.
+        let day = |sign: &str, seconds: i64| {
+            format!("{DATE_PARTITION} {sign} DATE '{}'", date_of_day(day_of_time(seconds * 1000)))
+        };
         let list = |column: &str, values: &[String]| {
             let texts: Vec<_> = values.iter().map(|value| dialect.text(value)).collect();
             (!texts.is_empty()).then(|| format!("{column} IN ({})", texts.join(", ")))
@@ -49,6 +56,8 @@ impl Limits {
         let conditions = [
             self.since.map(|seconds| time(">=", seconds)),
             self.until.map(|seconds| time("<", seconds)),
+            self.since.map(|seconds| day(">=", seconds)),
+            self.until.map(|seconds| day("<=", seconds - 1)),
             list(limited.account, &self.accounts),
             list("aws_region", &self.regions),
         ];

@@ -1,4 +1,9 @@
 SELECT link, confidence, unmatched_reason, count(*) AS calls
-FROM correlated
-WHERE true$limits
+FROM (
+  SELECT
+    *, $nth_call
+  FROM correlated
+  WHERE true$limits
+) AS logged
+WHERE nth = 1
 GROUP BY link, confidence, unmatched_reason

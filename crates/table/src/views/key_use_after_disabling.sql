@@ -1,21 +1,55 @@
-SELECT
-  disabled.key_arn, disabled.event_name AS disabled_by, disabled.event_id AS disabling_event_id, disabled.disabled_at,
-  disabled.principal_arn AS disabling_principal_arn, used.kms_event_id, used.kms_event_time, used.kms_event_name,
-  used.kms_error_code, used.instance_id, used.volume_id, used.ec2_event_id, used.recipient_account_id, used.aws_region
-FROM (
+WITH calls AS (
   SELECT
-    disabling.key_arn, disabling.event_name, disabling.event_id, disabling.principal_arn, disabling.event_time AS disabled_at,
-    min(again.event_time) AS enabled_at
-  FROM events AS disabling
-  LEFT JOIN (
-    SELECT key_arn, event_time
-    FROM events
-    WHERE event_name = 'EnableKey' AND event_source LIKE 'kms.%' AND error_code IS NULL
-  ) AS again ON again.key_arn = disabling.key_arn AND again.event_time > disabling.event_time
-  WHERE disabling.event_name IN ('ScheduleKeyDeletion', 'DisableKey') AND disabling.event_source LIKE 'kms.%'
-    AND disabling.error_code IS NULL AND disabling.key_arn IS NOT NULL
-  GROUP BY disabling.key_arn, disabling.event_name, disabling.event_id, disabling.principal_arn, disabling.event_time
+    key_arn, source_key_arn, event_id, event_time, event_name, error_code, principal_arn, principal_account_id, aws_region,
+    coalesce(recipient_account_id, principal_account_id) AS account_id,
+    $nth_event
+  FROM events
+  WHERE event_source LIKE 'kms.%' AND event_name IN (
+    'CreateGrant', 'Decrypt', 'DeriveSharedSecret', 'Encrypt', 'GenerateDataKey', 'GenerateDataKeyPair',
+    'GenerateDataKeyPairWithoutPlaintext', 'GenerateDataKeyWithoutPlaintext', 'GenerateMac', 'ReEncrypt', 'Sign', 'Verify',
+    'VerifyMac'
+  )$limits
+)
+SELECT
+  disabled.key_arn AS key_arn, disabled.event_name AS disabled_by, disabled.event_id AS disabling_event_id,
+  disabled.event_time AS disabled_at, disabled.principal_arn AS disabling_principal_arn, used.event_id AS kms_event_id,
+  used.event_time AS kms_event_time, used.event_name AS kms_event_name, used.error_code AS kms_error_code,
+  used.principal_arn AS kms_principal_arn, used.principal_account_id AS kms_principal_account_id,
+  joined.instance_id AS instance_id, joined.volume_id AS volume_id, joined.ec2_event_id AS ec2_event_id,
+  used.account_id AS recipient_account_id, used.aws_region AS aws_region
+FROM (
+  -- Each change of a key's state with the one after it. Those of one second have no known order: the key is taken to be enabled
+  -- last.
+  SELECT
+    key_arn, event_name, event_id, event_time, principal_arn,
+    lead(event_time) OVER (
+      PARTITION BY key_arn ORDER BY event_time, CASE event_name WHEN 'EnableKey' THEN 1 ELSE 0 END, event_id
+    ) AS changed_at,
+    lead(event_name) OVER (
+      PARTITION BY key_arn ORDER BY event_time, CASE event_name WHEN 'EnableKey' THEN 1 ELSE 0 END, event_id
+    ) AS changed_by
+  FROM (
+    SELECT key_arn, event_name, event_id, event_time, principal_arn, event_source, error_code FROM events
+    UNION ALL
+    -- Those of pruned days.
+    SELECT key_arn, event_name, event_id, event_time, principal_arn, event_source, error_code FROM remembered
+  ) AS changing
+  WHERE event_name IN ('DisableKey', 'EnableKey', 'ScheduleKeyDeletion') AND event_source LIKE 'kms.%' AND error_code IS NULL
+    AND key_arn IS NOT NULL
 ) AS disabled
-JOIN correlated AS used ON used.key_arn = disabled.key_arn
-WHERE used.kms_event_time > disabled.disabled_at
-  AND (disabled.enabled_at IS NULL OR used.kms_event_time < disabled.enabled_at)
+JOIN (
+  SELECT key_arn, event_id, event_time, event_name, error_code, principal_arn, principal_account_id, aws_region, account_id
+  FROM calls
+  WHERE nth = 1
+  UNION ALL
+  -- A ReEncrypt uses its source key, too. ClickHouse takes a bare `key_arn` for the one that is selected.
+  SELECT
+    again.source_key_arn AS key_arn, event_id, event_time, event_name, error_code, principal_arn, principal_account_id, aws_region,
+    account_id
+  FROM calls AS again
+  WHERE nth = 1 AND again.source_key_arn IS NOT NULL AND (again.key_arn IS NULL OR again.source_key_arn <> again.key_arn)
+) AS used ON used.key_arn = disabled.key_arn
+LEFT JOIN correlated AS joined ON joined.kms_event_id = used.event_id AND joined.recipient_account_id = used.account_id
+WHERE disabled.event_name <> 'EnableKey' AND used.event_time > disabled.event_time
+  AND (disabled.changed_at IS NULL OR used.event_time < disabled.changed_at
+    OR used.event_time = disabled.changed_at AND disabled.changed_by <> 'EnableKey')

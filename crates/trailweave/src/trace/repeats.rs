@@ -27,7 +27,7 @@ pub(crate) fn grouped(calls: &[Call]) -> Vec<Vec<&Call>> {
     groups
 }
 
-type Kind<'c> = [Option<&'c str>; 5];
+type Kind<'c> = [Option<&'c str>; 6];
 
 /// The fields in which many calls are alike.
 fn kind(call: &Call) -> Kind<'_> {
@@ -37,13 +37,15 @@ fn kind(call: &Call) -> Kind<'_> {
         Some(call.link.as_str()),
         call.confidence.as_deref(),
         call.key_arn.as_deref(),
+        call.source_key_arn.as_deref(),
     ]
 }
 
 /// The other fields in which the same call is alike.
-fn details(call: &Call) -> [Option<&str>; 8] {
+fn details(call: &Call) -> [Option<&str>; 9] {
     [
         call.principal_arn.as_deref(),
+        call.principal_account_id.as_deref(),
         call.invoked_by.as_deref(),
         call.recipient_account_id.as_deref(),
         call.instance_id.as_deref(),

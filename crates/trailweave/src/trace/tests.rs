@@ -15,6 +15,7 @@ fn call(second: usize, volume: &str, by: &str) -> Call {
         name: "Decrypt".to_owned(),
         error_code: None,
         principal_arn: text(by),
+        principal_account_id: text("111122223333"),
         invoked_by: None,
         recipient_account_id: text("111122223333"),
         instance_id: None,
@@ -24,6 +25,7 @@ fn call(second: usize, volume: &str, by: &str) -> Call {
         grant_id: None,
         grant_event_id: None,
         key_arn: text("arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+        source_key_arn: None,
         link: "none".to_owned(),
         confidence: None,
         source_object: None,
@@ -52,6 +54,7 @@ fn launch(time: &str) -> Event {
         time: time.to_owned(),
         name: "RunInstances".to_owned(),
         principal_arn: Some("arn:alice".to_owned()),
+        principal_account_id: None,
         root_principal_arn: None,
         root_source: None,
         source_ip_address: None,
@@ -161,6 +164,38 @@ fn an_event_that_two_accounts_logged_names_both() {
     let copied = Call { copies: vec![copy], ..call(0, "vol-0000000a", ARN) };
     let lines = drawn(&chain(vec![copied]), Look::default());
     assert!(lines[3].ends_with("  logged in 111122223333 and 444455556666"), "{lines:#?}");
+}
+
+#[test]
+fn a_caller_without_an_arn_is_an_account() {
+    let by = |account: Option<&str>, service: Option<&str>| {
+        let [principal_account_id, invoked_by] = [account, service].map(|it| it.map(str::to_owned));
+        let call = Call { principal_arn: None, principal_account_id, invoked_by, ..call(0, "vol-0000000a", ARN) };
+        let line = drawn(&chain(vec![call]), Look::default()).swap_remove(3);
+        line.split_once("  by ").unwrap().1.to_owned()
+    };
+    assert_eq!(by(Some("444455556666"), None), "account 444455556666");
+    assert_eq!(by(Some("444455556666"), Some("AWS Internal")), "account 444455556666 through AWS Internal");
+    assert_eq!(by(None, Some("ebs.amazonaws.com")), "ebs.amazonaws.com");
+    assert_eq!(by(None, None), "an unnamed principal");
+    let event = Event { principal_arn: None, principal_account_id: Some("444455556666".to_owned()), ..launch("") };
+    assert_eq!(actor(&event), "account 444455556666");
+}
+
+#[test]
+fn a_reencrypt_names_both_keys_and_one_of_one_key_names_it_once() {
+    let key = call(0, "vol-0000000a", ARN).key_arn.unwrap();
+    let drawn_and_graph = |source: &str| {
+        let call = Call { source_key_arn: Some(source.to_owned()), ..call(0, "vol-0000000a", ARN) };
+        let chain = chain(vec![call]);
+        (drawn(&chain, Look::default()).swap_remove(4), graph(&chain).matches("\"e0\" -> ").count())
+    };
+    let (line, n_arrows) = drawn_and_graph("arn:source");
+    assert!(line.ends_with(&format!("vol-0000000a  key {key}  source key arn:source")), "{line}");
+    assert_eq!(n_arrows, 3);
+    let (line, n_arrows) = drawn_and_graph(&key);
+    assert!(line.ends_with(&format!("vol-0000000a  key {key}")), "{line}");
+    assert_eq!(n_arrows, 2);
 }
 
 #[test]

@@ -43,8 +43,15 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     let sql = question.sql(Dialect::Athena, &values, &limits);
     let job = Job::new(common, &IngestArgs::default(), now)?;
     let n_rows = query::query(&job, &sql, args.format)?;
+    let lake = job.lake()?;
+    if question.is_of_all_events() && lake.format().events == "relevant" {
+        tracing::warn!(
+            "this lake keeps the calls that touch EC2 or EBS: others on the key are not in the answer; one made with \
+             `ingest --events all` has them"
+        );
+    }
     let is_asked = |day: &i32| limits.since.is_none_or(|since| since < i64::from(*day) * 86_400);
-    if let Some(day) = job.lake()?.pruned_before()?.filter(is_asked) {
+    if let Some(day) = lake.pruned_before()?.filter(is_asked) {
         let before = trailweave_table::date_of_day(day);
         tracing::warn!(
             "days before {before} were pruned: their events are not in the answer, instances, volumes and grants are"
@@ -76,12 +83,9 @@ fn values(question: &Question, args: &AskArgs, now: Timestamp) -> Result<Vec<Val
             ParameterKind::Time => Value::Seconds(config::time(parameter.name, at.take().unwrap_or_default(), now)?),
             kind => {
                 let value = typed.next().ok_or_else(otherwise)?;
-                if !kind.takes(value) {
-                    let (key, expected) = (parameter.name, kind.expected());
-                    return Err(ConfigError::Value { key, value: value.clone(), expected });
-                }
-                // CloudTrail logs ids in lower case.
-                Value::Text(value.to_ascii_lowercase())
+                let (key, expected) = (parameter.name, kind.expected());
+                let wrong = || ConfigError::Value { key, value: value.clone(), expected };
+                Value::Text(kind.read(value).ok_or_else(wrong)?)
             }
         });
     }

@@ -9,7 +9,9 @@ use trailweave_correlate::Question;
 use trailweave_ingest::Source;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
+use trailweave_table::AUDIT;
 use trailweave_table::Dialect;
+use trailweave_table::TABLES;
 use trailweave_table::Table;
 use trailweave_table::ddl as statements;
 
@@ -89,8 +91,13 @@ pub(super) fn ddl(job: &Job, engine: Engine, database: Option<&str>) -> anyhow::
         Engine::Clickhouse => (Dialect::ClickHouse, None),
         Engine::Glue => (Dialect::Glue, None),
     };
-    let has_files =
-        |table: &Table| opened.as_ref().is_none_or(|lake| lake.parts(table).is_ok_and(|parts| !parts.is_empty()));
+    let mut empty = Vec::new();
+    for table in TABLES.into_iter().chain(AUDIT) {
+        if opened.as_ref().map(|lake| lake.parts(table)).transpose()?.is_some_and(|parts| parts.is_empty()) {
+            empty.push(table.name);
+        }
+    }
+    let has_files = |table: &Table| !empty.contains(&table.name);
     let mut out = io::stdout().lock();
     out.write_all(begin.as_bytes())?;
     out.write_all(statements(dialect, &job::absolute(&job.config.lake)?, has_files).as_bytes())?;

@@ -1,7 +1,9 @@
 //! Named questions, by `ask` and in the words of other engines.
 
 use std::fs;
-use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::process::Stdio;
 
@@ -10,6 +12,16 @@ use crate::program::trailweave;
 use crate::program::utf8;
 
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// Makes a lake of one launch, which keeps `events`.
+fn small_lake(folder: &Path, events: &str) -> PathBuf {
+    let (object, lake) = (folder.join("trail.json"), folder.join(events));
+    let launch = r#"{"eventTime":"2026-09-01T06:00:00Z","eventSource":"ec2.amazonaws.com","eventName":"RunInstances","eventID":"run"}"#;
+    fs::write(&object, format!(r#"{{"Records":[{launch}]}}"#)).unwrap();
+    let made = trailweave(&["ingest", "--source", utf8(&object), "--lake", utf8(&lake), "--events", events]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    lake
+}
 
 #[test]
 fn every_question_is_listed_with_what_it_wants() {
@@ -24,11 +36,12 @@ fn every_question_is_listed_with_what_it_wants() {
 
 #[test]
 fn a_question_that_is_asked_wrongly_is_wrong_usage() {
-    let wrong: [(&[&str], &str); 11] = [
+    let wrong: [(&[&str], &str); 12] = [
         (&["who-used-it"], "no question is named `who-used-it`; there are cause-of, who-used-key"),
         (&["who-used-key"], "`ask who-used-key KEY`"),
         (&["who-used-key", KEY, "more"], "`ask who-used-key KEY`"),
         (&["who-used-key", "it's"], "invalid key `it's`: a key's ARN"),
+        (&["who-used-key", "alias/volumes"], "`trailweave trace alias/NAME` says which keys it named"),
         (&["behind", "vol-0a1b2c3d4e5f60718"], "i- and 8 or 17 hexadecimal digits"),
         (&["alive-grants", "--at", "someday"], "invalid at `someday`: a date"),
         (&["foreign-keys", "--at", "7d"], "`ask foreign-keys`"),
@@ -42,6 +55,65 @@ fn a_question_that_is_asked_wrongly_is_wrong_usage() {
             let said = trailweave(&[&["ask"], typed, sql].concat());
             assert!(said.code == 2 && said.stderr.contains(hint), "{typed:?}: {said:?}");
         }
+    }
+}
+
+#[test]
+fn an_id_may_be_typed_as_consoles_show_it() {
+    let asked = |id: &str| trailweave(&["ask", "behind", id, "--sql", "duckdb"]);
+    let expected = asked("i-0a1b2c3d4e5f60718");
+    assert_eq!(expected.code, 0, "{}", expected.stderr);
+    for typed in [" I-0A1B2C3D4E5F60718", "arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718"] {
+        assert_eq!(asked(typed).stdout, expected.stdout, "{typed}");
+    }
+}
+
+#[test]
+fn a_lake_that_does_not_keep_every_call_says_so_beside_answers_about_all_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let questions: [(&[&str], bool); 3] =
+        [(&["who-used-key", KEY], true), (&["uses-of-disabled-keys"], true), (&["links"], false)];
+    for (events, warns) in [("relevant", true), ("all", false)] {
+        let lake = small_lake(folder.path(), events);
+        for (asked, is_of_all_calls) in questions {
+            let said = trailweave(&[&["ask", "--lake", utf8(&lake)][..], asked].concat());
+            assert_eq!(said.code, 0, "{said:?}");
+            let has = said.stderr.contains("keeps the calls that touch EC2 or EBS");
+            assert_eq!(has, warns && is_of_all_calls, "{events} {asked:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_listed_is_an_error_and_not_an_empty_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path(), "relevant");
+    fs::write(lake.join("correlated"), "a file").unwrap();
+    for asked in [&["query", "SELECT count(*) FROM events"][..], &["ask", "links"], &["ddl", "duckdb"]] {
+        let said = trailweave(&[asked, &["--lake", utf8(&lake)]].concat());
+        assert!(said.code == 1 && said.stdout.is_empty() && said.stderr.contains("cannot list"), "{asked:?}: {said:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_is_written_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = small_lake(folder.path(), "relevant");
+    // As a whole it takes 480 MB.
+    let sql = "SELECT value FROM generate_series(1, 60000000)";
+    for format in ["csv", "json", "vertical"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trailweave"));
+        command.args(["query", "--lake", utf8(&lake), "--memory", "96MiB", "--format", format, sql]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(!first.is_empty() && peak_kib < 256 << 10, "{format}: `{first}` after {peak}");
     }
 }
 

@@ -22,6 +22,9 @@ FROM instances
 WHERE instance_id NOT IN (SELECT instance_id FROM correlated WHERE instance_id IS NOT NULL AND key_arn IS NOT NULL)
 LIMIT 1"""
 
+# Copies of a call in several trails are one call.
+CALL = "coalesce(shared_event_id || kms_event_name, recipient_account_id || kms_event_id)"
+
 
 def main(trailweave: str, asked: list[str]) -> int:
     run = lambda *typed: subprocess.run([trailweave, *typed], stdout=subprocess.PIPE, check=True, text=True).stdout.rstrip(";\n")
@@ -75,13 +78,24 @@ def of_lake(query: engines.Answer, usages: list[str]) -> list[tuple[str, ...]]:
 
 
 def totals(query: engines.Answer, ours: dict[tuple[str, ...], list[str]]) -> list[str]:
-    """Holds the calls of `links` against a count."""
-    narrowed, rows = next((words, rows) for words, rows in ours.items() if words[0] == "links" and "--since" in words)
-    _, _, since, _, account, _, region = narrowed
-    limits = f"kms_event_time >= TIMESTAMP '{since}T00:00:00Z' AND recipient_account_id = '{account}' AND aws_region = '{region}'"
-    expected = query(f"SELECT count(*) AS found FROM correlated WHERE {limits}")[0]["found"]
-    found = sum(json.loads(it)["calls"] for it in rows)
-    return [] if found == expected > 0 else [f"{narrowed}: {found} calls, and {expected} of {limits}"]
+    """Holds the calls of `links` against a count of calls, whose copies share an id."""
+    faults = []
+    for words, rows in ours.items():
+        if words[0] != "links":
+            continue
+        limits = "true"
+        if "--since" in words:
+            _, _, since, _, account, _, region = words
+            limits = f"event_date >= '{since}' AND recipient_account_id = '{account}' AND aws_region = '{region}'"
+        expected = query(f"SELECT count(DISTINCT {CALL}) AS found FROM correlated WHERE {limits}")[0]["found"]
+        found = sum(json.loads(it)["calls"] for it in rows)
+        if not found == expected > 0:
+            faults.append(f"{words}: {found} calls, and {expected} of {limits}")
+    if not any("ReEncrypt" in row for row in ours["uses-of-disabled-keys",]):
+        faults.append("no ReEncrypt used a disabled key as its source")
+    if not query(f"SELECT 1 AS found FROM correlated GROUP BY {CALL} HAVING count(*) > 1 LIMIT 1"):
+        faults.append("no call was logged by two accounts")
+    return faults
 
 
 if __name__ == "__main__":

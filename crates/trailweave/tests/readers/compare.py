@@ -94,8 +94,15 @@ def of_key(n: int, second: int, **fields) -> dict:
     return record(n, f"2026-03-03T05:00:{second:02}Z", resources=resources, **fields)
 
 
+RE_ENCRYPT = {
+    "sourceKeyId": KEY,
+    "sourceEncryptionContext": {"aws:ebs:id": "snap-0000000000000000b"},
+    "destinationKeyId": f"{KEY[:-1]}b",
+    "destinationEncryptionContext": {"aws:ebs:id": "vol-0000000000000000c"},
+}
+
 # Times at both ends of a day, texts with what SQL, CSV and JSON escape, null values in a map; a key that is used while it is
-# disabled, after it is enabled again, and after it is to be deleted.
+# disabled, as the source of a ReEncrypt, too, after it is enabled again, and after it is to be deleted.
 ODD = [
     record(1, "2026-03-02T23:59:59Z", **context(nothing=None, empty="")),
     record(2, "2026-03-03T00:00:00Z", **context(text="it's \"a\" \\ \t\r\n, ü ☃ 𝄞")),
@@ -107,6 +114,7 @@ ODD = [
     of_key(8, 3, **context()),
     of_key(9, 4, eventName="ScheduleKeyDeletion"),
     of_key(10, 5, **context(), errorCode="KMSInvalidStateException"),
+    record(11, "2026-03-03T05:00:01Z", eventName="ReEncrypt", requestParameters=RE_ENCRYPT, errorCode="DisabledException"),
     {"eventID": "no time"},
 ]
 

@@ -29,23 +29,22 @@ pub(super) fn table(rows: &[RecordBatch]) -> Result<String, ArrowError> {
     Ok(table.split('\n').map(escape).collect::<Vec<_>>().join("\n"))
 }
 
-/// Writes rows as comma-separated values with a head. A value that is none is an empty field, an empty text is `""`.
-pub(super) fn write_csv(out: &mut impl Write, rows: &[RecordBatch], is_terminal: bool) -> anyhow::Result<()> {
-    for (nth, batch) in rows.iter().enumerate() {
-        if nth == 0 {
-            let names: Vec<String> = batch.schema().fields().iter().map(|field| quoted(field.name())).collect();
-            write!(out, "{}\r\n", names.join(","))?;
-        }
-        each_row(batch, "", |cells| {
-            let cells = cells.iter().map(|cell| match cell {
-                None => String::new(),
-                Some(text) if is_terminal => quoted(&escape(text)),
-                Some(text) => quoted(text),
-            });
-            Ok(write!(out, "{}\r\n", cells.collect::<Vec<_>>().join(","))?)
-        })?;
-    }
-    Ok(())
+/// Writes the head of comma-separated values.
+pub(super) fn write_head(out: &mut impl Write, columns: &Schema) -> anyhow::Result<()> {
+    let names: Vec<String> = columns.fields().iter().map(|field| quoted(field.name())).collect();
+    Ok(write!(out, "{}\r\n", names.join(","))?)
+}
+
+/// Writes rows as comma-separated values. A value that is none is an empty field, an empty text is `""`.
+pub(super) fn write_csv(out: &mut impl Write, rows: &RecordBatch, is_terminal: bool) -> anyhow::Result<()> {
+    each_row(rows, "", |cells| {
+        let cells = cells.iter().map(|cell| match cell {
+            None => String::new(),
+            Some(text) if is_terminal => quoted(&escape(text)),
+            Some(text) => quoted(text),
+        });
+        Ok(write!(out, "{}\r\n", cells.collect::<Vec<_>>().join(","))?)
+    })
 }
 
 /// Quotes a field where that is needed (RFC 4180).
@@ -57,23 +56,25 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Writes each row as lines of a name and a value.
-pub(super) fn write_vertical(out: &mut impl Write, rows: &[RecordBatch]) -> anyhow::Result<()> {
-    let mut nth = 0;
-    for batch in rows {
-        let schema = batch.schema();
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-        each_row(batch, NULL, |cells| {
-            nth += 1;
-            writeln!(out, "-- row {nth}")?;
-            for (name, cell) in names.iter().zip(cells) {
-                writeln!(out, "{name:<width$}  {}", cell.as_deref().map_or_else(|| NULL.to_owned(), escape))?;
-            }
-            Ok(())
-        })?;
-    }
-    if nth == 0 {
+/// Writes each row as lines of a name and a value; `n_before` rows were written before.
+pub(super) fn write_vertical(out: &mut impl Write, rows: &RecordBatch, n_before: usize) -> anyhow::Result<()> {
+    let schema = rows.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let mut nth = n_before;
+    each_row(rows, NULL, |cells| {
+        nth += 1;
+        writeln!(out, "-- row {nth}")?;
+        for (name, cell) in names.iter().zip(cells) {
+            writeln!(out, "{name:<width$}  {}", cell.as_deref().map_or_else(|| NULL.to_owned(), escape))?;
+        }
+        Ok(())
+    })
+}
+
+/// Says that there was no row, where there was none.
+pub(super) fn end_vertical(out: &mut impl Write, n_rows: usize) -> anyhow::Result<()> {
+    if n_rows == 0 {
         writeln!(out, "no rows")?;
     }
     Ok(())
@@ -138,14 +139,15 @@ mod tests {
     #[test]
     fn what_is_none_can_be_told_from_an_empty_text() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a,\"b\"\u{1b}"), Some(""), None]));
-        let rows = [RecordBatch::try_from_iter([("text", Arc::clone(&texts)), ("n", texts)]).unwrap()];
+        let rows = RecordBatch::try_from_iter([("text", Arc::clone(&texts)), ("n", texts)]).unwrap();
         let mut csv = Vec::new();
+        write_head(&mut csv, &rows.schema()).unwrap();
         write_csv(&mut csv, &rows, false).unwrap();
         let expected = "text,n\r\n\"a,\"\"b\"\"\u{1b}\",\"a,\"\"b\"\"\u{1b}\"\r\n\"\",\"\"\r\n,\r\n";
         assert_eq!(String::from_utf8(csv).unwrap(), expected);
         let mut vertical = Vec::new();
-        write_vertical(&mut vertical, &rows).unwrap();
-        let expected = "-- row 1\ntext  a,\"b\"\\u{1b}\nn     a,\"b\"\\u{1b}\n-- row 2\ntext  \nn     \n-- row 3\ntext  NULL\nn     NULL\n";
+        write_vertical(&mut vertical, &rows, 7).unwrap();
+        let expected = "-- row 8\ntext  a,\"b\"\\u{1b}\nn     a,\"b\"\\u{1b}\n-- row 9\ntext  \nn     \n-- row 10\ntext  NULL\nn     NULL\n";
         assert_eq!(String::from_utf8(vertical).unwrap(), expected);
     }
 }
