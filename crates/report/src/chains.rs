@@ -7,9 +7,9 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 use trailweave_lake::read::{Ask, Keys, damaged, load, rows_at, rows_with};
 use trailweave_lake::{Lake, LakeError, Part};
-use trailweave_table::CORRELATED;
 
 use crate::choice::{Choice, quoted};
+use crate::copies::{CallPart, n_rows};
 use crate::texts::{micros, text, texts, value};
 
 /// The calls of a chain that are shown.
@@ -18,13 +18,14 @@ pub(crate) const MAX_CALLS: usize = 25;
 pub(crate) const MAX_EXAMPLES: usize = 5;
 
 /// The columns of a call that are shown, in their order.
-pub(crate) const COLUMNS: [&str; 21] = [
+pub(crate) const COLUMNS: [&str; 22] = [
     "kms_event_time",
     "kms_event_name",
     "kms_error_code",
     "instance_id",
     "volume_id",
     "key_arn",
+    "source_key_arn",
     "grant_id",
     "link",
     "confidence",
@@ -42,10 +43,11 @@ pub(crate) const COLUMNS: [&str; 21] = [
     "recipient_account_id",
 ];
 /// Those that are read beside them.
-const BESIDE: [&str; 7] = [
+const BESIDE: [&str; 8] = [
     "aws_region",
     "caller_instance_id",
     "grant_event_id",
+    "kms_principal_account_id",
     "launch_event_id",
     "launch_event_time",
     "unmatched_reason",
@@ -151,17 +153,20 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Asks for the chain of an instance, volume, key, grant or principal.
+    /// Asks for the chain of an instance, volume, key, grant or principal, as it is given and in lower case, in which
+    /// CloudTrail logs nearly all.
     pub(crate) fn of(id: &str, element: String, arns: impl Iterator<Item = String>) -> Self {
-        let columns: &[&str] = match id.split_once(['-', ':']).map(|(kind, _)| kind) {
+        let lower = id.to_lowercase();
+        let columns: &[&str] = match lower.split_once(['-', ':']).map(|(kind, _)| kind) {
             Some("i") => &["instance_id", "caller_instance_id"],
             Some("vol") => &["volume_id"],
             Some("snap") => &["snapshot_id"],
-            Some("arn") if id.contains(":key/") => &["key_arn"],
+            Some("arn") if lower.contains(":key/") => &["key_arn", "source_key_arn"],
             Some("arn") => &["launch_principal_arn", "root_principal_arn", "ec2_principal_arn", "kms_principal_arn"],
-            _ => &["grant_id", "key_arn", "kms_event_id", "ec2_event_id"],
+            _ => &["grant_id", "key_arn", "source_key_arn", "kms_event_id", "ec2_event_id"],
         };
-        let values = [id.to_owned()].into_iter().chain(arns).collect();
+        let lower = (lower != id).then_some(lower);
+        let values = [id.to_owned()].into_iter().chain(lower).chain(arns).collect();
         Self { id: id.to_owned(), element, columns, values, first: First::new(MAX_CALLS), calls: Vec::new() }
     }
 
@@ -196,38 +201,41 @@ impl Chain {
         let values = self.values.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", ");
         let any = self.columns.iter().map(|column| format!("{column} IN ({values})")).collect::<Vec<_>>().join(" OR ");
         format!(
-            "SELECT\n  {}\nFROM correlated{}\nORDER BY kms_event_time, kms_event_id, recipient_account_id\nLIMIT {}",
+            "{}\nSELECT\n  {}\nFROM kms_calls\nWHERE {any}\nORDER BY kms_event_time, kms_event_id, recipient_account_id\nLIMIT {}",
+            choice.calls(),
             COLUMNS.join(", "),
-            choice.rows(&[format!("({any})")]),
             self.first.most
         )
     }
 }
 
-/// Returns the id in an ARN of EC2, such as that of an instance; any other identifier as it is.
-pub(crate) fn strip_arn(id: &str) -> &str {
-    match id.splitn(6, ':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, "ec2", _, _, name] => name.split_once('/').map_or(id, |(_, id)| id),
-        _ => id,
-    }
+/// Returns an identifier without blanks around it and, of an ARN of EC2, the id alone. That of an instance, a volume or a
+/// snapshot is in lower case.
+pub(crate) fn trimmed(id: &str) -> String {
+    let id = match id.trim().splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        [arn, _, service, _, _, name] if arn.eq_ignore_ascii_case("arn") && service.eq_ignore_ascii_case("ec2") => {
+            name.rsplit('/').next().unwrap_or_default()
+        }
+        _ => id.trim(),
+    };
+    let lower = id.to_lowercase();
+    if ["i-", "vol-", "snap-"].iter().any(|kind| lower.starts_with(kind)) { lower } else { id.to_owned() }
 }
 
 /// Finds the calls of the chains: first the places of those that are shown, then what is shown of them.
-pub(crate) fn find(lake: &Lake, choice: &Choice, chains: &mut [Chain]) -> Result<(), LakeError> {
-    let mut parts: Vec<_> = lake.parts(&CORRELATED)?;
-    parts.retain(|part| choice.takes_part(part));
-    let parts: Vec<(usize, Part)> = parts.into_iter().enumerate().collect();
+pub(crate) fn find(lake: &Lake, choice: &Choice, parts: &[CallPart], chains: &mut [Chain]) -> Result<(), LakeError> {
+    let parts: Vec<(usize, &CallPart)> = parts.iter().enumerate().collect();
     let (mut reasons, mut others): (Vec<_>, Vec<_>) = chains.iter_mut().partition(|chain| chain.is_of_reason());
     find_places(lake, choice, &parts, &mut others)?;
     // The first day that has enough examples ends the search of a reason.
-    for of_day in parts.chunk_by(|(_, a), (_, b)| a.event_date == b.event_date) {
+    for of_day in parts.chunk_by(|(_, a), (_, b)| a.part.event_date == b.part.event_date) {
         reasons.retain(|chain| chain.first.n < chain.first.most);
         find_places(lake, choice, of_day, &mut reasons)?;
     }
     let places: BTreeSet<At> = chains.iter().flat_map(|chain| &chain.first.kept).map(|(_, at)| *at).collect();
     let places: Vec<At> = places.into_iter().collect();
     let read = places.par_chunk_by(|a, b| a.part == b.part).map(|of_part| {
-        let (_, part) = &parts[of_part[0].part];
+        let (_, CallPart { part, .. }) = parts[of_part[0].part];
         read_calls(lake, part, of_part)
     });
     let calls: HashMap<At, Call> = read.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
@@ -241,14 +249,14 @@ pub(crate) fn find(lake: &Lake, choice: &Choice, chains: &mut [Chain]) -> Result
 fn find_places(
     lake: &Lake,
     choice: &Choice,
-    parts: &[(usize, Part)],
+    parts: &[(usize, &CallPart)],
     chains: &mut [&mut Chain],
 ) -> Result<(), LakeError> {
     if chains.is_empty() {
         return Ok(());
     }
     let asked: Vec<&Chain> = chains.iter().map(|chain| &**chain).collect();
-    let find = |(nth, part): &(usize, Part)| find_places_in(lake, choice, (*nth, part), &asked);
+    let find = |part: &(usize, &CallPart)| find_places_in(lake, choice, *part, &asked);
     let found = parts.par_iter().map(find).collect::<Result<Vec<_>, _>>()?;
     for of_part in found {
         chains.iter_mut().zip(of_part).for_each(|(chain, first)| chain.first.merge(first));
@@ -259,7 +267,7 @@ fn find_places(
 fn find_places_in(
     lake: &Lake,
     choice: &Choice,
-    (part_nth, part): (usize, &Part),
+    (part_nth, CallPart { part, copies }): (usize, &CallPart),
     chains: &[&Chain],
 ) -> Result<Vec<First>, LakeError> {
     let mut askers: BTreeMap<&'static str, HashMap<&str, Vec<usize>>> = BTreeMap::new();
@@ -276,7 +284,10 @@ fn find_places_in(
     let find = || {
         let end = load(&file)?;
         let mut found: Vec<First> = chains.iter().map(|chain| First::new(chain.first.most)).collect();
+        let mut next = 0;
         for group in 0..end.metadata().num_row_groups() {
+            let first = next;
+            next += n_rows(&end, group);
             let hits = rows_with(&file, &end, group, &asks)?;
             if hits.is_empty() {
                 continue;
@@ -287,6 +298,9 @@ fn find_places_in(
                 let regions = texts(&rows, "aws_region");
                 let asked: Vec<_> = askers.iter().map(|(column, by_value)| (texts(&rows, column), by_value)).collect();
                 for (nth, row) in (0..rows.num_rows()).zip(&mut hit) {
+                    if copies.binary_search(&(first + row)).is_ok() {
+                        continue;
+                    }
                     let [event, account] = [events, accounts].map(|column| value(column, nth));
                     if !choice.takes_place(account.unwrap_or_default(), value(regions, nth).unwrap_or_default()) {
                         continue;
@@ -341,14 +355,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_arn_of_ec2_is_taken_by_its_id() {
+    fn an_identifier_is_taken_as_it_is_typed() {
         for (given, id) in [
             ("arn:aws:ec2:eu-west-1:111122223333:instance/i-0a", "i-0a"),
-            ("arn:aws-cn:ec2:cn-north-1::snapshot/snap-0a", "snap-0a"),
-            ("i-0a", "i-0a"),
-            ("arn:aws:iam::111122223333:role/ec2/x", "arn:aws:iam::111122223333:role/ec2/x"),
+            ("ARN:aws-cn:EC2:cn-north-1::snapshot/snap-0A", "snap-0a"),
+            (" I-0A\n", "i-0a"),
+            ("arn:aws:iam::111122223333:role/ec2/X", "arn:aws:iam::111122223333:role/ec2/X"),
+            ("MRK-0A", "MRK-0A"),
         ] {
-            assert_eq!(strip_arn(given), id);
+            assert_eq!(trimmed(given), id);
         }
+        let values = Chain::of("MRK-0A", String::new(), std::iter::empty()).values;
+        assert_eq!(values, ["MRK-0A", "mrk-0a"]);
     }
 }

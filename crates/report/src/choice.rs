@@ -3,6 +3,36 @@
 use trailweave_lake::Part;
 use trailweave_table::{date_of_day, day_of_date};
 
+/// The rows of `correlated`, of which those that share a call stand in an order: the caller's first, that of the key's owner
+/// last. `Shared` in copies.rs has the same order. Rows without an id stand apart, as they would be sorted as one call.
+const RANKED: &str = "    SELECT
+      *,
+      row_number() OVER (
+        PARTITION BY shared_event_id, kms_event_name, CASE WHEN shared_event_id IS NULL THEN kms_event_id END
+        ORDER BY
+          CASE WHEN kms_principal_arn IS NULL THEN 1 ELSE 0 END,
+          CASE WHEN key_account_id = recipient_account_id THEN 1 ELSE 0 END,
+          kms_event_time, recipient_account_id, kms_event_id
+      ) AS nth
+    FROM correlated";
+
+/// The uses of keys by `kms_calls`. A column that is not computed keeps its field id, and `trailweave query` refuses to put
+/// two ids into one; ClickHouse takes a bare `key_arn` for the one that is selected.
+const USED: &str = ", used AS (
+  SELECT
+    key_arn, key_account_id, coalesce(kms_principal_account_id, recipient_account_id) AS caller_account_id,
+    instance_id, launch_principal_arn, kms_error_code, kms_event_time
+  FROM kms_calls
+  UNION ALL
+  -- A ReEncrypt uses its source key, too.
+  SELECT
+    concat(again.source_key_arn, '') AS key_arn, split_part(again.source_key_arn, ':', 5) AS key_account_id,
+    coalesce(kms_principal_account_id, recipient_account_id) AS caller_account_id,
+    instance_id, launch_principal_arn, kms_error_code, kms_event_time
+  FROM kms_calls AS again
+  WHERE again.source_key_arn IS NOT NULL AND (again.key_arn IS NULL OR again.source_key_arn <> again.key_arn)
+)";
+
 /// The days, accounts and regions that a report is about; those of a row are its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -43,10 +73,28 @@ impl Choice {
         self.takes_day(day) && self.takes_place(account, region)
     }
 
+    /// Writes the subquery `kms_calls`, with which a statement begins: the chosen rows of `correlated`, each call once. Copies
+    /// of a call in the trails of several accounts share an id, and the first of those that are chosen stands for it.
+    pub(crate) fn calls(&self) -> String {
+        let chosen = clause(&self.partitioned(), "    ");
+        format!(
+            "WITH kms_calls AS (\n  SELECT *\n  FROM (\n{RANKED}{chosen}\n  ) AS ranked\n  \
+             WHERE nth = 1 OR shared_event_id IS NULL\n)"
+        )
+    }
+
+    /// Writes the subqueries `kms_calls` and `used`: the uses of keys by them, which are two where a call uses two.
+    pub(crate) fn uses(&self) -> String {
+        format!("{}{USED}", self.calls())
+    }
+
     /// Says the choice of rows of a table with partitions as conditions of SQL, after `conditions`.
     pub(crate) fn rows(&self, conditions: &[String]) -> String {
-        let chosen = self.conditions(["event_date", "recipient_account_id", "aws_region"], str::to_owned, "<=");
-        clause(&[conditions, chosen.as_slice()].concat())
+        clause(&[conditions, self.partitioned().as_slice()].concat(), "")
+    }
+
+    fn partitioned(&self) -> Vec<String> {
+        self.conditions(["event_date", "recipient_account_id", "aws_region"], str::to_owned, "<=")
     }
 
     /// Says the same of a view, whose rows have a time in `column`.
@@ -55,7 +103,7 @@ impl Choice {
         let mut until = self.clone();
         until.to = self.to.as_deref().and_then(day_of_date).map(|day| date_of_day(day + 1));
         let chosen = until.conditions(columns, |day| format!("{day}T00:00:00Z"), "<");
-        clause(&[conditions, chosen.as_slice()].concat())
+        clause(&[conditions, chosen.as_slice()].concat(), "")
     }
 
     /// Says the choice of objects, whose columns `account`, `region` and `day` are. Those without a place are in every choice.
@@ -65,7 +113,7 @@ impl Choice {
         if !chosen.is_empty() {
             all.push(format!("(day IS NULL OR {})", chosen.join(" AND ")));
         }
-        clause(&all)
+        clause(&all, "")
     }
 
     fn conditions(
@@ -87,8 +135,10 @@ impl Choice {
     }
 }
 
-fn clause(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join("\n  AND ")) }
+/// Writes conditions as lines that begin with `indent`.
+fn clause(conditions: &[String], indent: &str) -> String {
+    let all = conditions.join(&format!("\n{indent}  AND "));
+    if all.is_empty() { String::new() } else { format!("\n{indent}WHERE {all}") }
 }
 
 /// Writes a text as a literal of SQL.
@@ -120,5 +170,9 @@ mod tests {
         let sql = choice.objects(&["hour IS NULL".to_owned()]);
         assert!(sql.starts_with("\nWHERE hour IS NULL\n  AND (day IS NULL OR day >= '2026-09-01' AND "), "{sql}");
         assert_eq!([Choice::default().rows(&[]), Choice::default().objects(&[])], ["", ""]);
+        // The limits come before the copies are found, as one of a copy's account keeps the call.
+        let limited = "FROM correlated\n    WHERE event_date >= '2026-09-01'\n      AND ";
+        let sql = choice.calls();
+        assert!(sql.find(limited).is_some_and(|at| sql[at..].contains("WHERE nth = 1 OR")), "{sql}");
     }
 }

@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 use trailweave_lake::read::{Ask, Keys, by_group, damaged, load_shared, seek};
 use trailweave_lake::{Lake, LakeError, Part};
-use trailweave_table::EVENTS;
+use trailweave_table::{EVENTS, REMEMBERED};
 
 use crate::choice::Choice;
 use crate::choice::quoted;
@@ -68,11 +68,11 @@ pub(crate) fn keys(uses: &Uses, choice: &Choice) -> Grid {
         heads: vec!["key", "owner", "calls", "failed", "instances", "launchers", "first use", "last use"],
         rows: uses.first(by_key, MAX_KEYS).iter().map(row).collect(),
         sql: format!(
-            "SELECT\n  key_arn, key_account_id, count(*) AS calls, count(kms_error_code) AS failed,\n  \
+            "{}\nSELECT\n  key_arn, key_account_id, count(*) AS calls, count(kms_error_code) AS failed,\n  \
              count(DISTINCT instance_id) AS instances, count(DISTINCT launch_principal_arn) AS launched_by,\n  \
-             min(kms_event_time) AS first_use, max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2\n\
-             ORDER BY calls DESC, key_arn\nLIMIT {MAX_KEYS}",
-            choice.rows(&["key_arn IS NOT NULL".into()])
+             min(kms_event_time) AS first_use, max(kms_event_time) AS last_use\nFROM used\n\
+             WHERE key_arn IS NOT NULL\nGROUP BY 1, 2\nORDER BY calls DESC, key_arn\nLIMIT {MAX_KEYS}",
+            choice.uses()
         ),
         left_out,
     }
@@ -115,10 +115,11 @@ pub(crate) fn users(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Optio
             heads: vec!["instance", "launched by", "calls", "first use", "last use"],
             rows: uses.first(found, MAX_USERS).iter().map(row).collect(),
             sql: format!(
-                "SELECT\n  instance_id, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
-                 max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2\n\
+                "{}\nSELECT\n  instance_id, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
+                 max(kms_event_time) AS last_use\nFROM used\nWHERE key_arn = {}\nGROUP BY 1, 2\n\
                  ORDER BY calls DESC, instance_id NULLS LAST, launch_principal_arn NULLS LAST\nLIMIT {MAX_USERS}",
-                choice.rows(&[format!("key_arn = {}", quoted(arn))])
+                choice.uses(),
+                quoted(arn)
             ),
             left_out,
         };
@@ -127,16 +128,16 @@ pub(crate) fn users(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> Optio
     keys.iter().enumerate().map(key_users).collect()
 }
 
-/// Shows which keys of other accounts were used.
+/// Shows which keys were used by other accounts than their owners.
 pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
     let found = uses.by(|it| {
-        let is_foreign = it.key_account != it.account && ![it.key_account, it.account].contains(&NONE);
-        is_foreign.then_some([it.account, it.key_account, it.key])
+        let is_foreign = it.key_account != it.caller && ![it.key_account, it.caller].contains(&NONE);
+        is_foreign.then_some([it.caller, it.key_account, it.key])
     });
     let left_out = found.len().saturating_sub(MAX_KEYS);
-    let row = |([account, owner, key], calls): &Sum<3>| {
+    let row = |([caller, owner, key], calls): &Sum<3>| {
         vec![
-            Cell::text(uses.texts.text(*account)),
+            Cell::text(uses.texts.text(*caller)),
             Cell::text(uses.texts.text(*owner)),
             Cell::id(uses.texts.text(*key)),
             Cell::number(calls.n),
@@ -146,13 +147,13 @@ pub(crate) fn foreign(uses: &Uses, choice: &Choice) -> Grid {
     };
     Grid {
         id: "keys-foreign".into(),
-        heads: vec!["account", "owner of the key", "key", "calls", "first use", "last use"],
+        heads: vec!["caller's account", "owner of the key", "key", "calls", "first use", "last use"],
         rows: uses.first(found, MAX_KEYS).iter().map(row).collect(),
         sql: format!(
-            "SELECT\n  recipient_account_id, key_account_id, key_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
-             max(kms_event_time) AS last_use\nFROM correlated{}\nGROUP BY 1, 2, 3\n\
-             ORDER BY calls DESC, recipient_account_id, key_account_id, key_arn NULLS LAST\nLIMIT {MAX_KEYS}",
-            choice.rows(&["key_account_id <> recipient_account_id".into()])
+            "{}\nSELECT\n  caller_account_id, key_account_id, key_arn, count(*) AS calls, min(kms_event_time) AS first_use,\n  \
+             max(kms_event_time) AS last_use\nFROM used\nWHERE key_account_id <> caller_account_id\nGROUP BY 1, 2, 3\n\
+             ORDER BY calls DESC, caller_account_id, key_account_id, key_arn\nLIMIT {MAX_KEYS}",
+            choice.uses()
         ),
         left_out,
     }
@@ -187,7 +188,7 @@ fn count(lake: &Lake, part: &Part, choice: &Choice) -> Result<usize, LakeError> 
     count().map_err(|source| damaged(&part.path, source))
 }
 
-/// The changes of keys, by `events`.
+/// The changes of keys, by `events` and what stays of pruned days.
 #[derive(Debug, Default)]
 pub(crate) struct KeyEvents {
     /// The first of them: time, event id, and the cells of a line.
@@ -200,8 +201,9 @@ impl KeyEvents {
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
         let names: Keys = CHANGES.iter().collect();
         let asks = [Ask::all("event_name", &names)];
-        let mut parts = lake.parts(&EVENTS)?;
+        let mut parts = [lake.parts(&EVENTS)?, lake.parts(&REMEMBERED)?].concat();
         parts.retain(|part| choice.takes_part(part));
+        parts.sort_unstable();
         let counts = parts.par_iter().map(|part| count(lake, part, choice)).collect::<Result<Vec<_>, _>>()?;
         let mut found = Self { changes: Vec::new(), n_changes: counts.iter().sum() };
         let with_changes: Vec<&Part> =
@@ -239,12 +241,15 @@ impl KeyEvents {
     /// Shows the changes of keys, in time.
     pub(crate) fn changes(&self, choice: &Choice) -> Grid {
         let names = CHANGES.map(quoted).join(", ");
+        let columns = format!("event_date, {}", EVENT_COLUMNS.join(", "));
         Grid {
             id: "keys-changed".into(),
             heads: vec!["when", "what", "key", "who", "error", "event"],
             rows: self.changes.iter().map(|(.., cells)| cells.clone()).collect(),
             sql: format!(
-                "SELECT event_time, event_name, key_arn, principal_arn, error_code, event_id\nFROM events{}\n\
+                "SELECT event_time, event_name, key_arn, principal_arn, error_code, event_id\nFROM (\n  \
+                 SELECT {columns} FROM events\n  UNION ALL\n  -- Those of pruned days.\n  \
+                 SELECT {columns} FROM remembered\n) AS logged{}\n\
                  ORDER BY event_time, event_id\nLIMIT {MAX_CHANGES}",
                 choice.rows(&["event_source LIKE 'kms.%'".into(), format!("event_name IN ({names})")])
             ),

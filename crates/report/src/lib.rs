@@ -3,8 +3,8 @@
 //! ```text
 //!  ledger --------one pass--> Reading ---.
 //!  correlated ----one pass--> Uses ------+--> grids (rows + their SQL), charts --template--> one page
-//!             '----sought---> Chain -----|                                       escaped, CSP
-//!  events ------------------> KeyEvents -|
+//!   - copies  '----sought---> Chain -----|                                       escaped, CSP
+//!  events, remembered ------> KeyEvents -|
 //!  grants --------one pass--> Grants ----'
 //! ```
 //!
@@ -13,6 +13,7 @@
 
 mod chains;
 mod choice;
+mod copies;
 mod error;
 mod grants;
 mod grid;
@@ -29,7 +30,7 @@ mod uses;
 use std::collections::HashMap;
 
 use rayon::ThreadPoolBuilder;
-use trailweave_lake::Lake;
+use trailweave_lake::{Lake, LakeError};
 
 pub use choice::Choice;
 pub use error::ReportError;
@@ -55,17 +56,20 @@ pub fn report(lake: &Lake, options: &ReportOptions) -> Result<String, ReportErro
 
 fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
     let choice = &options.choice;
-    let (uses, (reading, events)) = rayon::join(
-        || Uses::read(lake, choice),
-        || rayon::join(|| Reading::read(lake, choice), || KeyEvents::read(lake, choice)),
-    );
-    let (uses, reading, events) = (uses?, reading?, events?);
+    let read_calls = || {
+        let parts = copies::parts(lake, choice)?;
+        let uses = Uses::read(lake, choice, &parts)?;
+        Ok::<_, LakeError>((parts, uses))
+    };
+    let (calls, (reading, events)) =
+        rayon::join(read_calls, || rayon::join(|| Reading::read(lake, choice), || KeyEvents::read(lake, choice)));
+    let ((parts, uses), reading, events) = (calls?, reading?, events?);
     let mut chains = asked(options, &uses);
     let elements = chains.iter().map(|it| (it.id.clone(), it.element.clone())).collect::<HashMap<_, _>>();
     let element = |id: &str| elements.get(id).cloned();
     let (grants, [who, keys, foreign]) = rayon::join(
         || {
-            chains::find(lake, choice, &mut chains)?;
+            chains::find(lake, choice, &parts, &mut chains)?;
             let of_calls = chains.iter().flat_map(|chain| &chain.calls);
             Grants::read(lake, choice, &of_calls.filter_map(|call| call.text("grant_id")).collect())
         },
@@ -78,6 +82,8 @@ fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
         n_objects: reading.objects(),
         n_proven: reading.proven(),
         n_calls: uses.rows,
+        is_relevant: lake.format().events == "relevant",
+        pruned_before: reading.pruned_before(choice),
         reconciliation: reading.reconciliation(choice),
         verdicts: reading.verdicts(choice),
         days: reading.days(choice),
@@ -101,13 +107,14 @@ fn write(lake: &Lake, options: &ReportOptions) -> Result<String, ReportError> {
 /// Returns the chains that are asked for: those chosen, of the busiest instances, and examples for each reason.
 fn asked(options: &ReportOptions, uses: &Uses) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
-    let instances = uses.first(uses.by(|it| (it.instance != NONE).then_some([it.instance])), MAX_CHAINS);
-    let busiest = instances.iter().filter_map(|([code], _)| uses.texts.text(*code));
+    let of_calls = uses.by(|it| (it.instance != NONE && !it.is_source).then_some([it.instance]));
+    let instances = uses.first(of_calls, MAX_CHAINS);
+    let busiest = instances.iter().filter_map(|([code], _)| uses.texts.text(*code)).map(str::to_owned);
     let keys: Vec<_> = uses.texts.iter().filter_map(|arn| Some((arn, arn.split_once(":key/")?.1))).collect();
-    for id in options.ids.iter().map(|id| chains::strip_arn(id)).chain(busiest) {
+    for id in options.ids.iter().map(|id| chains::trimmed(id)).chain(busiest) {
         if chains.iter().all(|chain| chain.id != id) {
-            let arns = keys.iter().filter(|(_, key)| *key == id).map(|(arn, _)| (*arn).to_owned());
-            chains.push(Chain::of(id, format!("chain-{}", chains.len() + 1), arns));
+            let arns = keys.iter().filter(|(_, key)| key.eq_ignore_ascii_case(&id)).map(|(arn, _)| (*arn).to_owned());
+            chains.push(Chain::of(&id, format!("chain-{}", chains.len() + 1), arns));
         }
     }
     chains.extend(uses.reasons.keys().filter_map(|code| uses.texts.text(*code)).map(Chain::why));

@@ -66,10 +66,11 @@ pub(crate) fn instances(uses: &Uses, choice: &Choice, chain: &impl Fn(&str) -> O
         heads: vec!["instance", "used key", "launched by", "KMS calls", "first", "last"],
         rows: uses.first(sums, MAX_LINES).iter().map(row).collect(),
         sql: format!(
-            "SELECT\n  instance_id, key_arn, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_call,\n  \
-             max(kms_event_time) AS last_call\nFROM correlated{}\nGROUP BY 1, 2, 3\n\
+            "{}\nSELECT\n  instance_id, key_arn, launch_principal_arn, count(*) AS calls, min(kms_event_time) AS first_call,\n  \
+             max(kms_event_time) AS last_call\nFROM used\nWHERE instance_id IS NOT NULL AND key_arn IS NOT NULL\n\
+             GROUP BY 1, 2, 3\n\
              ORDER BY calls DESC, instance_id, key_arn, launch_principal_arn NULLS LAST\nLIMIT {MAX_LINES}",
-            choice.rows(&["instance_id IS NOT NULL".into(), "key_arn IS NOT NULL".into()])
+            choice.uses()
         ),
         left_out,
     }
@@ -89,9 +90,9 @@ pub(crate) fn links(uses: &Uses, choice: &Choice) -> Grid {
         heads: vec!["link", "confidence", "KMS calls"],
         rows: found.iter().map(row).collect(),
         sql: format!(
-            "SELECT link, confidence, count(*) AS calls\nFROM correlated{}\nGROUP BY 1, 2\n\
+            "{}\nSELECT link, confidence, count(*) AS calls\nFROM kms_calls\nGROUP BY 1, 2\n\
              ORDER BY calls DESC, link, confidence NULLS LAST",
-            choice.rows(&[])
+            choice.calls()
         ),
         left_out: 0,
     }
@@ -111,9 +112,9 @@ pub(crate) fn days(uses: &Uses, choice: &Choice) -> Grid {
             .map(|(day, link, n)| vec![Cell::text(Some(day)), Cell::text(*link), Cell::number(*n)])
             .collect(),
         sql: format!(
-            "SELECT CAST(event_date AS VARCHAR) AS day, link, count(*) AS calls\nFROM correlated{}\nGROUP BY 1, 2\n\
+            "{}\nSELECT CAST(event_date AS VARCHAR) AS day, link, count(*) AS calls\nFROM kms_calls\nGROUP BY 1, 2\n\
              ORDER BY 1, 2\nLIMIT {MAX_ROWS}",
-            choice.rows(&[])
+            choice.calls()
         ),
         left_out: found.len().saturating_sub(MAX_ROWS),
     }
@@ -178,8 +179,9 @@ pub(crate) fn reasons(uses: &Uses, choice: &Choice) -> Grid {
         heads: vec!["why there is no cause", "KMS calls"],
         rows: found.iter().map(row).collect(),
         sql: format!(
-            "SELECT unmatched_reason, count(*) AS calls\nFROM correlated{}\nGROUP BY 1\nORDER BY calls DESC, 1",
-            choice.rows(&["unmatched_reason IS NOT NULL".into()])
+            "{}\nSELECT unmatched_reason, count(*) AS calls\nFROM kms_calls\nWHERE unmatched_reason IS NOT NULL\n\
+             GROUP BY 1\nORDER BY calls DESC, 1",
+            choice.calls()
         ),
         left_out: 0,
     }

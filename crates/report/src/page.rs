@@ -28,6 +28,12 @@ pub(crate) struct Page<'r> {
     pub(crate) n_proven: u64,
     #[serde(skip)]
     pub(crate) n_calls: u64,
+    /// The lake keeps relevant events alone.
+    #[serde(skip)]
+    pub(crate) is_relevant: bool,
+    /// The first day that the lake keeps, where earlier ones are chosen.
+    #[serde(skip)]
+    pub(crate) pruned_before: Option<&'r str>,
     pub(crate) reconciliation: Grid,
     pub(crate) verdicts: Grid,
     pub(crate) days: Grid,
@@ -70,6 +76,8 @@ impl Page<'_> {
             n_objects => grouped(self.n_objects),
             n_proven => grouped(self.n_proven),
             n_calls => grouped(self.n_calls),
+            is_relevant => self.is_relevant,
+            pruned_before => self.pruned_before,
             page => Value::from_serialize(self),
         };
         environment.get_template("report")?.render(context)

@@ -208,6 +208,12 @@ impl Reading {
         )
     }
 
+    /// Returns the first day that the lake keeps, where earlier ones are chosen, too.
+    pub(crate) fn pruned_before(&self, choice: &Choice) -> Option<&str> {
+        let before = self.pruned_before.as_deref()?;
+        choice.from.as_deref().is_none_or(|from| from < before).then_some(before)
+    }
+
     pub(crate) fn objects(&self) -> u64 {
         self.total.objects
     }

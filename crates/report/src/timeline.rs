@@ -53,8 +53,9 @@ struct Mark {
 /// Draws a chain.
 pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
     let calls = &chain.calls;
-    let all = |column: &str| -> Vec<Cell> {
-        let values: BTreeSet<&str> = calls.iter().filter_map(|call| call.text(column)).collect();
+    let all = |columns: &[&str]| -> Vec<Cell> {
+        let of_calls = calls.iter().flat_map(|call| columns.iter().filter_map(move |column| call.text(column)));
+        let values: BTreeSet<&str> = of_calls.collect();
         values.into_iter().map(|it| Cell::id(Some(it))).collect()
     };
     // Several launches may stand behind any other chain.
@@ -68,10 +69,6 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
     };
     let root = of_instance.iter().filter(is_of_launch).find_map(|call| call.text("root_principal_arn"));
     let root = root.filter(|root| Some(*root) != launched_by);
-    let mut objects = all("ec2_source_object");
-    objects.extend(all("kms_source_object"));
-    objects.sort_by(|one, other| one.value.cmp(&other.value));
-    objects.dedup_by(|one, other| one.value == other.value);
     let marks = marks(calls);
     let is_why = chain.is_of_reason();
     Drawn {
@@ -81,13 +78,13 @@ pub(crate) fn draw(chain: &Chain, choice: &Choice, ended: &Keys) -> Drawn {
         launched_by: launched_by.map(|it| Cell::id(Some(it))),
         launched_at: Cell::time(of_instance.iter().find_map(|call| call.time("launch_event_time"))),
         root: root.map(|it| Cell::id(Some(it))),
-        keys: all("key_arn"),
-        volumes: all("volume_id"),
+        keys: all(&["key_arn", "source_key_arn"]),
+        volumes: all(&["volume_id"]),
         n_calls: chain.n_calls(),
         height: marks.len() * LINE + 12,
         marks,
         missing: if is_why { Vec::new() } else { missing(calls, ended) },
-        objects,
+        objects: all(&["ec2_source_object", "kms_source_object"]),
         calls: grid(chain, choice),
     }
 }
@@ -186,8 +183,11 @@ fn call_says(call: &Call) -> String {
         call.text("link") == Some("grant") || call.text("kms_event_name").is_some_and(|it| it.ends_with("Grant"));
     let grant = call.text("grant_id").filter(|_| is_of_grant).map(|it| format!("grant {}", cut(it, GRANT_CHARS)));
     let on = call.text("volume_id").map(|it| format!("on {it}"));
-    let by =
-        call.text("kms_principal_arn").map_or_else(|| "caller not named".to_owned(), |it| format!("by {}", short(it)));
+    let by = match (call.text("kms_principal_arn"), call.text("kms_principal_account_id")) {
+        (Some(caller), _) => format!("by {}", short(caller)),
+        (None, Some(account)) => format!("by account {account}"),
+        (None, None) => "caller not named".to_owned(),
+    };
     [failed, on, grant, Some(known), Some(by)].into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 

@@ -7,21 +7,24 @@ use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use parquet::errors::ParquetError;
 use trailweave_lake::read::{by_group, damaged, load_shared};
-use trailweave_lake::{Lake, LakeError, LakeFile, Part};
-use trailweave_table::{CORRELATED, day_of_time, ms_of_time};
+use trailweave_lake::{Lake, LakeError, LakeFile};
+use trailweave_table::{day_of_time, ms_of_time};
 
 use crate::choice::Choice;
+use crate::copies::CallPart;
 use crate::passes::read_all;
 use crate::texts::{Code, NONE, Texts};
 
 /// The columns that are read.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 13] = [
     "kms_event_time",
     "kms_error_code",
+    "kms_principal_account_id",
     "recipient_account_id",
     "aws_region",
     "key_arn",
     "key_account_id",
+    "source_key_arn",
     "instance_id",
     "link",
     "confidence",
@@ -36,7 +39,10 @@ pub(crate) struct Use {
     pub(crate) key_account: Code,
     pub(crate) instance: Code,
     pub(crate) launcher: Code,
-    pub(crate) account: Code,
+    /// The account of the caller; where it is not known, that of the trail.
+    pub(crate) caller: Code,
+    /// It is the second use of a call: a ReEncrypt uses its source key, too.
+    pub(crate) is_source: bool,
 }
 
 /// Calls that are counted together.
@@ -80,26 +86,25 @@ pub(crate) struct Uses {
 }
 
 impl Uses {
-    /// Reads the chosen rows of the lake.
-    pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
-        let of_part = |part: &Part| {
+    /// Reads the chosen rows of parts, each call once.
+    pub(crate) fn read(lake: &Lake, choice: &Choice, parts: &[CallPart]) -> Result<Self, LakeError> {
+        let of_part = |CallPart { part, copies }: &CallPart| {
             let mut uses = Self::default();
-            uses.add(lake.open_listed(part)?, choice).map_err(|source| damaged(&part.path, source))?;
+            uses.add(lake.open_listed(part)?, choice, copies).map_err(|source| damaged(&part.path, source))?;
             Ok(uses)
         };
-        let mut parts = lake.parts(&CORRELATED)?;
-        parts.retain(|part| choice.takes_part(part));
-        read_all(&parts, of_part, Self::merge)
+        read_all(parts, of_part, Self::merge)
     }
 
     fn merge(&mut self, more: Self) {
         let codes: Vec<Code> = more.texts.iter().map(|text| self.texts.code(text)).collect();
         let code = |code: Code| codes.get(code as usize).copied().unwrap_or(NONE);
         self.rows += more.rows;
-        for (Use { key, key_account, instance, launcher, account }, calls) in more.found {
-            let [key, key_account, instance, launcher, account] =
-                [key, key_account, instance, launcher, account].map(code);
-            self.found.entry(Use { key, key_account, instance, launcher, account }).or_default().add(calls);
+        for (Use { key, key_account, instance, launcher, caller, is_source }, calls) in more.found {
+            let [key, key_account, instance, launcher, caller] =
+                [key, key_account, instance, launcher, caller].map(code);
+            let of_use = Use { key, key_account, instance, launcher, caller, is_source };
+            self.found.entry(of_use).or_default().add(calls);
         }
         for ((day, link), n) in more.days {
             *self.days.entry((day, code(link))).or_default() += n;
@@ -112,31 +117,33 @@ impl Uses {
         }
     }
 
-    fn add(&mut self, file: LakeFile, choice: &Choice) -> Result<(), ParquetError> {
+    /// Adds the rows of a file but the copies, whose positions are given in order.
+    fn add(&mut self, file: LakeFile, choice: &Choice, copies: &[u32]) -> Result<(), ParquetError> {
         // An instance's rows stand together, so its texts are compared with the one before.
         let end =
             load_shared(&file, |name| COLUMNS.contains(&name) && !["kms_event_time", "instance_id"].contains(&name))?;
         let mut linked: HashMap<_, u64, RandomState> = HashMap::default();
+        let (mut positions, mut copies) = (0_u32.., copies.iter().peekable());
         for rows in by_group(file, end, COLUMNS) {
             let rows = rows?;
             let times = rows["kms_event_time"].as_primitive::<TimestampMicrosecondType>().values();
             let mut codes = |column: &str| self.texts.codes(&rows, column);
-            let [accounts, regions, keys, owners, instances, links, confidences, reasons, launchers, errors] = [
-                "recipient_account_id",
-                "aws_region",
-                "key_arn",
-                "key_account_id",
-                "instance_id",
+            let [accounts, regions, keys, owners, sources, instances] =
+                ["recipient_account_id", "aws_region", "key_arn", "key_account_id", "source_key_arn", "instance_id"]
+                    .map(&mut codes);
+            let [links, confidences, reasons, launchers, callers, errors] = [
                 "link",
                 "confidence",
                 "unmatched_reason",
                 "launch_principal_arn",
+                "kms_principal_account_id",
                 "kms_error_code",
             ]
             .map(&mut codes);
             let mut run: Option<(Use, Calls)> = None;
-            for row in 0..rows.num_rows() {
-                if !self.takes(choice, accounts[row], regions[row]) {
+            for (row, position) in (0..rows.num_rows()).zip(&mut positions) {
+                let is_copy = copies.next_if_eq(&&position).is_some();
+                if is_copy || !self.takes(choice, accounts[row], regions[row]) {
                     continue;
                 }
                 self.rows += 1;
@@ -147,9 +154,13 @@ impl Uses {
                     key_account: owners[row],
                     instance: instances[row],
                     launcher: launchers[row],
-                    account: accounts[row],
+                    caller: if callers[row] == NONE { accounts[row] } else { callers[row] },
+                    is_source: false,
                 };
                 let call = Calls { n: 1, failed: u64::from(errors[row] != NONE), first: times[row], last: times[row] };
+                if sources[row] != NONE && sources[row] != keys[row] {
+                    self.use_source(Use { key: sources[row], is_source: true, ..of_row }, call);
+                }
                 match &mut run {
                     Some((same, calls)) if *same == of_row => calls.add(call),
                     _ => self.end(run.replace((of_row, call))),
@@ -165,6 +176,13 @@ impl Uses {
             }
         }
         Ok(())
+    }
+
+    /// Adds the second use of a call, whose account is that of the key's ARN.
+    fn use_source(&mut self, of_call: Use, call: Calls) {
+        let account = self.texts.text(of_call.key).and_then(|arn| arn.split(':').nth(4)).map(str::to_owned);
+        let key_account = account.map_or(NONE, |account| self.texts.code(&account));
+        self.found.entry(Use { key_account, ..of_call }).or_default().add(call);
     }
 
     fn takes(&self, choice: &Choice, account: Code, region: Code) -> bool {

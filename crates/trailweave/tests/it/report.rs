@@ -7,7 +7,7 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{PYTHON, deliver, query, run, trailweave, utf8};
 
@@ -15,9 +15,14 @@ use crate::program::{PYTHON, deliver, query, run, trailweave, utf8};
 fn every_table_of_the_page_is_what_its_sql_gives() {
     let folder = tempfile::tempdir().unwrap();
     let demo = demo(folder.path());
-    check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&demo.join("lake")), utf8(&demo.join("report.html"))]);
-    let chosen = folder.path().join("chosen.html");
-    let lake = demo.join("lake");
+    let (lake, page, chosen) = (demo.join("lake"), demo.join("report.html"), folder.path().join("chosen.html"));
+    check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "100", "query"]);
+    let counted = "SELECT count(*) AS n_rows, count(DISTINCT coalesce(shared_event_id || kms_event_name, \
+                   recipient_account_id || kms_event_id)) AS calls FROM correlated";
+    let counted = query(&lake, counted);
+    let [rows, calls] = ["n_rows", "calls"].map(|it| counted[0][it].as_u64().unwrap());
+    assert!(calls < rows, "the demo has no copies");
+    assert_eq!(n_calls(&page), calls);
     let day =
         fs::read_dir(lake.join("correlated")).unwrap().filter_map(|it| it.unwrap().file_name().into_string().ok());
     let day = day.filter_map(|it| it.strip_prefix("event_date=").map(str::to_owned)).max().unwrap();
@@ -44,6 +49,66 @@ fn every_table_of_the_page_is_what_its_sql_gives() {
 }
 
 #[test]
+fn a_call_in_two_trails_counts_once_and_is_of_its_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trail, lake, page) =
+        (folder.path().join("trail"), folder.path().join("lake"), folder.path().join("page.html"));
+    let [owner, user] = ["111111111111", "222222222222"];
+    let key = |account: &str, id: char| {
+        format!("arn:aws:kms:eu-west-1:{account}:key/{0}-0000-4000-8000-{0}0000", id.to_string().repeat(8))
+    };
+    let copied = json!({
+        "eventName": "CopySnapshot", "eventSource": "ec2.amazonaws.com", "eventTime": "2026-09-01T13:00:00Z",
+        "requestParameters": {"sourceSnapshotId": "snap-0aaaaaaaaaaaaaaa1", "sourceRegion": "eu-west-1"},
+        "responseElements": {"snapshotId": "snap-0aaaaaaaaaaaaaaa2"},
+    });
+    let keys = [key(owner, 'a'), key(user, 'b')];
+    let resources = keys.each_ref().map(|arn| json!({"ARN": arn, "type": "AWS::KMS::Key"}));
+    let re_encrypted = json!({
+        "eventName": "ReEncrypt", "eventSource": "kms.amazonaws.com", "eventTime": "2026-09-01T13:00:02Z",
+        "sharedEventID": "99999999-0000-4000-8000-000000000000",
+        "resources": resources,
+        "requestParameters": {
+            "sourceEncryptionContext": {"aws:ebs:id": "snap-0aaaaaaaaaaaaaaa1"}, "sourceKeyId": keys[0],
+            "destinationEncryptionContext": {"aws:ebs:id": "snap-0aaaaaaaaaaaaaaa2"}, "destinationKeyId": keys[1],
+        },
+    });
+    let bob = json!({
+        "type": "IAMUser", "arn": "arn:aws:iam::222222222222:user/bob", "accountId": user, "principalId": "AIDABOB",
+        "invokedBy": "ec2.amazonaws.com",
+    });
+    let unnamed = json!({"type": "AWSAccount", "accountId": user, "principalId": "AIDABOB"});
+    let record = |nth: u32, account: &str, event: &Value, caller: &Value| {
+        let mut record = event.clone();
+        record["eventVersion"] = json!("1.08");
+        record["eventID"] = json!(format!("{nth:08}-0000-4000-8000-000000000000"));
+        record["requestID"] = json!("88888888-0000-4000-8000-000000000000");
+        record["awsRegion"] = json!("eu-west-1");
+        record["recipientAccountId"] = json!(account);
+        record["userIdentity"] = caller.clone();
+        record
+    };
+    let of_user = [record(1, user, &copied, &bob), record(2, user, &re_encrypted, &bob)];
+    let of_owner = [record(3, owner, &re_encrypted, &unnamed)];
+    for (account, records) in [(user, &of_user[..]), (owner, &of_owner[..])] {
+        let content = json!({"Records": records}).to_string();
+        deliver(&trail, account, "eu-west-1", "2026-09-01", content.as_bytes());
+    }
+    run(&trail, &lake, 0);
+    assert_eq!(query(&lake, "SELECT shared_event_id FROM correlated").len(), 2);
+    let choices: [&[&str]; 4] = [&[], &["--account", owner], &["--account", user], &["--from", "2026-09-01"]];
+    for choice in choices {
+        let said = trailweave(&[&["report", "--lake", utf8(&lake), "--out", utf8(&page)][..], choice].concat());
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "10", "query"]);
+        assert_eq!(n_calls(&page), 1, "{choice:?}");
+        let [foreign, used] = ["keys-foreign", "keys-used"].map(|id| cells(&page, id));
+        assert_eq!([&foreign[..2], &foreign[3..4]].concat(), [user, owner, "1"], "{choice:?}");
+        assert_eq!([foreign.len(), used.len()], [6, 16], "{choice:?}");
+    }
+}
+
+#[test]
 fn of_a_lake_that_was_pruned_and_compacted_the_page_shows_what_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let demo = demo(folder.path());
@@ -61,6 +126,11 @@ fn of_a_lake_that_was_pruned_and_compacted_the_page_shows_what_is_left() {
     let first = days[0]["day"].as_str().unwrap();
     assert!(chart(&demo.join("report.html")).contains(first) && !chart(&page).contains(first));
     assert!(chart(&page).contains(before));
+    let head = format!("Days before {before} were pruned");
+    let says = |page: &Path| fs::read_to_string(page).unwrap().contains(&head);
+    assert!(says(&page) && !says(&demo.join("report.html")));
+    // What became of keys is known of pruned days, too.
+    assert_eq!(cells(&page, "keys-changed"), cells(&demo.join("report.html"), "keys-changed"));
     check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page)]);
 }
 
@@ -145,6 +215,12 @@ fn cells(page: &Path, id: &str) -> Vec<String> {
     let text = fs::read_to_string(page).unwrap();
     let table = text.split(&format!("<table id=\"{id}\"")).nth(1).unwrap().split("</table>").next().unwrap();
     table.split("<td").skip(1).map(|it| it.split(['>', '<']).nth(1).unwrap().trim().to_owned()).collect()
+}
+
+/// Returns the number of calls by link.
+fn n_calls(page: &Path) -> u64 {
+    let number = |cell: &String| cell.replace('\u{202f}', "").parse::<u64>().unwrap();
+    cells(page, "links-by-rule").iter().skip(2).step_by(3).map(number).sum()
 }
 
 #[test]
