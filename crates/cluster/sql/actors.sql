@@ -27,6 +27,8 @@ FROM (
       source_index, access_key_id, issued_access_key_id, principal_arn, principal_id, user_identity_type, invoked_by,
       session_issuer_arn, source_identity
     FROM events
+    -- What a VPC endpoint saw of a call that went through: the call has an event of its own.
+    WHERE NOT (coalesce(event_category, '') = 'NetworkActivity' AND error_code IS NULL)
     UNION ALL
     SELECT
       event_time, 'sts.amazonaws.com', NULL, recipient_account_id, principal_account_id, event_id, source_object,

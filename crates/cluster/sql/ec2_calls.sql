@@ -36,5 +36,7 @@ FROM (
       encrypted
     FROM events
     WHERE event_source IN ('ec2.amazonaws.com', 'ec2.amazonaws.com.cn') AND event_time IS NOT NULL
+      -- What a VPC endpoint saw of a call that went through: the call has an event of its own.
+      AND NOT (coalesce(event_category, '') = 'NetworkActivity' AND error_code IS NULL)
   )
 )

@@ -135,5 +135,7 @@ FROM (
       regexp_extract(grantee_principal, '^([^:]*:){5}role/aws-service-role/([^/]*)', 2) AS grantee_service
     FROM events
     WHERE event_source IN ('kms.amazonaws.com', 'kms.amazonaws.com.cn') AND event_time IS NOT NULL
+      -- What a VPC endpoint saw of a call that went through: the call has an event of its own.
+      AND NOT (coalesce(event_category, '') = 'NetworkActivity' AND error_code IS NULL)
   )
 )

@@ -103,7 +103,7 @@ const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_i
 /// The columns of a part that are read.
 pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
     let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
-    names.chain(IDS).chain(["event_time", "event_source", "encrypted", "source_index"])
+    names.chain(IDS).chain(["event_time", "event_source", "event_category", "encrypted", "source_index"])
 }
 
 /// Tells whether the join reads a column of the events.
@@ -117,7 +117,7 @@ pub const HASHABLE: [&str; 3] = ["access_key_id", "source_ip_address", "user_age
 
 /// Tells whether few values fill a text column.
 pub(crate) fn is_shared(column: &str) -> bool {
-    column == "event_source"
+    matches!(column, "event_source" | "event_category")
         || FLAGGED[..N_FLAGGED_TEXTS].contains(&column)
         || TEXTS.iter().any(|(name, is_shared)| *name == column && *is_shared)
 }
@@ -536,9 +536,22 @@ pub(crate) fn is_ec2(event_source: &str) -> bool {
     event_source.starts_with("ec2.")
 }
 
-/// Tells whether events of a source are joined.
-pub(crate) fn is_joined(event_source: &str) -> bool {
-    amazon_name(event_source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"))
+/// The columns by which a row is joined or not.
+pub(crate) const JOINED_BY: [&str; 3] = ["event_source", "event_category", "error_code"];
+
+/// Tells of each row of `events` whether it is joined: an event of KMS, EC2 or STS. What a VPC endpoint saw of a call that
+/// went through is none, as the call has an event of its own.
+pub(crate) fn are_joined(rows: &RecordBatch) -> Vec<bool> {
+    let is_joined = |source: &str| amazon_name(source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"));
+    let of_source = each_text(rows, "event_source", is_joined);
+    // A lake that omitted the column does not say it.
+    if rows.column_by_name("event_category").is_none() {
+        return of_source;
+    }
+    let of_network = each_text(rows, "event_category", |category| category == "NetworkActivity");
+    let failed = &rows["error_code"];
+    let of_row = |(row, (is_joined, of_network))| is_joined && !(of_network && failed.is_null(row));
+    of_source.into_iter().zip(of_network).enumerate().map(of_row).collect()
 }
 
 #[cfg(test)]

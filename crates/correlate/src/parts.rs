@@ -14,7 +14,6 @@ use std::sync::PoisonError;
 
 use arrow::array::Array;
 use arrow::array::AsArray;
-use arrow::array::RecordBatch;
 use arrow::array::StringArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
@@ -36,7 +35,7 @@ use trailweave_table::Table;
 use trailweave_table::ms_of_time;
 
 use crate::CorrelateError;
-use crate::events::{Batch, columns, each_text, is_joined, is_shared};
+use crate::events::{Batch, JOINED_BY, are_joined, columns, is_shared};
 use crate::ids::NONE;
 use crate::replacement::Replacement;
 
@@ -368,8 +367,7 @@ fn joined_rows(
     }
     // All rows of `sessions` are joined.
     if leaf(metadata, "event_source").is_some() {
-        let is_joined = |rows: &RecordBatch| each_text(rows, "event_source", is_joined).into();
-        reader = reader.with_rows_that(&["event_source"], is_joined)?;
+        reader = reader.with_rows_that(&JOINED_BY, |rows| are_joined(rows).into())?;
     }
     reader.build()
 }

@@ -36,7 +36,7 @@ use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
 use crate::CorrelateError;
 use crate::correlate::{RULES, covered, joined, refuse_gone};
-use crate::events::{columns, each_text, is_ec2, is_joined, is_shared};
+use crate::events::{are_joined, columns, each_text, is_ec2, is_shared};
 use crate::kind::{Kind, makes_data_key};
 use crate::replacement::PRUNED_PRODUCTS;
 use crate::summary::rows_of;
@@ -254,7 +254,7 @@ fn stays(rows: &RecordBatch, used: &[&Keys]) -> BooleanArray {
     if is_session(rows) {
         return (0..rows.num_rows()).map(|row| Some(is_used(row))).collect();
     }
-    let is_joined = each_text(rows, "event_source", is_joined);
+    let is_joined = are_joined(rows);
     let is_cause = may_cause(rows);
     let is_kms = each_text(rows, "event_source", |source| source.starts_with("kms."));
     let of_kind = |passes: fn(Kind) -> bool| each_text(rows, "event_name", |name| passes(Kind::named(name).0));

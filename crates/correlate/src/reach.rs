@@ -490,6 +490,10 @@ impl Reach<'_, '_> {
                 if rows.is_ec2(row) {
                     wanted.shared(rows, row);
                 }
+                // Whether it made anything of a snapshot hangs on earlier ones of the same volumes.
+                if rows.kind(row) == Kind::CreateVolume && rows.snapshot_numbers(row).next().is_some() {
+                    rows.volume_numbers(row).for_each(|id| wanted.resource(By::VolumeOffer, rows, id));
+                }
                 wanted.issuer(rows, row);
             } else if rows.kind(row) != Kind::CreateGrant {
                 // Whether it teaches may hang on its grant; and one that ends a grant may not be the first that does.

@@ -25,7 +25,7 @@ const MAX_EVENTS: usize = 100;
 /// The columns of `correlated` that name principals: who called, and who stands behind.
 const PRINCIPALS: [&str; 3] = ["kms_principal_arn", "ec2_principal_arn", "root_principal_arn"];
 
-/// The columns that name keys: a ReEncrypt decrypts with the second, and encrypts with the first.
+/// The columns that name keys: a `ReEncrypt` decrypts with the second, and encrypts with the first.
 const KEYS: [&str; 2] = ["key_arn", "source_key_arn"];
 
 /// An identifier that is looked for.

@@ -286,6 +286,23 @@ fn copies_of_one_cause_are_reported_as_the_callers() {
 }
 
 #[test]
+fn what_an_endpoint_saw_of_a_call_is_neither_a_call_nor_a_cause() {
+    let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
+    let seen = |event: Event| Event { event_category: Some("NetworkActivity".into()), ..event };
+    let events = [
+        requested(with_volume(ec2("create", 0, "CreateVolume"))),
+        seen(requested(ec2("a-create", 0, "CreateVolume"))),
+        requested(forwarded(kms("data-key", 1, "GenerateDataKey"))),
+        seen(requested(forwarded(kms("a-data-key", 1, "GenerateDataKey")))),
+        seen(Event { error_code: Some("VpceAccessDenied".into()), ..forwarded(kms("refused", 2, "Decrypt")) }),
+    ];
+    let found = correlated(&events);
+    assert_link(&found, "data-key", "request_id", Some("create"));
+    assert_link(&found, "refused", "none", None);
+    assert_eq!(found.correlated.len(), 2);
+}
+
+#[test]
 fn an_owners_copy_finds_the_request_in_the_account_of_its_caller() {
     let requested = |event: Event| Event { request_id: Some("r1".into()), ..event };
     let events = [

@@ -46,6 +46,7 @@ fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
         "event_version" => texts(events, |it| &it.event_version),
         "event_source" => texts(events, |it| &it.event_source),
         "event_name" => texts(events, |it| &it.event_name),
+        "event_category" => texts(events, |it| &it.event_category),
         "aws_region" => texts(events, |it| &it.aws_region),
         "recipient_account_id" => texts(events, |it| &it.recipient_account_id),
         "request_id" => texts(events, |it| &it.request_id),

@@ -21,6 +21,7 @@ pub struct Event {
     pub event_version: Option<String>,
     pub event_source: Option<String>,
     pub event_name: Option<String>,
+    pub event_category: Option<String>,
     pub aws_region: Option<String>,
     pub recipient_account_id: Option<String>,
     pub request_id: Option<String>,
@@ -98,6 +99,10 @@ impl Event {
     }
 
     fn is_from(&self, service: &str) -> bool {
+        // What a VPC endpoint saw of a call that went through: the call has an event of its own.
+        if self.event_category.as_deref() == Some("NetworkActivity") && self.succeeded() {
+            return false;
+        }
         let source = self.event_source.as_deref();
         source.and_then(|source| source.strip_prefix(service)).is_some_and(is_amazon_domain)
     }
@@ -161,6 +166,7 @@ fn event_at(batch: &RecordBatch, row: usize) -> Event {
         event_version: text("event_version"),
         event_source: text("event_source"),
         event_name: text("event_name"),
+        event_category: text("event_category"),
         aws_region: text("aws_region"),
         recipient_account_id: text("recipient_account_id"),
         request_id: text("request_id"),

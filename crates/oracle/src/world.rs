@@ -95,17 +95,21 @@ fn logged() -> impl Strategy<Value = Event> {
     let ids = (weighted(0.95, 0..400_u32), weighted(0.25, 0..6_u8), weighted(0.15, 0..5_u8));
     let home = (weighted(0.9, one_of(&ACCOUNTS)), weighted(0.5, one_of(&ACCOUNTS)), weighted(0.95, one_of(&REGIONS)));
     let version = weighted(0.9, one_of(&["1.0", "1.02", "1.11"]));
-    (time(), version, ids, home).prop_map(
-        |(event_time, event_version, (event_id, request, shared), (recipient, principal, region))| Event {
-            event_id: event_id.map(|id| id_of("event", id)),
-            event_time,
-            event_version,
-            aws_region: region,
-            recipient_account_id: recipient,
-            principal_account_id: principal,
-            request_id: request.map(|id| id_of("request", id.into())),
-            shared_event_id: shared.map(|id| id_of("shared", id.into())),
-            ..Event::default()
+    let category = weighted(0.2, one_of(&["Management", "NetworkActivity"]));
+    (time(), (version, category), ids, home).prop_map(
+        |(event_time, (event_version, event_category), (event_id, request, shared), (recipient, principal, region))| {
+            Event {
+                event_id: event_id.map(|id| id_of("event", id)),
+                event_time,
+                event_version,
+                event_category,
+                aws_region: region,
+                recipient_account_id: recipient,
+                principal_account_id: principal,
+                request_id: request.map(|id| id_of("request", id.into())),
+                shared_event_id: shared.map(|id| id_of("shared", id.into())),
+                ..Event::default()
+            }
         },
     )
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use arrow::array::RecordBatch;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
-use trailweave_lake::read::{Ask, Keys, damaged, load, rows_at, rows_with};
+use trailweave_lake::read::{Ask, Keys, load, rows_at, rows_with};
 use trailweave_lake::{Lake, LakeError, Part};
 
 use crate::choice::{Choice, quoted};
@@ -316,7 +316,7 @@ fn find_places_in(
         }
         Ok(found)
     };
-    find().map_err(|source| damaged(&part.path, source))
+    find().map_err(LakeError::parquet(&part.path))
 }
 
 /// Reads calls of a part, whose places are given in order.
@@ -334,7 +334,7 @@ fn read_calls(lake: &Lake, part: &Part, places: &[At]) -> Result<Vec<(At, Call)>
         }
         Ok(calls)
     };
-    read().map_err(|source| damaged(&part.path, source))
+    read().map_err(LakeError::parquet(&part.path))
 }
 
 #[cfg(test)]

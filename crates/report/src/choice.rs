@@ -17,7 +17,7 @@ const RANKED: &str = "    SELECT
     FROM correlated";
 
 /// The uses of keys by `kms_calls`. A column that is not computed keeps its field id, and `trailweave query` refuses to put
-/// two ids into one; ClickHouse takes a bare `key_arn` for the one that is selected.
+/// two ids into one; `ClickHouse` takes a bare `key_arn` for the one that is selected.
 const USED: &str = ", used AS (
   SELECT
     key_arn, key_account_id, coalesce(kms_principal_account_id, recipient_account_id) AS caller_account_id,

@@ -12,7 +12,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
-use trailweave_lake::read::{Reader, damaged, leaf, load_shared};
+use trailweave_lake::read::{Reader, leaf, load_shared};
 use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::CORRELATED;
 
@@ -71,12 +71,16 @@ pub(crate) fn parts(lake: &Lake, choice: &Choice) -> Result<Vec<CallPart>, LakeE
     let of_part = |(nth, it): (usize, &CallPart)| read(lake, choice, &hashes, (nth, &it.part));
     let of_parts = parts.par_iter().enumerate().map(of_part).collect::<Result<Vec<_>, _>>()?;
     let mut all = Vec::with_capacity(of_parts.iter().map(Vec::len).sum());
-    of_parts.into_iter().for_each(|of_part| all.extend(of_part));
+    for of_part in of_parts {
+        all.extend(of_part);
+    }
     all.par_sort_unstable();
     for copy in all.windows(2).filter(|pair| pair[0].call == pair[1].call).map(|pair| &pair[1]) {
         parts[copy.part as usize].copies.push(copy.row);
     }
-    parts.iter_mut().for_each(|it| it.copies.sort_unstable());
+    for part in &mut parts {
+        part.copies.sort_unstable();
+    }
     Ok(parts)
 }
 
@@ -109,7 +113,7 @@ fn read(lake: &Lake, choice: &Choice, hashes: &Hashes, (nth, part): (usize, &Par
         }
         Ok(found)
     };
-    read().map_err(|source| damaged(&part.path, source))
+    read().map_err(LakeError::parquet(&part.path))
 }
 
 /// Tells whether the statistics say that a column of a row group holds nothing.

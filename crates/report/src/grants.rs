@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, RecordBatch};
-use trailweave_lake::read::{Keys, columns, damaged};
+use trailweave_lake::read::{Keys, columns};
 use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::GRANTS;
 
@@ -48,7 +48,7 @@ impl Grants {
                 }
                 Ok(grants)
             };
-            read().map_err(|source| damaged(&part.path, source))
+            read().map_err(LakeError::parquet(&part.path))
         };
         read_all(&lake.parts(&GRANTS)?, of_part, Self::merge)
     }

@@ -6,7 +6,7 @@ use ahash::RandomState;
 use arrow::array::RecordBatch;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
-use trailweave_lake::read::{Ask, Keys, by_group, damaged, load_shared, seek};
+use trailweave_lake::read::{Ask, Keys, by_group, load_shared, seek};
 use trailweave_lake::{Lake, LakeError, Part};
 use trailweave_table::{EVENTS, REMEMBERED};
 
@@ -185,7 +185,7 @@ fn count(lake: &Lake, part: &Part, choice: &Choice) -> Result<usize, LakeError> 
         }
         Ok(n)
     };
-    count().map_err(|source| damaged(&part.path, source))
+    count().map_err(LakeError::parquet(&part.path))
 }
 
 /// The changes of keys, by `events` and what stays of pruned days.

@@ -6,7 +6,7 @@ use ahash::RandomState;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use parquet::errors::ParquetError;
-use trailweave_lake::read::{by_group, damaged, load_shared};
+use trailweave_lake::read::{by_group, load_shared};
 use trailweave_lake::{Lake, LakeError, LakeFile};
 use trailweave_table::{day_of_time, ms_of_time};
 
@@ -41,7 +41,7 @@ pub(crate) struct Use {
     pub(crate) launcher: Code,
     /// The account of the caller; where it is not known, that of the trail.
     pub(crate) caller: Code,
-    /// It is the second use of a call: a ReEncrypt uses its source key, too.
+    /// It is the second use of a call: a `ReEncrypt` uses its source key, too.
     pub(crate) is_source: bool,
 }
 
@@ -90,7 +90,7 @@ impl Uses {
     pub(crate) fn read(lake: &Lake, choice: &Choice, parts: &[CallPart]) -> Result<Self, LakeError> {
         let of_part = |CallPart { part, copies }: &CallPart| {
             let mut uses = Self::default();
-            uses.add(lake.open_listed(part)?, choice, copies).map_err(|source| damaged(&part.path, source))?;
+            uses.add(lake.open_listed(part)?, choice, copies).map_err(LakeError::parquet(&part.path))?;
             Ok(uses)
         };
         read_all(parts, of_part, Self::merge)

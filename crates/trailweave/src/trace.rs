@@ -199,7 +199,7 @@ fn caller(call: &Call) -> String {
     }
 }
 
-/// Returns the key that a ReEncrypt decrypts with, where it is not the one that it encrypts with.
+/// Returns the key that a `ReEncrypt` decrypts with, where it is not the one that it encrypts with.
 fn source_key(call: &Call) -> Option<&String> {
     call.source_key_arn.as_ref().filter(|arn| call.key_arn.as_ref() != Some(*arn))
 }

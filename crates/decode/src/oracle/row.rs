@@ -334,12 +334,12 @@ impl<'a> RecordTree<'a> {
             let message = self.tree("errorMessage").text().unwrap_or_default();
             let is_source_refused = message.contains("perform: kms:ReEncryptFrom");
             if is_source_refused {
-                source = source.or(refused.clone());
+                source = source.or_else(|| refused.clone());
             }
             // The one that is listed is neither of those that are named.
             let left = listed.first().filter(|key| ![&source, &destination].contains(&&Some((*key).clone())));
             if destination.is_none() {
-                destination = left.cloned().or(refused.filter(|_| !is_source_refused));
+                destination = left.cloned().or_else(|| refused.filter(|_| !is_source_refused));
             } else if source.is_none() {
                 source = left.cloned();
             }

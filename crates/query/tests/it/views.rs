@@ -109,9 +109,9 @@ async fn what_disabled_a_key_and_what_launched_an_instance_is_told_after_its_day
     lake.stage_pruned(first_day, &mut change).unwrap();
     change.commit().unwrap();
     let session = opened(&lake).await;
-    let uses = session.query("SELECT disabling_event_id, kms_event_id FROM key_use_after_disabling").await.unwrap();
-    assert_eq!(texts(&uses, "disabling_event_id"), ["disabled"]);
-    assert_eq!(texts(&uses, "kms_event_id"), ["used"]);
+    let found = session.query("SELECT disabling_event_id, kms_event_id FROM key_use_after_disabling").await.unwrap();
+    assert_eq!(texts(&found, "disabling_event_id"), ["disabled"]);
+    assert_eq!(texts(&found, "kms_event_id"), ["used"]);
     let behind = Question::named("behind").unwrap();
     let sql = behind.sql(Dialect::Athena, &[Value::Text("i-0000000a".into())], &Limits::default());
     let rows = session.query(&sql).await.unwrap();

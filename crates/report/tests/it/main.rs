@@ -1,5 +1,7 @@
 //! The page of a lake without rows, and of rows that are written by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 

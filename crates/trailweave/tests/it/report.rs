@@ -102,9 +102,9 @@ fn a_call_in_two_trails_counts_once_and_is_of_its_caller() {
         assert_eq!(said.code, 0, "{}", said.stderr);
         check("figures.py", &[env!("CARGO_BIN_EXE_trailweave"), utf8(&lake), utf8(&page), "10", "query"]);
         assert_eq!(n_calls(&page), 1, "{choice:?}");
-        let [foreign, used] = ["keys-foreign", "keys-used"].map(|id| cells(&page, id));
+        let [foreign, keys] = ["keys-foreign", "keys-used"].map(|id| cells(&page, id));
         assert_eq!([&foreign[..2], &foreign[3..4]].concat(), [user, owner, "1"], "{choice:?}");
-        assert_eq!([foreign.len(), used.len()], [6, 16], "{choice:?}");
+        assert_eq!([foreign.len(), keys.len()], [6, 16], "{choice:?}");
     }
 }
 
