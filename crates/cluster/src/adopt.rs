@@ -24,8 +24,9 @@ use trailweave_correlate::RULES;
 use trailweave_correlate::Summary;
 use trailweave_correlate::standing;
 use trailweave_lake::Lake;
+use trailweave_lake::LakeError;
+use trailweave_lake::date_of_partition;
 use trailweave_lake::read;
-use trailweave_table::DATE_PARTITION;
 use trailweave_table::PRODUCTS;
 use trailweave_table::Table;
 use trailweave_table::day_of_date;
@@ -138,15 +139,15 @@ fn is_hidden(below: &Path) -> bool {
 /// Returns the day of a file that stands in the folder of a date.
 fn day(below: &Path) -> Option<i32> {
     let folder = below.parent()?.to_str()?;
-    day_of_date(folder.strip_prefix(DATE_PARTITION)?.strip_prefix('=')?)
+    day_of_date(date_of_partition(folder)?)
 }
 
 impl DayFile {
     /// Reads the rows, each of which is checked on its way.
     fn rows<'f>(&'f self, stage: &Stage) -> Result<CheckedRows<'f>, ClusterError> {
         let file = stage.folder().open(&self.path)?;
-        let damaged = |source| ClusterError::from(read::damaged(&self.path, source));
-        let reader = read::Reader::try_new(file).map_err(damaged)?;
+        let failed = |source| ClusterError::from(LakeError::parquet(&self.path)(source));
+        let reader = read::Reader::try_new(file).map_err(failed)?;
         let n_rows = reader.metadata().file_metadata().num_rows().unsigned_abs();
         if n_rows != self.n_rows || n_rows == 0 {
             let fault = format!("has {n_rows} rows, and done.json says {}", self.n_rows);
@@ -158,7 +159,7 @@ impl DayFile {
             SortField::new(self.table.data_type(column))
         });
         let order = RowConverter::new(fields.collect()).map_err(|error| self.unreadable(&error))?;
-        Ok(CheckedRows { file: self, rows: reader.build().map_err(damaged)?, order, last: None })
+        Ok(CheckedRows { file: self, rows: reader.build().map_err(failed)?, order, last: None })
     }
 
     fn check_columns(&self, found: &Schema) -> Result<(), ClusterError> {

@@ -14,6 +14,7 @@ use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
+use trailweave_lake::short_digest;
 use trailweave_table::Kind;
 use trailweave_table::Table;
 use trailweave_table::{EVENTS, REMEMBERED, SESSIONS};
@@ -87,9 +88,8 @@ impl Job {
         let inputs = vec![of_events, input(lake, root, [&SESSIONS])?];
         let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let job = Self { run: String::new(), rules: RULES, inputs, settings, steps: steps(), products: products() };
-        let digest: [u8; 32] = Sha256::digest([&job.text(), JOIN.as_bytes()].concat()).into();
-        let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
-        Ok(Self { run: format!("{:016x}", u64::from_be_bytes(*first)), ..job })
+        let digest = Sha256::digest([&job.text(), JOIN.as_bytes()].concat());
+        Ok(Self { run: short_digest(&digest.into()), ..job })
     }
 
     /// Returns the content of its file.
@@ -109,18 +109,28 @@ impl Job {
 
     /// Returns what the products cover that it makes, of the parts that there are now: parts may have been merged since.
     pub fn covers(&self, lake: &Lake) -> Result<Covered, LakeError> {
+        let mut covers = self.read(lake);
+        covers.follow(lake, &joined(lake)?)?;
+        Ok(covers)
+    }
+
+    /// Returns the parts that it reads, whatever has become of them.
+    fn read(&self, lake: &Lake) -> Covered {
         let files = self.inputs.iter().flat_map(|input| &input.files);
         let part = |(below, bytes): (&PathBuf, &u64)| {
             let path = lake.root().join(below);
             Part { event_date: None, path, bytes: *bytes }
         };
-        let mut covers = Covered::of(lake, self.rules, &files.map(part).collect::<Vec<_>>());
-        covers.follow(lake, &joined(lake)?)?;
-        Ok(covers)
+        Covered::of(lake, self.rules, &files.map(part).collect::<Vec<_>>())
     }
 
     /// Tells whether the products of the lake know all events already that it reads.
     pub fn is_known(&self, lake: &Lake) -> Result<bool, LakeError> {
+        // As both were noted: a part into which theirs and later ones were merged would hide it.
+        let noted = Covered::read(lake)?.filter(|it| it.rules == self.rules && it.has_all_of(&self.read(lake)));
+        if noted.map(|it| it.has_its_products(lake)).transpose()? == Some(true) {
+            return Ok(true);
+        }
         let covers = self.covers(lake)?;
         Ok(covered(lake, &joined(lake)?)?.is_some_and(|it| it.has_all_of(&covers)))
     }

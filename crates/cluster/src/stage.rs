@@ -16,6 +16,7 @@ use trailweave_lake::Folder;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Listed;
+use trailweave_lake::is_short_digest;
 
 use crate::ClusterError;
 use crate::JOIN;
@@ -157,9 +158,8 @@ pub fn staged_runs(lake: &Lake) -> Result<Vec<StagedRun>, LakeError> {
         let Some(run) = file.path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json")) else { continue };
         let Some(text) = lake.read(&file.path)? else { continue };
         // The name becomes that of a folder, all of which may be removed.
-        let is_run = run.len() == 16 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
         if let Ok(note) = serde_json::from_slice::<StagedRun>(&text)
-            && is_run
+            && is_short_digest(run)
             && note.run == run
         {
             runs.push(note);

@@ -100,6 +100,14 @@ pub struct Place {
     pub region: Box<str>,
 }
 
+impl Place {
+    /// Returns the URL of the folder of their digests.
+    pub fn digests_uri(&self) -> String {
+        let Self { bucket, area, region } = self;
+        format!("s3://{bucket}/{area}/CloudTrail-Digest/{region}/")
+    }
+}
+
 /// A time that trusted digests of an account and a region cover without a hole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Covered {
@@ -288,6 +296,7 @@ fn chains<'d>(digests: &'d [Digest], unreadable: &'d [Unreadable]) -> BTreeMap<C
 /// Notes which times a chain covers, and the gaps in it.
 fn measure(chain: Chain<'_>, links: &[Link], digests: &[Digest], range: Range, judged: &mut Judged) {
     let (bucket, area, region, .., is_backfill) = chain;
+    let place = Place { bucket: bucket.into(), area: area.into(), region: region.into() };
     let mut spans = Vec::new();
     let mut before: Option<Link> = None;
     for link in links {
@@ -310,7 +319,7 @@ fn measure(chain: Chain<'_>, links: &[Link], digests: &[Digest], range: Range, j
                             it.from = hole;
                         }
                         if !verdict.state.is_trusted() && range.overlaps(hole, link.start) {
-                            judged.findings.push(not_covered(bucket, area, region, (hole, link.start)));
+                            judged.findings.push(not_covered(&place, (hole, link.start)));
                         }
                     }
                 }
@@ -320,7 +329,6 @@ fn measure(chain: Chain<'_>, links: &[Link], digests: &[Digest], range: Range, j
         }
         before = Some(*link);
     }
-    let place = Place { bucket: bucket.into(), area: area.into(), region: region.into() };
     judged.spans.entry(place).or_default().extend(spans);
 }
 
@@ -351,15 +359,16 @@ fn cover(digests: &[Digest], range: Range, judged: &mut Judged) {
         let first = windows.first().map_or(0, |(start, ..)| *start);
         let last = windows.iter().map(|(_, end, _)| *end).max().unwrap_or_default();
         let (bucket, area) = places[&(account, region)];
+        let place = Place { bucket: bucket.into(), area: area.into(), region: region.into() };
         let before = range.from.filter(|from| *from < first).map(|from| (from, first));
         let after = range.to.filter(|to| last < *to).map(|to| (last, to));
         let holes = before.into_iter().chain(after);
-        judged.findings.extend(holes.map(|hole| not_covered(bucket, area, region, hole)));
+        judged.findings.extend(holes.map(|hole| not_covered(&place, hole)));
     }
 }
 
-fn not_covered(bucket: &str, area: &str, region: &str, (from, to): (i64, i64)) -> Finding {
-    Kind::NotCovered.fail(format!("s3://{bucket}/{area}/CloudTrail-Digest/{region}/")).within(from, to)
+fn not_covered(place: &Place, (from, to): (i64, i64)) -> Finding {
+    Kind::NotCovered.fail(place.digests_uri()).within(from, to)
 }
 
 impl Judged {

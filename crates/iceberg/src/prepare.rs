@@ -248,7 +248,8 @@ fn name(path: &str) -> &str {
 }
 
 /// Counts the files and rows of a snapshot, and those that it changes. Readers that follow a table pass over a
-/// `replace`, which holds the rows that were there.
+/// `replace`, so only one that holds the rows that were there is called so: a compaction may bring parts that were not
+/// published yet.
 fn summary(manifests: &[ManifestFile], commit: &Commit<'_>) -> Map<String, Value> {
     let sum = |count: &dyn Fn(&ManifestFile) -> Count| {
         manifests
@@ -265,7 +266,7 @@ fn summary(manifests: &[ManifestFile], commit: &Commit<'_>) -> Map<String, Value
     let operation = match (added.files, deleted.files) {
         (_, 0) => "append",
         (0, _) => "delete",
-        _ if commit.change.starts_with(COMPACTION) => "replace",
+        _ if commit.change.starts_with(COMPACTION) && added.rows == deleted.rows => "replace",
         _ => "overwrite",
     };
     let mut summary = Map::new();

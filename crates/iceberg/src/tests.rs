@@ -106,6 +106,16 @@ fn the_operation_says_what_becomes_of_the_rows() {
     }
 }
 
+/// A compaction merges parts that wait to be published, too; readers that pass over a `replace` would lose their rows.
+#[test]
+fn a_compaction_that_brings_rows_is_not_a_replace() {
+    let mut world = World::new(&EVENTS);
+    world.commit(&[("a", "2026-09-01")], &[]);
+    assert!(world.commit_as("compact-0123", &[("b", "2026-09-01"), ("c", "2026-09-01")], &[("a", "2026-09-01")]));
+    let metadata: serde_json::Value = serde_json::from_slice(&world.metadata.text()).unwrap();
+    assert_eq!(metadata["snapshots"][1]["summary"]["operation"], "overwrite");
+}
+
 #[test]
 fn a_table_without_files_gets_a_snapshot_all_the_same() {
     let mut world = World::new(&EVENTS);

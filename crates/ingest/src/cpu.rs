@@ -7,9 +7,11 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use rayon::ThreadPoolBuildError;
 use rayon::ThreadPoolBuilder;
 use tokio::sync::oneshot;
+
+use crate::IngestError;
+use crate::panicked::Panicked;
 
 /// The worker threads of a run.
 #[derive(Debug, Clone)]
@@ -17,22 +19,16 @@ pub(crate) struct Cpu {
     pool: Arc<ThreadPool>,
 }
 
-/// A job that panicked, which is a bug; the run is told and goes on or ends, the process does not abort.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a bug: {message}")]
-pub struct Panicked {
-    /// The message of the panic.
-    pub message: String,
-}
-
 impl Cpu {
-    pub(crate) fn new(threads: NonZeroUsize) -> Result<Self, ThreadPoolBuildError> {
+    pub(crate) fn new(threads: NonZeroUsize) -> Result<Self, IngestError> {
+        let threads = threads.get();
         // Without a handler, a panic outside of `catch_unwind` (in the drop of its own payload) aborts the process.
         let pool = ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(threads)
             .thread_name(|n| format!("ingest-{n}"))
             .panic_handler(|payload| tracing::error!(message = message(&*payload), "a worker thread panicked"))
-            .build()?;
+            .build()
+            .map_err(|source| IngestError::Threads { threads, source })?;
         Ok(Self { pool: Arc::new(pool) })
     }
 

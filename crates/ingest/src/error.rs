@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use trailweave_lake::LakeError;
 use trailweave_table::Tally;
 
-use crate::cpu::Panicked;
+use crate::panicked::Panicked;
 
 /// The reason why a run ended early. Its committed batches stay; the next run finishes its plan.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,7 @@ pub enum IngestError {
     },
     /// A shard would run beside a plan that is not of the same job.
     #[error(
-        "run {run_id} did not end, and was no share of this job; finish it first: run without --shard, or with its own"
+        "run {run_id} did not end, and was not a share of this job; finish it first: run without --shard, or with its own"
     )]
     OtherPlan {
         /// The run.

@@ -2,6 +2,7 @@
 
 use sha2::Digest;
 use sha2::Sha256;
+use trailweave_lake::short_digest;
 
 /// Returns the first 128 bits of SHA-256 over `parts` and their lengths; never 0.
 pub(crate) fn fingerprint(parts: &[&[u8]]) -> u128 {
@@ -18,16 +19,7 @@ pub(crate) fn short_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String
     for part in parts {
         update(&mut hash, part);
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
-    format!("{:016x}", u64::from_be_bytes(*first))
-}
-
-/// Writes 32 bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8; 32]) -> String {
-    let (high, low) = bytes.split_first_chunk::<16>().expect("there are 32 bytes");
-    let low = low.first_chunk::<16>().expect("the rest of 32 bytes");
-    format!("{:032x}{:032x}", u128::from_be_bytes(*high), u128::from_be_bytes(*low))
+    short_digest(&hash.finalize().into())
 }
 
 fn first_128(digest: [u8; 32]) -> u128 {

@@ -1,7 +1,8 @@
 //! The lake's memory of its input: `_trailweave/ledger/part-<batch_id>-0.parquet`, one row per object read. `compact` merges
 //! such files, so the column `batch_id` alone tells of every row which batch it is of.
 
-use std::collections::BTreeMap;
+pub(crate) mod rewrite;
+
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -19,9 +20,8 @@ use arrow::array::StringBuilder;
 use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::DataType;
 use arrow::datatypes::Int64Type;
-use arrow::error::ArrowError;
 use trailweave_decode::Sha256;
-use trailweave_lake::Change;
+use trailweave_digest::to_hex;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
@@ -34,7 +34,7 @@ use trailweave_table::batch_id;
 use trailweave_table::part_name;
 use trailweave_table::time_of_ms;
 
-use crate::fingerprint::{fingerprint, hex};
+use crate::fingerprint::fingerprint;
 use crate::rows::amendment::Amendment;
 use crate::rows::amendment::Amendments;
 use crate::source::listing::ObjectRef;
@@ -392,70 +392,6 @@ pub(crate) fn states_of(rows: &RecordBatch) -> impl Iterator<Item = ObjectState>
     })
 }
 
-/// The rows that the objects of each batch have lost to amendments.
-pub(crate) type Lost = BTreeMap<String, u64>;
-
-/// Counts rows that leave the lake, given by their object, among the duplicates of their objects, as a part of
-/// `change`.
-pub(crate) fn move_to_duplicates(
-    lake: &Lake,
-    mut leaving: BTreeMap<String, u64>,
-    change: &mut Change<'_>,
-) -> Result<Lost, LakeError> {
-    let mut lost = Lost::new();
-    for Part { path, .. } in lake.parts(&LEDGER)? {
-        leaving.retain(|_, n| *n > 0);
-        if !names_any(lake, &path, |object| leaving.contains_key(object))? {
-            continue;
-        }
-        let mut lost_here = Lost::new();
-        let rows = read(lake, &path)?;
-        let moved: Vec<_> = rows.iter().map(|rows| without(rows, &mut leaving, &mut lost_here)).collect();
-        if !lost_here.is_empty() {
-            let mut writer = TableWriter::new(lake.create_file(&change.promise(&path))?, &LEDGER)?;
-            moved.iter().try_for_each(|rows| writer.write(rows))?;
-            writer.commit()?;
-        }
-        for (batch_id, n_rows) in lost_here {
-            *lost.entry(batch_id).or_default() += n_rows;
-        }
-    }
-    for (object, n_rows) in leaving.iter().filter(|(_, n)| **n > 0) {
-        tracing::warn!(object, n_rows, "rows of an object that the ledger does not know were amended");
-    }
-    Ok(lost)
-}
-
-/// Reads a file of the ledger, with every column of the table.
-pub(crate) fn read(lake: &Lake, path: &Path) -> Result<Vec<RecordBatch>, LakeError> {
-    let columns = LEDGER.columns.iter().map(|column| column.name).collect::<Vec<_>>();
-    let damaged = |source: ArrowError| LakeError::Damaged { path: path.into(), source: source.into() };
-    read_columns(lake, path, &columns)?.map(|rows| read::filled(&LEDGER, &rows?).map_err(damaged)).collect()
-}
-
-/// Takes those that are `leaving` out of rows of the ledger, as far as they have them, and counts them as `lost`. An entry of an
-/// object that was read again repeats what another says, and stays.
-fn without(rows: &RecordBatch, leaving: &mut BTreeMap<String, u64>, lost: &mut Lost) -> RecordBatch {
-    let number = |name| rows.column(LEDGER.position(name)).as_primitive::<Int64Type>().values().to_vec();
-    let text = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
-    let (objects, statuses, batches) = (text("source_object"), text("status"), text(BATCH_ID));
-    let (mut n_rows, mut n_duplicates) = (number("rows"), number("duplicates"));
-    for row in (0..rows.num_rows()).filter(|row| statuses.value(*row) != AGAIN) {
-        let Some(n) = leaving.get_mut(objects.value(row)) else { continue };
-        let moved = n_rows[row].min(i64::try_from(*n).unwrap_or(i64::MAX));
-        if moved > 0 {
-            n_rows[row] -= moved;
-            n_duplicates[row] += moved;
-            *n -= moved.unsigned_abs();
-            *lost.entry(batches.value(row).to_owned()).or_default() += moved.unsigned_abs();
-        }
-    }
-    let mut columns = rows.columns().to_vec();
-    columns[LEDGER.position("rows")] = Arc::new(Int64Array::from(n_rows));
-    columns[LEDGER.position("duplicates")] = Arc::new(Int64Array::from(n_duplicates));
-    RecordBatch::try_new(LEDGER.schema(), columns).expect("two columns are replaced by such of their type and length")
-}
-
 pub(crate) fn identity(source_object: &str, version: &str) -> u128 {
     fingerprint(&[source_object.as_bytes(), version.as_bytes()])
 }
@@ -492,7 +428,7 @@ fn rows(entries: &[LedgerEntry], batch_id: &str, run_id: &str) -> RecordBatch {
         Arc::new(lists.finish())
     };
     let hashes = || -> ArrayRef {
-        let texts = entries.iter().map(|entry| entry.sha256.as_ref().map(hex));
+        let texts = entries.iter().map(|entry| entry.sha256.map(|sha256| to_hex(&sha256)));
         Arc::new(texts.collect::<StringArray>())
     };
     let columns = LEDGER.columns.iter().map(|column| match column.name {
@@ -547,17 +483,6 @@ mod tests {
             attempt: 0,
             place: None,
         }
-    }
-
-    #[test]
-    fn an_entry_that_repeats_another_loses_no_rows() {
-        let rows_of = |n_rows: u64| Tally { records: n_rows, rows: n_rows, ..Tally::default() };
-        let again = LedgerEntry { is_again: true, tally: rows_of(3), ..entry("1", None) };
-        let entries = [again, LedgerEntry { tally: rows_of(10), ..entry("1", None) }];
-        let (mut leaving, mut lost) = (BTreeMap::from([("a.json.gz".to_owned(), 1)]), Lost::new());
-        let left = without(&rows(&entries, "batch", "run"), &mut leaving, &mut lost);
-        let n_rows = left.column(LEDGER.position("rows")).as_primitive::<Int64Type>();
-        assert_eq!((n_rows.values().to_vec(), leaving["a.json.gz"]), (vec![3, 9], 0));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod fingerprint;
 mod kept_days;
 mod ledger;
 mod options;
+mod panicked;
 mod progress;
 mod quarantine;
 mod rows;
@@ -32,9 +33,9 @@ mod summary;
 mod upkeep;
 mod verify;
 
-pub use cpu::Panicked;
 pub use error::IngestError;
 pub use options::{IngestOptions, Retry};
+pub use panicked::Panicked;
 pub use progress::Progress;
 pub use quarantine::{NamePattern, QuarantinedObject, dismiss, quarantined};
 pub use run::leftovers::{lost_parts, remove_uncommitted};

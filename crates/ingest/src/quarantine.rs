@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::Array;
@@ -15,19 +14,17 @@ use trailweave_lake::Change;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 use trailweave_lake::Part;
-use trailweave_lake::TableWriter;
 use trailweave_lake::read_once;
 use trailweave_table::LEDGER;
 
 use crate::kept_days::KeptDays;
-use crate::ledger;
 use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
 use crate::ledger::names_any;
 use crate::ledger::read_columns;
+use crate::ledger::rewrite::{NamedColumn, rewrite};
 use crate::ledger::states_of;
-use crate::source::key::Origin;
-use crate::source::key::origin;
+use crate::source::key::place_of;
 
 /// An object that gave no row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,10 +87,7 @@ impl QuarantinedObject {
 pub fn quarantined(lake: &Lake) -> Result<Vec<QuarantinedObject>, LakeError> {
     let mut found = read_once(lake, &LEDGER, |parts| gave_no_row(lake, &parts))?;
     let kept = KeptDays::of(lake)?;
-    found.retain(|name, _| match origin(name) {
-        Origin::Trail(place) => kept.has_place(Some(&place)),
-        Origin::Other(_) | Origin::Unknown => true,
-    });
+    found.retain(|name, _| kept.has_place(place_of(name).as_ref()));
     Ok(found.into_values().collect())
 }
 
@@ -135,37 +129,23 @@ pub fn dismiss(lake: &Lake, objects: &BTreeSet<&str>, note: &str) -> Result<(), 
     let mut change = Change::new(lake, "dismiss");
     for part in lake.parts(&LEDGER)? {
         if names_any(lake, &part.path, |name| objects.contains(name))? {
-            rewrite(lake, &part.path, objects, note, &mut change)?;
+            rewrite(lake, &part.path, &mut change, |rows| dismissed(rows, objects, note))?;
         }
     }
     change.commit()
 }
 
-fn rewrite(
-    lake: &Lake,
-    path: &Path,
-    objects: &BTreeSet<&str>,
-    note: &str,
-    change: &mut Change<'_>,
-) -> Result<(), LakeError> {
-    let at = LEDGER.position(NOTE);
-    let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &LEDGER)?;
-    for rows in ledger::read(lake, path)? {
-        let names = rows.column(LEDGER.position("source_object")).as_string::<i32>();
-        let before = rows.column(at).as_string::<i32>();
-        let states = states_of(&rows).zip(names.iter().zip(before));
-        let after = states.map(|(state, (name, before))| {
-            let is_meant = state.stands() && name.is_some_and(|name| objects.contains(name));
-            if is_meant { Some(note) } else { before }
-        });
-        let after: ArrayRef = Arc::new(after.collect::<StringArray>());
-        let mut columns = rows.columns().to_vec();
-        columns[at] = after;
-        let rows = RecordBatch::try_new(LEDGER.schema(), columns);
-        writer.write(&rows.expect("a column is replaced by one of its type and length"))?;
-    }
-    writer.commit()?;
-    Ok(())
+/// Returns the notes of rows of the ledger, with `note` for those of `objects` that stand in quarantine, if one of them does.
+fn dismissed(rows: &RecordBatch, objects: &BTreeSet<&str>, note: &str) -> Vec<NamedColumn> {
+    let names = rows.column(LEDGER.position("source_object")).as_string::<i32>();
+    let before = rows.column(LEDGER.position(NOTE)).as_string::<i32>();
+    let states = states_of(rows).zip(names.iter().zip(before));
+    let after = states.map(|(state, (name, before))| {
+        let is_meant = state.stands() && name.is_some_and(|name| objects.contains(name));
+        if is_meant { Some(note) } else { before }
+    });
+    let after: StringArray = after.collect();
+    if after == *before { Vec::new() } else { vec![(NOTE, Arc::new(after) as ArrayRef)] }
 }
 
 fn note(rows: &RecordBatch, found: &mut BTreeMap<String, QuarantinedObject>) {

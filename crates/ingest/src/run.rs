@@ -23,11 +23,12 @@ use trailweave_lake::Covered;
 use trailweave_lake::Lake;
 use trailweave_lake::LakeError;
 
-use crate::cpu::{Cpu, Panicked};
+use crate::cpu::Cpu;
 use crate::crash_points::CrashPoints;
 use crate::error::chain;
 use crate::kept_days::KeptDays;
 use crate::ledger::{Ledger, LedgerEntry};
+use crate::panicked::Panicked;
 use crate::progress::add;
 use crate::quarantine::quarantined;
 use crate::run::budget::Shares;
@@ -37,7 +38,7 @@ use crate::run::listed::ListedSources;
 use crate::run::pipeline::inflow::{Arrived, Inflow, ObjectOutcome};
 use crate::run::plan::{Batch, Extent, Plan, batches};
 use crate::source::fetch::FetchError;
-use crate::source::key::{Origin, origin};
+use crate::source::key::place_of;
 use crate::source::list::list;
 use crate::source::listing::{Listing, ObjectRef};
 use crate::source::s3::S3;
@@ -128,8 +129,7 @@ pub(crate) async fn unread(lake: &Lake, options: &IngestOptions) -> Result<Chose
 
 /// Lists what a run with these options would find to be new.
 async fn foresee(lake: Option<&Lake>, s3: &S3, options: &IngestOptions) -> Result<Chosen, IngestError> {
-    let threads = options.threads.get();
-    let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+    let cpu = Cpu::new(options.threads)?;
     let ledger = lake.map(Ledger::read).transpose()?.unwrap_or_default();
     let selection = lake.map(selection).transpose()?.unwrap_or_default();
     let kept = lake.map(KeptDays::of).transpose()?.unwrap_or_default();
@@ -180,8 +180,7 @@ impl<'a> Run<'a> {
         unfinished: &[Plan],
         progress: &'a Progress,
     ) -> Result<Self, IngestError> {
-        let threads = options.threads.get();
-        let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+        let cpu = Cpu::new(options.threads)?;
         let cap_bytes = usize::try_from(options.cap_bytes).unwrap_or(usize::MAX);
         let decode = DecodeOptions { cap_bytes, selection: selection(lake)?, sha256: options.sha256 };
         let shares = Shares::new(options.memory_bytes.max(MIN_MEMORY_BYTES));
@@ -336,10 +335,8 @@ impl<'a> Run<'a> {
         let (of_list, shard, selection) = (lake.clone(), self.options.shard, selection(lake)?);
         let standing = self.cpu.run(move || quarantined(&of_list));
         for object in standing.await.map_err(IngestError::worker("list the quarantine"))?? {
-            let is_ours = shard.is_none_or(|shard| match origin(&object.source_object) {
-                Origin::Trail(place) => shard.takes(&place, selection),
-                Origin::Other(_) | Origin::Unknown => true,
-            });
+            let place = || place_of(&object.source_object);
+            let is_ours = shard.is_none_or(|shard| place().is_none_or(|place| shard.takes(&place, selection)));
             if is_ours && object.stands() {
                 self.summary.in_quarantine.count(&object);
             }

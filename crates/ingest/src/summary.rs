@@ -34,7 +34,7 @@ pub struct Summary {
     pub objects_done: u64,
     /// Objects that were refused as a whole.
     pub objects_quarantined: u64,
-    /// Objects of S3 that were deleted before they were read.
+    /// Objects that were deleted before they were read.
     pub objects_gone: u64,
     /// Objects that changed or could not be read; the next run tries them again.
     pub objects_left: u64,
@@ -52,7 +52,7 @@ pub struct Summary {
     pub in_quarantine: InQuarantine,
     /// Rows of earlier runs that records of this one amend: they are rows no more.
     pub rows_amended: u64,
-    /// Files of `events` and `rejects` that were written.
+    /// Files of `events`, `sessions` and `rejects` that were written.
     pub parts: u64,
     /// The first of the quarantined objects.
     pub quarantined: Vec<Quarantined>,

@@ -70,10 +70,9 @@ async fn verify_until(
     options: &IngestOptions,
     verify: &VerifyOptions,
 ) -> Result<Verified, IngestError> {
-    let threads = options.threads.get();
     let verification = Verification {
         lake,
-        cpu: Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?,
+        cpu: Cpu::new(options.threads)?,
         s3: Arc::new(S3::new(options.s3.clone())),
         options,
         verify,

@@ -41,7 +41,7 @@ impl Covered {
 
     /// Tells whether the same parts are covered.
     pub fn has_parts_of(&self, other: &Self) -> bool {
-        self.parts == other.parts
+        self.parts == other.parts && self.mixed == other.mixed
     }
 
     /// Tells whether all parts are covered that the other covers.
@@ -96,7 +96,8 @@ impl Covered {
 
     /// Returns the parts missing from `now`.
     pub fn gone<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = &'a Path> {
-        self.parts.iter().filter(|(path, bytes)| !now.has(path, **bytes)).map(|(path, _)| path.as_path())
+        let parts = self.parts.iter().filter(|(path, bytes)| !now.has(path, **bytes)).map(|(path, _)| path);
+        parts.chain(self.mixed.iter().filter(|path| !now.parts.contains_key(*path))).map(PathBuf::as_path)
     }
 
     /// Covers parts no longer that leave the lake.

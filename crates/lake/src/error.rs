@@ -231,6 +231,11 @@ impl LakeError {
         move |source| Self::File { action, path, source }
     }
 
+    /// Names a file that is not there, though it was listed or named before.
+    pub(crate) fn missing(path: impl Into<PathBuf>) -> Self {
+        Self::file("open", path)(io::ErrorKind::NotFound.into())
+    }
+
     /// Tells whether a file was not there that was listed before.
     pub(crate) fn is_gone(&self) -> bool {
         match self {

@@ -42,8 +42,7 @@ impl Folder {
 
     /// Opens a file that was listed.
     pub fn open(&self, path: &Path) -> Result<LakeFile, LakeError> {
-        let missing = || LakeError::file("open", path)(std::io::ErrorKind::NotFound.into());
-        self.store.open(path)?.ok_or_else(missing)
+        self.store.open(path)?.ok_or_else(|| LakeError::missing(path))
     }
 
     /// Removes a file that was listed, and the folders that it leaves empty.

@@ -324,7 +324,7 @@ impl Lake {
         let mut parts = Vec::new();
         for Listed { path, bytes, .. } in self.held_files(&folder)? {
             let above = path.parent().and_then(|above| above.strip_prefix(&folder).ok()).and_then(Path::to_str);
-            let date = above.and_then(|above| above.strip_prefix(DATE_PARTITION)?.strip_prefix('='));
+            let date = above.and_then(date_of_partition);
             match (table.dated_by, date) {
                 (None, _) if above == Some("") => parts.push(Part { event_date: None, path, bytes }),
                 (Some(_), Some(date)) => parts.push(Part { event_date: Some(date.to_owned()), path, bytes }),
@@ -363,8 +363,7 @@ impl Lake {
 
     /// Opens a part that was listed.
     pub fn open_part(&self, path: &Path) -> Result<LakeFile, LakeError> {
-        let missing = || LakeError::file("open", path)(ErrorKind::NotFound.into());
-        self.open_file(path)?.ok_or_else(missing)
+        self.open_file(path)?.ok_or_else(|| LakeError::missing(path))
     }
 
     /// Opens a part whose size the listing told, which asks an object store for nothing yet.
@@ -466,6 +465,11 @@ impl Lake {
 /// Makes a random text of 128 bits.
 fn salt() -> String {
     format!("{:016x}{:016x}", random(), random())
+}
+
+/// Returns the date of a partition by the name of its folder, `event_date=YYYY-MM-DD`.
+pub fn date_of_partition(folder: &str) -> Option<&str> {
+    folder.strip_prefix(DATE_PARTITION)?.strip_prefix('=')
 }
 
 fn format_file(root: &Path) -> PathBuf {

@@ -72,7 +72,7 @@ impl Claim {
     fn name(&self) -> String {
         match self {
             Self::Whole => "whole".to_owned(),
-            Self::Share { name, count } => format!("share-of-{count}-{}", name.replace('/', "-of-")),
+            Self::Share { name, count } => format!("share-of-{count}-{name}"),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::TryLockError;
 use std::sync::Arc;
 
 use crate::Choices;
+use crate::GlueTables;
 use crate::Lake;
 use crate::LakeError;
 use crate::PublishOptions;
@@ -34,10 +35,14 @@ impl Lake {
         self.lock_and(|_| Ok(()))
     }
 
-    /// Takes the right to write as [`Self::lock`] does, and says how the lake is published before it finishes a change,
-    /// which a catalogue may be in the way of.
-    pub fn lock_to_publish(&self, options: &PublishOptions) -> Result<LakeLock, LakeError> {
-        self.lock_and(|lake| lake.begin_publishing(options))
+    /// Takes the right to write as [`Self::lock`] does, and says which catalogue knows the tables before it finishes a
+    /// change, which one may be in the way of. How long files are kept is said afterwards: this handle does not know that
+    /// the files are kept that such a change replaces.
+    pub fn lock_to_publish(&self, glue: &GlueTables) -> Result<LakeLock, LakeError> {
+        self.lock_and(|lake| match glue {
+            GlueTables::AsBefore => Ok(()),
+            _ => lake.begin_publishing(&PublishOptions { keep_secs: None, glue: glue.clone() }),
+        })
     }
 
     fn lock_and(&self, first: impl FnOnce(&Self) -> Result<(), LakeError>) -> Result<LakeLock, LakeError> {
@@ -68,9 +73,9 @@ impl Lake {
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
     /// or this share. Shares are told apart by `name`, and only those of the same count write together.
     pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
+        let name = name.replace('/', "-of-");
         if let Store::Remote(remote) = self.store() {
-            let claim = Claim::Share { name: name.to_owned(), count };
-            return self.locked_share(self.lease(remote, &claim)?);
+            return self.locked_share(self.lease(remote, &Claim::Share { name, count })?);
         }
         let whole = self.lock_file("lock", File::try_lock_shared)?;
         let ours = format!("lock-shards-of-{count}");
@@ -81,7 +86,7 @@ impl Lake {
                 drop(self.lock_file(&other, File::try_lock)?);
             }
         }
-        let share = self.lock_file(&format!("lock-shard-{}", name.replace('/', "-of-")), File::try_lock)?;
+        let share = self.lock_file(&format!("lock-shard-{name}"), File::try_lock)?;
         self.locked_share(Held::Files { _files: vec![share, counted, whole] })
     }
 

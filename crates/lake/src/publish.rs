@@ -22,7 +22,6 @@ use std::thread;
 
 use parquet::file::reader::Length;
 use trailweave_iceberg::{Commit, DataFile, Delta, FormatError, Metadata, file_name, live_files, prepare, version_of};
-use trailweave_table::DATE_PARTITION;
 use trailweave_table::STATE_DIR;
 use trailweave_table::TABLES;
 use trailweave_table::Table;
@@ -32,6 +31,7 @@ use crate::Iceberg;
 use crate::Lake;
 use crate::LakeError;
 use crate::Part;
+use crate::date_of_partition;
 use crate::publish::data_file::data_file;
 use crate::random::random;
 use crate::store::Store;
@@ -61,7 +61,7 @@ pub fn publish(lake: &Lake, table: &'static Table, parts: &[Part], change: &str)
         let new: Vec<_> = parts.iter().filter(|(path, _)| !live.contains_key(*path)).collect();
         Ok(Delta { added: data_files(lake, table, &new)?, removed })
     };
-    Ok(place.commit_delta(change, delta)?.is_some())
+    Ok(place.commit_delta(change, place.newest()?, delta)?.is_new)
 }
 
 /// Returns where the newest metadata of a table says that it stands, if the lake stands elsewhere: it was moved or copied
@@ -135,9 +135,7 @@ impl<'a> Touched<'a> {
         for TouchedTable { table, appear, vanish } in self.tables.values() {
             let place = Place::new(lake, table, iceberg.clone())?;
             // One that is still to be published gets all files at once: readers never see those of the change alone.
-            if place.newest()?.is_none() {
-                continue;
-            }
+            let Some(newest) = place.newest()? else { continue };
             let added = |below: &&Path| {
                 let path = lake.root().join(below);
                 let bytes = lake.open_part(&path)?.len();
@@ -148,11 +146,8 @@ impl<'a> Touched<'a> {
             let day = |below: &Path| date_of(below).and_then(day_of_date);
             let removed = vanish.iter().map(|below| (place.path(below), day(below))).collect();
             let delta = Delta { added, removed };
-            place.commit_delta(change, |_| Ok(delta.clone()))?;
-            if let Some(Newest { metadata, .. }) = place.newest()? {
-                let current = metadata.current().map_err(|error| place.damaged(error))?;
-                time_ms = time_ms.max(current.map_or(0, |it| it.time_ms));
-            }
+            let committed = place.commit_delta(change, Some(newest), |_| Ok(delta.clone()))?;
+            time_ms = time_ms.max(committed.time_ms);
         }
         Ok(time_ms)
     }
@@ -171,7 +166,7 @@ fn table_of(below: &Path) -> Option<&'static Table> {
 
 /// Returns the date of a part, by its path below the lake.
 fn date_of(below: &Path) -> Option<&str> {
-    below.parent()?.file_name()?.to_str()?.strip_prefix(DATE_PARTITION)?.strip_prefix('=')
+    date_of_partition(below.parent()?.file_name()?.to_str()?)
 }
 
 /// The newest metadata of a table.
@@ -180,6 +175,14 @@ struct Newest {
     metadata: Metadata,
     /// The version that the hint names.
     hinted: Option<u64>,
+}
+
+/// What a commit has led to.
+struct Committed {
+    /// True if it took a snapshot; false if nothing came or went.
+    is_new: bool,
+    /// The time of the last snapshot, in milliseconds since 1970; 0 where there is none.
+    time_ms: i64,
 }
 
 /// The place of a table's metadata.
@@ -222,14 +225,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Commits the files that come and go; `None` where none does. `delta` says which, upon the newest metadata.
+    /// Commits the files that come and go upon the newest metadata, which the caller has just read. `delta` says which
+    /// these are.
     fn commit_delta(
         &self,
         change: &str,
+        mut newest: Option<Newest>,
         delta: impl Fn(&Metadata) -> Result<Delta, LakeError>,
-    ) -> Result<Option<u64>, LakeError> {
+    ) -> Result<Committed, LakeError> {
         for _ in 0..TRIES {
-            let newest = self.newest()?;
             let metadata = newest.as_ref().map(|newest| newest.metadata.clone());
             let before = metadata.unwrap_or_else(|| Metadata::new(self.table, &self.location, &uuid()));
             let prepared = prepare(&self.commit(change), &before, delta(&before)?, |path| self.read(path));
@@ -241,7 +245,7 @@ impl<'a> Place<'a> {
                     self.hint(version)?;
                 }
                 self.follow()?;
-                return Ok(None);
+                return Ok(Committed { is_new: false, time_ms: self.time_ms(&before)? });
             };
             for (name, content) in &prepared.files {
                 self.lake.write(&self.folder.join(name), content)?;
@@ -251,13 +255,20 @@ impl<'a> Place<'a> {
             }
             let next = newest.map_or(0, |newest| newest.version) + 1;
             if self.put(next, &prepared.metadata)? {
-                return Ok(Some(next));
+                return Ok(Committed { is_new: true, time_ms: self.time_ms(&prepared.metadata)? });
             }
             for (name, _) in &prepared.files {
                 self.lake.remove(&self.folder.join(name))?;
             }
+            newest = self.newest()?;
         }
         Err(LakeError::Contended { path: self.folder.clone() })
+    }
+
+    /// Returns the time of the snapshot that readers of metadata see; 0 where there is none.
+    fn time_ms(&self, metadata: &Metadata) -> Result<i64, LakeError> {
+        let current = metadata.current().map_err(|error| self.damaged(error))?;
+        Ok(current.map_or(0, |it| it.time_ms))
     }
 
     /// Makes a version of the metadata the newest, unless there is one of its number.
@@ -322,8 +333,7 @@ impl<'a> Place<'a> {
     fn read(&self, path: &str) -> Result<Vec<u8>, PlaceError> {
         let below = path.strip_prefix(&self.root).map(|below| below.trim_start_matches('/'));
         let path = below.map_or_else(|| path.into(), |below| self.lake.root().join(below));
-        let missing = || LakeError::file("open", &path)(std::io::ErrorKind::NotFound.into());
-        Ok(self.lake.read(&path)?.ok_or_else(missing)?)
+        Ok(self.lake.read(&path)?.ok_or_else(|| LakeError::missing(path))?)
     }
 
     fn failed(&self, error: PlaceError) -> LakeError {

@@ -158,9 +158,9 @@ pub fn seek_in(
                 found.extend(rows_at(file, &end, group, &rows, columns)?);
             }
         }
-        Ok(found)
+        Ok::<_, ParquetError>(found)
     };
-    read().map_err(|source| damaged(path, source))
+    read().map_err(LakeError::parquet(path))
 }
 
 /// Reads some columns of rows of a row group, given in order. A column that the file lacks is left out.
@@ -194,9 +194,9 @@ pub fn values(lake: &Lake, part: &Part, column: &str, is_wanted: impl Fn(&str) -
             let values = shared.values().as_string::<i32>().iter().flatten();
             found.extend(values.filter(|value| is_wanted(value)));
         }
-        Ok(found)
+        Ok::<_, ParquetError>(found)
     };
-    read().map_err(|source| damaged(&part.path, source))
+    read().map_err(LakeError::parquet(&part.path))
 }
 
 /// Selects rows of a row group that has `n_rows`.
@@ -333,11 +333,6 @@ fn mark(column: &dyn Array, is_key: &dyn Fn(&str) -> bool, hits: &mut [bool]) {
         }
         _ => hits.iter_mut().zip(passing(column)).for_each(|(hit, passed)| *hit |= passed),
     }
-}
-
-/// Names a file that could not be read.
-pub fn damaged(path: &Path, source: ParquetError) -> LakeError {
-    LakeError::parquet(path)(source)
 }
 
 #[cfg(test)]

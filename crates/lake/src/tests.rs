@@ -99,6 +99,11 @@ fn a_part_that_is_gone_is_missed() {
     let gone: Vec<_> = before.gone(&now).collect();
     assert_eq!(gone, [Path::new("events/event_date=2026-09-01/part-b-0.parquet")]);
     assert_eq!(now.gone(&before).count(), 0);
+    // So is one of which the products know some rows, and what they know of it is no whole part.
+    let mixed = r#"{"rules":1,"parts":{},"mixed":["events/event_date=2026-09-01/part-b-0.parquet"],"products":[]}"#;
+    let mixed: Covered = serde_json::from_str(mixed).unwrap();
+    assert_eq!((mixed.gone(&now).count(), mixed.gone(&before).count()), (1, 0));
+    assert!(!mixed.has_parts_of(&Covered::of(&lake, 1, &[])));
 }
 
 #[test]

@@ -40,6 +40,7 @@ use trailweave_table::Table;
 use crate::LakeError;
 use crate::Merged;
 use crate::WholeFile;
+use crate::short_digest::short_digest;
 
 /// Rows in a row group of a product: the unit that an engine skips by statistics and Bloom filters, and reads in
 /// parallel. A search ends in one or two of them, read in all their columns, so they are small.
@@ -117,9 +118,7 @@ impl TableWriter {
         self.groups.writer.inner().file.note(self.groups.table, self.groups.writer.flushed_row_groups());
         let Digested { file, digest } = self.groups.end()?;
         file.commit()?;
-        let digest: [u8; 32] = digest.finalize().into();
-        let first = digest.first_chunk::<8>().expect("a SHA-256 has 32 bytes");
-        Ok(Written { n_rows: self.n_rows, digest: format!("{:016x}", u64::from_be_bytes(*first)) })
+        Ok(Written { n_rows: self.n_rows, digest: short_digest(&digest.finalize().into()) })
     }
 }
 

@@ -36,11 +36,16 @@ pub fn product_name(digest: &str) -> String {
 /// Returns the batch that a part belongs to, of the name `part-<16 hexadecimal digits>-<n>.parquet`, or of that of such a
 /// part which some rows have left; none for a part of several batches, and for other files.
 pub fn batch_id(path: &Path) -> Option<&str> {
+    batch_and_number(path).map(|(batch_id, _)| batch_id)
+}
+
+/// Takes the name of such a part apart: the batch, and the number of the part.
+fn batch_and_number(path: &Path) -> Option<(&str, &str)> {
     let mut words = path.file_name()?.to_str()?.strip_prefix("part-")?.strip_suffix(".parquet")?.split('-');
     let (batch_id, n, digest) = (words.next()?, words.next()?, words.next());
     let is_number = n.bytes().all(|byte| byte.is_ascii_digit());
     let is_ours = is_digest(batch_id) && is_number && digest.is_none_or(is_digest) && words.next().is_none();
-    is_ours.then_some(batch_id)
+    is_ours.then_some((batch_id, n))
 }
 
 /// Names a part that is merged from others; `id` derives from these.
@@ -55,12 +60,8 @@ pub fn is_merged(path: &Path) -> bool {
 
 /// Names what is left of the part at `path` by the digest of its bytes. It still belongs to its batch, if it did to one.
 pub fn settled_part_name(path: &Path, digest: &str) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match batch_id(path).and_then(|batch_id| name.strip_prefix("part-")?.strip_prefix(batch_id)) {
-        Some(rest) => {
-            let n = rest.split(['-', '.']).nth(1).unwrap_or_default();
-            format!("part-{}-{n}-{digest}.parquet", batch_id(path).unwrap_or_default())
-        }
+    match batch_and_number(path) {
+        Some((batch_id, n)) => format!("part-{batch_id}-{n}-{digest}.parquet"),
         None => merged_part_name(digest),
     }
 }

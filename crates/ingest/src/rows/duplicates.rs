@@ -112,7 +112,7 @@ impl<'a> Sought<'a> {
             let rows = rows?;
             let column = |name| rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
             let (Some(accounts), Some(event_ids)) = (column(ACCOUNT), column(EVENT_ID)) else {
-                return Err(ParquetError::General(format!("`{EVENT_ID}` or `{ACCOUNT}` is no text")));
+                return Err(ParquetError::General(format!("`{EVENT_ID}` or `{ACCOUNT}` is not a text")));
             };
             known.extend(keys(accounts, event_ids).into_iter().filter(|key| hits.contains(key)));
         }

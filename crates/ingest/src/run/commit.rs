@@ -26,6 +26,7 @@ use crate::cpu::Cpu;
 use crate::crash_points::CrashPoints;
 use crate::kept_days::KeptDays;
 use crate::ledger::{Ledger, LedgerEntry};
+use crate::panicked::Panicked;
 use crate::rows::amendment::{Amendment, Amendments};
 use crate::rows::chunk::{Buffer, Chunk, Dated, DecodedRows};
 use crate::rows::duplicates::known_to_lake;
@@ -437,7 +438,7 @@ fn joined(written: Result<Result<Written, IngestError>, tokio::task::JoinError>)
     match written {
         Ok(written) => written,
         Err(error) => {
-            let source = crate::cpu::Panicked { message: error.to_string() };
+            let source = Panicked { message: error.to_string() };
             Err(IngestError::Worker { task: "write a part", source })
         }
     }

@@ -67,10 +67,7 @@ impl Run<'_> {
         let mut listing = Listing::default();
         if !changed.is_empty() {
             let unseen = self.inflow.s3.look_at(&changed, &mut listing).await?;
-            let gone: Vec<_> = unseen.iter().filter(|it| it.is_gone).map(|it| it.name.clone()).collect();
-            self.summary.objects_gone += gone.len() as u64;
-            self.summary.objects_left += (unseen.len() - gone.len()) as u64;
-            self.gone.extend(gone);
+            self.gone.extend(unseen.into_iter().filter(|it| it.is_gone).map(|it| it.name));
             self.read(lake, listing.clone(), run_id).await?;
         }
         Ok(listing.iter().map(|object| (object.source_object.clone(), object)).collect())

@@ -42,7 +42,6 @@ impl ListedSources {
 
 /// Lists all that the sources hold.
 pub async fn list_sources(options: &IngestOptions) -> Result<ListedSources, IngestError> {
-    let threads = options.threads.get();
-    let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+    let cpu = Cpu::new(options.threads)?;
     Ok(ListedSources(list(&cpu, &S3::new(options.s3.clone()), options).await?))
 }

@@ -60,8 +60,18 @@ impl Filter {
         };
         self.from.is_none_or(|from| from <= place.day)
             && self.to.is_none_or(|to| place.day <= to)
-            && (self.accounts.is_empty() || self.accounts.contains(&*place.account))
-            && (self.regions.is_empty() || self.regions.contains(&*place.region))
+            && self.takes_account(&place.account)
+            && self.takes_region(&place.region)
+    }
+
+    /// Tells whether objects of an account are read, of some region and day.
+    pub(crate) fn takes_account(&self, account: &str) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(account)
+    }
+
+    /// Tells whether objects of a region are read, of some account and day.
+    pub(crate) fn takes_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.contains(region)
     }
 }
 

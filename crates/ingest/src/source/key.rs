@@ -52,6 +52,14 @@ pub(crate) fn origin(key: &str) -> Origin {
     }
 }
 
+/// Returns the place of an object in a trail, if its key tells one.
+pub(crate) fn place_of(key: &str) -> Option<Place> {
+    match origin(key) {
+        Origin::Trail(place) => Some(place),
+        Origin::Other(_) | Origin::Unknown => None,
+    }
+}
+
 /// Returns the folders of a prefix below those of the trail and its organization; `None` where it is of no trail.
 pub(crate) fn below_trail(prefix: &str) -> Option<Vec<&str>> {
     let folders: Vec<&str> = prefix.split_terminator('/').collect();

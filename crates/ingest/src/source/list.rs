@@ -77,9 +77,6 @@ async fn named(options: &IngestOptions) -> Result<NamedSources<'_>, IngestError>
 /// objects that are not.
 async fn look_at(s3: &S3, objects: &[Location], listing: &mut Listing) -> Result<(), IngestError> {
     let mut unseen = s3.look_at(objects, listing).await?;
-    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
-    listing.gone += gone;
-    listing.left += unseen.len() as u64 - gone;
     if !objects.is_empty() && unseen.len() == objects.len() {
         return Err(unseen.swap_remove(0).why);
     }
@@ -95,10 +92,7 @@ async fn list_names(cpu: &Cpu, s3: &S3, names: &[String], listing: &mut Listing)
             None => files.push(PathBuf::from(name)),
         }
     }
-    let unseen = s3.look_at(&objects, listing).await?;
-    let gone = unseen.iter().filter(|it| it.is_gone).count() as u64;
-    listing.gone += gone;
-    listing.left += unseen.len() as u64 - gone;
+    s3.look_at(&objects, listing).await?;
     let listed = cpu.run(move || local::list_names(&files)).await;
     listing.extend(listed.map_err(IngestError::worker("list the sources"))??);
     Ok(())

@@ -15,7 +15,7 @@ use crate::fingerprint::fingerprint;
 use crate::source::key::Place;
 
 /// The `index`-th of `count` shares, from 0: as AWS Batch and Kubernetes number the jobs of an array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Shard {
     index: u32,
@@ -33,6 +33,21 @@ impl Shard {
         self.count
     }
 
+    /// Returns its name in those of runs and files, such as `7-of-8`.
+    pub fn name(self) -> String {
+        format!("{}-of-{}", self.index, self.count)
+    }
+
+    /// Reads such a name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        name.split_once("-of-").and_then(Self::of)
+    }
+
+    fn of((index, count): (&str, &str)) -> Option<Self> {
+        let shard = Self { index: index.parse().ok()?, count: count.parse().ok()? };
+        (shard.index < shard.count).then_some(shard)
+    }
+
     /// Tells whether an object is of this share.
     pub(crate) fn takes(self, place: &Place, selection: Selection) -> bool {
         let region = match selection {
@@ -48,11 +63,7 @@ impl FromStr for Shard {
     type Err = NoShard;
 
     fn from_str(text: &str) -> Result<Self, NoShard> {
-        let parsed = text.split_once('/').and_then(|(index, count)| {
-            let shard = Self { index: index.parse().ok()?, count: count.parse().ok()? };
-            (shard.index < shard.count).then_some(shard)
-        });
-        parsed.ok_or_else(|| NoShard(text.to_owned()))
+        text.split_once('/').and_then(Self::of).ok_or_else(|| NoShard(text.to_owned()))
     }
 }
 
@@ -108,6 +119,11 @@ mod tests {
         assert_eq!("7/8".parse(), Ok(Shard { index: 7, count: 8 }));
         for text in ["8/8", "0/0", "1", "-1/2", "a/b", ""] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+        let last = Shard { index: 7, count: 8 };
+        assert_eq!((last.name().as_str(), Shard::named(&last.name())), ("7-of-8", Some(last)));
+        for name in ["8-of-8", "7/8", "7-of-8-1", "of-8", ""] {
+            assert_eq!(Shard::named(name), None, "{name}");
         }
     }
 }

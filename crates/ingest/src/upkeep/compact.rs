@@ -12,7 +12,6 @@ use std::time::SystemTime;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::Length;
-use rayon::ThreadPoolBuilder;
 use rayon::iter::IndexedParallelIterator;
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
@@ -31,6 +30,7 @@ use trailweave_table::Table;
 use trailweave_table::merged_part_name;
 
 use crate::IngestError;
+use crate::cpu::Cpu;
 use crate::fingerprint::short_hex;
 use crate::ledger::committed;
 use crate::ledger::is_committed;
@@ -107,12 +107,11 @@ pub fn compact(lake: &Lake, options: &CompactOptions) -> Result<Compacted, Inges
             groups.extend(group(table, partition, group_bytes));
         }
     }
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|source| IngestError::Threads { threads, source })?;
+    let cpu = Cpu::new(options.threads)?;
     compacted.parts_after = compacted.parts_before;
     compacted.ledger_files_after = compacted.ledger_files_before;
     for groups in groups.chunks(GROUPS_PER_CHANGE.max(threads)) {
-        for (group, (rows, bytes)) in groups.iter().zip(pool.install(|| merge_all(lake, groups))?) {
+        for (group, (rows, bytes)) in groups.iter().zip(cpu.install(|| merge_all(lake, groups))?) {
             let [_, after] = compacted.counts(group.table);
             *after -= group.parts.len() as u64 - 1;
             if group.table.name != LEDGER.name {

@@ -32,11 +32,10 @@ use crate::ledger::DONE;
 use crate::ledger::NOTE;
 use crate::ledger::ObjectState;
 use crate::ledger::read_columns;
-use crate::source::key::Origin;
 use crate::source::key::Place;
 use crate::source::key::delivery_clock;
 use crate::source::key::delivery_hour;
-use crate::source::key::origin;
+use crate::source::key::place_of;
 use crate::source::listing::stem_bytes;
 use crate::source::span::Span;
 
@@ -65,7 +64,7 @@ pub struct Coverage {
     pub dismissed: u64,
     /// Objects that the sources hold and the lake does not know, or that a run that died has planned to read.
     pub unread: u64,
-    /// Size of the objects done and pruned, as stored.
+    /// Size of the objects that were read, as stored: those done and pruned, and those of which every record was rejected.
     pub bytes: u64,
     /// Records of these objects.
     pub records: u64,
@@ -102,7 +101,7 @@ type Object = (u128, u32, ObjectState);
 /// All that was counted.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
-    /// Where the counts of each place stand.
+    /// Where the counts of each place stand: a merged file has places of years.
     places: HashMap<Option<Place>, u32>,
     counts: Vec<Counts>,
     objects: Vec<Object>,
@@ -111,13 +110,8 @@ pub(crate) struct Counted {
 }
 
 /// The counts of one file of the ledger.
-#[derive(Default)]
 struct FileCounts {
-    /// Where the counts of each place stand: a merged file has places of years.
-    places: HashMap<Option<Place>, u32>,
-    counts: Vec<Counts>,
-    objects: Vec<Object>,
-    newest_event_ms: Option<i64>,
+    counted: Counted,
     kept: KeptDays,
 }
 
@@ -128,7 +122,7 @@ impl Counted {
         read_once(lake, &LEDGER, |parts| {
             let mut counted = Self::default();
             for parts in parts.chunks(FILES_TOGETHER) {
-                let read: Vec<FileCounts> = parts
+                let read: Vec<Self> = parts
                     .par_iter()
                     .map(|part| FileCounts::read(lake, part, filter, kept))
                     .collect::<Result<_, _>>()?;
@@ -184,11 +178,15 @@ impl Counted {
         places.into_iter().map(|(place, at)| self.counts[*at as usize].coverage(place.as_ref())).collect()
     }
 
+    /// Returns where the counts of a place stand.
     fn at(&mut self, place: Option<Place>) -> u32 {
-        at(&mut self.places, &mut self.counts, place)
+        *self.places.entry(place).or_insert_with(|| {
+            self.counts.push(Counts::default());
+            u32::try_from(self.counts.len() - 1).expect("a ledger has fewer places than objects")
+        })
     }
 
-    fn add(&mut self, file: FileCounts) {
+    fn add(&mut self, file: Self) {
         let mut here = vec![0; file.places.len()];
         for (place, there) in file.places {
             let at = self.at(place);
@@ -212,8 +210,8 @@ impl Counted {
 }
 
 impl FileCounts {
-    fn read(lake: &Lake, part: &Part, filter: &Filter, kept: KeptDays) -> Result<Self, LakeError> {
-        let mut file = Self { kept, ..Self::default() };
+    fn read(lake: &Lake, part: &Part, filter: &Filter, kept: KeptDays) -> Result<Counted, LakeError> {
+        let mut file = Self { counted: Counted::default(), kept };
         for rows in read_columns(lake, &part.path, &COLUMNS)? {
             let rows = rows?;
             let columns = Columns::of(&rows).ok_or_else(|| LakeError::Damaged {
@@ -222,7 +220,7 @@ impl FileCounts {
             })?;
             file.add(&columns, filter);
         }
-        Ok(file)
+        Ok(file.counted)
     }
 
     fn add(&mut self, columns: &Columns<'_>, filter: &Filter) {
@@ -245,16 +243,13 @@ impl FileCounts {
 
     /// Returns the position of an object's place, unless the filter passes over it. One without a place always counts.
     fn at(&mut self, name: &str, filter: &Filter) -> Option<u32> {
-        let place = match origin(name) {
-            Origin::Trail(place) => Some(place),
-            Origin::Other(_) | Origin::Unknown => None,
-        };
+        let place = place_of(name);
         if place.is_some() && !filter.takes(place.as_ref()) {
             return None;
         }
         let is_kept = self.kept.has_place(place.as_ref());
-        let at = at(&mut self.places, &mut self.counts, place);
-        self.counts[at as usize].is_kept = is_kept;
+        let at = self.counted.at(place);
+        self.counted.counts[at as usize].is_kept = is_kept;
         Some(at)
     }
 
@@ -265,8 +260,8 @@ impl FileCounts {
         let is_noted = columns.notes.is_some_and(|notes| notes.is_valid(row));
         let state = ObjectState::of(columns.statuses.value(row), records, rejects, is_noted);
         let state = if self.is_kept(columns, row, at) { state } else { ObjectState::Pruned };
-        self.objects.push((fingerprint(&[name.as_bytes()]), at, state));
-        let counts = &mut self.counts[at as usize];
+        self.counted.objects.push((fingerprint(&[name.as_bytes()]), at, state));
+        let counts = &mut self.counted.counts[at as usize];
         counts.hours |= delivery_hour(name).map_or(0, |hour| 1 << hour);
         if columns.statuses.value(row) != DONE {
             return;
@@ -276,7 +271,8 @@ impl FileCounts {
         counts.rows += count(columns.rows);
         counts.last_minute = counts.last_minute.max(delivery_clock(name));
         if columns.newest.is_valid(row) {
-            self.newest_event_ms = self.newest_event_ms.max(Some(ms_of_time(columns.newest.value(row))));
+            let newest = &mut self.counted.newest_event_ms;
+            *newest = (*newest).max(Some(ms_of_time(columns.newest.value(row))));
         }
     }
 
@@ -286,17 +282,9 @@ impl FileCounts {
         if columns.newest.is_valid(row) {
             self.kept.has(day_of_time(ms_of_time(columns.newest.value(row))))
         } else {
-            self.counts[at as usize].is_kept
+            self.counted.counts[at as usize].is_kept
         }
     }
-}
-
-/// Returns where the counts of a place stand.
-fn at(places: &mut HashMap<Option<Place>, u32>, counts: &mut Vec<Counts>, place: Option<Place>) -> u32 {
-    *places.entry(place).or_insert_with(|| {
-        counts.push(Counts::default());
-        u32::try_from(counts.len() - 1).expect("a ledger has fewer places than objects")
-    })
 }
 
 impl Counts {

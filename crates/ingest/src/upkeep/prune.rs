@@ -15,7 +15,7 @@ use trailweave_table::REJECTS;
 
 use crate::kept_days::KeptDays;
 use crate::run::settle::rewrite;
-use crate::source::key::{Origin, origin};
+use crate::source::key::place_of;
 
 /// Lets the rejects of objects that were delivered before `before` leave the lake as a part of `change`, and nothing of
 /// these days come in once it holds. Returns how many rejects leave. Those of objects whose names tell no day stay.
@@ -57,10 +57,7 @@ fn stays(lake: &Lake, part: &Part, kept: KeptDays) -> Result<Vec<bool>, LakeErro
                 let name = name.unwrap_or_default();
                 let is_kept = match by_name.get(name) {
                     Some(is_kept) => *is_kept,
-                    None => *by_name.entry(name.to_owned()).or_insert_with(|| match origin(name) {
-                        Origin::Trail(place) => kept.has_place(Some(&place)),
-                        Origin::Other(_) | Origin::Unknown => true,
-                    }),
+                    None => *by_name.entry(name.to_owned()).or_insert_with(|| kept.has_place(place_of(name).as_ref())),
                 };
                 stays.push(is_kept);
             }

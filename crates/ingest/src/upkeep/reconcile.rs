@@ -27,8 +27,7 @@ use crate::kept_days::KeptDays;
 use crate::ledger::DONE;
 use crate::ledger::read_columns;
 use crate::run::leftovers::{Found, find_all};
-use crate::source::key::Origin;
-use crate::source::key::origin;
+use crate::source::key::place_of;
 
 const COLUMNS: [&str; 5] = ["source_object", "status", "rows", "min_event_time", "max_event_time"];
 
@@ -162,7 +161,7 @@ fn count(batch: &RecordBatch, kept: KeptDays, days: &mut BTreeMap<String, OfDay>
 impl OfDay {
     fn add(&mut self, n_rows: u64, object: &str) {
         self.rows += n_rows;
-        if let Origin::Trail(place) = origin(object) {
+        if let Some(place) = place_of(object) {
             let (from, to) = self.delivered.unwrap_or((place.day, place.day));
             self.delivered = Some((from.min(place.day), to.max(place.day)));
         }

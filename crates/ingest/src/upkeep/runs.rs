@@ -13,9 +13,9 @@ use trailweave_lake::Listed;
 
 use crate::ledger::committed;
 use crate::run::plan::Plan;
-use crate::source::key::Origin;
 use crate::source::key::Place;
-use crate::source::key::origin;
+use crate::source::key::place_of;
+use crate::source::shard::Shard;
 
 /// So many runs that ended are remembered: each more costs every later run the listing of a file.
 const REMEMBERED: usize = 1000;
@@ -76,10 +76,7 @@ impl Runs {
         for plan in &self.plans {
             for batch in plan.batches(lake, &batches)? {
                 for object in batch?.objects {
-                    match origin(&object.source_object) {
-                        Origin::Trail(place) => visit(Some(&place)),
-                        Origin::Other(_) | Origin::Unknown => visit(None),
-                    }
+                    visit(place_of(&object.source_object).as_ref());
                 }
             }
         }
@@ -109,8 +106,8 @@ fn summaries(files: &[Listed]) -> impl Iterator<Item = &Path> {
 
 /// Picks the summary of the last run; where it was a shard, that of each shard of its job that was the last of its kind.
 fn newest<'p>(summaries: impl Iterator<Item = &'p Path>) -> Vec<&'p Path> {
-    let mut by_share: BTreeMap<&str, &Path> = BTreeMap::new();
-    let mut last = "";
+    let mut by_share: BTreeMap<Option<Shard>, &Path> = BTreeMap::new();
+    let mut last = None;
     for path in summaries {
         let run_id = path.parent().and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default();
         let share = share(run_id);
@@ -118,17 +115,13 @@ fn newest<'p>(summaries: impl Iterator<Item = &'p Path>) -> Vec<&'p Path> {
         by_share.insert(share, path);
         last = share;
     }
-    let job = |share: &str| share.rsplit_once("-of-").map(|(_, count)| count.to_owned());
-    by_share
-        .into_iter()
-        .filter(|(share, _)| *share == last || job(last).is_some() && job(share) == job(last))
-        .map(|(_, path)| path)
-        .collect()
+    let is_of_job = |share: Option<Shard>| share.map(Shard::count) == last.map(Shard::count);
+    by_share.into_iter().filter(|(share, _)| is_of_job(*share)).map(|(_, path)| path).collect()
 }
 
-/// Returns what follows the time in the id of a shard's run, `<I>-of-<N>`; else nothing.
-fn share(run_id: &str) -> &str {
-    run_id.split_once('-').map(|(_, rest)| rest).filter(|rest| rest.contains("-of-")).unwrap_or_default()
+/// Returns the share that a run is of, whose name follows the time in its id.
+fn share(run_id: &str) -> Option<Shard> {
+    run_id.split_once('-').and_then(|(_, rest)| Shard::named(rest))
 }
 
 #[cfg(test)]

@@ -38,9 +38,9 @@ pub struct Status {
     pub unread: u64,
     /// Objects that the last run could not read; 0 where sources were named, as the unread hold them.
     pub left: u64,
-    /// Size of the objects done, as stored.
+    /// Size of the objects that were read, as stored: those done and pruned, and those of which every record was rejected.
     pub bytes: u64,
-    /// Records of the objects done.
+    /// Records of these objects.
     pub records: u64,
     /// Those records that became rows.
     pub rows: u64,
@@ -71,8 +71,7 @@ pub struct Status {
 /// Reads the coverage from the ledger, as far as the filter of the options takes it. Where `is_compared`, the sources of the
 /// options are listed and compared with it.
 pub async fn status(lake: &Lake, options: &IngestOptions, is_compared: bool) -> Result<Status, IngestError> {
-    let threads = options.threads.get();
-    let cpu = Cpu::new(options.threads).map_err(|source| IngestError::Threads { threads, source })?;
+    let cpu = Cpu::new(options.threads)?;
     let mut counted = cpu.install(|| Counted::read(lake, &options.filter))?;
     let mut status = Status::default();
     let runs = Runs::read(lake)?;

@@ -14,7 +14,7 @@ use super::had::HadLogs;
 use super::known::Known;
 use super::list::DigestRef;
 use super::listed::KnownLog;
-use super::rows::{DIGEST_MISSING, DigestRow, read_rows};
+use super::rows::{BROKEN, DIGEST_MISSING, DigestRow, VALID, read_rows};
 use super::verification::Verification;
 use crate::Source;
 use crate::source::split;
@@ -77,7 +77,7 @@ impl Verification<'_> {
             Source::S3(location) => location.bucket == bucket && key.starts_with(&location.key),
             Source::Local(_) => false,
         };
-        let is_known = row.verdict == "valid" || row.verdict == DIGEST_MISSING;
+        let is_known = row.verdict == VALID || row.verdict == DIGEST_MISSING;
         let is_held = self.copies.hold(bucket, key) || self.options.sources.iter().any(is_held);
         (is_known && is_held && self.is_asked(row)).then(|| Missing {
             uri: row.digest.clone(),
@@ -99,7 +99,7 @@ fn kept(
     row: &DigestRow,
     (copies, had, known): (&Copies, &HadLogs, &Known),
 ) -> Option<(Digest, Box<[KnownLog]>)> {
-    if !row.is_proven() || row.chain == "broken" || row.version.is_empty() || *row.version != *found.version {
+    if !row.is_proven() || row.chain == BROKEN || row.version.is_empty() || *row.version != *found.version {
         return None;
     }
     let log = |digits: &[u8]| {

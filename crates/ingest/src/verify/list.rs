@@ -94,10 +94,10 @@ impl Verification<'_> {
     }
 
     fn takes(&self, name: &DigestName) -> bool {
-        let Filter { accounts, regions, .. } = &self.options.filter;
+        let filter = &self.options.filter;
         let Range { from, to } = self.verify.range;
-        (accounts.is_empty() || accounts.contains(name.account()))
-            && (regions.is_empty() || regions.contains(name.region()))
+        filter.takes_account(name.account())
+            && filter.takes_region(name.region())
             && from.is_none_or(|from| from - AROUND_SECS <= name.end)
             && to.is_none_or(|to| name.end <= to + AROUND_SECS)
     }
@@ -204,12 +204,11 @@ fn is_below_region(prefix: &str) -> bool {
 
 fn may_hold_digests(prefix: &str, filter: &Filter) -> bool {
     let Some(folders) = below_trail(prefix) else { return true };
-    let takes = |chosen: &std::collections::BTreeSet<String>, name: &str| chosen.is_empty() || chosen.contains(name);
     match &folders[..] {
         [] => true,
-        [account] => is_account(account) && takes(&filter.accounts, account),
+        [account] => is_account(account) && filter.takes_account(account),
         [_, folder] => *folder == FOLDER,
-        [_, folder, region, ..] => *folder == FOLDER && takes(&filter.regions, region),
+        [_, folder, region, ..] => *folder == FOLDER && filter.takes_region(region),
     }
 }
 

@@ -176,7 +176,7 @@ impl Verification<'_> {
         }
         for (place, (from, to)) in uncovered {
             let kind = if judged.spans.contains_key(&place) { Kind::NotCovered } else { Kind::NoDigests };
-            let uri = format!("s3://{}/{}/CloudTrail-Digest/{}/", place.bucket, place.area, place.region);
+            let uri = place.digests_uri();
             let is_said = |it: &Finding| it.kind == kind && it.uri == uri && it.severity == Severity::Fail;
             if !judged.findings.iter().any(is_said) {
                 judged.findings.push(kind.fail(uri).within(from, to));

@@ -12,8 +12,12 @@ use trailweave_digest::DigestName;
 use trailweave_lake::{Lake, LakeError, read};
 use trailweave_table::{DIGESTS, ms_of_time, time_of_ms};
 
+/// The verdict about a digest that can be trusted.
+pub(super) const VALID: &str = "valid";
 /// The verdict about a digest that is not there.
 pub(super) const DIGEST_MISSING: &str = "digest-missing";
+/// The chain of a digest whose links do not hold.
+pub(super) const BROKEN: &str = "broken";
 
 /// A digest with its verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl DigestRow {
 
     /// Tells whether all that was delivered in its window is in the lake, unchanged.
     pub(crate) fn is_proven(&self) -> bool {
-        self.verdict == "valid" && self.valid == self.log_files
+        self.verdict == VALID && self.valid == self.log_files
     }
 }
 

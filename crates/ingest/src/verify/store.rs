@@ -1,24 +1,23 @@
 //! The verdicts in the lake: the table `digests`, and the column `verdict` of the ledger. All change together.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use trailweave_decode::Sha256;
 use trailweave_digest::{Digest, DigestName, Judged, Previous, State, Unreadable, from_hex};
-use trailweave_lake::{Change, Lake, LakeError, Part, TableWriter};
+use trailweave_lake::{Change, Part, TableWriter};
 use trailweave_table::{DIGESTS, LEDGER, product_name};
 
 use super::had::HadLogs;
 use super::kept::FINGERPRINT_DIGITS;
 use super::known::Known;
 use super::logs::Logs;
-use super::rows::{DIGEST_MISSING, DigestRow, batch, read_rows};
+use super::rows::{BROKEN, DIGEST_MISSING, DigestRow, VALID, batch, read_rows};
 use super::verdict::LogVerdict;
 use super::verification::Verification;
 use crate::IngestError;
-use crate::ledger;
+use crate::ledger::rewrite::{NamedColumn, rewrite};
 use crate::ledger::{SHA256, VERDICT};
 use crate::source::listing::ObjectRef;
 
@@ -67,13 +66,13 @@ impl Verification<'_> {
                 version: if is_repeating(at) { String::new() } else { version.into() },
                 previous_digest: digest.previous.as_ref().map(Previous::uri).unwrap_or_default(),
                 verdict: match verdict.state {
-                    State::Trusted => "valid".to_owned(),
+                    State::Trusted => VALID.to_owned(),
                     State::Refused(kind) => kind.name(),
                 },
                 chain: match (verdict.began, verdict.broken) {
                     (true, _) => "began",
                     (false, None) => "linked",
-                    (false, Some(_)) => "broken",
+                    (false, Some(_)) => BROKEN,
                 }
                 .to_owned(),
                 ..DigestRow::new(digest.uri(), &digest.name, digest.start, digest.end)
@@ -137,8 +136,8 @@ impl Verification<'_> {
     /// Tells whether a digest is of what is asked for.
     pub(super) fn is_asked(&self, row: &DigestRow) -> bool {
         let filter = &self.options.filter;
-        (filter.accounts.is_empty() || filter.accounts.contains(&row.aws_account_id))
-            && (filter.regions.is_empty() || filter.regions.contains(&row.aws_region))
+        filter.takes_account(&row.aws_account_id)
+            && filter.takes_region(&row.aws_region)
             && self.verify.range.overlaps(row.digest_start_time, row.digest_end_time)
     }
 
@@ -173,44 +172,22 @@ impl Verification<'_> {
             }
         };
         for Part { path, .. } in self.lake.parts(&LEDGER)? {
-            rewrite(self.lake, &path, verdict, change)?;
+            rewrite(self.lake, &path, change, |rows| judged(rows, verdict))?;
         }
         Ok(())
     }
 }
 
-/// Writes a file of the ledger anew, if a verdict in it is another.
-fn rewrite(
-    lake: &Lake,
-    path: &Path,
-    verdict: impl Fn(&str, &str, Option<Sha256>) -> Option<LogVerdict>,
-    change: &mut Change<'_>,
-) -> Result<(), LakeError> {
-    let rows = ledger::read(lake, path)?;
-    let at = LEDGER.position(VERDICT);
-    let mut is_changed = false;
-    let judged: Vec<RecordBatch> = rows
-        .iter()
-        .map(|rows| {
-            let column = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
-            let (objects, versions, hashes, before) =
-                (column("source_object"), column("version"), column(SHA256), column(VERDICT));
-            let now = |row: usize| {
-                let sha256 = from_hex(hashes.value(row)).and_then(|hash| hash.try_into().ok());
-                let now = verdict(objects.value(row), versions.value(row), sha256).map(LogVerdict::name);
-                now.or_else(|| before.is_valid(row).then(|| before.value(row)))
-            };
-            let after: StringArray = (0..rows.num_rows()).map(now).collect();
-            is_changed |= after != *before;
-            let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
-            columns[at] = Arc::new(after);
-            RecordBatch::try_new(LEDGER.schema(), columns).expect("a column is replaced by one of its type and length")
-        })
-        .collect();
-    if is_changed {
-        let mut writer = TableWriter::new(lake.create_file(&change.promise(path))?, &LEDGER)?;
-        judged.iter().try_for_each(|rows| writer.write(rows))?;
-        writer.commit()?;
-    }
-    Ok(())
+/// Returns the verdicts of rows of the ledger, if one of them is another.
+fn judged(rows: &RecordBatch, verdict: impl Fn(&str, &str, Option<Sha256>) -> Option<LogVerdict>) -> Vec<NamedColumn> {
+    let column = |name| rows.column(LEDGER.position(name)).as_string::<i32>();
+    let (objects, versions, hashes, before) =
+        (column("source_object"), column("version"), column(SHA256), column(VERDICT));
+    let now = |row: usize| {
+        let sha256 = from_hex(hashes.value(row)).and_then(|hash| hash.try_into().ok());
+        let now = verdict(objects.value(row), versions.value(row), sha256).map(LogVerdict::name);
+        now.or_else(|| before.is_valid(row).then(|| before.value(row)))
+    };
+    let after: StringArray = (0..rows.num_rows()).map(now).collect();
+    if after == *before { Vec::new() } else { vec![(VERDICT, Arc::new(after) as ArrayRef)] }
 }

@@ -194,7 +194,7 @@ async fn an_inventory_that_cannot_be_used_is_refused_with_a_remedy() {
         ("CSV", CSV_SCHEMA, cut, "cannot be read as what its manifest says"),
         ("Parquet", "", &whole, "cannot be read as what its manifest says"),
         ("changed", "", &whole, "the MD5 of `trail/daily/data/"),
-        ("junk", "", &whole, "it is no manifest of S3 Inventory"),
+        ("junk", "", &whole, "it is not a manifest of S3 Inventory"),
     ] {
         let manifest = put(&trail, format, schema, &[stored]);
         let path = folder.join(format).join("manifest.json");

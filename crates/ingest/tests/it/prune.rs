@@ -39,6 +39,7 @@ async fn nothing_of_a_pruned_day_comes_in_and_the_ledger_remembers_what_was_ther
     assert_eq!(texts(&lake, &REJECTS, "record"), ["7"]);
     let seen = status(&lake, &options, false).await.unwrap();
     assert_eq!((seen.done, seen.pruned, seen.coverage[0].pruned, seen.coverage[0].rows), (1, 1, 1, 1));
+    assert_eq!((seen.records, seen.rows), (5, 3), "what was pruned was read, too");
 
     trail.deliver("eu-west-1", "2026/09/01", "late", &[event("d", FIRST), event("e", SECOND)]);
     trail.deliver("eu-west-1", "2026/09/03", "later", &[event("f", FIRST), event("g", SECOND)]);

@@ -71,9 +71,10 @@ impl Place<'_> {
             }
         }
         let mut needed = names_below(&metadata, |path| self.read(path)).map_err(|error| self.failed(error))?;
-        // A reader may just have read that the version before is the newest, or the one that the hint names.
-        let versions = [version, version.saturating_sub(1), hinted.unwrap_or(version)];
-        needed.extend(versions.map(file_name));
+        // A reader may just have read that the version before is the newest, or goes from the one that the hint names to
+        // the next.
+        let first = version.saturating_sub(1).min(hinted.unwrap_or(version));
+        needed.extend((first..=version).map(file_name));
         needed.insert(HINT.to_owned());
         let is_needed = |path: &PathBuf| path.file_name().is_some_and(|name| needed.contains(&*name.to_string_lossy()));
         let files: BTreeSet<PathBuf> = self.lake.files(&self.folder)?.into_iter().map(|file| file.path).collect();

@@ -145,8 +145,7 @@ fn a_lake_whose_catalogue_refuses_goes_on_without_it() {
     let place = LakePlace::remote("s3://bucket/lake", store, LeaseTimes::default()).unwrap();
     let without = Lake::open_at(&place).unwrap();
     assert!(matches!(without.lock(), Err(LakeError::NoCatalog { .. })));
-    let options = PublishOptions { keep_secs: None, glue: GlueTables::Leave };
-    drop(without.lock_to_publish(&options).unwrap());
+    drop(without.lock_to_publish(&GlueTables::Leave).unwrap());
     assert!(table(&without).1.is_empty());
     without.lock().unwrap();
 }

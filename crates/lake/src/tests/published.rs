@@ -22,6 +22,7 @@ use trailweave_table::partition_dir;
 
 use super::dying::Dying;
 use crate::Change;
+use crate::GlueTables;
 use crate::Lake;
 use crate::LakeError;
 use crate::LakePlace;
@@ -222,8 +223,10 @@ fn snapshots_of_a_clock_that_was_ahead_go_with_the_others() {
 #[test]
 fn a_process_that_has_not_seen_that_the_lake_keeps_snapshots_does_not_write() {
     let (store, before) = lake_of_two();
-    let options = PublishOptions { keep_secs: Some(60), ..PublishOptions::default() };
-    drop(lake_in(Arc::clone(&store)).lock_to_publish(&options).unwrap());
+    let keeping = lake_in(Arc::clone(&store));
+    let lock = keeping.lock_to_publish(&GlueTables::AsBefore).unwrap();
+    keeping.begin_publishing(&PublishOptions { keep_secs: Some(60), ..PublishOptions::default() }).unwrap();
+    drop(lock);
     let refused = before.lock().unwrap_err();
     assert!(matches!(refused, LakeError::KeepsNow { .. }), "{refused}");
     lake_in(store).lock().unwrap();

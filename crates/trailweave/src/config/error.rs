@@ -43,6 +43,8 @@ pub(crate) enum ConfigError {
     NoSql,
     #[error("--again wants --from and --to: the days of delivery whose objects are read again")]
     AgainWithoutDays,
+    #[error("--again goes without --shard: the tables of the join are made anew, which a share cannot say")]
+    AgainInShares,
     #[error("--engine spark wants --stage: a folder, or s3://bucket/prefix, that Spark reaches, too")]
     NoStage,
     #[error("--engine spark takes no --whole: Spark computes all tables from all events in any case")]

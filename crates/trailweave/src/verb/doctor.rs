@@ -347,9 +347,7 @@ fn tables(job: &Job, lake: &Lake, it: &Reconciled) -> anyhow::Result<Vec<Finding
             counted(fresh.gone_parts, "file of events is", "files of events are")
         );
         let why = if it.is_pruned { ", as nothing else brings back what `remembered` held of pruned days" } else { "" };
-        let is_lacking = it.lacking_rows() > 0;
-        let anew = if is_lacking { again(job, it.delivered.as_ref()) } else { read_all(job, "ingest") };
-        let mend = format!("restore them from a copy{why}; without one: {anew}");
+        let mend = format!("restore them from a copy{why}; without one: {}", read_all(job, "ingest"));
         findings.push(Finding::ok("tables", says).fault(mend));
     } else if fresh.is_behind() {
         let says = format!(

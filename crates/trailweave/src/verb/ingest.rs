@@ -64,7 +64,7 @@ pub(super) fn ingest(job: &Job) -> anyhow::Result<Report> {
         Opened::NothingMatched(report) => return Ok(report),
     };
     let _lock = match job.config.shard {
-        Some(shard) => job.wait_for(|| lake.lock_shard(&shard.to_string(), shard.count()))?,
+        Some(shard) => job.wait_for(|| lake.lock_shard(&shard.name(), shard.count()))?,
         None => job.lock(&lake)?,
     };
     let ingested = ingest_locked(job, &lake, listed, &options(job))?;
@@ -84,6 +84,9 @@ fn open(job: &Job) -> anyhow::Result<Opened> {
     job.config.check_source()?;
     if job.again && (job.config.filter.from.is_none() || job.config.filter.to.is_none()) {
         return Err(ConfigError::AgainWithoutDays.into());
+    }
+    if job.again && job.config.shard.is_some() {
+        return Err(ConfigError::AgainInShares.into());
     }
     let options = options(job);
     let place = job.place()?;
@@ -165,7 +168,7 @@ fn fetches(threads: NonZeroUsize) -> NonZeroUsize {
 fn run_id(job: &Job) -> String {
     let began = job.began.strftime("%Y%m%dT%H%M%S%3fZ");
     match job.config.shard {
-        Some(shard) => format!("{began}-{}", shard.to_string().replace('/', "-of-")),
+        Some(shard) => format!("{began}-{}", shard.name()),
         None => began.to_string(),
     }
 }

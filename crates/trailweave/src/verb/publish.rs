@@ -16,7 +16,7 @@ pub(super) fn publish(job: &Job, keep: Option<&str>, no_glue: bool) -> anyhow::R
     let glue = if no_glue { GlueTables::Leave } else { job.glue_tables() };
     let lake = job.lake()?;
     let options = PublishOptions { keep_secs, glue };
-    let _lock = job.wait_for(|| lake.lock_to_publish(&options))?;
+    let _lock = job.wait_for(|| lake.lock_to_publish(&options.glue))?;
     trailweave_ingest::remove_uncommitted(&lake)?;
     let published = trailweave_ingest::publish(&lake, &options)?;
     job.put(&published, |out, published| report::write_published(out, published))?;

@@ -228,10 +228,13 @@ fn absolute(place: Source) -> anyhow::Result<Source> {
 
 /// Names a place for Spark, to which a path without a scheme may be one of HDFS.
 fn for_spark(place: &Source) -> anyhow::Result<String> {
-    let name = job::absolute(place)?;
     Ok(match place {
-        Source::S3(_) => name,
-        Source::Local(_) => format!("file:{name}"),
+        Source::S3(location) => location.to_string().trim_end_matches('/').to_owned(),
+        Source::Local(folder) => {
+            // However it is spelled, a lake is one.
+            let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+            format!("file:{}", job::absolute(&Source::Local(folder))?)
+        }
     })
 }
 

@@ -215,6 +215,8 @@ fn objects_are_read_again_only_where_days_are_named() {
     let again = ["ingest", "--source", utf8(&source), "--again", "--from", "2026-03-01"];
     let refused = trailweave(&[&again[..], &["--lake", utf8(&lake)]].concat());
     assert!(refused.code == 2 && refused.stderr.contains("--to"), "{refused:?}");
+    let share = trailweave(&[&again[..], &["--to", "2026-03-05", "--shard", "1/2", "--lake", utf8(&lake)]].concat());
+    assert!(share.code == 2 && share.stderr.contains("--again goes without --shard"), "{share:?}");
     let part = fs::read_dir(lake.join("events/event_date=2026-03-02")).unwrap().next().unwrap().unwrap();
     fs::remove_file(part.path()).unwrap();
     done(&[&again[..], &["--to", "2026-03-05"]].concat(), &lake);

@@ -70,7 +70,8 @@ fn a_copy_of_a_lake_leaves_the_files_of_the_others_runs_alone() {
     let copied = std::process::Command::new("cp").arg("-r").arg(&lake).arg(&copy).status().unwrap();
     assert!(copied.success());
     let n_files = || fs::read_dir(fs::read_dir(&stage).unwrap().next().unwrap().unwrap().path()).unwrap().count();
-    for (lake, left) in [(&copy, 2), (&lake, 0)] {
+    // However it is spelled, a lake is one.
+    for (lake, left) in [(&copy, 2), (&copy.join("../lake"), 0)] {
         assert_eq!(trailweave(&["correlate", "--lake", utf8(lake)]).code, 0);
         assert_eq!(trailweave(&["gc", "--lake", utf8(lake)]).code, 0);
         let is_left = fs::read_dir(&stage).unwrap().next().is_some();

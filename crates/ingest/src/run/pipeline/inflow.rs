@@ -13,8 +13,9 @@ use trailweave_decode::Piece;
 use trailweave_decode::Read;
 
 use crate::IngestOptions;
-use crate::cpu::{Cpu, Panicked, caught};
+use crate::cpu::{Cpu, caught};
 use crate::error::chain;
+use crate::panicked::Panicked;
 use crate::rows::chunk::DecodedRows;
 use crate::run::budget::{Budget, Reservation, Shares};
 use crate::run::plan::Batch;

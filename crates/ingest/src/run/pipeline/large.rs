@@ -11,8 +11,8 @@ use trailweave_decode::Pieces;
 use trailweave_decode::Survey;
 
 use super::inflow::{Arrived, DECODE_FACTOR, Done, Inflow, LargePiece, ObjectOutcome, OpenedObject, Planned, origin};
-use crate::cpu::Panicked;
 use crate::error::chain;
+use crate::panicked::Panicked;
 use crate::rows::chunk::DecodedRows;
 use crate::run::budget::{Reservation, Shares};
 use crate::source::fetch::NoRoom;

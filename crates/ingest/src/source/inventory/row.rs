@@ -5,7 +5,7 @@ use std::error::Error;
 /// The reason why an inventory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
-    #[error("it is no manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
+    #[error("it is not a manifest of S3 Inventory; name the manifest.json that stands beside its manifest.checksum")]
     Manifest(#[source] serde_json::Error),
     #[error("it is written as {0}; only CSV and Parquet are read, so choose one of these in its configuration")]
     Format(String),

@@ -85,7 +85,8 @@ impl S3 {
         }
     }
 
-    /// Adds to `listing` objects that are named, each by a request of its own, and returns those that it could not add.
+    /// Adds to `listing` objects that are named, each by a request of its own, and returns those that it could not add,
+    /// which are counted there.
     pub(crate) async fn look_at(
         &self,
         objects: &[Location],
@@ -107,7 +108,10 @@ impl S3 {
                 return Err(why);
             }
             tracing::warn!(error = chain(&why), "passed over");
-            unseen.push(Unseen { name: name.into(), is_gone: status == Some(404), why });
+            let is_gone = status == Some(404);
+            let counted = if is_gone { &mut listing.gone } else { &mut listing.left };
+            *counted += 1;
+            unseen.push(Unseen { name: name.into(), is_gone, why });
         }
         Ok(unseen)
     }

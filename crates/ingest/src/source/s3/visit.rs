@@ -36,7 +36,7 @@ pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
         [_, folder, rest @ ..] => match (skips_folder(folder), rest) {
             (Some(reason), _) => Visit::Other(reason),
             (None, []) => Visit::Folders,
-            (None, [region, ..]) if !filter.regions.is_empty() && !filter.regions.contains(*region) => Visit::Filtered,
+            (None, [region, ..]) if !filter.takes_region(region) => Visit::Filtered,
             (None, [_, date @ ..]) => visit_date(date, filter),
         },
         _ => Visit::Filtered,
@@ -44,7 +44,7 @@ pub(super) fn visit(prefix: &str, filter: &Filter) -> Visit {
 }
 
 fn asks_for_account(filter: &Filter, account: &str) -> bool {
-    !is_account(account) || filter.accounts.is_empty() || filter.accounts.contains(account)
+    !is_account(account) || filter.takes_account(account)
 }
 
 /// Decides by a year, a month and a day, as far as they are named.
