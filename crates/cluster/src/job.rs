@@ -126,7 +126,7 @@ impl Job {
 
     /// Tells whether the products of the lake know all events already that it reads.
     pub fn is_known(&self, lake: &Lake) -> Result<bool, LakeError> {
-        // As both were noted: a part into which theirs and later ones were merged would hide it.
+        // By the parts as they were named then: once merged with later ones, they cannot be told apart.
         let noted = Covered::read(lake)?.filter(|it| it.rules == self.rules && it.has_all_of(&self.read(lake)));
         if noted.map(|it| it.has_its_products(lake)).transpose()? == Some(true) {
             return Ok(true);

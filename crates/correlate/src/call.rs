@@ -114,7 +114,7 @@ pub(crate) fn shows(rows: &Rows<'_>, row: u32) -> bool {
     is_of_kind && rows.instances[row as usize] != NONE && rows.volumes[row as usize] != NONE
 }
 
-/// The rows of `correlated`, with what they take from their grants.
+/// Returns the rows of `correlated`, with what they take from their grants.
 pub(crate) fn calls(rows: &Rows<'_>) -> Vec<Call> {
     let mut requested = vec![false; rows.n_requests()];
     for row in rows.all().filter(|row| rows.is_ec2(*row)) {

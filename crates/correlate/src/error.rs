@@ -39,7 +39,7 @@ pub enum CorrelateError {
         parts: usize,
     },
     /// Rows of a product could not be put together. This is a bug of this crate.
-    #[error("cannot put the rows of `{table}` together")]
+    #[error("cannot put the rows of `{table}` together; please report this")]
     Rows {
         /// The product.
         table: &'static str,

@@ -100,10 +100,10 @@ pub(crate) enum List {
 /// The columns of [`List`], in its order.
 const LISTS: [&str; 5] = ["image_ids", "instance_ids", "operations", "snapshot_ids", "volume_ids"];
 
-/// The columns of a part that are read.
+/// Names the columns of a part that are read.
 pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
     let names = TEXTS.iter().map(|(name, _)| *name).chain(LISTS).chain(FLAGGED);
-    names.chain(IDS).chain(["event_time", "event_source", "event_category", "encrypted", "source_index"])
+    names.chain(IDS).chain(["event_time", "event_source", CHOOSING, "encrypted", "source_index"])
 }
 
 /// Tells whether the join reads a column of the events.
@@ -117,7 +117,7 @@ pub const HASHABLE: [&str; 3] = ["access_key_id", "source_ip_address", "user_age
 
 /// Tells whether few values fill a text column.
 pub(crate) fn is_shared(column: &str) -> bool {
-    matches!(column, "event_source" | "event_category")
+    matches!(column, "event_source" | CHOOSING)
         || FLAGGED[..N_FLAGGED_TEXTS].contains(&column)
         || TEXTS.iter().any(|(name, is_shared)| *name == column && *is_shared)
 }
@@ -325,7 +325,7 @@ impl Batch {
         self.ids[column as usize].get(row)
     }
 
-    /// The instance whose role made a KMS call.
+    /// Returns the instance whose role made a KMS call.
     pub(crate) fn caller_instance(&self, row: usize) -> Option<&str> {
         self.caller_instances.is_valid(row).then(|| self.caller_instances.value(row))
     }
@@ -334,7 +334,7 @@ impl Batch {
         if self.source_index.is_valid(row) { self.source_index.value(row) } else { 0 }
     }
 
-    /// The elements of a list; none where it is null.
+    /// Returns the elements of a list; none where it is null.
     pub(crate) fn list(&self, column: List, row: usize) -> impl ExactSizeIterator<Item = &str> {
         let list = &self.lists[column as usize];
         let values = list.values().as_string::<i32>();
@@ -380,7 +380,7 @@ impl Batch {
         batch
     }
 
-    /// The flags of `docs/join.md`, but for what the encryption context says.
+    /// Sets the flags of `docs/join.md`, but for what the encryption context says.
     fn set_flags(&mut self, event_source: &Texts, flagged: &[Texts]) {
         let [event_version, user_agent, session] = flagged else {
             unreachable!("as many as are read");
@@ -461,7 +461,7 @@ impl Batch {
     }
 }
 
-/// The same rows in arrays without spare room, which is a quarter of what the reader gives.
+/// Copies rows to arrays without spare room, which is a quarter of what the reader gives.
 fn exact(rows: RecordBatch) -> RecordBatch {
     let (schema, mut columns, _) = rows.into_parts();
     columns.iter_mut().for_each(Array::shrink_to_fit);
@@ -536,19 +536,18 @@ pub(crate) fn is_ec2(event_source: &str) -> bool {
     event_source.starts_with("ec2.")
 }
 
+/// The column that is read for nothing but whether a row is joined.
+pub(crate) const CHOOSING: &str = "event_category";
+
 /// The columns by which a row is joined or not.
-pub(crate) const JOINED_BY: [&str; 3] = ["event_source", "event_category", "error_code"];
+pub(crate) const JOINED_BY: [&str; 3] = ["event_source", CHOOSING, "error_code"];
 
 /// Tells of each row of `events` whether it is joined: an event of KMS, EC2 or STS. What a VPC endpoint saw of a call that
 /// went through is none, as the call has an event of its own.
 pub(crate) fn are_joined(rows: &RecordBatch) -> Vec<bool> {
     let is_joined = |source: &str| amazon_name(source).is_some_and(|name| matches!(name, "kms" | "ec2" | "sts"));
     let of_source = each_text(rows, "event_source", is_joined);
-    // A lake that omitted the column does not say it.
-    if rows.column_by_name("event_category").is_none() {
-        return of_source;
-    }
-    let of_network = each_text(rows, "event_category", |category| category == "NetworkActivity");
+    let of_network = each_text(rows, CHOOSING, |category| category == "NetworkActivity");
     let failed = &rows["error_code"];
     let of_row = |(row, (is_joined, of_network))| is_joined && !(of_network && failed.is_null(row));
     of_source.into_iter().zip(of_network).enumerate().map(of_row).collect()

@@ -23,13 +23,13 @@ impl<K: Copy + Eq + Hash> Ids<K> {
         Self::default()
     }
 
-    /// The number of a key, which may be new.
+    /// Returns the number of a key, which may be new.
     pub(crate) fn number(&mut self, key: K) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer identifiers than rows can name");
         *self.0.entry(key).or_insert(next)
     }
 
-    /// The number of a key that has one.
+    /// Returns the number of a key that has one.
     pub(crate) fn get(&self, key: K) -> u32 {
         self.0.get(&key).copied().unwrap_or(NONE)
     }
@@ -55,7 +55,7 @@ impl<'a> Names<'a> {
         number
     }
 
-    /// The number of a text that has one.
+    /// Returns the number of a text that has one.
     pub(crate) fn get(&self, text: &str) -> u32 {
         self.ids.0.get(text).copied().unwrap_or(NONE)
     }
@@ -126,7 +126,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Needs: keys are below `n_keys`. A row that is there twice under a key counts once.
+    /// Sorts rows under their keys. Needs: keys are below `n_keys`. A row that is there twice under a key counts once.
     pub(crate) fn new(n_keys: usize, mut entries: Vec<Entry>) -> Self {
         entries.sort_unstable();
         entries.dedup();
@@ -146,12 +146,12 @@ impl Index {
         Self { starts, rows, homes, rows_by_home }
     }
 
-    /// The rows under a key.
+    /// Returns the rows under a key.
     pub(crate) fn of(&self, key: u32) -> &[u32] {
         &self.rows[self.list(key)]
     }
 
-    /// The rows under a key that are of one home.
+    /// Returns the rows under a key that are of one home.
     pub(crate) fn at_home(&self, key: u32, home: u32) -> &[u32] {
         let list = self.list(key);
         let homes = &self.homes[list.clone()];

@@ -175,7 +175,7 @@ impl<'a> IdNumbers<'a> {
         number
     }
 
-    /// A number of no identifier.
+    /// Takes a number that no identifier has.
     fn fresh(&mut self) -> u32 {
         self.next += 1;
         self.next - 1

@@ -171,7 +171,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         }
     }
 
-    /// Rules 3 to 5.
+    /// Follows rules 3 to 5.
     fn named(&self, call: &Call, own_instance: u32) -> (u32, Link) {
         let made = if own_instance == NONE { self.made(call) } else { None };
         let made_near = made.filter(|made| self.is_near(call.row, *made));
@@ -208,7 +208,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         choice.or_else(of_snapshot)
     }
 
-    /// The EC2 event of an event's request in an account; of several of one time the first stands for all.
+    /// Finds the EC2 event of an event's request in an account; of several of one time the first stands for all.
     fn requested(&self, row: u32, (request, home): (u32, u32)) -> Option<u32> {
         let rows = self.rows;
         let choose = |list: &[u32]| {
@@ -222,7 +222,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         choose(self.requests.at_home(request, home)).or_else(|| choose(self.requests.of(request)))
     }
 
-    /// The instance at which the volume was seen nearest in time.
+    /// Finds the instance at which the volume was seen nearest in time.
     fn learned(&self, row: u32, volume: u32) -> u32 {
         let rows = self.rows;
         let (time, home) = (rows.times[row as usize], rows.homes[row as usize]);
@@ -240,7 +240,7 @@ impl<'r, 'a> Offers<'r, 'a> {
         seen.map_or(NONE, |seen| rows.instances[seen as usize])
     }
 
-    /// The `CreateGrant` that allowed a call which names no grant.
+    /// Finds the `CreateGrant` that allowed a call which names no grant.
     fn granted(&self, row: u32) -> u32 {
         let (rows, at) = (self.rows, row as usize);
         let (instance, volume) = (rows.instances[at], rows.volumes[at]);
@@ -255,7 +255,8 @@ impl<'r, 'a> Offers<'r, 'a> {
         self.scoped(row, &[granted]).unwrap_or(NONE)
     }
 
-    /// The choice among the offers of several keys, those of the event's own home or those of any: a near one first.
+    /// Makes the choice among the offers of several keys, those of the event's own home or those of any: a near one
+    /// goes first.
     fn scoped(&self, row: u32, keys: &[(&Index, u32)]) -> Option<u32> {
         let is_near = |choice: &u32| self.is_near(row, *choice);
         let at_home = self.choice(row, keys, true);
@@ -285,13 +286,13 @@ impl<'r, 'a> Offers<'r, 'a> {
     }
 }
 
-/// The latest row of a list at or before a time, and the earliest after it.
+/// Finds the latest row of a list at or before a time, and the earliest after it.
 fn around(rows: &Rows<'_>, list: &[u32], time: i64) -> (Option<u32>, Option<u32>) {
     let split = list.partition_point(|row| rows.times[*row as usize] <= time);
     (split.checked_sub(1).map(|at| list[at]), list.get(split).copied())
 }
 
-/// The as-of choice: before when it is fresh, else after when it is not too late, else before.
+/// Makes the as-of choice: before when it is fresh, else after when it is not too late, else before.
 fn nearest(rows: &Rows<'_>, time: i64, (before, after): (Option<u32>, Option<u32>)) -> Option<u32> {
     let times = |row: u32| rows.times[row as usize];
     match (before, after) {

@@ -35,7 +35,7 @@ use trailweave_table::Table;
 use trailweave_table::ms_of_time;
 
 use crate::CorrelateError;
-use crate::events::{Batch, JOINED_BY, are_joined, columns, is_shared};
+use crate::events::{Batch, CHOOSING, JOINED_BY, are_joined, columns, is_shared};
 use crate::ids::NONE;
 use crate::replacement::Replacement;
 
@@ -158,7 +158,7 @@ impl<'l> Parts<'l> {
         })
     }
 
-    /// The rows that can be seen, answer a question, and have not been given out; nothing if they do not fit.
+    /// Finds the rows that can be seen, answer a question, and have not been given out; nothing if they do not fit.
     pub(crate) fn find(&mut self, asks: &[Ask<'_>]) -> Result<Option<Vec<Batch>>, CorrelateError> {
         let until = self.slice.start;
         self.each(|lake, part, push| {
@@ -297,7 +297,7 @@ pub(crate) fn bounds(metadata: &ArrowReaderMetadata, group: usize) -> (i64, i64)
     }
 }
 
-/// The times of the rows of a row group.
+/// Reads the times of the rows of a row group.
 fn times(file: &LakeFile, metadata: &ArrowReaderMetadata, group: usize) -> Result<Vec<i64>, ParquetError> {
     let reader = Reader::new_with_metadata(file.try_clone()?, metadata.clone())
         .with_projection(ProjectionMask::columns(metadata.parquet_schema(), ["event_time"]))
@@ -344,7 +344,7 @@ pub(crate) fn look_up<const N: usize>(
     Ok(found)
 }
 
-/// The rows of a row group that are joined, in the columns that are.
+/// Reads the rows of a row group that are joined, in the columns that are.
 fn joined_rows(
     file: LakeFile,
     metadata: &ArrowReaderMetadata,
@@ -353,7 +353,7 @@ fn joined_rows(
     time: Option<Range<i64>>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
     let mut reader = Reader::new_with_metadata(file, metadata.clone())
-        .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns()))
+        .with_projection(ProjectionMask::columns(metadata.parquet_schema(), columns().filter(|it| *it != CHOOSING)))
         .with_row_groups(vec![group])
         .with_batch_size(BATCH_ROWS);
     if let Some(selection) = selection {

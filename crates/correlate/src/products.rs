@@ -372,7 +372,7 @@ impl<'a> Products<'_, 'a> {
         }
     }
 
-    /// The event id of what made a data key, if that was not made of another.
+    /// Returns the event id of what made a data key, if that was not made of another.
     fn data_key(&self, row: u32) -> Option<Id<'_>> {
         if row == NONE || self.rows.kind(row) == Kind::ReEncrypt { None } else { self.id(IdColumn::Event, row) }
     }

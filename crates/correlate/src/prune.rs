@@ -3,8 +3,8 @@
 //!
 //! An event of a pruned day is looked at by others as their cause, launch, grant, its end, data key or evidence, as a copy
 //! of a KMS event, or as what issued an access key (`docs/join.md`). All these stay, so that the rows of the days that are
-//! left are what they were, however they are computed again. What disabled a key stays, too: questions about later uses ask
-//! for it.
+//! left are what they were, however they are computed again. What changed the state or the policy of a key stays, too:
+//! questions about later uses and the report ask for it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use trailweave_lake::LakeError;
 use trailweave_lake::Part;
 use trailweave_lake::TableWriter;
 use trailweave_lake::read::{Keys, by_group, load_shared};
-use trailweave_table::{Column, LOGGED, REMEMBERED, Table};
+use trailweave_table::{Column, KEY_CHANGES, LOGGED, REMEMBERED, Table};
 use trailweave_table::{date_of_day, day_of_date, partition_dir, product_name};
 
 use crate::CorrelateError;
@@ -45,8 +45,6 @@ use crate::summary::rows_of;
 const DAYS_OF_USE: i32 = 2;
 /// Clocks of services differ, so around midnight it may be used on the day before.
 const DAYS_BEFORE: i32 = 1;
-/// KMS events that change the state or the policy of a key.
-const KEY_CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
 
 /// The parts that left a lake, and what stays of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -193,7 +193,7 @@ impl<'r, 'a> Reach<'r, 'a> {
         has_spread
     }
 
-    /// A copy of a new EC2 event may stand for it now, or not any more.
+    /// Marks the copies of a new EC2 event: one may stand for it now, or not any more.
     fn mark_copies(&mut self) {
         let rows = self.rows;
         let mut new = Marks::default();

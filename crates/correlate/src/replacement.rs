@@ -105,7 +105,7 @@ impl<'a> Replacement<'a> {
         Ok(changed.len() as u64)
     }
 
-    /// The days on which a product has rows so far, and the files of these.
+    /// Lists the days on which a product has rows so far, and the files of these.
     pub(crate) fn files(&self, table: &Table) -> Vec<(i32, PathBuf)> {
         let so_far = self.so_far();
         let of_table = so_far.files.range((table.name, i32::MIN)..=(table.name, i32::MAX));

@@ -65,14 +65,14 @@ impl<'r, 'a> Roots<'r, 'a> {
         Some(Root { principal, source })
     }
 
-    /// The STS event that issued the access key of a call.
+    /// Finds the STS event that issued the access key of a call.
     fn issuer(&self, row: u32) -> u32 {
         let key = self.rows.text(Text::AccessKeyId, row as usize);
         let number = key.map_or(NONE, |key| self.keys.get(key));
         self.issuers.get(number as usize).copied().unwrap_or(NONE)
     }
 
-    /// The AWS service that made a call for itself.
+    /// Finds the AWS service that made a call for itself.
     fn service(&self, row: u32) -> Option<&'a str> {
         let name = if self.rows.has(row, Flags::BY_SERVICE) {
             self.rows.text(Text::InvokedBy, row as usize)

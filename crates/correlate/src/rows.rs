@@ -77,7 +77,8 @@ impl<'a> Rows<'a> {
         self.canonical = self.canonical();
     }
 
-    /// The order of time of the first `n_before` rows, which are in it, and of those that were added behind them.
+    /// Returns the order of time of the first `n_before` rows, which are in it, and of those that were added behind
+    /// them.
     fn order(&self, n_before: usize) -> Vec<u32> {
         let numbers = |n: usize| u32::try_from(n).expect("rows that do not fit are not read");
         let (n_before, n_rows) = (numbers(n_before), numbers(self.places.len()));
@@ -130,7 +131,8 @@ impl<'a> Rows<'a> {
         if first == NONE || is_owners(first) && !is_owners(row) { row } else { first }
     }
 
-    /// The same of events that made a volume's data key, where those that made it of a snapshot's stand after all others.
+    /// Chooses likewise between events that made a volume's data key, where those that made it of a snapshot's stand
+    /// after all others.
     pub(crate) fn first_data_key(&self, first: u32, row: u32) -> u32 {
         let rank = |row: u32| (self.kind(row) == Kind::ReEncrypt, self.has(row, Flags::OF_ANOTHER_ACCOUNT));
         if first == NONE || rank(row) < rank(first) { row } else { first }
@@ -170,7 +172,7 @@ impl<'a> Rows<'a> {
         (self.batches[batch as usize], row as usize)
     }
 
-    /// The position of the batch in which a row stands.
+    /// Returns the position of the batch in which a row stands.
     pub(crate) fn batch(&self, row: u32) -> usize {
         self.places[row as usize].0 as usize
     }
@@ -204,7 +206,7 @@ impl<'a> Rows<'a> {
         batch.encrypted.is_valid(row).then(|| batch.encrypted.value(row))
     }
 
-    /// The account of the trail; else, in old records, of the caller; else empty.
+    /// Returns the account of the trail; else, in old records, of the caller; else empty.
     pub(crate) fn account(&self, row: usize) -> &'a str {
         let (batch, row) = self.place(row);
         account(batch, row)
@@ -229,12 +231,12 @@ impl<'a> Rows<'a> {
         self.numbers(List::SnapshotIds, &self.snapshots, row)
     }
 
-    /// The identifier of a number.
+    /// Returns the identifier of a number.
     pub(crate) fn resource(&self, number: u32) -> Option<&'a str> {
         self.numbers.resources.names.text(number)
     }
 
-    /// By number: where the identifier stands in the order of their texts.
+    /// Tells by number where the identifier stands in the order of their texts.
     pub(crate) fn resource_ranks(&self) -> Vec<u32> {
         let mut numbers: Vec<u32> = (0..).take(self.n_resources()).collect();
         numbers.sort_unstable_by_key(|number| self.resource(*number));

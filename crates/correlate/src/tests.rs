@@ -39,7 +39,7 @@ const OPTIONS: CorrelateOptions = CorrelateOptions {
     give_back: || (),
 };
 
-/// A lake of `events`.
+/// Makes a lake of `events`.
 fn lake_of(events: &[Event]) -> (TempDir, Lake) {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
@@ -77,7 +77,7 @@ fn correlated(events: &[Event]) -> Products {
     found
 }
 
-/// The row of a KMS event.
+/// Finds the row of a KMS event.
 fn row<'a>(products: &'a Products, event_id: &str) -> &'a Row {
     let found = products.correlated.iter().find(|row| row.value("kms_event_id") == Some(event_id));
     found.unwrap_or_else(|| panic!("no row {event_id}"))
@@ -283,6 +283,17 @@ fn copies_of_one_cause_are_reported_as_the_callers() {
     assert_link(&found, "data-key", "request_id", Some("caller"));
     assert_link(&found, "decrypt", "resource", Some("caller"));
     assert_eq!(found.volumes.len(), 1);
+}
+
+/// A retry answers with the volume of the first call, in another slice of time than that.
+#[test]
+fn a_retry_that_a_snapshot_leads_to_is_not_a_cause() {
+    let create =
+        |id, at| Event { snapshot_ids: vec!["snap-0000000a".into()], ..with_volume(ec2(id, at, "CreateVolume")) };
+    let call = Event { snapshot_ids: vec!["snap-0000000a".into()], ..forwarded(kms("call", 30 * 60, "ReEncrypt")) };
+    let first = Event { snapshot_ids: Vec::new(), ..create("first", 0) };
+    let found = correlated(&[first, create("retry", 60), call]);
+    assert_link(&found, "call", "none", None);
 }
 
 #[test]

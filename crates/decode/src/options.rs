@@ -20,7 +20,7 @@ pub enum Selection {
     /// Those that the join can use, and those that change a key or issue credentials.
     #[default]
     Relevant,
-    /// Every record.
+    /// Every record but Insights and aggregated events, which tell of many calls.
     All,
 }
 

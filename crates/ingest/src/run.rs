@@ -51,7 +51,8 @@ const MIN_MEMORY_BYTES: u64 = 48 << 20;
 /// Reads every object of the sources that the lake does not know into the lake.
 ///
 /// First it finishes what an earlier run planned and did not finish. Needs: the caller holds the lake's lock, or that
-/// of the shard, and where he drops the future before its end, until the process ends; a worker may still be writing.
+/// of the shard. If the future is dropped before its end, the lock is held until the process ends, as a worker may still
+/// be writing.
 pub async fn ingest(lake: &Lake, options: &IngestOptions, progress: &Progress) -> Result<Summary, IngestError> {
     ingest_until(CrashPoints::default(), lake, None, options, progress).await
 }

@@ -71,11 +71,10 @@ impl Lake {
     }
 
     /// Takes the right to write a share of a job that is done in `count` shares, or says that another run has the lake,
-    /// or this share. Shares are told apart by `name`, and only those of the same count write together.
+    /// or this share. Shares are told apart by `name`, such as `0-of-8`, and only those of the same count write together.
     pub fn lock_shard(&self, name: &str, count: u32) -> Result<LakeLock, LakeError> {
-        let name = name.replace('/', "-of-");
         if let Store::Remote(remote) = self.store() {
-            return self.locked_share(self.lease(remote, &Claim::Share { name, count })?);
+            return self.locked_share(self.lease(remote, &Claim::Share { name: name.to_owned(), count })?);
         }
         let whole = self.lock_file("lock", File::try_lock_shared)?;
         let ours = format!("lock-shards-of-{count}");

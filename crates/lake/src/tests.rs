@@ -155,15 +155,15 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
 fn shares_of_one_count_write_together_and_with_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open_or_create(folder.path(), None).unwrap();
-    let first = lake.lock_shard("0/2", 2).unwrap();
-    let second = lake.lock_shard("1/2", 2).unwrap();
-    let refused = [lake.lock_shard("1/2", 2), lake.lock_shard("2/3", 3), lake.lock()];
+    let first = lake.lock_shard("0-of-2", 2).unwrap();
+    let second = lake.lock_shard("1-of-2", 2).unwrap();
+    let refused = [lake.lock_shard("1-of-2", 2), lake.lock_shard("2-of-3", 3), lake.lock()];
     assert!(refused.iter().all(|lock| matches!(lock, Err(LakeError::Locked { .. }))), "{refused:?}");
     drop((first, second));
     let whole = lake.lock().unwrap();
-    assert!(matches!(lake.lock_shard("0/2", 2), Err(LakeError::Locked { .. })));
+    assert!(matches!(lake.lock_shard("0-of-2", 2), Err(LakeError::Locked { .. })));
     drop(whole);
-    lake.lock_shard("2/3", 3).unwrap();
+    lake.lock_shard("2-of-3", 3).unwrap();
 }
 
 #[test]
@@ -408,14 +408,14 @@ fn a_lease_keeps_others_out_while_it_is_renewed() {
     let [lake, other] = in_a_store(LeaseTimes { expiry: NEVER, renewal: AT_ONCE });
     let lease = lake.lock().unwrap();
     assert!(matches!(other.lock(), Err(LakeError::Locked { .. })));
-    assert!(matches!(other.lock_shard("0/2", 2), Err(LakeError::Locked { .. })));
+    assert!(matches!(other.lock_shard("0-of-2", 2), Err(LakeError::Locked { .. })));
     drop(lease);
-    let (first, _second) = (lake.lock_shard("0/2", 2).unwrap(), other.lock_shard("1/2", 2).unwrap());
-    for refused in [lake.lock(), lake.lock_shard("1/2", 2), lake.lock_shard("0/3", 3)] {
+    let (first, _second) = (lake.lock_shard("0-of-2", 2).unwrap(), other.lock_shard("1-of-2", 2).unwrap());
+    for refused in [lake.lock(), lake.lock_shard("1-of-2", 2), lake.lock_shard("0-of-3", 3)] {
         assert!(matches!(refused, Err(LakeError::Locked { .. })), "{refused:?}");
     }
     drop(first);
-    lake.lock_shard("0/2", 2).unwrap();
+    lake.lock_shard("0-of-2", 2).unwrap();
 }
 
 #[test]

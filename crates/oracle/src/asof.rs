@@ -8,7 +8,7 @@ pub(crate) const SKEW_MS: i64 = 10_000;
 /// The longest time for which a cause counts as near.
 pub(crate) const NEAR_MS: i64 = 10 * 60 * 1000;
 
-/// The choice among the offers of the same account and region, or among all: one that is near goes first.
+/// Makes the choice among the offers of the same account and region, or among all: one that is near goes first.
 pub(crate) fn scoped<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     let (home, any) = (asof(event, &at_home(event, offers)), asof(event, offers));
     let is_near = |offer: &&Event| is_near(event, offer);
@@ -29,7 +29,7 @@ fn at_home<'a>(event: &Event, offers: &[&'a Event]) -> Vec<&'a Event> {
     offers.iter().copied().filter(|offer| offer.shares_home_with(event)).collect()
 }
 
-/// The latest offer before `event` if it is near; else the earliest soon after it; else the latest before.
+/// Returns the latest offer before `event` if it is near; else the earliest soon after it; else the latest before.
 fn asof<'a>(event: &Event, offers: &[&'a Event]) -> Option<&'a Event> {
     let time = event.event_time;
     let before = offers.iter().copied().filter(|offer| offer.event_time <= time).max_by_key(|offer| offer.order());

@@ -22,12 +22,12 @@ use trailweave_table::time_of_ms;
 
 use crate::Event;
 
-/// `events` as rows of the table; columns that no [`Event`] has are null.
+/// Makes `events` rows of the table; columns that no [`Event`] has are null.
 pub fn batch(events: &[Event]) -> RecordBatch {
     rows(&EVENTS, events)
 }
 
-/// `events` as rows of a table of records; columns that no [`Event`] has are null.
+/// Makes `events` rows of a table of records; columns that no [`Event`] has are null.
 pub(crate) fn rows(table: &Table, events: &[Event]) -> RecordBatch {
     let columns = table.columns.iter().map(|column| {
         let data_type = table.data_type(column);
@@ -39,7 +39,7 @@ pub(crate) fn rows(table: &Table, events: &[Event]) -> RecordBatch {
     RecordBatch::try_new(table.schema(), columns.collect()).expect("the columns are the table's")
 }
 
-/// A column of `events`; none where no [`Event`] has it.
+/// Makes a column of `events`; none where no [`Event`] has it.
 fn array(column: &str, events: &[Event]) -> Option<ArrayRef> {
     Some(match column {
         "event_id" => texts(events, |it| &it.event_id),

@@ -19,7 +19,7 @@ pub(crate) struct Cause<'a> {
 }
 
 impl Cause<'_> {
-    /// The confidence in the link.
+    /// Tells the confidence in the link.
     pub(crate) fn confidence(&self, of: &Event) -> &'static str {
         match self.link {
             "request_id" | "grant" => "exact",
@@ -41,7 +41,7 @@ impl Cause<'_> {
     }
 }
 
-/// The cause of any KMS event: the rules in their order, the first that finds one wins.
+/// Finds the cause of any KMS event: the rules go in their order, the first that finds one wins.
 pub(crate) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
     let by_request = by_request_id(trail, kms).map(|event| Cause { event, link: "request_id" });
     by_request
@@ -49,12 +49,13 @@ pub(crate) fn cause<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
         .or_else(|| by_what_it_names(trail, kms))
 }
 
-/// Rule 1: by its own request, else by that of the first copy which has one, else by its own in the caller's account.
+/// Follows rule 1: by its own request, else by that of the first copy which has one, else by its own in the caller's
+/// account.
 fn by_request_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     trail.requests(kms.event).into_iter().find_map(|asked| of_request(trail, asked))
 }
 
-/// The EC2 event of a request in an account. Failed ones count here.
+/// Finds the EC2 event of a request in an account. Failed ones count here.
 fn of_request<'a>(trail: &Trail<'a>, (event, account): (&Event, &str)) -> Option<&'a Event> {
     let preference = |ec2: &&Event| {
         let delta_ms = event.event_time - ec2.event_time;
@@ -64,14 +65,14 @@ fn of_request<'a>(trail: &Trail<'a>, (event, account): (&Event, &str)) -> Option
     of_request.min_by_key(preference).map(|ec2| trail.canonical(ec2))
 }
 
-/// Rule 2: what caused the grant caused its use and its end.
+/// Follows rule 2: what caused the grant caused its use and its end.
 fn by_grant<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     let grant = trail.kms_of(kms.grant?);
     let by_request = by_request_id(trail, &grant);
     by_request.or_else(|| by_what_it_names(trail, &grant).map(|cause| cause.event))
 }
 
-/// Rules 3 to 5.
+/// Follows rules 3 to 5.
 fn by_what_it_names<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
     if !kms.trusted || kms.apart || kms.ends_grant() {
         return None;
@@ -92,7 +93,7 @@ fn by_what_it_names<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<Cause<'a>> {
     }
 }
 
-/// Rule 3.
+/// Follows rule 3.
 fn by_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>, instance: &str) -> Option<&'a Event> {
     let acts_on = |event: &&Event| {
         event.names_instance(instance)
@@ -158,7 +159,7 @@ fn takes_snapshot(event: &Event) -> bool {
     matches!(event.name(), "CreateSnapshot" | "CreateSnapshots")
 }
 
-/// Rule 5.
+/// Follows rule 5.
 fn by_learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     by_instance(trail, kms, learned_instance(trail, kms)?)
 }

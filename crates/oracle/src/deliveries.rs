@@ -20,6 +20,8 @@ use trailweave_table::EVENTS;
 use trailweave_table::PRODUCTS;
 use trailweave_table::SESSIONS;
 use trailweave_table::Table;
+use trailweave_table::date_of_day;
+use trailweave_table::day_of_time;
 use trailweave_table::ms_of_time;
 use trailweave_table::part_name;
 use trailweave_table::partition_dir;
@@ -30,8 +32,6 @@ use crate::batch::rows;
 use crate::event::events_from;
 use crate::event::sessions_from;
 use crate::rows_from;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Brings events to a lake, as parts of their own; to one of relevant events those of STS as rows of `sessions`.
 pub fn deliver(lake: &Lake, at: usize, delivery: &RecordBatch) {
@@ -68,8 +68,7 @@ fn by_date(table: &Table, rows: &RecordBatch) -> BTreeMap<String, RecordBatch> {
     let times = rows.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
     let mut dates: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for &row in order.values() {
-        let midnight = ms_of_time(times.value(row as usize)).div_euclid(DAY_MS) * DAY_MS;
-        let date = jiff::Timestamp::from_millisecond(midnight).unwrap().strftime("%F").to_string();
+        let date = date_of_day(day_of_time(ms_of_time(times.value(row as usize))));
         dates.entry(date).or_default().push(row);
     }
     let taken = |rows_of_date| take_record_batch(rows, &UInt32Array::from(rows_of_date)).unwrap();

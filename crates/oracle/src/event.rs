@@ -59,17 +59,17 @@ pub struct Event {
 }
 
 impl Event {
-    /// The account of the trail; else, in old records, of the caller; else empty.
+    /// Returns the account of the trail; else, in old records, of the caller; else empty.
     pub fn account(&self) -> &str {
         self.recipient_account_id.as_deref().or(self.principal_account_id.as_deref()).unwrap_or_default()
     }
 
-    /// The region, else empty.
+    /// Returns the region, else empty.
     pub fn region(&self) -> &str {
         self.aws_region.as_deref().unwrap_or_default()
     }
 
-    /// The row id: what the page joins by, and breaks ties by.
+    /// Returns the row id: what the page joins by, and breaks ties by.
     pub fn rid(&self) -> String {
         let account = self.account();
         match (&self.event_id, &self.source_object) {
@@ -81,7 +81,7 @@ impl Event {
         }
     }
 
-    /// The order in which "first" and "latest" are meant.
+    /// Returns the order in which "first" and "latest" are meant.
     pub(crate) fn order(&self) -> (i64, String) {
         (self.event_time, self.rid())
     }
@@ -112,7 +112,7 @@ impl Event {
         self.is_sts() && self.succeeded() && self.issued_access_key_id.is_some()
     }
 
-    /// The event name, else empty.
+    /// Returns the event name, else empty.
     pub(crate) fn name(&self) -> &str {
         self.event_name.as_deref().unwrap_or_default()
     }

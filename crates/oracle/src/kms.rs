@@ -18,7 +18,7 @@ pub(crate) struct Kms<'a> {
 }
 
 impl<'a> Kms<'a> {
-    /// The event alone, before anything is taken from its grant.
+    /// Takes the event alone, before anything is taken from its grant.
     pub(crate) fn alone(event: &'a Event) -> Self {
         Self { event, trusted: is_trusted(event), external: is_external(event), apart: is_apart(event), grant: None }
     }
@@ -53,17 +53,17 @@ impl<'a> Kms<'a> {
         first(&self.event.snapshot_ids)
     }
 
-    /// Its own instance, else its grant's.
+    /// Returns its own instance, else its grant's.
     pub(crate) fn instance(&self) -> Option<&'a str> {
         self.own_instance().or_else(|| first(&self.grant?.instance_ids))
     }
 
-    /// Its own volume, else its grant's.
+    /// Returns its own volume, else its grant's.
     pub(crate) fn volume(&self) -> Option<&'a str> {
         self.own_volume().or_else(|| first(&self.grant?.volume_ids))
     }
 
-    /// Its own snapshot, else its grant's.
+    /// Returns its own snapshot, else its grant's.
     pub(crate) fn snapshot(&self) -> Option<&'a str> {
         self.own_snapshot().or_else(|| first(&self.grant?.snapshot_ids))
     }
@@ -73,13 +73,13 @@ impl<'a> Kms<'a> {
         self.volume().is_none() && self.snapshot().is_none()
     }
 
-    /// Its own key, else its grant's.
+    /// Returns its own key, else its grant's.
     pub(crate) fn key_arn(&self) -> Option<&'a str> {
         self.event.key_arn.as_deref().or_else(|| self.grant?.key_arn.as_deref())
     }
 }
 
-/// The first of the ids.
+/// Returns the first of the ids.
 pub(crate) fn first(ids: &[String]) -> Option<&str> {
     ids.first().map(String::as_str)
 }
@@ -95,14 +95,14 @@ pub(crate) fn is_infrastructure(event: &Event) -> bool {
         || after_colons(5, event.session_issuer_arn.as_deref()) == Some("role/aws:ec2-infrastructure")
 }
 
-/// The text after so many colons, if there are as many. After five of an ARN stands its resource.
+/// Returns the text after so many colons, if there are as many. After five of an ARN stands its resource.
 fn after_colons(n: usize, text: Option<&str>) -> Option<&str> {
     let text = text?;
     let (at, _) = text.match_indices(':').nth(n - 1)?;
     Some(&text[at + 1..])
 }
 
-/// The service that has an ARN's role for itself: what follows the path of such roles, up to a slash.
+/// Finds the service that has an ARN's role for itself: what follows the path of such roles, up to a slash.
 pub(crate) fn service_of_role(arn: Option<&str>) -> Option<&str> {
     let role = after_colons(5, arn)?.strip_prefix("role/aws-service-role/")?;
     Some(role.split_once('/').map_or(role, |(service, _)| service))
@@ -115,7 +115,7 @@ pub(crate) fn is_forwarded(event: &Event) -> bool {
         .any(|text| text.as_deref().and_then(service_name) == Some("ec2-frontend-api"))
 }
 
-/// The service that made a call, or made it for its caller.
+/// Finds the service that made a call, or made it for its caller.
 fn service(event: &Event) -> Option<&str> {
     let address = event.source_ip_address.as_deref();
     let of_service = |it: &&str| it.ends_with(".amazonaws.com") || it.ends_with(".amazonaws.com.cn");
@@ -193,7 +193,7 @@ fn is_of_old(event: &Event) -> bool {
     matches!(event.event_version.as_deref(), None | Some("1.0" | "1.01" | "1.02"))
 }
 
-/// The instance on which the software ran that made the call with the instance's role.
+/// Finds the instance on which the software ran that made the call with the instance's role.
 pub(crate) fn caller_instance(event: &Event) -> Option<String> {
     let session = event.session_name.as_ref()?.to_lowercase();
     let assumed = event.user_identity_type.as_deref() == Some("AssumedRole");

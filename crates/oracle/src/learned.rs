@@ -13,7 +13,7 @@ pub(crate) struct Attachment<'a> {
     pub(crate) instance: &'a str,
 }
 
-/// All attachments: of EC2 what succeeded, of KMS what can be believed, but for grants that were refused.
+/// Collects all attachments: of EC2 what succeeded, of KMS what can be believed, but for grants that were refused.
 pub(crate) fn attachments<'a>(trail: &Trail<'a>) -> Vec<Attachment<'a>> {
     let is_of_volume = |event: &&&Event| matches!(event.name(), "AttachVolume" | "DetachVolume");
     let ec2 = trail.successes.iter().filter(is_of_volume).copied();
@@ -28,7 +28,7 @@ fn attachment(event: &Event) -> Option<Attachment<'_>> {
     Some(Attachment { event, volume: first(&event.volume_ids)?, instance: first(&event.instance_ids)? })
 }
 
-/// The instance that an event's volume was at, when the event itself knows none.
+/// Finds the instance that an event's volume was at, when the event itself knows none.
 pub(crate) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a str> {
     if !kms.teaches() || kms.instance().is_some() {
         return None;
@@ -40,8 +40,8 @@ pub(crate) fn learned_instance<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&
     nearest.map(|attachment| attachment.instance)
 }
 
-/// The attachment nearest in time; of two equally near the earlier. After a `DetachVolume` the volume is there no more,
-/// nor where it was before.
+/// Finds the attachment nearest in time; of two equally near the earlier. After a `DetachVolume` the volume is there no
+/// more, nor where it was before.
 fn nearest<'a>(event: &Event, attachments: &[Attachment<'a>]) -> Option<Attachment<'a>> {
     let time = event.event_time;
     let (before, after): (Vec<_>, Vec<_>) = attachments.iter().copied().partition(|it| it.event.event_time <= time);
@@ -55,7 +55,7 @@ fn nearest<'a>(event: &Event, attachments: &[Attachment<'a>]) -> Option<Attachme
     }
 }
 
-/// The data keys made for a volume that can be believed.
+/// Collects the data keys made for a volume that can be believed.
 pub(crate) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
     let makes = |kms: &&Kms<'_>| {
         kms.makes_data_key() && kms.own_volume() == Some(volume) && kms.teaches() && kms.event.succeeded()
@@ -63,7 +63,7 @@ pub(crate) fn data_keys<'a>(trail: &Trail<'a>, volume: &str) -> Vec<Kms<'a>> {
     trail.kms.iter().filter(makes).copied().collect()
 }
 
-/// The first data key of a volume.
+/// Finds the first data key of a volume.
 pub(crate) fn data_key<'a>(trail: &Trail<'a>, volume: &str) -> Option<&'a Event> {
     data_keys(trail, volume).into_iter().map(|kms| kms.event).min_by_key(|event| place(event))
 }

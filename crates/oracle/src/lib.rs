@@ -73,7 +73,7 @@ pub fn correlate(events: &[Event]) -> Products {
 }
 
 impl Products {
-    /// The tables by name.
+    /// Returns the tables by name.
     pub fn by_table(&self) -> [(&'static str, &[Row]); 5] {
         [
             ("correlated", &self.correlated),

@@ -4,7 +4,7 @@ use crate::Event;
 use crate::kms::service_of_role;
 use crate::trail::Trail;
 
-/// The last caller in the chain of access keys, at most nine of them, and how it is known.
+/// Finds the last caller in the chain of access keys, at most nine of them, and how it is known.
 pub(crate) fn root(trail: &Trail<'_>, event: &Event) -> Option<(String, &'static str)> {
     let last = followed(trail, event, 9);
     let in_session = matches!(last.user_identity_type.as_deref(), Some("AssumedRole" | "AWSAccount"));
@@ -21,7 +21,7 @@ pub(crate) fn root(trail: &Trail<'_>, event: &Event) -> Option<(String, &'static
         .or_else(|| caller.map(|caller| (caller, source)))
 }
 
-/// The STS event at the end of the chain, or the event itself.
+/// Finds the STS event at the end of the chain, or the event itself.
 fn followed<'a>(trail: &Trail<'a>, event: &'a Event, steps: usize) -> &'a Event {
     match issuer(trail, event) {
         Some(issuer) if steps > 0 => followed(trail, issuer, steps - 1),
@@ -29,13 +29,13 @@ fn followed<'a>(trail: &Trail<'a>, event: &'a Event, steps: usize) -> &'a Event 
     }
 }
 
-/// The STS event that issued the access key of a call; the copy of the role's owner stands last.
+/// Finds the STS event that issued the access key of a call; the copy of the role's owner stands last.
 fn issuer<'a>(trail: &Trail<'a>, event: &Event) -> Option<&'a Event> {
     let issues = |it: &&Event| event.access_key_id.is_some() && it.issued_access_key_id == event.access_key_id;
     trail.issues.iter().copied().filter(issues).min_by_key(|it| (it.is_of_another_account(), it.order()))
 }
 
-/// The AWS service that made a call for itself.
+/// Finds the AWS service that made a call for itself.
 fn service(event: &Event) -> Option<String> {
     let name = match &event.user_identity_type {
         Some(kind) if kind == "AWSService" => event.invoked_by.clone(),

@@ -18,7 +18,7 @@ use crate::event::time_at;
 pub struct Row(pub BTreeMap<&'static str, String>);
 
 impl Row {
-    /// The row with one column more, if there is a value for it.
+    /// Adds a column to the row, if there is a value for it.
     #[must_use]
     pub fn with(mut self, column: &'static str, value: Option<impl ToString>) -> Self {
         if let Some(value) = value {
@@ -27,7 +27,7 @@ impl Row {
         self
     }
 
-    /// The text of a column, unless it is null.
+    /// Returns the text of a column, unless it is null.
     pub fn value(&self, column: &str) -> Option<&str> {
         self.0.get(column).map(String::as_str)
     }
@@ -60,7 +60,7 @@ fn row_at(batch: &RecordBatch, table: &Table, row: usize) -> Row {
     rendered
 }
 
-/// The texts of a list in one, unless it is empty.
+/// Joins the texts of a list, unless it is empty.
 pub(crate) fn joined(texts: &[String]) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(" "))
 }

@@ -16,7 +16,7 @@ use crate::root::root;
 use crate::row::joined;
 use crate::trail::Trail;
 
-/// Table `correlated`.
+/// Makes the table `correlated`.
 pub(crate) fn correlated(trail: &Trail<'_>) -> Vec<Row> {
     trail.kms.iter().filter(|kms| trail.is_row(kms)).map(|kms| correlated_row(trail, kms)).collect()
 }
@@ -48,12 +48,12 @@ fn correlated_row(trail: &Trail<'_>, kms: &Kms<'_>) -> Row {
         .with("data_key_event_id", data_key.and_then(made_by))
 }
 
-/// The event id of what made a data key, if that was not made of another.
+/// Returns the event id of what made a data key, if that was not made of another.
 fn made_by(data_key: &Event) -> Option<&String> {
     data_key.event_id.as_ref().filter(|_| !learned::is_of_another_key(data_key))
 }
 
-/// The columns that say what was logged.
+/// Makes the columns that say what was logged.
 fn kms_columns(event: &Event) -> Row {
     home_columns(event)
         .with("kms_event_id", event.event_id.as_ref())
@@ -93,7 +93,7 @@ fn with_cause(row: Row, event: &Event, cause: Option<&Cause<'_>>) -> Row {
         .with("ec2_source_object", ec2.source_object.as_ref())
 }
 
-/// Its own instance, else its grant's, else the learned one, else the only one of a cause of the same request.
+/// Finds its own instance, else its grant's, else the learned one, else the only one of a cause of the same request.
 fn instance_id<'a>(trail: &Trail<'a>, kms: &Kms<'a>, cause: Option<&Cause<'a>>) -> Option<&'a str> {
     let of_request = || of_request(cause).and_then(|event| only(&event.instance_ids));
     kms.instance().or_else(|| learned_instance(trail, kms)).or_else(of_request)
@@ -139,14 +139,14 @@ fn is_of_no_volume(kms: &Kms<'_>) -> bool {
     kms.instance().is_none() && kms.names_nothing_of_ebs() && !kms::is_forwarded(kms.event)
 }
 
-/// The `RunInstances` that created an instance: of the event's account and region, else of any; the first.
+/// Finds the `RunInstances` that created an instance: of the event's account and region, else of any; the first.
 fn launch<'a>(trail: &Trail<'a>, event: &Event, instance: &str) -> Option<&'a Event> {
     let launches = trail.successes.iter().copied().filter(|it| it.name() == "RunInstances");
     let of_instance = launches.filter(|it| it.names_instance(instance));
     of_instance.min_by_key(|it| (!it.shares_home_with(event), it.order()))
 }
 
-/// The `CreateGrant` that allowed a call.
+/// Finds the `CreateGrant` that allowed a call.
 fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     if kms.is_create_grant() {
         return None;
@@ -176,7 +176,7 @@ fn allowed_by<'a>(trail: &Trail<'a>, kms: &Kms<'a>) -> Option<&'a Event> {
     scoped(kms.event, &matching)
 }
 
-/// Table `instances`.
+/// Makes the table `instances`.
 pub(crate) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for run in trail.successes.iter().filter(|event| event.name() == "RunInstances") {
@@ -199,8 +199,8 @@ pub(crate) fn instances(trail: &Trail<'_>) -> Vec<Row> {
     rows
 }
 
-/// Table `volumes`: those that were created, and those that only their data key tells of. Copies of what other
-/// accounts did make none.
+/// Makes the table `volumes`: those that were created, and those that only their data key tells of. Copies of what
+/// other accounts did make none.
 pub(crate) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     let created: Vec<(&str, &Event)> = creations(trail);
     let is_created = |volume: &str| created.iter().any(|(it, _)| *it == volume);
@@ -217,7 +217,7 @@ pub(crate) fn volumes(trail: &Trail<'_>) -> Vec<Row> {
     rows
 }
 
-/// The first `CreateVolume` of each account, region and volume.
+/// Finds the first `CreateVolume` of each account, region and volume.
 fn creations<'a>(trail: &Trail<'a>) -> Vec<(&'a str, &'a Event)> {
     let is_own = |it: &&Event| it.name() == "CreateVolume" && !it.is_of_another_account();
     let created = trail.successes.iter().copied().filter(is_own);
@@ -251,7 +251,7 @@ fn launched_volume(trail: &Trail<'_>, volume: &str, data_key: &Kms<'_>) -> Row {
         .with("data_key_event_id", made_by(event))
 }
 
-/// Table `attachments`.
+/// Makes the table `attachments`.
 pub(crate) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
     let row = |it: learned::Attachment<'_>| {
         home_columns(it.event)
@@ -264,7 +264,7 @@ pub(crate) fn attachments(trail: &Trail<'_>) -> Vec<Row> {
     learned::attachments(trail).into_iter().map(row).collect()
 }
 
-/// Table `grants`: of copies in any account the first, an owner's last.
+/// Makes the table `grants`: of copies in any account the first, an owner's last.
 pub(crate) fn grants(trail: &Trail<'_>) -> Vec<Row> {
     let is_granted = |kms: &&Kms<'_>| {
         kms.is_create_grant() && kms.event.succeeded() && kms.event.grant_id.is_some() && trail.is_row(kms)

@@ -23,18 +23,17 @@ impl<'a> Trail<'a> {
         let ec2: Vec<&Event> = events.iter().filter(|event| event.is_ec2()).collect();
         let is_canonical = |event: &Event| canonical(&ec2, event).rid() == event.rid();
         let successes = ec2.iter().copied().filter(|event| event.succeeded() && is_canonical(event)).collect();
-        let issues = events.iter().filter(|it| it.is_sts() && it.succeeded() && it.issued_access_key_id.is_some());
-        let issues = issues.collect();
+        let issues = events.iter().filter(|event| event.issues()).collect();
         Self { kms: alone.iter().map(|kms| with_grant(&alone, kms)).collect(), ec2, successes, issues }
     }
 
-    /// The copy of an EC2 event that the tables report.
+    /// Returns the copy of an EC2 event that the tables report.
     pub(crate) fn canonical(&self, event: &'a Event) -> &'a Event {
         canonical(&self.ec2, event)
     }
 
-    /// Returns where to look for the request of an event: in its account, in those of its copies, and in the caller's. Copies in
-    /// accounts that only own the key stand last.
+    /// Returns where to look for the request of an event: in its account, in those of its copies, and in the caller's.
+    /// Copies in accounts that only own the key stand last.
     pub(crate) fn requests(&self, event: &'a Event) -> Vec<(&'a Event, &'a str)> {
         let is_copy = |it: &&Event| event.shared_event_id.is_some() && it.shared_event_id == event.shared_event_id;
         let mut copies: Vec<&Event> = self.kms.iter().map(|kms| kms.event).filter(is_copy).collect();
@@ -52,7 +51,7 @@ impl<'a> Trail<'a> {
         !self.successes.iter().filter(is_same).any(|other| other.order() < event.order())
     }
 
-    /// The KMS event of a `CreateGrant` that another event names.
+    /// Finds the KMS event of a `CreateGrant` that another event names.
     pub(crate) fn kms_of(&self, event: &Event) -> Kms<'a> {
         let found = self.kms.iter().find(|kms| kms.event.rid() == event.rid());
         *found.expect("a grant is a KMS event of the trail")
@@ -87,8 +86,8 @@ pub(crate) fn is_of_request(ec2: &Event, (event, account): (&Event, &str)) -> bo
     event.request_id.is_some() && event.request_id == ec2.request_id && ec2.account() == account
 }
 
-/// The first copy of an EC2 event; that of the account which only owns the resource stands last. What EC2 itself says of a
-/// call may share the id of the call, and is no copy of it.
+/// Finds the first copy of an EC2 event; that of the account which only owns the resource stands last. What EC2 itself
+/// says of a call may share the id of the call, and is not a copy of it.
 fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
     if event.shared_event_id.is_none() {
         return event;
@@ -98,7 +97,7 @@ fn canonical<'a>(ec2: &[&'a Event], event: &'a Event) -> &'a Event {
     copies.min_by_key(|it| (it.is_of_another_account(), it.order())).unwrap_or(event)
 }
 
-/// The event with the `CreateGrant` of its grant, and what this makes of it.
+/// Returns the event with the `CreateGrant` of its grant, and what this makes of it.
 fn with_grant<'a>(all: &[Kms<'a>], kms: &Kms<'a>) -> Kms<'a> {
     match grant_of(all, kms) {
         Some(grant) => Kms {
@@ -112,7 +111,7 @@ fn with_grant<'a>(all: &[Kms<'a>], kms: &Kms<'a>) -> Kms<'a> {
     }
 }
 
-/// The `CreateGrant` of the grant that an event names: of the same account, else of any; the first.
+/// Finds the `CreateGrant` of the grant that an event names: of the same account, else of any; the first.
 fn grant_of<'a, 'b>(all: &'b [Kms<'a>], kms: &Kms<'_>) -> Option<&'b Kms<'a>> {
     if kms.is_create_grant() || kms.event.grant_id.is_none() {
         return None;

@@ -30,7 +30,7 @@ const KEYS: [&str; 2] =
 /// The part of every identifier of a world that tells which world it is: in a UUID, too.
 const WORLD: &str = "-000000";
 
-/// Several worlds that share no identifier, so that what is said of all is what is said of each.
+/// Makes several worlds that share no identifier, so that what is said of all is what is said of each.
 pub fn worlds(n_worlds: usize, n_events: Range<usize>) -> impl Strategy<Value = Vec<Vec<Event>>> {
     vec(world(n_events), 1..=n_worlds).prop_map(|mut worlds| {
         for (n, events) in worlds.iter_mut().enumerate() {
@@ -61,7 +61,7 @@ fn moved(event: &mut Event, to: &str) {
     }
 }
 
-/// The events of a world, unique in their row ids.
+/// Makes the events of a world, unique in their row ids.
 pub fn world(n_events: Range<usize>) -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![10 => kms_event(), 8 => ec2_event(), 2 => sts_event(), 2 => other_event()];
     vec(event, n_events).prop_map(|mut events| {
@@ -114,7 +114,7 @@ fn logged() -> impl Strategy<Value = Event> {
     )
 }
 
-/// An identifier as CloudTrail makes them, a UUID, or in one of three cases another text.
+/// Makes an identifier as CloudTrail makes them, a UUID, or in one of three cases another text.
 fn id_of(what: &str, id: u32) -> String {
     if id.is_multiple_of(3) {
         format!("{what}{WORLD}-{id:03x}")
@@ -123,7 +123,7 @@ fn id_of(what: &str, id: u32) -> String {
     }
 }
 
-/// Whole seconds, near each other or around the borders of the windows, and rarely something finer.
+/// Makes whole seconds, near each other or around the borders of the windows, and rarely something finer.
 fn time() -> impl Strategy<Value = i64> {
     let seconds = prop_oneof![
         3 => 0..12_i64,
@@ -146,7 +146,8 @@ fn other_event() -> impl Strategy<Value = Event> {
     })
 }
 
-/// One that issues an access key, if it succeeds. So few are there that keys are issued twice, and by each other.
+/// Makes an event that issues an access key, if it succeeds. There are so few keys that they are issued twice, and by
+/// each other.
 fn sts_event() -> impl Strategy<Value = Event> {
     let error = weighted(0.1, one_of(&["AccessDenied"]));
     let issued = weighted(0.95, 0..5_u8);

@@ -136,7 +136,7 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// An engine without tables, which spills to the system's folder for temporary files.
+/// Makes an engine without tables, which spills to the system's folder for temporary files.
 fn context(options: &SessionOptions) -> Result<SessionContext, DataFusionError> {
     // A quarter is left for what the engine does not count: batches on their way, Parquet pages.
     let pool_bytes = usize::try_from(options.memory_bytes / 4 * 3).unwrap_or(usize::MAX);
@@ -213,7 +213,7 @@ fn with_bare_elements(column: &FieldRef) -> FieldRef {
     Arc::new(column.as_ref().clone().with_data_type(DataType::List(Arc::new(element))))
 }
 
-/// The Parquet files in a folder, whose schema is known.
+/// Makes a table of the Parquet files in a folder, whose schema is known.
 fn listing(
     folder: &Path,
     schema: SchemaRef,
@@ -226,7 +226,7 @@ fn listing(
     ListingTable::try_new(ListingTableConfig::new(url).with_listing_options(options).with_schema(schema))
 }
 
-/// The URL of a folder. The engine takes a bare path for a glob where it holds `*`, `?` or `[`.
+/// Makes the URL of a folder. The engine takes a bare path for a glob where it holds `*`, `?` or `[`.
 fn folder_url(folder: &Path) -> Result<String, DataFusionError> {
     use std::fmt::Write;
     let (scheme, path) = match folder.to_str().and_then(|folder| folder.split_once("://")) {

@@ -1,20 +1,7 @@
 //! The choice of what a report is about, as a test of rows and as SQL.
 
 use trailweave_lake::Part;
-use trailweave_table::{date_of_day, day_of_date};
-
-/// The rows of `correlated`, of which those that share a call stand in an order: the caller's first, that of the key's owner
-/// last. `Shared` in copies.rs has the same order. Rows without an id stand apart, as they would be sorted as one call.
-const RANKED: &str = "    SELECT
-      *,
-      row_number() OVER (
-        PARTITION BY shared_event_id, kms_event_name, CASE WHEN shared_event_id IS NULL THEN kms_event_id END
-        ORDER BY
-          CASE WHEN kms_principal_arn IS NULL THEN 1 ELSE 0 END,
-          CASE WHEN key_account_id = recipient_account_id THEN 1 ELSE 0 END,
-          kms_event_time, recipient_account_id, kms_event_id
-      ) AS nth
-    FROM correlated";
+use trailweave_table::{date_of_day, day_of_date, numbered};
 
 /// The uses of keys by `kms_calls`. A column that is not computed keeps its field id, and `trailweave query` refuses to put
 /// two ids into one; `ClickHouse` takes a bare `key_arn` for the one that is selected.
@@ -74,13 +61,14 @@ impl Choice {
     }
 
     /// Writes the subquery `kms_calls`, with which a statement begins: the chosen rows of `correlated`, each call once. Copies
-    /// of a call in the trails of several accounts share an id, and the first of those that are chosen stands for it.
+    /// of a call in the trails of several accounts share an id, and the first of those that are chosen stands for it. `Shared`
+    /// in copies.rs has the same order.
     pub(crate) fn calls(&self) -> String {
         let chosen = clause(&self.partitioned(), "    ");
-        format!(
-            "WITH kms_calls AS (\n  SELECT *\n  FROM (\n{RANKED}{chosen}\n  ) AS ranked\n  \
-             WHERE nth = 1 OR shared_event_id IS NULL\n)"
-        )
+        numbered(&format!(
+            "WITH kms_calls AS (\n  SELECT *\n  FROM (\n    SELECT\n      *, $nth_call\n    FROM correlated{chosen}\n  \
+             ) AS ranked\n  WHERE nth = 1\n)"
+        ))
     }
 
     /// Writes the subqueries `kms_calls` and `used`: the uses of keys by them, which are two where a call uses two.
@@ -173,6 +161,6 @@ mod tests {
         // The limits come before the copies are found, as one of a copy's account keeps the call.
         let limited = "FROM correlated\n    WHERE event_date >= '2026-09-01'\n      AND ";
         let sql = choice.calls();
-        assert!(sql.find(limited).is_some_and(|at| sql[at..].contains("WHERE nth = 1 OR")), "{sql}");
+        assert!(sql.find(limited).is_some_and(|at| sql[at..].contains("WHERE nth = 1\n")), "{sql}");
     }
 }

@@ -12,7 +12,7 @@ pub enum ReportError {
     #[error(transparent)]
     Lake(#[from] LakeError),
     /// Threads could not be started.
-    #[error("cannot start {threads} threads")]
+    #[error("cannot start {threads} threads; ask for fewer with --threads")]
     Threads {
         /// The number that was asked for.
         threads: NonZeroUsize,
@@ -21,6 +21,6 @@ pub enum ReportError {
         source: rayon::ThreadPoolBuildError,
     },
     /// A template could not be filled. This is a bug of this crate.
-    #[error("cannot fill the template of the report")]
+    #[error("cannot fill the template of the report; please report this")]
     Template(#[from] minijinja::Error),
 }

@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 use trailweave_lake::read::{Ask, Keys, by_group, load_shared, seek};
 use trailweave_lake::{Lake, LakeError, Part};
-use trailweave_table::{EVENTS, REMEMBERED};
+use trailweave_table::{EVENTS, KEY_CHANGES, REMEMBERED};
 
 use crate::choice::Choice;
 use crate::choice::quoted;
@@ -20,8 +20,6 @@ const MAX_KEYS: usize = 30;
 const MAX_USERS: usize = 10;
 const MAX_CHANGES: usize = 100;
 
-/// Events that change what a key can be used for.
-const CHANGES: [&str; 5] = ["CancelKeyDeletion", "DisableKey", "EnableKey", "PutKeyPolicy", "ScheduleKeyDeletion"];
 const EVENT_COLUMNS: [&str; 9] = [
     "event_id",
     "event_time",
@@ -168,7 +166,7 @@ fn is_taken(choice: &Choice, [source, account, region]: [Option<&str>; 3]) -> bo
 /// Counts the events of a part that change keys.
 fn count(lake: &Lake, part: &Part, choice: &Choice) -> Result<usize, LakeError> {
     let mut texts = Texts::default();
-    let changes = CHANGES.map(|name| texts.code(name));
+    let changes = KEY_CHANGES.map(|name| texts.code(name));
     let file = lake.open_listed(part)?;
     let mut count = || {
         let end = load_shared(&file, |name| COUNTED_BY.contains(&name))?;
@@ -199,7 +197,7 @@ pub(crate) struct KeyEvents {
 impl KeyEvents {
     /// Counts the events that change keys, and reads those of the first days that have as many as are shown.
     pub(crate) fn read(lake: &Lake, choice: &Choice) -> Result<Self, LakeError> {
-        let names: Keys = CHANGES.iter().collect();
+        let names: Keys = KEY_CHANGES.iter().collect();
         let asks = [Ask::all("event_name", &names)];
         let mut parts = [lake.parts(&EVENTS)?, lake.parts(&REMEMBERED)?].concat();
         parts.retain(|part| choice.takes_part(part));
@@ -240,7 +238,7 @@ impl KeyEvents {
 
     /// Shows the changes of keys, in time.
     pub(crate) fn changes(&self, choice: &Choice) -> Grid {
-        let names = CHANGES.map(quoted).join(", ");
+        let names = KEY_CHANGES.map(quoted).join(", ");
         let columns = format!("event_date, {}", EVENT_COLUMNS.join(", "));
         Grid {
             id: "keys-changed".into(),

@@ -46,7 +46,7 @@ pub const LEDGER: Table = Table {
         column("records", Integer, "records found in it"),
         column("rows", Integer, "records that became rows of events or sessions"),
         column("duplicates", Integer, "records that the lake already had, or that others have amended"),
-        column("filtered", Integer, "records outside the lake's choice of events, or of pruned days"),
+        column("filtered", Integer, "records outside the lake's choice of events, or of pruned days; Insights and aggregated events"),
         column("rejects", Integer, "records that could not become rows"),
         column("min_event_time", Time, "earliest event_time among its rows, and those amended since"),
         column("max_event_time", Time, "latest event_time among its rows, and those amended since"),

@@ -41,11 +41,11 @@ pub use layout::{
 };
 pub use products::{ATTACHMENTS, CORRELATED, GRANTS, INSTANCES, VOLUMES};
 pub use questions::{Limits, Parameter, ParameterKind, QUESTIONS, Question, Value, question_markdown};
-pub use remembered::REMEMBERED;
+pub use remembered::{KEY_CHANGES, REMEMBERED};
 pub use sessions::SESSIONS;
 pub use tally::Tally;
 pub use time::{ms_of_time, time_of_ms};
-pub use views::{VIEWS, View, view_markdown};
+pub use views::{VIEWS, View, numbered, view_markdown};
 
 /// Every table that users query, in the order in which they are documented.
 pub const TABLES: [&Table; 8] =

@@ -5,7 +5,7 @@ mod calls;
 
 use std::fmt::Write;
 
-pub(crate) use calls::numbered;
+pub use calls::numbered;
 
 /// A named question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

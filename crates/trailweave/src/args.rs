@@ -244,7 +244,7 @@ Examples:
         /// One SELECT over events, sessions, correlated, instances, volumes, attachments, grants, rejects, ledger (what
         /// became of every object), digests (what `verify` found), remembered (events of pruned days), or the views that
         /// `ddl` prints; SHOW TABLES lists them all. - or nothing reads it from standard input
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true, value_parser = statement)]
         sql: Option<String>,
         /// Read the SELECT from a file
         #[arg(long, value_name = "FILE", conflicts_with = "sql")]
@@ -571,4 +571,12 @@ impl IngestArgs {
         let names_queue = self.queue_url.as_ref().is_some_and(|url| !url.is_empty());
         !self.source.is_empty() || !self.keys.is_empty() || !self.inventory.is_empty() || names_queue
     }
+}
+
+/// Takes a statement, which may begin with a comment, for what it is, and not an option that is misspelled.
+fn statement(text: &str) -> Result<String, String> {
+    if text.starts_with('-') && text != "-" && !text.contains(char::is_whitespace) {
+        return Err("there is no such option; `trailweave query --help` lists them".to_owned());
+    }
+    Ok(text.to_owned())
 }

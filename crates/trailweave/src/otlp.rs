@@ -36,7 +36,7 @@ pub(crate) enum EndpointError {
     #[error("a URL such as http://localhost:4318 or https://collector.example.com/otlp is expected")]
     Url,
     /// Nothing of it is said: what stands there may be a value.
-    #[error("its header {position} is none: name=value,other=value is expected, with values percent-encoded")]
+    #[error("its header {position} is not a pair: name=value,other=value is expected, with values percent-encoded")]
     Header { position: usize },
     #[error("its header `{name}` has a value that no header can have")]
     Value { name: HeaderName },

@@ -109,7 +109,7 @@ pub(crate) fn of_worlds(n_worlds: usize, n_events: Range<usize>) -> Vec<Event> {
 pub(crate) fn by_shards(lake: &Lake, trail: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for index in 0..3 {
-        let _lock = lake.lock_shard(&format!("{index}/3"), 3).unwrap();
+        let _lock = lake.lock_shard(&format!("{index}-of-3"), 3).unwrap();
         let options = IngestOptions {
             sources: vec![Source::Local(trail.join("AWSLogs"))],
             memory_bytes: 256 << 20,

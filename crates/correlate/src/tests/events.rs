@@ -21,7 +21,7 @@ pub(crate) const VOLUME: &str = "vol-0000000c";
 const NOON_MS: i64 = 1_788_264_000_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// An event of `service`, so many seconds after noon.
+/// Makes an event of `service`, so many seconds after noon.
 fn event(service: &str, id: &str, seconds: i64, name: &str) -> Event {
     Event {
         event_id: Some(id.into()),
@@ -43,7 +43,7 @@ pub(crate) fn kms(id: &str, seconds: i64, name: &str) -> Event {
     Event { key_arn: Some(format!("arn:aws:kms:{HOME}:{ACCOUNT}:key/k")), ..event("kms", id, seconds, name) }
 }
 
-/// The event with the volume of these tests, which it names in its context where it is a KMS event.
+/// Gives the event the volume of these tests, which it names in its context where it is a KMS event.
 pub(crate) fn with_volume(event: Event) -> Event {
     let context = BTreeMap::from([("aws:ebs:id".to_owned(), VOLUME.to_owned())]);
     let is_kms = event.event_source.as_deref() == Some("kms.amazonaws.com");
@@ -51,17 +51,17 @@ pub(crate) fn with_volume(event: Event) -> Event {
     Event { volume_ids: vec![VOLUME.into()], encryption_context, ..event }
 }
 
-/// The event, forwarded by EC2 for its caller.
+/// Has the event forwarded by EC2 for its caller.
 pub(crate) fn forwarded(event: Event) -> Event {
     Event { invoked_by: Some("ec2-frontend-api.amazonaws.com".into()), ..event }
 }
 
-/// The event, made by EBS itself.
+/// Has the event made by EBS itself.
 pub(crate) fn by_service(event: Event) -> Event {
     Event { user_identity_type: Some("AWSService".into()), invoked_by: Some("ebs.amazonaws.com".into()), ..event }
 }
 
-/// The event, made by the infrastructure session of the instance of these tests.
+/// Has the event made by the infrastructure session of the instance of these tests.
 pub(crate) fn infrastructure(event: Event) -> Event {
     Event {
         user_identity_type: Some("AssumedRole".into()),
@@ -72,7 +72,8 @@ pub(crate) fn infrastructure(event: Event) -> Event {
     }
 }
 
-/// A launch as AWS once published it: the KMS events stand in another region, and only one shares the request id.
+/// Makes a launch as AWS once published it: the KMS events stand in another region, and only one shares the request
+/// id.
 pub(crate) fn published_launch() -> Vec<Event> {
     let elsewhere = |event: Event| Event { aws_region: Some("us-east-1".into()), ..with_volume(event) };
     vec![

@@ -48,7 +48,7 @@ use crate::rows::row_key::keys;
 /// Rows of a part that are read, and written again, at once.
 const COPY_ROWS: usize = 8192;
 
-/// Lets the rows leave that amendments of shards, or of a run that did not end, have replaced; says how many.
+/// Removes the rows that amendments of shards, or of a run that did not end, replaced; returns how many.
 ///
 /// Needs: the caller holds the lake's lock.
 pub fn settle(lake: &Lake) -> Result<u64, IngestError> {

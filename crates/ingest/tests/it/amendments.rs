@@ -301,7 +301,7 @@ async fn what_shards_amend_is_settled_by_whoever_has_the_lake_next() {
     }
     for index in 0..2 {
         let name = format!("{index}/2");
-        let _lock = lake.lock_shard(&name, 2).unwrap();
+        let _lock = lake.lock_shard(&format!("{index}-of-2"), 2).unwrap();
         let options =
             IngestOptions { shard: Some(name.parse().unwrap()), run_id: format!("run-{index}"), ..options.clone() };
         trailweave_ingest::ingest(&lake, &options, &trailweave_ingest::Progress::default()).await.unwrap();

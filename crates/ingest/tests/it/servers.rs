@@ -168,7 +168,7 @@ async fn a_server_that_ignores_a_condition_is_refused_in_one_sentence() {
     for (header, name) in [(IF_MATCH, "If-Match"), (IF_NONE_MATCH, "If-None-Match")] {
         let world = World::new(Fault::Ignores(header)).await;
         let lake = world.lake();
-        let shard = lake.lock_shard("0/2", 2).map(drop);
+        let shard = lake.lock_shard("0-of-2", 2).map(drop);
         for refused in [lake.lock().map(drop), shard] {
             let said = refused.unwrap_err().to_string();
             assert!(said.starts_with("cannot take the lease `s3://bucket/lake/_trailweave/leases/"), "{said}");

@@ -35,7 +35,7 @@ fn trail() -> Trail {
 
 async fn shard(lake: &Lake, options: &IngestOptions, index: u32, count: u32) -> Result<Summary, IngestError> {
     let name = format!("{index}/{count}");
-    let _lock = lake.lock_shard(&name, count)?;
+    let _lock = lake.lock_shard(&format!("{index}-of-{count}"), count)?;
     let shard = Some(name.parse().unwrap());
     let options = IngestOptions { shard, run_id: format!("run-{index}-of-{count}"), ..options.clone() };
     trailweave_ingest::ingest(lake, &options, &Progress::default()).await

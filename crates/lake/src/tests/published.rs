@@ -238,10 +238,10 @@ fn a_share_of_a_job_does_not_write_beside_a_change_that_is_to_be_finished() {
     let mut change = Change::new(&lake, "prune");
     change.remove(&part(&lake, "old"));
     drop(change.hold().unwrap());
-    let refused = lake.lock_shard("0/2", 2).unwrap_err();
+    let refused = lake.lock_shard("0-of-2", 2).unwrap_err();
     assert!(matches!(refused, LakeError::Unfinished { .. }), "{refused}");
     drop(lake.lock().unwrap());
-    lake.lock_shard("0/2", 2).unwrap();
+    lake.lock_shard("0-of-2", 2).unwrap();
 }
 
 #[test]

@@ -38,6 +38,6 @@ const OF_EVENTS: &str = nth!(
 
 /// Writes what `$nth_call` and `$nth_event` of a template stand for: the column `nth` of rows of `correlated`, and of `events`.
 /// Rows with 1 in it are each call once.
-pub(crate) fn numbered(template: &str) -> String {
+pub fn numbered(template: &str) -> String {
     template.replace("$nth_call", OF_CORRELATED).replace("$nth_event", OF_EVENTS)
 }

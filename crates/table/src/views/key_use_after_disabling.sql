@@ -1,4 +1,11 @@
-WITH calls AS (
+WITH disabling AS (
+  SELECT key_arn FROM events
+  WHERE event_name IN ('DisableKey', 'ScheduleKeyDeletion') AND event_source LIKE 'kms.%' AND error_code IS NULL
+  UNION ALL
+  SELECT key_arn FROM remembered
+  WHERE event_name IN ('DisableKey', 'ScheduleKeyDeletion') AND event_source LIKE 'kms.%' AND error_code IS NULL
+), calls AS (
+  -- Those of other keys are left out before copies are told apart, for which they would be sorted.
   SELECT
     key_arn, source_key_arn, event_id, event_time, event_name, error_code, principal_arn, principal_account_id, aws_region,
     coalesce(recipient_account_id, principal_account_id) AS account_id,
@@ -8,7 +15,7 @@ WITH calls AS (
     'CreateGrant', 'Decrypt', 'DeriveSharedSecret', 'Encrypt', 'GenerateDataKey', 'GenerateDataKeyPair',
     'GenerateDataKeyPairWithoutPlaintext', 'GenerateDataKeyWithoutPlaintext', 'GenerateMac', 'ReEncrypt', 'Sign', 'Verify',
     'VerifyMac'
-  )$limits
+  ) AND (key_arn IN (SELECT key_arn FROM disabling) OR source_key_arn IN (SELECT key_arn FROM disabling))$limits
 )
 SELECT
   disabled.key_arn AS key_arn, disabled.event_name AS disabled_by, disabled.event_id AS disabling_event_id,

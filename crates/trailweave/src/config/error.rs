@@ -13,13 +13,13 @@ use crate::otlp::EndpointError;
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration `{}`", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the configuration `{}` does not hold", path.display())]
+    #[error("the configuration `{}` is invalid", path.display())]
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("invalid {key} `{value}`: {expected}")]
     Value { key: &'static str, value: String, expected: &'static str },
     #[error("omit cannot name `{column}`: {because}")]
     Omit { column: String, because: &'static str },
-    #[error("{key} cannot be followed")]
+    #[error("invalid {key}")]
     Endpoint { key: &'static str, source: EndpointError },
     #[error("`run` takes no --shard: run `ingest --shard I/N` in each process, then `correlate` once")]
     RunShard,

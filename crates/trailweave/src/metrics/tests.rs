@@ -14,7 +14,7 @@ use crate::figures::Subject;
 use crate::outcome::Outcome;
 use crate::report::Report;
 
-/// A report in which no two figures are equal.
+/// Makes a report in which no two figures are equal.
 fn report() -> Report {
     let ingested = Summary {
         objects_listed: 2800,
@@ -42,7 +42,7 @@ fn report() -> Report {
     Report { ingested: Some(ingested), correlated: Some(correlated), ..Report::default() }
 }
 
-/// The figures of a job that ran for 90 s and a quarter, as text.
+/// Writes the figures of a job that ran for 90 s and a quarter.
 fn told(subject: Subject, outcome: Outcome, figures: Vec<Figure>) -> String {
     let began = Timestamp::from_second(1_790_000_000).unwrap();
     let ended = Timestamp::from_millisecond(1_790_000_090_250).unwrap();

@@ -29,12 +29,12 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// Cannot be called.
+    /// Takes the place of the real one, and cannot be called.
     pub(crate) fn with_headers(self, _: &str) -> Result<Self, EndpointError> {
         match self.0 {}
     }
 
-    /// Cannot be called.
+    /// Takes the place of the real one, and cannot be called.
     pub(crate) fn send(&self, _: &Runtime, _: &[Figure], _: Timestamp) -> anyhow::Result<()> {
         match self.0 {}
     }

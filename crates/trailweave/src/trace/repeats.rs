@@ -29,7 +29,7 @@ pub(crate) fn grouped(calls: &[Call]) -> Vec<Vec<&Call>> {
 
 type Kind<'c> = [Option<&'c str>; 6];
 
-/// The fields in which many calls are alike.
+/// Returns the fields in which many calls are alike.
 fn kind(call: &Call) -> Kind<'_> {
     [
         Some(call.name.as_str()),
@@ -41,7 +41,7 @@ fn kind(call: &Call) -> Kind<'_> {
     ]
 }
 
-/// The other fields in which the same call is alike.
+/// Returns the other fields in which the same call is alike.
 fn details(call: &Call) -> [Option<&str>; 9] {
     [
         call.principal_arn.as_deref(),

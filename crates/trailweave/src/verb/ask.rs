@@ -46,7 +46,7 @@ pub(super) fn ask(common: Common, args: &AskArgs, now: fn() -> Timestamp) -> any
     let lake = job.lake()?;
     if question.is_of_all_events() && lake.format().events == "relevant" {
         tracing::warn!(
-            "this lake keeps the calls that touch EC2 or EBS: others on the key are not in the answer; one made with \
+            "this lake keeps the calls that touch EC2 or EBS: others on the key are not in the answer; a lake made with \
              `ingest --events all` has them"
         );
     }

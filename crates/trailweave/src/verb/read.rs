@@ -83,6 +83,9 @@ pub(super) fn ddl(job: &Job, engine: Engine, database: Option<&str>) -> anyhow::
              docs/warehouses.md says"
         );
     }
+    if let Some(lake) = &opened {
+        freshness::warn(lake, true);
+    }
     // Only a view over files that are not there is an error.
     let (dialect, opened) = match engine {
         Engine::Duckdb => (Dialect::DuckDb, opened),

@@ -27,8 +27,9 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("trailweave.toml");
     fs::write(&config, "lakes = 'typo'").unwrap();
-    let wrong: [(&[&str], &str); 10] = [
+    let wrong: [(&[&str], &str); 11] = [
         (&["run", "--sauce", "x"], "--sauce"),
+        (&["query", "--sauce"], "there is no such option"),
         (&["run"], "--source"),
         (&["run", "--source", "x", "--from", "someday"], "invalid from `someday`"),
         (&["run", "--source", "ftp://host/prefix"], "s3://bucket/prefix"),
