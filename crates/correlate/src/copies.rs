@@ -6,7 +6,7 @@ use std::mem;
 use crate::chain::Copy;
 use crate::found::Rows;
 
-/// What one trail logged of an event, and what tells it from copies in the trails of other accounts.
+/// An event as one trail logged it, with what tells it from copies in the trails of other accounts.
 #[derive(Debug)]
 pub(crate) struct Logged<T> {
     pub(crate) what: T,

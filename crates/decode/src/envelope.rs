@@ -1,6 +1,7 @@
 //! Takes records out of whatever they were delivered in.
 
 use crate::error::DecodeError;
+use crate::normalise;
 use crate::split;
 use crate::split::{Broken, Field, Span};
 
@@ -187,7 +188,7 @@ impl Envelope {
 
     /// Returns a value as a record. Needs: `self.fields` are its fields.
     fn found<'a>(&'a self, raw: &'a [u8], depth: usize) -> RawRecord<'a> {
-        let account = self.account.as_deref().filter(|account| is_account_id(account));
+        let account = self.account.as_deref().filter(|account| normalise::is_account(account));
         RawRecord { raw, depth, fields: Some(&self.fields), account }
     }
 
@@ -256,10 +257,6 @@ fn holds_object(value: &[u8]) -> bool {
         [b'"', text @ ..] => text.get(split::skip_space(text, 0)) == Some(&b'{'),
         _ => false,
     }
-}
-
-fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns the content of a JSON string; empty where it is broken.

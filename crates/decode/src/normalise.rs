@@ -194,8 +194,13 @@ fn is_key_id(text: &str) -> bool {
 pub(crate) fn complete_key_arn(key: &str, region: Option<&str>, account: Option<&str>) -> Option<String> {
     let id = key_id(key)?;
     let region = region.filter(|region| is_region(region))?;
-    let account = account.filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let account = account.filter(|account| is_account(account))?;
     Some(format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region)))
+}
+
+/// Tells whether a text is the id of an account.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_region(text: &str) -> bool {

@@ -177,7 +177,7 @@ struct Newest {
     hinted: Option<u64>,
 }
 
-/// What a commit has led to.
+/// The outcome of a commit.
 struct Committed {
     /// True if it took a snapshot; false if nothing came or went.
     is_new: bool,

@@ -1,6 +1,5 @@
 //! The engine, set up for a lake, and questions to it.
 
-use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
@@ -28,6 +27,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SQLOptions;
 use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use trailweave_lake::Lake;
 use trailweave_table::AUDIT;
 use trailweave_table::DATE_PARTITION;
@@ -104,17 +104,15 @@ impl Batches {
 
     /// Takes the next batch; none after the last.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        poll_fn(|context| self.rows.as_mut().poll_next(context)).await.transpose().map_err(failed)
+        self.rows.try_next().await.map_err(failed)
     }
 
     /// Takes all batches that are left, at least one.
-    pub async fn all(mut self) -> Result<Vec<RecordBatch>, QueryError> {
-        let mut all = Vec::new();
-        while let Some(rows) = self.next().await? {
-            all.push(rows);
-        }
+    pub async fn all(self) -> Result<Vec<RecordBatch>, QueryError> {
+        let schema = self.schema();
+        let mut all: Vec<_> = self.rows.try_collect().await.map_err(failed)?;
         if all.is_empty() {
-            all.push(RecordBatch::new_empty(self.schema()));
+            all.push(RecordBatch::new_empty(schema));
         }
         Ok(all)
     }

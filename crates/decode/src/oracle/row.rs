@@ -92,8 +92,7 @@ impl<'a> RecordTree<'a> {
             }
             fields.push(TopField { key, raw_key, raw_value, value });
         }
-        let record = Self { fields, account: account.map(str::to_owned) };
-        Some(record)
+        Some(Self { fields, account: account.map(str::to_owned) })
     }
 
     /// Tells whether the record is of a category.
